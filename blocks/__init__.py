@@ -1,0 +1,88 @@
+"""blocks: composable Keras blocks. Adapt in one pass, precompute in chunks, train, export exactly what was trained.
+
+Names are loaded when they are first used, so that `blocks --help` answers at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blocks import (
+        classifiers,
+        data,
+        errors,
+        evaluate,
+        feature_extractors,
+        postprocessors,
+        preprocessors,
+        regressors,
+        statistics,
+        testing,
+    )
+    from blocks.data import Source, read
+    from blocks.export import verify
+    from blocks.features import FeatureSpec
+    from blocks.model import Model, load
+    from blocks.statistics import Summary
+    from blocks.store import open_store
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "FeatureSpec": "blocks.features",
+    "Model": "blocks.model",
+    "Source": "blocks.data",
+    "Summary": "blocks.statistics",
+    "load": "blocks.model",
+    "open_store": "blocks.store",
+    "read": "blocks.data",
+    "verify": "blocks.export",
+}
+_MODULES = (
+    "classifiers",
+    "data",
+    "errors",
+    "evaluate",
+    "feature_extractors",
+    "postprocessors",
+    "preprocessors",
+    "regressors",
+    "statistics",
+    "testing",
+)
+
+__all__ = [
+    "FeatureSpec",
+    "Model",
+    "Source",
+    "Summary",
+    "classifiers",
+    "data",
+    "errors",
+    "evaluate",
+    "feature_extractors",
+    "load",
+    "open_store",
+    "postprocessors",
+    "preprocessors",
+    "read",
+    "regressors",
+    "statistics",
+    "testing",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"blocks.{name}")
+    else:
+        raise AttributeError(f"module 'blocks' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *globals()})

@@ -1,0 +1,198 @@
+"""Adapt: sources to statistics to blocks, all independent blocks in one pass, chains in waves.
+
+A wave is one pass over the source. In each, every lane's first block that still must learn gets statistics of what the
+blocks before it make of the column; the head's target rides along in the first. So a model whose chains hold k blocks
+that learn takes k passes, and that number is known before the start.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import cpu_count
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from blocks.block import Block, Head
+from blocks.data import Source
+from blocks.data.raw import to_raw
+from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.preprocessors import Columns
+from blocks.preprocessors.columns import Lane
+from blocks.progress import Progress
+from blocks.statistics import Statistic, Summary, update_columns
+from blocks.transform import encode, is_coded, positions, traced
+
+CHUNK_ROWS = 65_536
+
+__all__ = ["adapt", "passes"]
+
+
+@dataclass
+class _Task:
+    """One block's statistics in one wave, and how to get at the values that they are of."""
+
+    key: str
+    block: Any
+    column: str
+    statistics: dict[str, Statistic]
+    values: Callable[[pa.RecordBatch], pa.Array]
+
+
+def passes(columns: Columns) -> int:
+    """How many passes over the source `adapt` takes: the most blocks that learn in any one chain, 1 at least.
+
+    Example:
+        >>> from blocks.preprocessors import Impute, Standardize
+        >>> passes(Columns({"age": [Impute("median"), Standardize()]}))
+        2
+    """
+    return max([1, *(sum(block.learns for block in lane.blocks) for lane in columns.lanes)])
+
+
+def adapt(
+    columns: Columns,
+    head: Head | None,
+    source: Source,
+    *,
+    initial: Summary | None = None,
+    verbose: bool | None = None,
+) -> Summary:
+    """Let a preprocessor and a head learn from a source, which alone is read.
+
+    Args:
+        columns: The preprocessor; its blocks' state is replaced.
+        head: The head whose target is learned in the same pass, or None.
+        source: The training rows.
+        initial: Statistics of an earlier call to continue from. Exact for blocks that read raw columns; blocks that
+            read what another block has learned are refused, since those values change with it.
+        verbose: Whether to show passes and progress; None for on a terminal only.
+
+    Returns:
+        The statistics, by lane, block and name: `save` them, and continue from them when there is more data.
+
+    Raises:
+        SchemaMismatch: A column is unknown or of a type that does not fit.
+        BadTarget: The target allows no learning, or stands among the inputs.
+        EmptySource: There is no row, or no usable value for a block.
+        InvalidArgument: `initial` holds statistics that cannot be continued.
+    """
+    check_target(columns, head, source.schema)
+    columns.bind(source.schema)
+    total = passes(columns)
+    if initial is not None and total > 1:
+        raise InvalidArgument(
+            f"Statistics can be continued when every block reads raw columns (one pass). Received: chains that take "
+            f"{total} passes. Adapt on all data at once instead."
+        )
+    summary = Summary()
+    learned: set[int] = set()
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        for wave in range(total):
+            tasks = _wave(columns, head if wave == 0 else None, learned, initial)
+            progress = Progress(
+                f"adapt {wave + 1}/{total}", source.estimated_rows(), verbose, note=f"{len(tasks)} blocks"
+            )
+            _pass(source, tasks, pool, progress)
+            for task in tasks:
+                state = task.block.learn(task.statistics)
+                task.block.restore(state)
+                learned.add(id(task.block))
+                for name, statistic in task.statistics.items():
+                    summary[f"{task.key}/{name}"] = statistic
+    return summary
+
+
+def check_target(columns: Columns, head: Head | None, schema: pa.Schema | None) -> None:
+    """Refuse a target that is not there, or that stands among the inputs.
+
+    Raises:
+        BadTarget: It stands among the inputs.
+        SchemaMismatch: The source has no such column.
+    """
+    if head is None:
+        return
+    for role, name in (("target", head.target), ("sample_weight", head.sample_weight)):
+        if name is not None and name in columns.columns:
+            raise BadTarget(
+                f"The {role} must not stand among the inputs: the model would read its answer. Received: {name!r} in "
+                f"Columns. Take it out (Columns.infer(source, exclude=[{name!r}]))."
+            )
+        if name is not None and schema is not None and name not in schema.names:
+            raise SchemaMismatch(
+                f"The {role} is a column of the source, which has: {', '.join(schema.names)}. Received: {name!r}."
+            )
+
+
+def _wave(columns: Columns, head: Head | None, learned: set[int], initial: Summary | None) -> list[_Task]:
+    tasks = []
+    if head is not None:
+        tasks.append(_Task("target", head, head.target, head.statistics(), lambda chunk: chunk.column(head.target)))
+    for lane in columns.lanes:
+        for depth, block in enumerate(lane.blocks):
+            if block.learns and id(block) not in learned:
+                key = f"{lane.name}/{depth}:{type(block).__name__}"
+                values = _values(lane, depth, columns.inputs)
+                tasks.append(_Task(key, block, lane.columns[0], block.statistics(), values))
+                break
+    if initial is not None:
+        wanted = {f"{task.key}/{name}": (task, name) for task in tasks for name in task.statistics}
+        if set(wanted) != set(initial):
+            raise InvalidArgument(
+                "Statistics to continue from belong to the same columns and blocks. Received: "
+                f"differences in {', '.join(sorted(set(wanted) ^ set(initial)))}."
+            )
+        for key, (task, name) in wanted.items():
+            task.statistics[name].merge(initial[key])
+    return tasks
+
+
+def _values(lane: Lane, depth: int, inputs: Mapping[str, str]) -> Callable[[pa.RecordBatch], pa.Array]:
+    """From a chunk to the values that the block at `depth` of a lane reads."""
+    column = lane.columns[0]
+    if len(lane.columns) > 1:
+        raise InvalidArgument(f"A block of several columns that learns is not supported yet. Received: {lane.name!r}.")
+    if depth == 0:
+        return lambda chunk: chunk.column(column)
+    before = traced([lane], dict(inputs), until=depth, rounded=False)
+    if is_coded(lane, dict(inputs)):
+
+        def of_distinct(chunk: pa.RecordBatch) -> pa.Array:
+            coded = encode(chunk.column(column), column)
+            raw = np.append(to_raw(coded.dictionary, "string", column), "")
+            values = pa.array(before(tf.constant(raw, tf.string))[0].numpy())
+            return pa.DictionaryArray.from_arrays(pa.array(positions(coded)), values)
+
+        return of_distinct
+
+    def of_rows(chunk: pa.RecordBatch) -> pa.Array:
+        return pa.array(before(tf.constant(to_raw(chunk.column(column), inputs[column], column)))[0].numpy())
+
+    return of_rows
+
+
+def _pass(source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress: Progress) -> None:
+    names = list(dict.fromkeys(task.column for task in tasks)) or source.schema.names[:1]
+    rows = 0
+    with progress:
+        for chunk in source.chunks(CHUNK_ROWS, columns=names, encoded=True):
+            jobs = [
+                (statistic, values, None)
+                for task in tasks
+                for values in [task.values(chunk)]
+                for statistic in task.statistics.values()
+            ]
+            update_columns(jobs, pool)
+            rows += len(chunk)
+            progress.advance(len(chunk))
+    if not rows:
+        raise EmptySource(
+            f"There is nothing to adapt on. Received: {source!r} with no row. Check its path, filter or split."
+        )
+
+
+def unadapted(*blocks: Block) -> list[Block]:
+    """Those of the blocks that still must learn."""
+    return [block for block in blocks if not block.adapted]

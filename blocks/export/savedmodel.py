@@ -1,0 +1,193 @@
+"""Export: a road as one SavedModel of TensorFlow's own ops, and beside it what `verify` replays."""
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from blocks.block import Block, fingerprint
+from blocks.data.raw import MISSING_INT
+from blocks.errors import InvalidArgument, NotExportable
+from blocks.export.names import restore_names, saveable_names
+from blocks.export.replay import ASSETS, write_arrays
+from blocks.features import FeatureSpec
+from blocks.road import Road, raw_tensors
+
+VERSION = 1
+GOLDEN_ROWS = 24
+
+
+def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None) -> None:
+    """Write a SavedModel that loads and answers where blocks is not installed.
+
+    Signatures, each with inputs and outputs by name:
+
+    - `serving_default` and `serve`: raw columns (batch,) to answers;
+    - `transform_features`: raw columns to packed features;
+    - `predict_features`: packed features to the head's answers, before postprocessors;
+    - `serving_examples`: `examples`, serialized `tf.train.Example`s (batch,), to answers. That format holds floats as
+      float32 only, so float64 columns are rounded on their way in, and answers can differ from `serve`'s.
+
+    In `assets.extra/blocks` lie the schema, the features' specification, configurations, learned state, versions, and
+    golden rows with the features and answers that they must give.
+
+    Args:
+        road: The parts, adapted.
+        path: The folder to write, which must not exist.
+        golden: Rows (a dict of columns or a table) to keep as golden; by default made up from learned statistics, so
+            that no row of anybody's data leaves with the model.
+
+    Raises:
+        InvalidArgument: The folder exists.
+        NotExportable: TensorFlow cannot save a part.
+    """
+    final = Path(path)
+    if final.exists():
+        raise InvalidArgument(f"An export never overwrites. Received: {final}, which exists. Name a new version.")
+    aside = final.with_name(f".{final.name}.{os.getpid()}.part")
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        module = _module(road)
+        try:
+            tf.saved_model.save(module, str(aside), signatures=_signatures(module))
+        except (ValueError, TypeError, AssertionError) as error:
+            raise NotExportable(
+                f"Every part of a road is made of TensorFlow's own ops and tracked state. TensorFlow says: {error}"
+            ) from error
+        restore_names(aside, module.names)
+        rows = raw_tensors(golden, road.preprocessor) if golden is not None else golden_rows(road)
+        _write_assets(road, rows, aside / ASSETS)
+        os.replace(aside, final)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _module(road: Road) -> tf.Module:
+    """The road's functions, with everything they reach held where TensorFlow finds it."""
+    module = tf.Module()
+    module.weights = [getattr(variable, "value", variable) for variable in road.core.variables]
+    module.resources = [
+        resource for block in _parts(road) for resource in vars(block).values() if _is_resource(resource)
+    ]
+    raw, features = road.raw_signature, road.feature_signature
+    module.names = saveable_names(list(raw))
+    renamed = {safe: tf.TensorSpec(raw[name].shape, raw[name].dtype, name=safe) for safe, name in module.names.items()}
+
+    def columns_of(given: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: given[safe] for safe, name in module.names.items()}
+
+    module.serve = _named(lambda given: road(columns_of(given)), renamed)
+    module.transform_features = _named(lambda given: road.features(columns_of(given)), renamed)
+    module.predict_features = _named(lambda columns: road.predictions(columns), features)
+    parsing = {name: _example_feature(spec.dtype) for name, spec in raw.items()}
+
+    def serve_examples(columns: Mapping[str, Any]) -> dict[str, Any]:
+        parsed = tf.io.parse_example(columns["examples"], parsing)
+        return road({name: tf.cast(parsed[name], spec.dtype) for name, spec in raw.items()})
+
+    module.serve_examples = _named(serve_examples, {"examples": tf.TensorSpec((None,), tf.string, name="examples")})
+    return module
+
+
+def _named(function: Any, signature: Mapping[str, tf.TensorSpec]) -> Any:
+    return tf.function(function, input_signature=[dict(signature)], autograph=False)
+
+
+def _signatures(module: Any) -> dict[str, Any]:
+    return {
+        "serving_default": module.serve,
+        "serve": module.serve,
+        "transform_features": module.transform_features,
+        "predict_features": module.predict_features,
+        "serving_examples": module.serve_examples,
+    }
+
+
+def _parts(road: Road) -> Sequence[Block]:
+    return [*road.preprocessor._blocks, *road.postprocessors]
+
+
+def _is_resource(value: Any) -> bool:
+    return isinstance(value, tf.Variable | tf.Module | tf.saved_model.experimental.TrackableResource)
+
+
+def _example_feature(dtype: tf.DType) -> tf.io.FixedLenFeature:
+    if dtype == tf.string:
+        return tf.io.FixedLenFeature((), tf.string, "")
+    if dtype == tf.int64:
+        return tf.io.FixedLenFeature((), tf.int64, MISSING_INT)
+    return tf.io.FixedLenFeature((), tf.float32, float("nan"))
+
+
+def golden_rows(road: Road) -> dict[str, Any]:
+    """Rows made up from what was learned: usual values, the ends, missing, infinite and unseen ones, in all columns."""
+    rows: dict[str, Any] = {}
+    for position, (column, dtype) in enumerate(road.preprocessor.inputs.items()):
+        values = [
+            value
+            for lane in road.preprocessor.lanes
+            if column in lane.columns
+            for value in lane.blocks[0].examples(dtype)
+        ]
+        values = list(dict.fromkeys(values)) or [""]
+        # every column steps through its values at its own pace, so that odd values meet usual ones
+        step = 1 + position % max(len(values) - 1, 1)
+        picked = [values[(position + row * step) % len(values)] for row in range(GOLDEN_ROWS)]
+        rows[column] = tf.constant(picked, road.raw_signature[column].dtype)
+    return rows
+
+
+def _write_assets(road: Road, rows: Mapping[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    features = road.features(rows)
+    answers = road(rows)
+    for name, arrays in (("golden_rows", rows), ("golden_features", features), ("golden_answers", answers)):
+        write_arrays(folder / f"{name}.arrow", {key: value.numpy() for key, value in arrays.items()})
+    np.savez(folder / "state.npz", **{name.replace("/", "|"): v for name, v in road.preprocessor.state.items()})
+    (folder / "manifest.json").write_text(json.dumps(_manifest(road), indent=1, sort_keys=True))
+
+
+def _manifest(road: Road) -> dict[str, Any]:
+    serialize = keras.saving.serialize_keras_object
+    return {
+        "version": VERSION,
+        "schema": road.preprocessor.inputs,
+        "spec": road.preprocessor.spec.to_json(),
+        "preprocessor": serialize(road.preprocessor),
+        "head": serialize(road.head),
+        "postprocessors": [serialize(block) for block in road.postprocessors],
+        "fingerprints": {"preprocessor": fingerprint(road.preprocessor), "head": fingerprint(road.head)},
+        "notes": {"serving_examples": "tf.train.Example holds floats as float32: float64 columns are rounded."},
+        "versions": {
+            "python": platform.python_version(),
+            "pyarrow": pa.__version__,
+            **{name: version(name) for name in ("ml-blocks", "tensorflow", "keras", "numpy")},
+        },
+    }
+
+
+def read_parts(path: str | os.PathLike[str]) -> tuple[Any, Any, FeatureSpec]:
+    """The preprocessor and head of an export, adapted as they were, and the features' specification.
+
+    Raises:
+        InvalidArgument: The folder is no export of blocks.
+    """
+    folder = Path(path) / ASSETS
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InvalidArgument(f"{path} is no SavedModel that blocks exported: {error}") from error
+    preprocessor = keras.saving.deserialize_keras_object(manifest["preprocessor"])
+    with np.load(folder / "state.npz", allow_pickle=False) as state:
+        preprocessor.restore({name.replace("|", "/"): state[name] for name in state.files})
+    head = keras.saving.deserialize_keras_object(manifest["head"])
+    return preprocessor, head, FeatureSpec.from_json(manifest["spec"])

@@ -1,0 +1,247 @@
+"""Verify: prove that an exported SavedModel gives the bits that were computed offline, in a process without blocks."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from blocks.data import read
+from blocks.data.raw import to_raw
+from blocks.errors import SchemaMismatch, StoreMismatch
+from blocks.export import replay
+from blocks.export.savedmodel import read_parts
+from blocks.features import FeatureSpec
+from blocks.progress import Progress
+from blocks.transform import Transform
+
+BATCH_SIZES = (1, 2, 3, 7, 8, 16, 1000)
+SMALL_BATCH_ROWS = 1000
+CHUNK_ROWS = 65_536
+TOLERANCE = 1e-6
+
+
+@dataclass
+class Verification:
+    """What `verify` found.
+
+    Args:
+        path: The SavedModel.
+        features: For every feature, the number of rows whose bits differed, over all batch sizes; all must be 0.
+        answers: For every answer, the largest difference, relative to the answer's largest size; for text, the share
+            of rows that differ.
+        rows: Rows that were replayed, by what they are of.
+        batch_sizes: The batch sizes tried; 0 stands for all rows of a chunk at once.
+        tolerance: What `answers` may reach.
+        notes: What a reader should know.
+    """
+
+    path: str
+    features: dict[str, int] = field(default_factory=dict)
+    answers: dict[str, float] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    batch_sizes: tuple[int, ...] = (*BATCH_SIZES, 0)
+    tolerance: float = TOLERANCE
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no bit of a feature differs, and no answer by more than the tolerance."""
+        return not any(self.features.values()) and all(gap <= self.tolerance for gap in self.answers.values())
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        sizes = ", ".join("all" if size == 0 else str(size) for size in self.batch_sizes)
+        counts = ", ".join(f"{count:,} {name}" for name, count in self.rows.items())
+        bad = {name: count for name, count in self.features.items() if count}
+        lines = [
+            f"{self.path}: {'equal' if self.ok else 'DIFFERENT'}",
+            f"  rows      {counts}, at batch sizes {sizes}, in a process without blocks",
+            f"  features  {len(self.features)}, differing bits in {len(bad)}"
+            + "".join(f"\n            {name}: {count:,} rows" for name, count in bad.items()),
+        ]
+        lines += [f"  answers   {name}: largest difference {gap:.3g}" for name, gap in self.answers.items()]
+        return "\n".join([*lines, *(f"  note      {note}" for note in self.notes)])
+
+
+def verify(
+    path: str | os.PathLike[str],
+    source: Any = None,
+    store: Any = None,
+    *,
+    small_batch_rows: int = SMALL_BATCH_ROWS,
+    verbose: bool | None = None,
+) -> Verification:
+    """Replay golden rows, and any others, through a SavedModel in a fresh process that cannot import blocks.
+
+    The golden rows' features and answers were written by the process that exported. The source's features are computed
+    here, by blocks' own layers; with a store's split, they are what was stored. Answers of a source are compared across
+    batch sizes.
+
+    Args:
+        path: The export.
+        source: Raw rows, anything that `blocks.read` takes, or None.
+        store: The store's split that was made of these rows, or None.
+        small_batch_rows: How many rows of each chunk run at batch sizes below 1,000; all run at 1,000 and at once.
+        verbose: Whether to show progress; None for on a terminal only.
+
+    Returns:
+        The report: `ok`, differing rows for each feature, differences for each answer; printable.
+
+    Raises:
+        InvalidArgument: `path` is no export of blocks.
+        SchemaMismatch: The source lacks a column, or a store comes without its source.
+        StoreMismatch: Store and source have different numbers of rows.
+    """
+    path = Path(path)
+    preprocessor, head, spec = read_parts(path)
+    report = Verification(str(path))
+    report.notes.append("serving_examples takes floats as float32 (tf.train.Example): not compared bit for bit")
+    if store is not None and source is None:
+        raise SchemaMismatch("A store is compared with the raw rows it was made of. Received: a store and no source.")
+    with tempfile.TemporaryDirectory() as folder, _Child(path) as child:
+        golden = path / replay.ASSETS
+        names = ("golden_rows", "golden_features", "golden_answers")
+        files = [golden / f"{name}.arrow" for name in names]
+        count = len(next(iter(replay.read_arrays(files[0]).values())))
+        _collect(report, spec, child.run(*files, _sizes(count, count)))
+        report.rows["golden rows"] = count
+        if source is not None:
+            source = read(source)
+            transform = Transform(preprocessor)
+            done = 0
+            with Progress("verify", source.estimated_rows(), verbose) as progress:
+                for raw, features in _cases(source, transform, head, store):
+                    rows, expected = Path(folder) / "rows.arrow", Path(folder) / "features.arrow"
+                    replay.write_arrays(rows, raw)
+                    replay.write_arrays(expected, features)
+                    size = len(next(iter(raw.values())))
+                    _collect(report, spec, child.run(rows, expected, None, _sizes(size, small_batch_rows)))
+                    done += size
+                    progress.advance(size)
+            report.rows["rows of the source" if store is None else "rows of the source and store"] = done
+    return report
+
+
+def _sizes(count: int, small: int) -> list[tuple[int, int]]:
+    """Batch sizes with the number of rows to run at each, all rows at once (0) first."""
+    return [(0, count), *((size, min(count, small) if size < 1000 else count) for size in BATCH_SIZES)]
+
+
+def _cases(
+    source: Any, transform: Transform, head: Any, store: Any
+) -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    columns = list(transform.inputs)
+    if store is None:
+        for chunk in source.chunks(CHUNK_ROWS, columns=columns, encoded=True):
+            yield _raw(chunk, transform.inputs), transform(chunk)
+        return
+    stored = _Stored(store)
+    for chunk in source.chunks(CHUNK_ROWS, columns=list(dict.fromkeys([*columns, head.target])), encoded=True):
+        usable = head.encode(chunk.column(head.target))[1]
+        chunk = chunk.filter(pa.array(usable))
+        if len(chunk):
+            yield _raw(chunk, transform.inputs), stored.take(len(chunk))
+    stored.end()
+
+
+def _raw(chunk: pa.RecordBatch, inputs: Mapping[str, str]) -> dict[str, np.ndarray]:
+    return {name: to_raw(chunk.column(name), dtype, name) for name, dtype in inputs.items()}  # type: ignore[arg-type]
+
+
+class _Stored:
+    """A store split's features in order, in pieces of any size."""
+
+    def __init__(self, split: Any) -> None:
+        self._batches = iter(split.stream(batch_size=8192, shuffle=False))
+        self._held: dict[str, np.ndarray] = {}
+
+    def take(self, rows: int) -> dict[str, np.ndarray]:
+        parts = [self._held] if self._held else []
+        have = len(next(iter(self._held.values()))) if self._held else 0
+        while have < rows:
+            batch = next(self._batches, None)
+            if batch is None:
+                raise StoreMismatch(f"The source has more rows than the store: {rows - have:,} more, or beyond.")
+            parts.append(dict(batch[0]))
+            have += len(next(iter(batch[0].values())))
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        self._held = {name: values[rows:] for name, values in joined.items()} if have > rows else {}
+        return {name: values[:rows] for name, values in joined.items()}
+
+    def end(self) -> None:
+        if self._held or next(self._batches, None) is not None:
+            raise StoreMismatch("The store has more rows than the source that it is compared with.")
+
+
+def _collect(report: Verification, spec: FeatureSpec, result: Mapping[str, Any]) -> None:
+    for of_size in result["features"].values():
+        for entry, counts in of_size.items():
+            names = spec[entry].names
+            for name, count in zip(
+                names if len(names) == len(counts) else [names[0]] * len(counts), counts, strict=True
+            ):
+                report.features[name] = report.features.get(name, 0) + count
+    for of_size in result["answers"].values():
+        for name, gap in of_size.items():
+            report.answers[name] = max(report.answers.get(name, 0.0), gap)
+
+
+class _Child:
+    """The process that replays: TensorFlow, NumPy and Arrow, and no blocks."""
+
+    def __init__(self, path: Path) -> None:
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+        environment.pop("PYTHONPATH", None)
+        self._log = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", replay.__file__, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=environment,
+        )
+
+    def run(
+        self, rows: Path, features: Path | None, answers: Path | None, sizes: list[tuple[int, int]]
+    ) -> dict[str, Any]:
+        job = {
+            "rows": str(rows),
+            "features": str(features) if features else None,
+            "answers": str(answers) if answers else None,
+            "sizes": sizes,
+        }
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(job).encode() + b"\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = b""
+        if not line:
+            self._log.seek(0)
+            raise RuntimeError(f"The replaying process ended early:\n{self._log.read().decode(errors='replace')}")
+        return dict(json.loads(line))
+
+    def __enter__(self) -> "_Child":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._log.close()

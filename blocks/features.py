@@ -1,0 +1,126 @@
+"""What a preprocessor emits: packed entries, and the specification that names every column of each.
+
+Plain data: an extractor builds itself from it, a store writes it down, an export carries it. How features are
+computed does not live here.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from blocks.errors import InvalidArgument
+
+NUMERIC: Final = "numeric"
+CATEGORICAL: Final = "categorical"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One named column of an entry.
+
+    Args:
+        name: Unique in its specification.
+        columns: The raw columns that it is made of.
+        cardinality: Number of distinct ids, missing and out-of-vocabulary included; None for numbers.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    cardinality: int | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One dense array of the packed features.
+
+    Args:
+        dtype: "float32" or "int32".
+        shape: Shape of one row: (n,) with n named features, or any shape for the single feature of higher rank.
+        features: The features, in order.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    features: tuple[Feature, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features' names, in order."""
+        return tuple(feature.name for feature in self.features)
+
+
+class FeatureSpec(Mapping[str, Entry]):
+    """The entries of packed features by name: "numeric" (float32), "categorical" (int32), and others of higher rank.
+
+    Example:
+        >>> spec = FeatureSpec.pack([Feature("age", ("age",)), Feature("city", ("city",), cardinality=7)])
+        >>> spec["numeric"].names, spec["categorical"].features[0].cardinality
+        (('age',), 7)
+        >>> FeatureSpec.from_json(spec.to_json()) == spec
+        True
+    """
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        names = [name for entry in entries.values() for name in entry.names]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise InvalidArgument(f"Every feature needs a name of its own. Received twice: {', '.join(doubled)}.")
+        self._entries = dict(entries)
+
+    @classmethod
+    def pack(cls, features: list[Feature], others: Mapping[str, Entry] | None = None) -> "FeatureSpec":
+        """The specification of scalar features, numbers and ids apart, and of entries of higher rank."""
+        numbers = tuple(feature for feature in features if feature.cardinality is None)
+        ids = tuple(feature for feature in features if feature.cardinality is not None)
+        entries = {}
+        if numbers:
+            entries[NUMERIC] = Entry("float32", (len(numbers),), numbers)
+        if ids:
+            entries[CATEGORICAL] = Entry("int32", (len(ids),), ids)
+        return cls({**entries, **(others or {})})
+
+    def __getitem__(self, name: str) -> Entry:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FeatureSpec) and self._entries == other._entries
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._entries.items()))
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name}: {entry.dtype}{list(entry.shape)}" for name, entry in self.items())
+        return f"FeatureSpec({parts})"
+
+    def to_json(self) -> dict[str, Any]:
+        """The specification as JSON-able data."""
+        return {
+            name: {
+                "dtype": entry.dtype,
+                "shape": list(entry.shape),
+                "features": [
+                    {"name": f.name, "columns": list(f.columns), "cardinality": f.cardinality} for f in entry.features
+                ],
+            }
+            for name, entry in self.items()
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "FeatureSpec":
+        """The specification that `to_json` wrote."""
+        return cls(
+            {
+                name: Entry(
+                    entry["dtype"],
+                    tuple(entry["shape"]),
+                    tuple(Feature(f["name"], tuple(f["columns"]), f["cardinality"]) for f in entry["features"]),
+                )
+                for name, entry in data.items()
+            }
+        )

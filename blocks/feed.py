@@ -1,0 +1,182 @@
+"""Feed: a Source as encoded rows (features, target, weight, keys), for stores and for training on the fly."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from blocks.block import Head
+from blocks.data import Source
+from blocks.data.raw import is_text, is_time, to_raw
+from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.store.rows import Rows
+from blocks.transform import Transform
+
+CHUNK_ROWS = 65_536
+WINDOW_CHUNKS = 4
+
+
+class Feed:
+    """Encoded rows of a source, chunk by chunk and in its order.
+
+    Args:
+        source: The rows.
+        transform: Raw columns to features.
+        head: Encodes the target and names the sample weights; None for features and keys alone.
+        keys: Columns that travel along as they are.
+
+    Raises:
+        SchemaMismatch: The source lacks a column.
+    """
+
+    def __init__(self, source: Source, transform: Transform, head: Head | None, keys: Sequence[str] = ()) -> None:
+        self.source = source
+        self.transform = transform
+        self.head = head
+        self.keys = tuple(keys)
+        wanted = [*transform.inputs, *self.keys]
+        if head is not None:
+            wanted += [head.target] + ([head.sample_weight] if head.sample_weight else [])
+        self.columns = list(dict.fromkeys(wanted))
+        absent = [name for name in self.columns if name not in source.schema.names]
+        if absent:
+            raise SchemaMismatch(
+                f"The source lacks {', '.join(map(repr, absent))}. It has: {', '.join(source.schema.names)}."
+            )
+        self.skipped = 0
+
+    def chunks(self, skip: int = 0, rows: int = CHUNK_ROWS) -> Iterator[Rows]:
+        """Chunks of usable rows, after leaving out the first `skip` of them without transforming these.
+
+        Raises:
+            BadTarget: A row's target is unusable, and the head does not skip such rows.
+            EmptySource: No row is usable.
+        """
+        self.skipped = 0
+        any_row = False
+        for chunk in self.source.chunks(rows, columns=self.columns, encoded=True):
+            target, weight, usable = self._target(chunk)
+            if usable is not None and not usable.all():
+                self.skipped += int(len(usable) - usable.sum())
+                chunk = chunk.filter(pa.array(usable))
+                target = None if target is None else target[usable]
+                weight = None if weight is None else weight[usable]
+            any_row = any_row or len(chunk) > 0
+            if skip >= len(chunk):
+                skip -= len(chunk)
+                continue
+            chunk, target, weight = chunk.slice(skip), _after(target, skip), _after(weight, skip)
+            skip = 0
+            keys = {name: _key(chunk.column(name), name) for name in self.keys}
+            yield Rows(self.transform(chunk), target, weight, keys)
+        if not any_row:
+            raise EmptySource(
+                f"There is no row to work on. Received: {self.source!r} ({self.skipped:,} rows had no usable target)."
+            )
+
+    def _target(self, chunk: pa.RecordBatch) -> tuple[Any, Any, np.ndarray | None]:
+        if self.head is None:
+            return None, None, None
+        target, usable = self.head.encode(chunk.column(self.head.target))
+        if self.head.unusable == "error" and not usable.all():
+            row = int(np.argmin(usable))
+            value = chunk.column(self.head.target)[row].as_py()
+            raise BadTarget(
+                f"Every row needs a target that was seen in training. Received: {self.head.target!r} = {value!r} in "
+                f"{int((~usable).sum()):,} of {len(usable):,} rows. Filter such rows out, or give the head "
+                "unusable='skip' to leave them out, counted."
+            )
+        weight = None
+        if self.head.sample_weight is not None:
+            weight = to_raw(chunk.column(self.head.sample_weight), "float64", self.head.sample_weight)
+            if not (weight >= 0).all() or not np.isfinite(weight).all():
+                raise BadTarget(
+                    f"Sample weights are finite and not negative. Received: {self.head.sample_weight!r} with "
+                    f"{weight[~((weight >= 0) & np.isfinite(weight))][0]!r}."
+                )
+            weight = weight.astype(np.float32)
+        return target, weight, usable
+
+
+def dataset(
+    feed: Feed,
+    batch_size: int,
+    *,
+    shuffle: bool = False,
+    seed: int = 0,
+    training: bool = False,
+    window_chunks: int = WINDOW_CHUNKS,
+) -> tf.data.Dataset:
+    """Batches of a feed, transformed in a background thread while others train.
+
+    Rows are shuffled within windows of consecutive chunks, by the seed and the number of the epoch. Sources whose rows
+    are sorted want a store, which shuffles chunks too.
+
+    Args:
+        feed: The rows; its head's class weights apply when `training`.
+        batch_size: Rows a batch; the last may be smaller.
+        shuffle: Whether to shuffle.
+        seed: Decides every order.
+        training: Whether the head's own weights multiply the rows'.
+        window_chunks: Chunks (65,536 rows each) that are shuffled among each other, and held in memory twice.
+
+    Returns:
+        (features, target[, weight]) batches; it can be iterated again, shuffled anew.
+    """
+    head = feed.head
+    if head is None:
+        raise InvalidArgument("Training needs a target. Received: a feed without a head.")
+    weighted = head.sample_weight is not None or (training and head.weigh(np.zeros(0, np.int32)) is not None)
+    epochs = iter(range(1 << 62))
+
+    def windows() -> Iterator[tuple[Any, ...]]:
+        random = np.random.default_rng([seed, next(epochs)])
+        held: list[Rows] = []
+        for rows in feed.chunks():
+            held.append(rows)
+            if len(held) == (window_chunks if shuffle else 1):
+                yield _window(held, random if shuffle else None)
+                held = []
+        if held:
+            yield _window(held, random if shuffle else None)
+
+    def _window(held: list[Rows], random: np.random.Generator | None) -> tuple[Any, ...]:
+        flat = [rows.flat() for rows in held]
+        joined = {name: np.concatenate([part[name] for part in flat]) for name in flat[0]}
+        if random is not None:
+            order = random.permutation(sum(map(len, held)))
+            joined = {name: values[order] for name, values in joined.items()}
+        rows = Rows.from_flat(joined)
+        weight = rows.weight
+        if weighted:
+            of_class = head.weigh(rows.target) if training else None
+            weight = np.ones(len(rows), np.float32) if weight is None else weight
+            weight = weight if of_class is None else weight * of_class
+        return (dict(rows.features), rows.target) + ((weight,) if weighted else ())
+
+    signature: tuple[Any, ...] = (
+        {name: tf.TensorSpec((None, *entry.shape), entry.dtype) for name, entry in feed.transform.spec.items()},
+        tf.TensorSpec((None,), head.encode(pa.array([], pa.null()))[0].dtype),
+    )
+    if weighted:
+        signature += (tf.TensorSpec((None,), tf.float32),)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # it stalls some epochs by up to a second after their last batch
+    options.threading.private_threadpool_size = 1
+    data = tf.data.Dataset.from_generator(windows, output_signature=signature).prefetch(1)
+    return data.rebatch(batch_size).prefetch(8).with_options(options)
+
+
+def _after(values: np.ndarray | None, skip: int) -> np.ndarray | None:
+    return None if values is None else values[skip:]
+
+
+def _key(values: pa.Array, name: str) -> np.ndarray:
+    """A key column as a store holds it: numbers, int64 microseconds, or strings."""
+    if is_text(values.type):
+        return to_raw(values, "string", name)
+    if is_time(values.type) or pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
+        return to_raw(values, "int64", name)
+    return to_raw(values, "float64", name)

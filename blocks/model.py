@@ -1,0 +1,484 @@
+"""Model: the parts of a road composed, and handed to adapt, store, export and evaluate. It holds no mechanism itself."""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+from blocks.adapt import adapt, check_target, passes
+from blocks.block import Classifier, FeatureExtractor, Head, Postprocessor, fingerprint
+from blocks.calibrate import calibrate
+from blocks.core import build_core
+from blocks.data import Source, read
+from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.export import export
+from blocks.feature_extractors import MLP
+from blocks.features import FeatureSpec
+from blocks.feed import Feed, dataset
+from blocks.predict import predict, predict_to_parquet
+from blocks.preprocessors import Columns
+from blocks.road import Road, raw_tensors
+from blocks.statistics import Summary
+from blocks.store import Store, StoreSplit
+from blocks.transform import Transform
+
+PREDICT_ROWS = 8192
+
+
+@keras.saving.register_keras_serializable(package="blocks")
+class Model(keras.Model):
+    """Preprocessor, feature extractor, head and postprocessors, from raw rows to answers.
+
+    Calling the model, `predict`, the reloaded `.keras` file and the exported SavedModel mean the whole road. `fit`,
+    `evaluate` and `compile` work on `core`, a plain functional `keras.Model` from features to predictions.
+
+    Args:
+        preprocessor: A `Columns`.
+        feature_extractor: Any of `blocks.feature_extractors`; an `MLP` unless given.
+        head: Any of `blocks.classifiers` or `blocks.regressors`.
+        postprocessors: Any of `blocks.postprocessors`, applied in order.
+        seed: Fixes initial weights and dropout; with the `seed` of `fit`, a run is repeatable.
+
+    Raises:
+        InvalidArgument: A part is not of its role.
+        BadTarget: The head's target stands among the preprocessor's columns.
+
+    Example:
+        >>> import numpy as np, blocks
+        >>> from blocks import classifiers, feature_extractors, preprocessors
+        >>> rows = {"x": np.linspace(-1, 1, 64), "label": np.repeat(["no", "yes"], 32)}
+        >>> model = blocks.Model(
+        ...     preprocessor=preprocessors.Columns({"x": preprocessors.Standardize()}),
+        ...     feature_extractor=feature_extractors.MLP([4]),
+        ...     head=classifiers.Softmax("label"),
+        ...     seed=0,
+        ... )
+        >>> summary = model.adapt(rows)
+        >>> history = model.fit(rows, epochs=2, verbose=0)
+        >>> model.predict({"x": np.array([0.5])})["probabilities"].shape
+        (1, 2)
+    """
+
+    def __init__(
+        self,
+        preprocessor: Columns,
+        feature_extractor: FeatureExtractor | None = None,
+        head: Head | None = None,
+        postprocessors: Sequence[Postprocessor] = (),
+        *,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"autocast": False, **kwargs})
+        feature_extractor = MLP() if feature_extractor is None else feature_extractor
+        for name, part, role in (
+            ("preprocessor", preprocessor, Columns),
+            ("feature_extractor", feature_extractor, FeatureExtractor),
+            ("head", head, Head),
+            *(("postprocessors", block, Postprocessor) for block in postprocessors),
+        ):
+            if not isinstance(part, role):
+                raise InvalidArgument(
+                    f"Model's {name} is a {role.__name__}. Received: {type(part).__name__}. "
+                    "Wrap a Keras layer or model as feature_extractors.Keras(...)."
+                )
+        assert head is not None
+        self.preprocessor = preprocessor
+        self.feature_extractor = feature_extractor
+        self.head = head
+        self.postprocessors = list(postprocessors)
+        self.seed = seed
+        self._compiled_with: dict[str, Any] | None = None
+        self._parts = _Parts()
+        check_target(preprocessor, head, None)
+        for block in self.postprocessors:
+            if head.adapted or not isinstance(head, Classifier):
+                block.bind(head)
+        if head.adapted and feature_extractor.spec is not None:
+            self._compose(feature_extractor.spec)
+
+    # -- learning from data ------------------------------------------------------------------------------------------
+
+    def adapt(self, data: Any, *, initial: Summary | None = None, verbose: bool | None = None) -> Summary:
+        """Learn statistics and the target's classes or scale from training rows, which alone are read.
+
+        All independent blocks share one pass; chains of k blocks that learn take k passes. A second call starts over,
+        weights included, unless nothing that was learned has changed.
+
+        Args:
+            data: Anything that `blocks.read` takes.
+            initial: Statistics of an earlier call to continue from, with `data` as the new rows.
+            verbose: Whether to show passes and progress; None for on a terminal only.
+
+        Returns:
+            The statistics: `save` them to continue later.
+
+        Raises:
+            SchemaMismatch, BadTarget, EmptySource: As they say.
+        """
+        before = self._learned()
+        summary = adapt(self.preprocessor, self.head, read(data), initial=initial, verbose=verbose)
+        for block in self.postprocessors:
+            block.bind(self.head)
+        if before is None or before != self._learned():
+            if self._parts.core is not None:
+                self.feature_extractor, self.head = self.feature_extractor.copy(), self.head.copy()
+            self._compose(self.preprocessor.spec)
+        self._parts.road = self._parts.transform = None
+        return summary
+
+    @property
+    def passes(self) -> int:
+        """How many passes over the source `adapt` takes."""
+        return passes(self.preprocessor)
+
+    def _learned(self) -> str | None:
+        return fingerprint(self.preprocessor, self.head) if self._parts.core is not None else None
+
+    def _compose(self, spec: FeatureSpec) -> None:
+        self._parts.core = None
+        self.core = self._parts.core = build_core(spec, self.feature_extractor, self.head, seed=self.seed)
+        self.built = True
+        self._compile_core()
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The packed features' specification."""
+        return self.preprocessor.spec
+
+    # -- training ----------------------------------------------------------------------------------------------------
+
+    def compile(self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any) -> None:
+        """Choose how the core is trained. Optional: `fit` does this with its defaults.
+
+        Args:
+            optimizer: As of `keras.Model.compile`.
+            loss: The head's unless given; over (encoded target, the core's predictions).
+            metrics: The head's unless given.
+            kwargs: `weighted_metrics`, `jit_compile`, `steps_per_execution`, ... as of `keras.Model.compile`.
+        """
+        optimizer = keras.optimizers.serialize(keras.optimizers.get(optimizer))
+        self._compiled_with = {"optimizer": optimizer, "loss": loss, "metrics": metrics, **kwargs}
+        if self._parts.core is not None:
+            self._compile_core()
+
+    def _compile_core(self) -> None:
+        if self._compiled_with is None:
+            return
+        settings = dict(self._compiled_with)
+        settings["optimizer"] = keras.optimizers.deserialize(settings["optimizer"])
+        settings["loss"] = self.head.default_loss() if settings["loss"] is None else settings["loss"]
+        settings["metrics"] = self.head.default_metrics() if settings["metrics"] is None else settings["metrics"]
+        # XLA is 6-19% slower than TensorFlow's own kernels on a CPU
+        settings.setdefault("jit_compile", bool(_accelerators()))
+        self.core.compile(**settings)
+
+    def fit(
+        self,
+        data: Any,
+        *,
+        validation_data: Any = None,
+        epochs: int = 10,
+        batch_size: int = 1024,
+        shuffle: bool = True,
+        seed: int = 0,
+        verbose: Any = "auto",
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Train the core by gradients.
+
+        Args:
+            data: A store's split, or rows (anything that `blocks.read` takes), which are transformed on the fly in a
+                background thread.
+            validation_data: The same, or None; never shuffled.
+            epochs: Passes over the data.
+            batch_size: Rows a step.
+            shuffle: Whether to shuffle, anew each epoch.
+            seed: Decides every order.
+            verbose: As of Keras; "auto" is a bar on a terminal and silence elsewhere.
+            kwargs: `callbacks`, `initial_epoch`, `steps_per_epoch`, ... as of `keras.Model.fit`.
+
+        Returns:
+            Keras' history.
+
+        Raises:
+            NotAdapted: `adapt` was not called.
+            StoreMismatch: The store was made by another preprocessor or target.
+            BadTarget: A row's target is unusable.
+        """
+        self._require_core("fit")
+        if self._compiled_with is None and self.core.optimizer is None:
+            self.compile()
+        train = self._batches(data, batch_size, shuffle=shuffle, seed=seed, training=True)
+        valid = None if validation_data is None else self._batches(validation_data, batch_size)
+        with _unknown_length():
+            return self.core.fit(
+                train, validation_data=valid, epochs=epochs, shuffle=False, verbose=_verbosity(verbose), **kwargs
+            )
+
+    def evaluate(self, data: Any, *, batch_size: int = 8192, verbose: Any = "auto", **kwargs: Any) -> dict[str, float]:
+        """Loss and metrics of the core's predictions on held-out rows, by name.
+
+        Args:
+            data: A store's split, or rows (anything that `blocks.read` takes).
+            batch_size: Rows a step.
+            verbose: As of Keras.
+            kwargs: As of `keras.Model.evaluate`.
+
+        Raises:
+            NotAdapted, StoreMismatch, BadTarget: As they say.
+        """
+        self._require_core("evaluate")
+        if self.core.optimizer is None:
+            self.compile()
+        batches = self._batches(data, batch_size)
+        with _unknown_length():
+            return dict(self.core.evaluate(batches, return_dict=True, verbose=_verbosity(verbose), **kwargs))
+
+    def calibrate(self, data: Any, *, verbose: bool | None = None) -> None:
+        """Let the postprocessors learn from held-out rows, in their order.
+
+        Args:
+            data: A store's split, or rows, that were not trained on.
+            verbose: Whether to show progress; None for on a terminal only.
+
+        Raises:
+            NotAdapted, StoreMismatch, BadTarget, EmptySource: As they say.
+        """
+        self._require_core("calibrate")
+        batches = self._batches(data, PREDICT_ROWS)
+        calibrate(self.core, self.head, self.postprocessors, batches, verbose=verbose)
+        self._parts.road = None
+
+    def _batches(
+        self, data: Any, batch_size: int, *, shuffle: bool = False, seed: int = 0, training: bool = False
+    ) -> Any:
+        if batch_size < 1:
+            raise InvalidArgument(f"batch_size is 1 or more. Received: {batch_size!r}.")
+        feed = Feed(read(data), self.transform, self.head)
+        return dataset(feed, batch_size, shuffle=shuffle, seed=seed, training=training)
+
+    # -- the whole road ----------------------------------------------------------------------------------------------
+
+    def __call__(self, rows: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Answers of a batch of raw rows, as tensors.
+
+        Args:
+            rows: A dict with exactly the model's columns, each of shape (batch,), or a table that has them.
+
+        Raises:
+            NotAdapted, SchemaMismatch: As they say.
+        """
+        self._require_core("call the model")
+        if not any(isinstance(value, keras.KerasTensor) for value in keras.tree.flatten(rows)):
+            rows = raw_tensors(rows, self.preprocessor)
+        return super().__call__(rows, *args, **kwargs)
+
+    def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The road itself."""
+        return self.road(inputs)
+
+    @property
+    def road(self) -> Road:
+        """The parts in order, ready to run."""
+        self._require_core("use the model")
+        if self._parts.road is None:
+            self._parts.road = Road(self.preprocessor, self.core, self.head, self.postprocessors)
+        return self._parts.road
+
+    @property
+    def transform(self) -> Transform:
+        """The preprocessor's fast path over Arrow chunks."""
+        if self._parts.transform is None:
+            self._parts.transform = Transform(self.preprocessor)
+        return self._parts.transform
+
+    def predict(
+        self,
+        data: Any,
+        *,
+        batch_size: int = PREDICT_ROWS,
+        path: str | os.PathLike[str] | None = None,
+        keys: Sequence[str] = (),
+        verbose: bool | None = None,
+    ) -> Any:
+        """Answers of raw rows, in chunks.
+
+        Args:
+            data: Anything that `blocks.read` takes. A dict holds the model's columns and, at most, its target and
+                weights; a source may hold any others.
+            batch_size: Rows that go through the core at once.
+            path: A Parquet file to write the answers to, a chunk at a time, instead of holding them in memory.
+            keys: With `path`, columns of `data` to write beside the answers.
+            verbose: Whether to show progress; None for on a terminal only.
+
+        Returns:
+            A dict of NumPy arrays, (rows, ...) each; with `path`, the file as a Source.
+
+        Raises:
+            NotAdapted, SchemaMismatch, EmptySource: As they say.
+        """
+        self._require_core("predict")
+        if isinstance(data, Mapping):
+            beside = {self.head.target, self.head.sample_weight, *keys} - set(self.preprocessor.inputs)
+            self.preprocessor.check_keys([name for name in data if name not in beside])
+        source = read(data)
+        if path is None:
+            if keys:
+                raise InvalidArgument("keys are written beside the answers to a file. Received: keys and no path.")
+            return predict(self.road, self.transform, source, batch_size=batch_size, verbose=verbose)
+        predict_to_parquet(self.road, self.transform, source, path, keep=keys, batch_size=batch_size, verbose=verbose)
+        return read(path)
+
+    # -- variations, files -------------------------------------------------------------------------------------------
+
+    def replace(self, **parts: Any) -> "Model":
+        """A new model with some parts replaced and the others as they are, learned state included.
+
+        A new feature extractor or postprocessor needs no `adapt`, and stores made before stay valid. The core starts
+        with fresh weights.
+
+        Args:
+            parts: `preprocessor`, `feature_extractor`, `head`, `postprocessors` or `seed`.
+
+        Raises:
+            InvalidArgument: An unknown part.
+        """
+        known = ("preprocessor", "feature_extractor", "head", "postprocessors", "seed")
+        unknown = sorted(set(parts) - set(known))
+        if unknown:
+            raise InvalidArgument(f"replace takes {', '.join(known)}. Received: {', '.join(unknown)}.")
+        head = parts.get("head") or self.head.copy()
+        if "head" in parts and not head.adapted and self.head.adapted and type(head) is type(self.head):
+            if head.target == self.head.target:
+                head.restore(self.head.state)
+        extractor = parts.get("feature_extractor") or self.feature_extractor.copy()
+        preprocessor = parts.get("preprocessor") or self.preprocessor.copy()
+        if preprocessor.adapted and head.adapted:
+            extractor.bind(preprocessor.spec)
+        postprocessors = parts.get("postprocessors")
+        if postprocessors is None:
+            postprocessors = [type(block).from_config(block.get_config()) for block in self.postprocessors]
+        model = Model(preprocessor, extractor, head, postprocessors, seed=parts.get("seed", self.seed))
+        model._compiled_with = self._compiled_with
+        if model._parts.core is not None:
+            model._compile_core()
+        return model
+
+    def export(self, path: str | os.PathLike[str], *, golden: Any = None) -> None:
+        """Write one SavedModel that needs TensorFlow alone, with what `blocks.verify` replays beside it.
+
+        Args:
+            path: The folder; TensorFlow Serving wants its name to be a number. It must not exist.
+            golden: Rows to keep as examples with their expected features and answers; made up from what was learned
+                unless given.
+
+        Raises:
+            NotAdapted, NotExportable, InvalidArgument: As they say.
+        """
+        self._require_core("export")
+        export(self.road, path, golden=golden)
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "preprocessor": serialize(self.preprocessor),
+            "feature_extractor": serialize(self.feature_extractor),
+            "head": serialize(self.head),
+            "postprocessors": [serialize(block) for block in self.postprocessors],
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "Model":
+        """The model that `get_config` described."""
+        deserialize = keras.saving.deserialize_keras_object
+        return cls(
+            deserialize(config["preprocessor"]),
+            deserialize(config["feature_extractor"]),
+            deserialize(config["head"]),
+            [deserialize(block) for block in config["postprocessors"]],
+            seed=config["seed"],
+            name=config["name"],
+        )
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The core's, so that training goes on after a reload."""
+        return None if self._parts.core is None else self.core.get_compile_config()
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile the core as it was."""
+        if self._parts.core is not None:
+            self.core.compile_from_config(config)
+
+    def summary(self, print_fn: Any = print, **kwargs: Any) -> None:
+        """Print the road: each part, what enters it and what leaves it, then the core's layers.
+
+        Args:
+            print_fn: What to give the text to.
+            kwargs: As of `keras.Model.summary`, for the core.
+        """
+        print_fn(_road_text(self))
+        if self._parts.core is not None:
+            self.core.summary(print_fn=print_fn, **kwargs)
+
+    def _require_core(self, what: str) -> None:
+        if self._parts.core is None or not self.preprocessor.adapted:
+            raise NotAdapted(f"Cannot {what}: the model has not been adapted. Call model.adapt(source) first.")
+
+
+class _Parts:
+    """What is made from the parts when needed; held apart, since Keras tracks and wraps what a model holds."""
+
+    core: keras.Model | None = None
+    road: Road | None = None
+    transform: Transform | None = None
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """A model as `model.save(path)` wrote it: weights, learned state, and the state of training.
+
+    Raises:
+        InvalidArgument: The file holds no blocks.Model.
+    """
+    model = keras.saving.load_model(path)
+    if not isinstance(model, Model):
+        raise InvalidArgument(f"load reads what Model.save wrote. Received: {path}, a {type(model).__name__}.")
+    return model
+
+
+@contextmanager
+def _unknown_length() -> Iterator[None]:
+    """Silence what Keras says of every dataset whose length it learns by its end."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Your input ran out of data")
+        yield
+
+
+def _verbosity(verbose: Any) -> Any:
+    return (1 if sys.stdout.isatty() else 0) if verbose in ("auto", None) else verbose
+
+
+def _accelerators() -> list[Any]:
+    import tensorflow as tf
+
+    return list(tf.config.list_logical_devices("GPU"))
+
+
+def _road_text(model: Model) -> str:
+    lines = ["raw rows"]
+    columns = model.preprocessor
+    lines.append(f"  > preprocessor       {type(columns).__name__} of {len(columns.columns)} columns")
+    if model._parts.core is not None:
+        lines += [f"      {name}: {entry.dtype} (batch, {entry.shape[0]})" for name, entry in model.spec.items()]
+    lines.append(f"  > feature extractor  {type(model.feature_extractor).__name__}")
+    lines.append(f"  > head               {type(model.head).__name__} of {model.head.target!r}")
+    lines += [f"  > postprocessor      {type(block).__name__}" for block in model.postprocessors]
+    return "\n".join([*lines, "answers"])

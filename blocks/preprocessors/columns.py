@@ -1,0 +1,407 @@
+"""Columns: one chain of preprocessors a column, packed into a few dense arrays. How choices are inferred is in infer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Self
+
+import keras
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from blocks.block import Preprocessor, State, emit
+from blocks.data import read
+from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.features import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec
+from blocks.preprocessors.infer import Choice, infer_choices
+
+Chain = Preprocessor | Sequence[Preprocessor]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One chain of blocks, the raw columns that enter it, and the name of what comes out."""
+
+    name: str
+    columns: tuple[str, ...]
+    blocks: tuple[Preprocessor, ...]
+
+    def compute(self, values: Any, until: int | None = None) -> Any:
+        """Values of the raw columns (a tuple for several) through the first `until` blocks, at full precision."""
+        for block in self.blocks[:until]:
+            values = block.compute(values)
+        return values
+
+    def outputs(self) -> list[Feature]:
+        """The features that the last block emits."""
+        return self.blocks[-1].outputs(self.name, self.columns)
+
+    def entry(self) -> Entry | None:
+        """The entry of higher rank that the last block emits, if it is not scalar features."""
+        return self.blocks[-1].entry(self.name, self.columns)
+
+
+@keras.saving.register_keras_serializable(package="blocks")
+class Columns(Preprocessor):
+    """A table's columns to packed features, each column through its own chain of blocks.
+
+    Args:
+        columns: For each column (or, for blocks that take several, tuple of columns): a block, a list of blocks (a
+            chain, applied in order), or a tuple of those (several features of one column). Columns that are not named
+            are left out.
+        raw: Column to raw dtype, where `bind` has been done already (a reload does this).
+
+    Returns:
+        A dict: "numeric" float32 (batch, n), "categorical" int32 (batch, m), and one more for each output of higher
+        rank. Entries without a column are absent. `spec` names every column.
+
+    Example:
+        >>> import blocks
+        >>> from blocks import preprocessors
+        >>> columns = preprocessors.Columns({
+        ...     "age": preprocessors.Standardize(),
+        ...     "income": [preprocessors.Log1p(), preprocessors.Standardize()],
+        ...     "city": preprocessors.Vocabulary(),
+        ... })
+        >>> print(columns)
+        age     Standardize
+        income  Log1p > Standardize
+        city    Vocabulary
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str | tuple[str, ...], Chain | tuple[Chain, ...]],
+        *,
+        raw: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(columns, Mapping) or not columns:
+            raise InvalidArgument(
+                f"Columns takes a dict of column names to blocks, one at least. Received: {columns!r}."
+            )
+        self._plan = _Plan({key: _chains(key, value) for key, value in columns.items()}, [], dict(raw or {}))
+        self._track_blocks()
+
+    @classmethod
+    def infer(cls, source: Any, exclude: Sequence[str] = (), *, rows: int = 1_000_000) -> "Columns":
+        """A sensible choice for every column, from its type and its statistics; print it, then edit it.
+
+        Numbers are standardised (heavy right tails after `Log1p`), with a missing-indicator where values are missing;
+        strings get a vocabulary; constant and empty columns and identifiers are left out. `print(columns)` says why for each;
+        `columns["age"] = ...` and `del columns["age"]` change the choice before `adapt`.
+
+        Args:
+            source: Anything that `blocks.read` takes.
+            exclude: Columns to leave out: the target, and what would leak it or identify the row.
+            rows: How many of the first rows to look at.
+
+        Raises:
+            SchemaMismatch: `exclude` names an unknown column.
+            EmptySource: The source has no rows.
+        """
+        source = read(source)
+        _known(exclude, source.schema, "exclude")
+        choices = infer_choices(source, frozenset(exclude), rows)
+        chosen = {choice.column: choice.blocks for choice in choices if choice.blocks}
+        if not chosen:
+            raise SchemaMismatch(
+                "No column is of use: " + "; ".join(f"{choice.column}: {choice.reason}" for choice in choices)
+            )
+        columns = cls(chosen)
+        columns._plan.choices.extend(choices)
+        return columns
+
+    # -- editing -----------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, column: str | tuple[str, ...]) -> tuple[tuple[Preprocessor, ...], ...]:
+        return self._plan.chains[column]
+
+    def __setitem__(self, column: str | tuple[str, ...], chain: Chain | tuple[Chain, ...]) -> None:
+        self._editable()
+        self._plan.chains[column] = _chains(column, chain)
+        self._plan.choices[:] = [choice for choice in self._plan.choices if choice.column != column]
+        self._track_blocks()
+
+    def __delitem__(self, column: str | tuple[str, ...]) -> None:
+        self._editable()
+        if len(self._plan.chains) == 1:
+            raise InvalidArgument(f"Columns keeps one column at least. Received: del of the last, {column!r}.")
+        del self._plan.chains[column]
+        self._plan.choices[:] = [choice for choice in self._plan.choices if choice.column != column]
+        self._track_blocks()
+
+    def _editable(self) -> None:
+        if self.built or self._plan.raw:
+            raise InvalidArgument("Columns can be edited until it is adapted. Build a new one from the same blocks.")
+
+    def _track_blocks(self) -> None:
+        # Keras follows flat lists of layers only, when it saves and when it collects what to export
+        self._blocks = [block for lane in self.lanes for block in lane.blocks]
+
+    # -- what it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """The chains, each with its columns and the name of its output."""
+        lanes = []
+        for key, chains in self._plan.chains.items():
+            columns = (key,) if isinstance(key, str) else tuple(key)
+            name = "_x_".join(columns)
+            for index, blocks in enumerate(chains):
+                suffix = "" if index == 0 else f"_{_snake(type(blocks[-1]).__name__)}"
+                lanes.append(Lane(name + suffix, columns, blocks))
+        return lanes
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Raw column to the dtype in which it enters: the signature of the road's beginning.
+
+        Raises:
+            NotAdapted: The columns' types are not known yet.
+        """
+        if not self._plan.raw:
+            raise NotAdapted(f"Columns {self.name!r} does not know its columns' types yet. Call adapt(source) first.")
+        return dict(self._plan.raw)
+
+    @property
+    def columns(self) -> list[str]:
+        """The raw columns that are read, each once."""
+        return list(dict.fromkeys(column for lane in self.lanes for column in lane.columns))
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The packed features' specification.
+
+        Raises:
+            NotAdapted: Cardinalities are not known yet.
+        """
+        self.require_adapted()
+        lanes = self.lanes
+        entries = {lane.name: lane.entry() for lane in lanes}
+        features = [feature for lane in lanes if entries[lane.name] is None for feature in lane.outputs()]
+        return FeatureSpec.pack(features, {name: entry for name, entry in entries.items() if entry is not None})
+
+    def get_feature_names_out(self) -> list[str]:
+        """Every feature's name, entry by entry."""
+        return [name for entry in self.spec.values() for name in entry.names]
+
+    @property
+    def learns(self) -> bool:
+        """Whether any block does; types always are."""
+        return True
+
+    @property
+    def adapted(self) -> bool:
+        """Whether types are known and every block has learned what it needs."""
+        return bool(self._plan.raw) and all(block.adapted for block in self._blocks)
+
+    @property
+    def state(self) -> State:
+        """All blocks' state, each name led by the block's position."""
+        return {f"{i}/{name}": value for i, block in enumerate(self._blocks) for name, value in block.state.items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Hand every block its part of `state`."""
+        for i, block in enumerate(self._blocks):
+            part = {name.partition("/")[2]: value for name, value in state.items() if name.startswith(f"{i}/")}
+            if part:
+                block.restore(part)
+
+    def copy(self) -> Self:
+        """A new one of the same configuration and state, sharing nothing with this one."""
+        twin = type(self).from_config(self.get_config())
+        twin.restore(self.state)
+        return twin
+
+    def save_own_variables(self, store: Any) -> None:
+        """Nothing: every block writes its own."""
+
+    def load_own_variables(self, store: Any) -> None:
+        """Nothing: every block reads its own."""
+
+    def bind(self, schema: pa.Schema) -> None:
+        """Settle in which dtype every column enters, from the source's schema.
+
+        Raises:
+            SchemaMismatch: A column is unknown, or of a type that its block has no use for.
+        """
+        _known(self.columns, schema, "Columns")
+        raw: dict[str, str] = {}
+        for lane in self.lanes:
+            for column in lane.columns:
+                dtype = lane.blocks[0].raw_type(schema.field(column).type, column)
+                if raw.setdefault(column, dtype) != dtype:
+                    raise SchemaMismatch(
+                        f"All blocks of a column read it alike. Received: column {column!r}, wanted as {raw[column]} "
+                        f"and as {dtype}. Give one of them a copy of the column under another name."
+                    )
+        self._plan.raw.clear()
+        self._plan.raw.update(raw)
+
+    # -- the graph ---------------------------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Nothing to build: state comes with `restore`."""
+        self.built = True
+
+    def compute(self, values: Any) -> Any:
+        """Not of use: columns emit several arrays; call the block instead."""
+        raise InvalidArgument("Columns is not part of a chain: it is what chains are parts of.")
+
+    def check_keys(self, names: Sequence[str]) -> None:
+        """Refuse a batch that lacks a column or has one more.
+
+        Raises:
+            SchemaMismatch: Naming them.
+        """
+        wanted = set(self.inputs)
+        missing, extra = sorted(wanted - set(names)), sorted(set(names) - wanted)
+        if missing or extra:
+            raise SchemaMismatch(
+                f"A batch of raw rows holds exactly the model's columns: {', '.join(self.inputs)}. Received: "
+                + "; ".join(
+                    f"{what} {', '.join(map(repr, columns))}{_hint(columns, wanted)}"
+                    for what, columns in (("missing", missing), ("extra", extra))
+                    if columns
+                )
+                + "."
+            )
+
+    def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Packed features of raw columns of shape (batch,)."""
+        self.check_keys(list(inputs))
+        parts: dict[str, Any] = {}
+        for lane in self.lanes:
+            values = [inputs[column] for column in lane.columns]
+            parts[lane.name] = emit(lane.compute(values[0] if len(values) == 1 else tuple(values)))
+        return self.pack(parts)
+
+    def pack(self, parts: Mapping[str, Any]) -> dict[str, Any]:
+        """Every lane's tensor into the entries of `spec`."""
+        packed: dict[str, list[Any]] = {}
+        others = {}
+        for lane in self.lanes:
+            value = parts[lane.name]
+            if lane.entry() is not None:
+                others[lane.name] = value
+                continue
+            entry = NUMERIC if value.dtype == tf.float32 else CATEGORICAL
+            packed.setdefault(entry, []).append(value if value.shape.rank == 2 else value[:, tf.newaxis])
+        ordered = {name: tf.concat(packed[name], axis=1) for name in (NUMERIC, CATEGORICAL) if name in packed}
+        return {**ordered, **others}
+
+    def compute_output_spec(self, inputs: Any) -> dict[str, keras.KerasTensor]:
+        """Shapes and dtypes of the entries."""
+        spec = self.spec
+        return {name: keras.KerasTensor((None, *entry.shape), entry.dtype) for name, entry in spec.items()}
+
+    # -- configuration -----------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration."""
+        columns = [
+            [
+                key if isinstance(key, str) else list(key),
+                [[keras.saving.serialize_keras_object(block) for block in chain] for chain in chains],
+            ]
+            for key, chains in self._plan.chains.items()
+        ]
+        return {**super().get_config(), "columns": columns, "raw": dict(self._plan.raw)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Columns":
+        """The block that `get_config` described."""
+        columns = {
+            key if isinstance(key, str) else tuple(key): tuple(
+                [keras.saving.deserialize_keras_object(block) for block in chain] for chain in chains
+            )
+            for key, chains in config["columns"]
+        }
+        return cls(**{**config, "columns": columns})
+
+    def __str__(self) -> str:
+        reasons = {choice.column: choice.reason for choice in self._plan.choices}
+        rows = [
+            (_text(key), "; ".join(" > ".join(type(block).__name__ for block in chain) for chain in chains))
+            for key, chains in self._plan.chains.items()
+        ]
+        rows += [(choice.column, "(left out)") for choice in self._plan.choices if not choice.blocks]
+        return "\n".join(_aligned([(name, what, reasons.get(name, "")) for name, what in rows]))
+
+    def __repr__(self) -> str:
+        return f"<Columns of {', '.join(self.columns)}>"
+
+    def describe(self) -> str:
+        """The learned state, a line for each block, as text."""
+        rows = []
+        for lane in self.lanes:
+            for block in lane.blocks:
+                summary = ", ".join(f"{name}={_brief(value)}" for name, value in block.state.items())
+                rows.append((lane.name, type(block).__name__, summary or "(learns nothing)"))
+        return "\n".join(_aligned(rows))
+
+
+@dataclass
+class _Plan:
+    """What Columns was told: held apart, since Keras tracks and wraps every dict and list of a layer."""
+
+    chains: dict[str | tuple[str, ...], tuple[tuple[Preprocessor, ...], ...]]
+    choices: list[Choice]
+    raw: dict[str, str]
+
+
+def _chains(key: str | tuple[str, ...], value: Chain | tuple[Chain, ...]) -> tuple[tuple[Preprocessor, ...], ...]:
+    if not isinstance(key, str) and not (isinstance(key, tuple) and all(isinstance(name, str) for name in key)):
+        raise InvalidArgument(f"A key of Columns is a column's name or a tuple of names. Received: {key!r}.")
+    several = value if isinstance(value, tuple) else (value,)
+    chains = tuple((chain,) if isinstance(chain, Preprocessor) else tuple(chain) for chain in several)
+    for chain in chains:
+        if not chain or not all(isinstance(block, Preprocessor) for block in chain):
+            raise InvalidArgument(
+                f"A column goes through preprocessors: one, a list (a chain), or a tuple of those. "
+                f"Received for {key!r}: {value!r}."
+            )
+        for block in chain[:-1]:
+            if len(block.outputs("x", ("x",))) > 1:
+                raise InvalidArgument(
+                    f"Only the last block of a chain emits several features. Received for {key!r}: "
+                    f"{type(block).__name__} in the middle. Move it to the end, or turn its indicator off."
+                )
+    return chains
+
+
+def _known(names: Sequence[str], schema: pa.Schema, who: str) -> None:
+    unknown = [name for name in names if name not in schema.names]
+    if unknown:
+        raise SchemaMismatch(
+            f"{who} names columns of the source, which has: {', '.join(schema.names)}. "
+            f"Received: {', '.join(map(repr, unknown))}{_hint(unknown, schema.names)}."
+        )
+
+
+def _hint(names: Sequence[str], known: Any) -> str:
+    close = [match for name in names for match in get_close_matches(name, list(known), 1)]
+    return f" (did you mean {', '.join(map(repr, close))}?)" if close else ""
+
+
+def _text(key: str | tuple[str, ...]) -> str:
+    return key if isinstance(key, str) else ", ".join(key)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() and i else char.lower() for i, char in enumerate(name))
+
+
+def _brief(value: np.ndarray) -> str:
+    if value.size == 1:
+        return f"{value.item():.6g}" if value.dtype.kind == "f" else str(value.item())
+    return f"{value.dtype.name}[{value.size}]"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,94 @@
+"""Impute: a value for what is missing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from blocks.block import Preprocessor, State, usable
+from blocks.errors import InvalidArgument
+from blocks.features import Feature
+from blocks.statistics import Counts, Moments, Quantiles, Statistic
+
+
+@keras.saving.register_keras_serializable(package="blocks")
+class Impute(Preprocessor):
+    """Missing numbers (NaN) become one value: learned, or given. Infinite values pass.
+
+    Args:
+        strategy: "mean", "median" (of a quantile sketch beyond its exact size; its rank error is stated there),
+            "most_frequent" (the smallest of equally frequent ones) or "constant".
+        fill_value: The value for "constant".
+        indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0. Only the last
+            block of a chain can add one.
+
+    Returns:
+        float32 of shape (batch,), or (batch, 2) with the indicator.
+
+    Example:
+        >>> import numpy as np
+        >>> Impute("median").adapt(np.array([1.0, 5.0, 6.0, np.nan]))(np.array([np.nan, 2.0])).numpy()
+        array([5., 2.], dtype=float32)
+    """
+
+    def __init__(
+        self, strategy: str = "mean", *, fill_value: float | None = None, indicator: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if strategy not in ("mean", "median", "most_frequent", "constant"):
+            raise InvalidArgument(
+                f"Impute's strategy is 'mean', 'median', 'most_frequent' or 'constant'. Received: {strategy!r}."
+            )
+        if (strategy == "constant") != (fill_value is not None):
+            raise InvalidArgument(
+                f"fill_value goes with strategy='constant', and only with it. "
+                f"Received: strategy={strategy!r}, fill_value={fill_value!r}."
+            )
+        self.strategy = strategy
+        self.fill_value = fill_value
+        self.indicator = indicator
+        if fill_value is not None:
+            self.restore({"fill": np.float64(fill_value)})
+
+    def statistics(self) -> dict[str, Statistic]:
+        """What the strategy needs."""
+        if self.strategy == "constant":
+            return {}
+        return {
+            "of": {"mean": Moments, "median": Quantiles, "most_frequent": Counts}[self.strategy](),
+        }
+
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The value that missing ones become."""
+        result = results["of"].result()
+        if self.strategy == "most_frequent":
+            usable(len(result.values), "Impute")
+            return {"fill": np.float64(result.values[0].as_py())}
+        usable(result.count, "Impute")
+        return {"fill": np.float64(result.mean if self.strategy == "mean" else result.quantile(0.5))}
+
+    def _restore(self, state: State) -> None:
+        with tf.init_scope():
+            self._fill = tf.Variable(state["fill"], trainable=False)
+
+    def compute(self, values: Any) -> Any:
+        """Values without a gap, in float64."""
+        values = tf.cast(values, tf.float64)
+        absent = tf.math.is_nan(values)
+        filled = tf.where(absent, self._fill, values)
+        return tf.stack([filled, tf.cast(absent, tf.float64)], axis=-1) if self.indicator else filled
+
+    def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
+        """The number, and its indicator."""
+        return [Feature(name, columns)] + ([Feature(f"{name}_missing", columns)] if self.indicator else [])
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration."""
+        return {
+            **super().get_config(),
+            "strategy": self.strategy,
+            "fill_value": self.fill_value,
+            "indicator": self.indicator,
+        }

@@ -1,0 +1,50 @@
+"""Progress on long work: rows, rows a second and time left on a terminal; silent elsewhere."""
+
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+
+class Progress:
+    """A progress bar over rows.
+
+    Args:
+        what: The work, in a word or two.
+        total: Number of rows, or None when it is not known.
+        verbose: True to show, False to be silent, None to show on a terminal only.
+        note: What to show behind the numbers.
+        unit: What is counted.
+
+    Example:
+        >>> with Progress("adapt 1/1", 10, verbose=False) as progress:
+        ...     progress.advance(10)
+        >>> progress.done
+        10
+    """
+
+    def __init__(
+        self, what: str, total: int | None, verbose: bool | None = None, *, note: str = "", unit: str = "rows"
+    ) -> None:
+        self.done = 0
+        self._shown = sys.stderr.isatty() if verbose is None else verbose
+        self._arguments = {"desc": what, "total": total, "unit": f" {unit}", "unit_scale": True, "postfix": note}
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        if self._shown:
+            from tqdm import tqdm
+
+            self._bar = tqdm(**self._arguments, file=sys.stderr, mininterval=0.2)
+        return self
+
+    def advance(self, rows: int) -> None:
+        """Count rows that are done."""
+        self.done += rows
+        if self._bar is not None:
+            self._bar.update(rows)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,180 @@
+"""Transform: Arrow chunks through a preprocessor's own layers to packed NumPy features, offline and fast.
+
+The layers are the ones that are exported; nothing is computed here. Two things make it fast. Numbers of a chunk go
+through one traced function. Strings are looked up for their distinct values only, once for each Arrow dictionary
+(a Parquet row group has one), and spread over the rows by their indices: every lane of a single column works value by
+value, so the bits are the same.
+"""
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import tensorflow as tf
+
+from blocks.block import emit
+from blocks.data.raw import to_raw
+from blocks.errors import SchemaMismatch
+from blocks.features import CATEGORICAL, NUMERIC, Entry
+from blocks.preprocessors import Columns
+from blocks.preprocessors.columns import Lane
+
+_SPEC = {"float32": tf.float32, "float64": tf.float64, "int64": tf.int64, "string": tf.string}
+
+
+class Transform:
+    """Packed features of Arrow chunks, by an adapted `Columns`.
+
+    Make a new one after the preprocessor was adapted again: traced functions hold the tables of their time. One may be
+    called from several threads at once.
+
+    Args:
+        columns: The adapted preprocessor.
+
+    Raises:
+        NotAdapted: It is not.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        columns.require_adapted()
+        self.spec = columns.spec
+        self.inputs = columns.inputs
+        lanes = columns.lanes
+        self._coded = [lane for lane in lanes if is_coded(lane, self.inputs)]
+        self._plain = [lane for lane in lanes if not is_coded(lane, self.inputs)]
+        self._of_values = {lane.name: traced([lane], self.inputs) for lane in self._coded}
+        self._of_rows = traced(self._plain, self.inputs) if self._plain else None
+        self._places = _places(lanes)
+        self._known: dict[str, tuple[pa.Array, np.ndarray]] = {}
+        self._lock = Lock()
+
+    def __call__(self, chunk: pa.RecordBatch) -> dict[str, np.ndarray]:
+        """The features of one chunk.
+
+        Args:
+            chunk: Rows with the preprocessor's columns, others are not looked at; string columns plain or
+                dictionary-encoded.
+
+        Returns:
+            Entry name to array of shape (rows, ...), float32 or int32, C-contiguous and its own memory.
+
+        Raises:
+            SchemaMismatch: A column is missing or of another type.
+        """
+        rows = len(chunk)
+        out = {name: np.empty((rows, *entry.shape), entry.dtype) for name, entry in self.spec.items()}
+        if self._of_rows is not None:
+            names = list(dict.fromkeys(column for lane in self._plain for column in lane.columns))
+            tensors = [tf.constant(to_raw(_column(chunk, name), self.inputs[name], name)) for name in names]
+            for lane, values in zip(self._plain, self._of_rows(*tensors), strict=True):
+                self._put(out, lane, values.numpy(), None)
+        for lane in self._coded:
+            coded = encode(_column(chunk, lane.columns[0]), lane.columns[0])
+            self._put(out, lane, self._values_of(lane, coded.dictionary), positions(coded))
+        return out
+
+    def _values_of(self, lane: Lane, dictionary: pa.Array) -> np.ndarray:
+        """A lane's output for every value of a dictionary, and last for a missing one."""
+        known = self._known.get(lane.name)
+        if known is None or not _same(known[0], dictionary):
+            raw = to_raw(dictionary, "string", lane.columns[0])
+            values = tf.constant(np.append(raw, ""), tf.string)
+            known = (dictionary, self._of_values[lane.name](values)[0].numpy())
+            with self._lock:
+                self._known[lane.name] = known
+        return known[1]
+
+    def _put(self, out: dict[str, np.ndarray], lane: Lane, values: np.ndarray, take: np.ndarray | None) -> None:
+        entry, place = self._places[lane.name]
+        if take is not None:
+            values = values.take(take, axis=0)
+        if place is None:
+            out[entry][...] = values
+        elif values.ndim == 1:
+            out[entry][:, place.start] = values
+        else:
+            out[entry][:, place] = values
+
+
+def is_coded(lane: Lane, inputs: dict[str, str]) -> bool:
+    """Whether a lane is worked on distinct values: it reads a single column of strings."""
+    return len(lane.columns) == 1 and inputs[lane.columns[0]] == "string"
+
+
+def traced(
+    lanes: Sequence[Lane], inputs: dict[str, str], until: int | None = None, rounded: bool = True
+) -> Callable[..., tuple[Any, ...]]:
+    """One traced function from the lanes' raw columns, each given once and in order, to every lane's output.
+
+    Args:
+        lanes: The lanes to compute.
+        inputs: Raw column to dtype.
+        until: How many of each lane's blocks to apply; None for all.
+        rounded: Whether to round the outputs to what leaves a preprocessor.
+    """
+    names = list(dict.fromkeys(column for lane in lanes for column in lane.columns))
+
+    def compute(*tensors: Any) -> tuple[Any, ...]:
+        raw = dict(zip(names, tensors, strict=True))
+        out = []
+        for lane in lanes:
+            values = [raw[column] for column in lane.columns]
+            result = lane.compute(values[0] if len(values) == 1 else tuple(values), until)
+            out.append(emit(result) if rounded else result)
+        return tuple(out)
+
+    signature = [tf.TensorSpec((None,), _SPEC[inputs[name]], name=f"column_{i}") for i, name in enumerate(names)]
+    with tf.device("/CPU:0"):
+        return tf.function(compute, input_signature=signature)
+
+
+def encode(column: pa.Array, name: str) -> pa.DictionaryArray:
+    """A column of strings, dictionary-encoded."""
+    if pa.types.is_dictionary(column.type):
+        return column
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.string())
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        to_raw(column.slice(0, 0), "string", name)  # refuses what is no text
+    return column.dictionary_encode()
+
+
+def positions(coded: pa.DictionaryArray) -> np.ndarray:
+    """Each row's position in the dictionary; one past its end for a missing value."""
+    indices = coded.indices
+    if indices.null_count:
+        indices = pc.fill_null(indices.cast(pa.int32()), len(coded.dictionary))
+    return indices.to_numpy(zero_copy_only=False)
+
+
+def _same(one: pa.Array, other: pa.Array) -> bool:
+    if one is other or len(one) != len(other):
+        return one is other
+    same_memory = [b.address if b else 0 for b in one.buffers()] == [b.address if b else 0 for b in other.buffers()]
+    return (same_memory and one.offset == other.offset) or one.equals(other)
+
+
+def _column(chunk: pa.RecordBatch, name: str) -> pa.Array:
+    if name not in chunk.schema.names:
+        raise SchemaMismatch(f"Rows lack the column {name!r}, which the model reads. Received: {chunk.schema.names}.")
+    return chunk.column(name)
+
+
+def _places(lanes: Sequence[Lane]) -> dict[str, tuple[str, slice | None]]:
+    """Where each lane's output goes: an entry, and its columns there (None for all of an entry of higher rank)."""
+    places: dict[str, tuple[str, slice | None]] = {}
+    filled = {NUMERIC: 0, CATEGORICAL: 0}
+    for lane in lanes:
+        other: Entry | None = lane.entry()
+        if other is not None:
+            places[lane.name] = (lane.name, None)
+            continue
+        features = lane.outputs()
+        entry = NUMERIC if features[0].cardinality is None else CATEGORICAL
+        start = filled[entry]
+        filled[entry] += len(features)
+        places[lane.name] = (entry, slice(start, filled[entry]))
+    return places
