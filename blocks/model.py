@@ -212,7 +212,7 @@ class Model(keras.Model):
             BadTarget: A row's target is unusable.
         """
         self._require_core("fit")
-        if self._compiled_with is None and self.core.optimizer is None:
+        if not self.core.compiled:
             self.compile()
         train = self._batches(data, batch_size, shuffle=shuffle, seed=seed, training=True)
         valid = None if validation_data is None else self._batches(validation_data, batch_size)
@@ -234,7 +234,7 @@ class Model(keras.Model):
             NotAdapted, StoreMismatch, BadTarget: As they say.
         """
         self._require_core("evaluate")
-        if self.core.optimizer is None:
+        if not self.core.compiled:
             self.compile()
         batches = self._batches(data, batch_size)
         with _unknown_length():

@@ -17,8 +17,8 @@ from blocks.statistics import Counts, Distinct, Moments
 IDENTIFIER_SHARE = 0.9
 """A column of strings of which more than this share of rows differ is taken for an identifier or free text."""
 
-HEAVY_TAIL = 5.0
-"""A non-negative number whose largest value lies more than this many times its 99.7% normal range above the mean."""
+HEAVY_TAIL = 10.0
+"""A non-negative number whose largest value lies more than this many standard deviations above its mean."""
 
 MIN_COUNT = 2
 """Strings seen less often than this are out of vocabulary: one row teaches nothing about a token."""
@@ -83,7 +83,7 @@ def _number(name: str, type: pa.DataType, moments: "Moments.Result", distinct: f
     if distinct <= 1 and not moments.missing:
         return Choice(name, [], f"{type}, constant {moments.mean:g}")
     indicator = moments.missing > 0
-    if moments.min >= 0 and moments.max > moments.mean + HEAVY_TAIL * 3 * moments.std:
+    if moments.min >= 0 and moments.max > moments.mean + HEAVY_TAIL * moments.std:
         reason = f"{type}, heavy right tail (mean {moments.mean:.4g}, largest {moments.max:.4g}){missing}"
         return Choice(name, [Log1p(), Standardize(indicator=indicator)], reason)
     return Choice(name, [Standardize(indicator=indicator)], f"{type}, about {distinct:.0f} distinct{missing}")

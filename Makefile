@@ -1,0 +1,37 @@
+# One command a chore, the same here and in CI. Each makes its environment from a bare Python 3.11-3.13 and pip.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check bench proof format clean
+
+demo: $(VENV)/ready  ## the main job, end to end, on real data
+	$(BIN)/python examples/quickstart.py
+
+test: $(VENV)/ready  ## every test and every docstring's example
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/ready  ## style, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/ready  ## every claim, ours and the peers' side by side; JSON in benchmarks/results
+	$(BIN)/python benchmarks/run.py
+
+proof: $(VENV)/ready  ## the heaviest proofs in full: hundreds of kills and bit flips, ten million rows
+	BLOCKS_KILLS=100 BLOCKS_FIT_KILLS=10 BLOCKS_FLIPS=1000 BLOCKS_ROWS=10000000 $(BIN)/python -m pytest -q -m proof
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/ready: pyproject.toml .ci/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results demo

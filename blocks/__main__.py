@@ -1,0 +1,5 @@
+"""`python -m blocks`: the command line."""
+
+from blocks.cli import main
+
+raise SystemExit(main())

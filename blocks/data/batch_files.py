@@ -1,0 +1,127 @@
+"""Arrow IPC files (Feather) and streams, and ORC files: formats whose batches are read one after the other."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.ipc as paipc
+import pyarrow.orc as paorc
+
+from blocks.data.files import File, naming
+from blocks.data.parquet import describe
+from blocks.data.schema import conform, natural_schema, unify
+
+_FIX: Final = "It may be truncated: write or copy it again."
+
+
+class BatchFilesReader:
+    """Arrow IPC or ORC files as one table, in order.
+
+    A batch (a stripe of ORC) is read whole; files on this machine are mapped, so uncompressed batches cost nothing.
+
+    Args:
+        files: at least one.
+        format: "ipc" or "orc".
+    """
+
+    ahead: bool = True
+
+    def __init__(self, files: Sequence[File], format: str) -> None:
+        self._files = list(files)
+        self._format = format
+        self._opener: Callable[..., Any] = _Orc if format == "orc" else _Ipc
+        schemas = []
+        self._counts: list[int | None] = []
+        for file in self._files:
+            with naming(file, _FIX), contextlib.closing(self._opener(file)) as opened:
+                schemas.append((file.name, natural_schema(opened.schema, file.name)))
+                self._counts.append(opened.count)
+        self._schema = unify(schemas)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of all files, by name."""
+        return self._schema
+
+    def count(self) -> int | None:
+        """Rows, where the files tell."""
+        known = [count for count in self._counts if count is not None]
+        return sum(known) if len(known) == len(self._counts) else None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Names, sizes and times of change."""
+        return {"format": self._format, "files": [file.fingerprint() for file in self._files]}
+
+    def description(self) -> str:
+        """The first path and the number of files."""
+        return describe(self._files)
+
+    def chunks(
+        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """Gives the rows, file by file; see `Reader`."""
+        target = self._schema if columns is None else pa.schema([self._schema.field(name) for name in columns])
+        for file in self._files:
+            with naming(file, _FIX):
+                opened = self._opener(file)
+            with contextlib.closing(opened):
+                batches = opened.batches(target.names)
+                while True:
+                    with naming(file, _FIX):
+                        batch = next(batches, None)
+                    if batch is None:
+                        break
+                    for start in range(0, batch.num_rows, rows):
+                        with naming(file, _FIX):
+                            piece = conform(batch.slice(start, rows), target, encoded=encoded)
+                        yield piece
+
+
+class _Ipc:
+    """An IPC file (batches at known places) or stream (one after the other)."""
+
+    def __init__(self, file: File) -> None:
+        self._handle = pa.memory_map(file.path) if file.local else file.open()
+        try:
+            self._file = self._handle.read_at(6, 0) == b"ARROW1" if file.local else self._handle.read(6) == b"ARROW1"
+            self._handle.seek(0)
+            self._opened = (paipc.open_file if self._file else paipc.open_stream)(self._handle)
+            self.schema = self._opened.schema
+            self.count = self._opened.count_rows() if self._file else None
+        except BaseException:
+            self._handle.close()
+            raise
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        if not self._file:
+            yield from self._opened
+            return
+        for index in range(self._opened.num_record_batches):
+            yield self._opened.get_batch(index)
+
+    def close(self) -> None:
+        self._opened.close() if hasattr(self._opened, "close") else None
+        self._handle.close()
+
+
+class _Orc:
+    """An ORC file, by stripes."""
+
+    def __init__(self, file: File) -> None:
+        self._handle = file.open()
+        try:
+            self._opened = paorc.ORCFile(self._handle)
+        except BaseException:
+            self._handle.close()
+            raise
+        self.schema = self._opened.schema
+        self.count = self._opened.nrows
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        present = [name for name in self.schema.names if name in columns] or self.schema.names[:1]
+        for index in range(self._opened.nstripes):
+            yield self._opened.read_stripe(index, columns=present)
+
+    def close(self) -> None:
+        self._handle.close()

@@ -1,0 +1,111 @@
+"""Streams of record batches: rechunking to an exact size, and producing ahead in a background thread.
+
+What the batches come from lives in the readers; what is done to their rows in `steps`.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from typing import TypeVar
+
+import pyarrow as pa
+
+from blocks.data.schema import conform, natural_schema
+
+_T = TypeVar("_T")
+
+
+def rechunk(batches: Iterator[pa.RecordBatch], rows: int) -> Generator[pa.RecordBatch]:
+    """Regroups batches into ones of exactly `rows` rows (the last may be shorter), in order.
+
+    Rows are copied only where a chunk spans several batches; empty batches vanish.
+
+    Args:
+        batches: record batches of one schema, but that strings may be dictionaries in some.
+        rows: rows of a chunk, at least 1.
+
+    Yields:
+        Record batches.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> parts = (pa.record_batch({"a": [n] * n}) for n in (1, 4, 2))
+        >>> [b["a"].to_pylist() for b in rechunk(parts, 3)]
+        [[1, 4, 4], [4, 4, 2], [2]]
+    """
+    held: list[pa.RecordBatch] = []
+    have = 0
+    for batch in batches:
+        start = 0
+        while start < batch.num_rows:
+            piece = batch.slice(start, rows - have)
+            start += piece.num_rows
+            have += piece.num_rows
+            held.append(piece)
+            if have == rows:
+                yield _joined(held)
+                held, have = [], 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    if any(not batch.schema.equals(batches[0].schema) for batch in batches):
+        natural = natural_schema(batches[0].schema, "a chunk")
+        batches = [conform(batch, natural) for batch in batches]
+    return pa.concat_batches(batches)
+
+
+class _End:
+    """The last word of the background thread: done, or the error that stopped it."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+def ahead(make: Callable[[], Iterator[_T]], depth: int = 1) -> Generator[_T]:
+    """Produces items in a background thread, at most `depth` ahead of the consumer, in order.
+
+    An error of the producer is raised at the consumer. When the consumer stops early, the thread ends before the
+    generator's `close` returns.
+
+    Args:
+        make: called in the background thread; gives the items.
+        depth: finished items that may wait.
+
+    Yields:
+        The items of `make()`.
+    """
+    finished: queue.SimpleQueue[_T | _End] = queue.SimpleQueue()
+    slots = threading.Semaphore(depth)
+    stop = threading.Event()
+
+    def produce() -> None:
+        error: BaseException | None = None
+        try:
+            for item in make():
+                finished.put(item)
+                del item  # else it would live until the next one is made
+                slots.acquire()
+                if stop.is_set():
+                    break
+        except BaseException as caught:
+            error = caught
+        finished.put(_End(error))
+
+    thread = threading.Thread(target=produce, name="blocks-read-ahead", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := finished.get(), _End):
+            slots.release()
+            yield item
+            # A local that outlives the yield would keep one more batch in memory while the next is awaited.
+            del item
+        if item.error is not None:
+            raise item.error
+    finally:
+        stop.set()
+        slots.release()
+        thread.join()

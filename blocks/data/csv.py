@@ -1,0 +1,398 @@
+"""CSV files: one scan that settles types, line numbers and bad rows, then passes that cannot go wrong.
+
+Where rows end lives in `text_blocks`, the options in `csv_options`; values are parsed by Arrow alone.
+"""
+
+import contextlib
+import dataclasses
+import re
+import threading
+import warnings
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from blocks.data.chunking import ahead
+from blocks.data.csv_options import CsvOptions
+from blocks.data.files import File, naming, require_unchanged
+from blocks.data.parquet import describe
+from blocks.data.rejects import BadRow, RejectsTable
+from blocks.data.schema import conform, require_columns, require_unique
+from blocks.data.text_blocks import Block, blocks
+from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch
+
+_INNER_BLOCK: Final = 1 << 20
+"""Bytes that one thread of Arrow parses."""
+
+_MISFIT: Final = re.compile(
+    r"In CSV column #(?P<column>\d+): (?:Row #(?P<row>\d+): )?CSV conversion error to (?P<kind>.*?): (?P<why>.*)",
+    re.DOTALL,
+)
+
+
+def wider(kind: pa.DataType) -> pa.DataType:
+    """The next type that holds the text of every value of `kind` and more."""
+    if pa.types.is_int64(kind):
+        return pa.float64()
+    if pa.types.is_date32(kind):
+        return pa.timestamp("s")
+    if pa.types.is_timestamp(kind) and kind.unit == "s":
+        return pa.timestamp("us", kind.tz)
+    return pa.string()
+
+
+def join(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """The narrowest type that holds the text of the values of both.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> join(pa.int64(), pa.float64()), join(pa.bool_(), pa.int64()), join(pa.null(), pa.date32())
+        (DataType(double), DataType(string), DataType(date32[day]))
+    """
+    if pa.types.is_null(one) or one == other:
+        return other
+    if pa.types.is_null(other):
+        return one
+    above = [one]
+    while above[-1] != pa.string():
+        above.append(wider(above[-1]))
+    while other not in above:
+        other = wider(other)
+    return other
+
+
+@dataclasses.dataclass
+class _Scanned:
+    """What one file is known to hold; rows and rejected are None if it was not scanned through."""
+
+    names: list[str]
+    types: dict[str, pa.DataType]
+    rows: int | None = None
+    rejected: int = 0
+
+
+class CsvReader:
+    """CSV files as one table, in order.
+
+    Types that are not declared are inferred from the first block; the first use scans the files once, and a later value
+    that does not fit widens its column (int64 to float64; dates to timestamps; else to string), which a BlocksWarning
+    says. So a pass has one schema, and cannot stop in the middle. Without undeclared columns there is no scan.
+
+    Args:
+        files: at least one.
+        options: see `CsvOptions`.
+    """
+
+    ahead: bool = True
+
+    def __init__(self, files: Sequence[File], options: CsvOptions) -> None:
+        self._files = list(files)
+        self._options = options
+        self._dialect = options.dialect()
+        self._lock = threading.Lock()
+        self._scans: list[_Scanned] | None = None
+        self._known: pa.Schema | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of all files, by name; the first access scans the files."""
+        self._scanned()
+        assert self._known is not None
+        return self._known
+
+    @property
+    def rejected(self) -> int:
+        """Rows in the rejects file."""
+        return sum(scan.rejected for scan in self._scanned())
+
+    def count(self) -> int | None:
+        """Rows, if the files were scanned already."""
+        rows = [scan.rows for scan in self._scans or [_Scanned([], {})]]
+        return None if None in rows else sum(row or 0 for row in rows)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Names, sizes, times of change, and the options that decide what the text means."""
+        options = {f.name: str(getattr(self._options, f.name)) for f in dataclasses.fields(self._options)}
+        del options["block_size"], options["rejects"]
+        return {"format": "csv", "files": [file.fingerprint() for file in self._files], "options": options}
+
+    def description(self) -> str:
+        """The first path and the number of files."""
+        return describe(self._files)
+
+    def chunks(
+        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """Gives the rows, file by file; see `Reader`."""
+        scans = self._scanned()
+        target = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        for file, scan in zip(self._files, scans, strict=True):
+            require_unchanged(file)
+            present = [name for name in target.names if name in scan.types] or scan.names[:1]
+            types = {name: self.schema.field(name).type for name in present}
+            with contextlib.closing(self._blocks(file)) as cut:
+                for index, block in enumerate(cut):
+                    bad: list[Any] = []
+                    names = scan.names if index else None
+                    with self._described(file, block, names, types, scan.names, present):
+                        table = self._parsed(block, names, types, present, bad)
+                    if bad and scan.rows is None:
+                        self._refuse(self._located(file, block, names, scan.names)[0])
+                    for batch in table.to_batches():
+                        yield conform(batch, target)
+
+    def _scanned(self) -> list[_Scanned]:
+        with self._lock:
+            if self._scans is None:
+                rejects = None if self._options.rejects is None else RejectsTable(self._options.rejects)
+                try:
+                    scans = [self._scan(file, rejects) for file in self._files]
+                    self._known = self._joined(scans)
+                except BaseException:
+                    if rejects:
+                        rejects.abandon()
+                    raise
+                if rejects:
+                    rejects.finish()
+                self._scans = scans
+        return self._scans
+
+    def _joined(self, scans: Sequence[_Scanned]) -> pa.Schema:
+        types: dict[str, pa.DataType] = {}
+        first = self._files[0].name
+        for file, scan in zip(self._files, scans, strict=True):
+            if not set(scan.names) & set(scans[0].names):
+                raise SchemaMismatch(
+                    f"Files that are read together must share columns; {file.name} has none of the columns of {first}: "
+                    f"{scan.names[:6]} against {scans[0].names[:6]}. Read them apart, or name them: column_names=[...]."
+                )
+            for name in scan.names:
+                kind = scan.types[name]
+                before = types.get(name, kind)
+                types[name] = join(before, kind) if name not in self._options.column_types else kind
+                if before not in (types[name], pa.null()) or kind not in (types[name], pa.null()):
+                    warnings.warn(
+                        f"Column {name!r} is {kind} in {file.name} and {before} before; it is read as {types[name]} "
+                        f"everywhere. Declare it to choose: column_types={{{name!r}: ...}}.",
+                        BlocksWarning,
+                        stacklevel=5,
+                    )
+        unknown = [name for name in self._options.column_types if name not in types]
+        require_columns(unknown, list(types), "column_types")
+        for file, scan in zip(self._files, scans, strict=True):
+            missing = [name for name in types if name not in scan.types]
+            if missing:
+                warnings.warn(
+                    f"{file.name} has no column {', '.join(map(repr, missing[:6]))}, which other files have; "
+                    "it is null there.",
+                    BlocksWarning,
+                    stacklevel=5,
+                )
+        return pa.schema(list(types.items()))
+
+    def _scan(self, file: File, rejects: RejectsTable | None) -> _Scanned:
+        with contextlib.closing(self._blocks(file)) as cut:
+            return self._scan_blocks(file, cut, rejects)
+
+    def _scan_blocks(self, file: File, cut: Iterator[Block], rejects: RejectsTable | None) -> _Scanned:
+        scan: _Scanned | None = None
+        for index, block in enumerate(cut):
+            if scan is None:
+                names = self._names(file, block)
+                declared = {n: self._options.column_types.get(n, self._options.default_column_type) for n in names}
+                scan = _Scanned(names, {name: kind for name, kind in declared.items() if kind is not None})
+                if len(scan.types) == len(names) and rejects is None:
+                    return scan
+                scan.rows = 0
+            names_or_header = scan.names if index else None
+            bad: list[Any] = []
+            table = self._settled(file, block, names_or_header, scan, bad)
+            if bad:
+                located = self._located(file, block, names_or_header, scan.names)
+                if rejects is None:
+                    self._refuse(located[0])
+                rejects.add(located)
+                scan.rejected += len(located)
+            assert scan.rows is not None
+            scan.rows += table.num_rows
+        if scan is None:
+            raise MalformedData(f"{file.name} is empty: a CSV file has at least a header. Leave it out.")
+        return scan
+
+    def _blocks(self, file: File) -> Generator[Block]:
+        """Blocks of one file, cut in another thread while Arrow parses the one before."""
+        return ahead(lambda: self._cut(file), depth=1)
+
+    def _cut(self, file: File) -> Iterator[Block]:
+        options = self._options
+        with contextlib.closing(file.stream()) as stream:
+            if options.encoding != "utf-8":
+                stream = pa.transcoding_input_stream(pa.PythonFile(stream, "r"), options.encoding, "utf-8")
+            cut = blocks(stream, options.block_size, self._dialect, skip_rows=options.skip_rows, name=file.name)
+            while True:
+                with naming(file, f"It was read as {options.encoding}: pass encoding=... if it is another."):
+                    block = next(cut, None)
+                if block is None:
+                    return
+                if block.data[:2] in (b"\xff\xfe", b"\xfe\xff") and options.encoding == "utf-8" and block.line == 1:
+                    raise MalformedData(f"{file.name} is encoded as UTF-16, not UTF-8. Pass encoding='utf-16'.")
+                if block.data[0] not in b"\r\n" or block.data.strip(b"\r\n"):
+                    self._require_utf8(file, block)
+                    yield block
+
+    def _require_utf8(self, file: File, block: Block) -> None:
+        """Names the line of bytes that are no text; Arrow would call the column binary and go on."""
+        declared = [*self._options.column_types.values(), self._options.default_column_type]
+        if block.data.isascii() or any(kind is not None and _is_binary(kind) for kind in declared):
+            return
+        try:
+            block.data.decode()
+        except UnicodeDecodeError as error:
+            raise MalformedData(
+                f"{file.name}, line {block.line_at(error.start)}: {block.data[error.start : error.end]!r} is not valid "
+                "UTF-8. Pass the file's encoding, often encoding='latin1', or declare the column 'binary'."
+            ) from None
+
+    def _names(self, file: File, block: Block) -> list[str]:
+        try:
+            names = self._parsed(block, None, {}, None, []).column_names
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            raise MalformedData(f"{file.name} has no header that can be read: {str(error)[:300]}.") from None
+        require_unique(names, file.name)
+        return list(names)
+
+    def _parsed(
+        self,
+        block: Block,
+        names: Sequence[str] | None,
+        types: Mapping[str, pa.DataType],
+        columns: Sequence[str] | None,
+        bad: list[Any],
+        *,
+        threads: bool = True,
+    ) -> pa.Table:
+        """One block through Arrow's parser, the rows that do not fit put aside in `bad`."""
+
+        def skip(row: Any) -> str:
+            bad.append(row)
+            return "skip"
+
+        # A header without a newline is an error to Arrow.
+        data = block.data if block.data.endswith((b"\n", b"\r")) else block.data + b"\n"
+        parse = self._options.parse_options(block.quoted_newlines, skip)
+        convert = self._options.convert_options(types, columns)
+        inner = _INNER_BLOCK
+        while True:
+            try:
+                read = self._options.read_options(names, inner, threads)
+                return pacsv.read_csv(
+                    pa.BufferReader(data), read_options=read, parse_options=parse, convert_options=convert
+                )
+            except pa.ArrowInvalid as error:
+                if "straddl" not in str(error) or inner > len(data):
+                    raise
+                inner = len(data) + 1
+                bad.clear()
+
+    def _settled(
+        self, file: File, block: Block, names: Sequence[str] | None, scan: _Scanned, bad: list[Any]
+    ) -> pa.Table:
+        """Parses a block, widening the types in `scan` until every value fits."""
+        widened: dict[str, tuple[pa.DataType, str]] = {}
+        while True:
+            bad.clear()
+            try:
+                table = self._parsed(block, names, scan.types, None, bad)
+                break
+            except pa.ArrowInvalid as error:
+                misfit = _MISFIT.search(str(error))
+                name = scan.names[int(misfit["column"])] if misfit else ""
+                if not misfit or self._declared(name):
+                    with self._described(file, block, names, scan.types, scan.names, None):
+                        raise
+                before = scan.types[name]
+                if pa.types.is_null(before):
+                    del scan.types[name]  # inferred from this block, like every column from the first
+                else:
+                    scan.types[name] = wider(before)
+                    widened.setdefault(name, (before, misfit["why"]))
+        for field in table.schema:
+            scan.types.setdefault(field.name, field.type)
+        for name, (before, why) in widened.items():
+            warnings.warn(
+                f"{file.name}: column {name!r} began as {before}, but from line {block.line} on there is a value that "
+                f"does not fit ({why[:100]}); it is {scan.types[name]} now. Declare it to choose: "
+                f"column_types={{{name!r}: ...}}.",
+                BlocksWarning,
+                stacklevel=5,
+            )
+        return table
+
+    def _declared(self, name: str) -> bool:
+        return name in self._options.column_types or self._options.default_column_type is not None
+
+    def _located(self, file: File, block: Block, names: Sequence[str] | None, all_names: Sequence[str]) -> list[BadRow]:
+        """The bad rows of a block with their lines: Arrow numbers rows on one thread only."""
+        bad: list[Any] = []
+        self._parsed(block, names, {all_names[0]: pa.binary()}, all_names[:1], bad, threads=False)
+        blank = not self._options.parse_options(False, None).ignore_empty_lines
+        return [
+            BadRow(file.name, block.row_line(row.number, blank), row.expected_columns, row.actual_columns, row.text)
+            for row in bad
+        ]
+
+    def _refuse(self, row: BadRow) -> NoReturn:
+        text = row.text if len(row.text) <= 80 else row.text[:77] + "..."
+        raise MalformedData(
+            f"{row.file}, line {row.line}: {row.reason}: {text!r}. Fix the line, check delimiter and quote_char, or "
+            'set such rows aside: on_bad_rows="keep", rejects="bad.csv".'
+        )
+
+    @contextlib.contextmanager
+    def _described(
+        self,
+        file: File,
+        block: Block,
+        names: Sequence[str] | None,
+        types: Mapping[str, pa.DataType],
+        all_names: Sequence[str],
+        columns: Sequence[str] | None,
+    ) -> Iterator[None]:
+        """Turns Arrow's errors over a block into MalformedData that names file, line, column, value and fix."""
+        try:
+            yield
+        except pa.ArrowInvalid as error:
+            misfit = _MISFIT.search(str(error))
+            if not misfit:
+                raise MalformedData(f"{file.name}, from line {block.line}: {str(error)[:300]}.") from None
+            name = all_names[int(misfit["column"])]
+            line = self._misfit_line(block, names, types, name)
+            raise MalformedData(
+                f"{file.name}, line {line}: column {name!r} is declared {types[name]}, but {misfit['why'][:200]}. "
+                f"Correct it, add it to null_values, or declare another type: column_types={{{name!r}: 'string'}}."
+            ) from None
+
+    def _misfit_line(
+        self, block: Block, names: Sequence[str] | None, types: Mapping[str, pa.DataType], name: str
+    ) -> int:
+        try:
+            self._parsed(block, names, types, [name], [], threads=False)
+        except pa.ArrowInvalid as error:
+            misfit = _MISFIT.search(str(error))
+            if misfit and misfit["row"]:
+                return block.row_line(
+                    int(misfit["row"]), not self._options.parse_options(False, None).ignore_empty_lines
+                )
+        return block.line
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+
+
+def require_apart(files: Sequence[File], rejects: str | None) -> None:
+    """Refuses to write rejects over a file that is read."""
+    if rejects is not None and any(file.path == rejects for file in files):
+        raise InvalidArgument(f"rejects={rejects!r} is one of the files to read. Name another.")

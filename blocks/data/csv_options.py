@@ -1,0 +1,178 @@
+"""CSV options: keyword arguments under their Arrow names, checked and sorted."""
+
+import codecs
+import dataclasses
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from blocks.data.text_blocks import Dialect
+from blocks.errors import InvalidArgument
+
+_READ: Final = ("autogenerate_column_names", "column_names", "skip_rows_after_names")
+_PARSE: Final = ("delimiter", "double_quote", "escape_char", "ignore_empty_lines", "quote_char")
+_CONVERT: Final = (
+    "decimal_point",
+    "false_values",
+    "null_values",
+    "quoted_strings_can_be_null",
+    "strings_can_be_null",
+    "timestamp_parsers",
+    "true_values",
+)
+_OWN: Final = (
+    "block_size",
+    "column_types",
+    "default_column_type",
+    "encoding",
+    "newlines_in_values",
+    "on_bad_rows",
+    "rejects",
+    "skip_rows",
+)
+CSV_OPTIONS: Final = tuple(sorted((*_READ, *_PARSE, *_CONVERT, *_OWN)))
+
+
+@dataclasses.dataclass(frozen=True)
+class CsvOptions:
+    """Checked options; the defaults are those that are right, where Arrow's are the fastest."""
+
+    read: Mapping[str, Any]
+    parse: Mapping[str, Any]
+    convert: Mapping[str, Any]
+    column_types: Mapping[str, pa.DataType]
+    default_column_type: pa.DataType | None = None
+    block_size: int = 8 << 20
+    encoding: str = "utf-8"
+    newlines_in_values: bool = True
+    skip_rows: int = 0
+    rejects: str | None = None
+
+    @classmethod
+    def of(cls, **options: Any) -> "CsvOptions":
+        """Sorts keyword arguments.
+
+        Raises:
+            InvalidArgument: if an option is unknown or of a wrong value.
+
+        Example:
+            >>> CsvOptions.of(delimiter=";", column_types={"zip": "string"}).column_types
+            {'zip': DataType(string)}
+        """
+        for name in options:
+            if name not in CSV_OPTIONS:
+                close = difflib.get_close_matches(name, CSV_OPTIONS, n=1)
+                hint = f" Did you mean {close[0]}?" if close else ""
+                raise InvalidArgument(f"CSV files have no option {name!r}.{hint} They have: {', '.join(CSV_OPTIONS)}.")
+        rejects = options.get("rejects")
+        on_bad_rows = options.get("on_bad_rows", "error")
+        if on_bad_rows not in ("error", "keep"):
+            raise InvalidArgument(f'on_bad_rows is "error" or "keep". Received: {on_bad_rows!r}.')
+        if (on_bad_rows == "keep") != (rejects is not None):
+            raise InvalidArgument(
+                'on_bad_rows="keep" and rejects=PATH go together: bad rows are kept in that file (.parquet or .csv). '
+                f"Received: on_bad_rows={on_bad_rows!r}, rejects={rejects!r}."
+            )
+        if rejects is not None and os.path.splitext(os.fspath(rejects))[1] not in (".parquet", ".csv"):
+            raise InvalidArgument(f"rejects names a .parquet or a .csv file. Received: {os.fspath(rejects)!r}.")
+        types = options.get("column_types") or {}
+        declared = {
+            n: to_type(n, t)
+            for n, t in (zip(types.names, types.types, strict=True) if isinstance(types, pa.Schema) else types.items())
+        }
+        default = options.get("default_column_type")
+        made = cls(
+            read={name: options[name] for name in _READ if name in options},
+            parse={name: options[name] for name in _PARSE if name in options},
+            convert={"strings_can_be_null": True} | {name: options[name] for name in _CONVERT if name in options},
+            column_types=declared,
+            default_column_type=None if default is None else to_type("default_column_type", default),
+            block_size=_whole(options.get("block_size", 8 << 20), "block_size", 1),
+            encoding=_encoding(options.get("encoding", "utf-8")),
+            newlines_in_values=bool(options.get("newlines_in_values", True)),
+            skip_rows=_whole(options.get("skip_rows", 0), "skip_rows", 0),
+            rejects=None if rejects is None else os.fspath(rejects),
+        )
+        made._validate()
+        return made
+
+    def _validate(self) -> None:
+        try:
+            self.read_options(None, 1 << 20, True).validate()
+            self.parse_options(False, None).validate()
+            self.convert_options({}, None)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise InvalidArgument(f"A CSV option has a value that Arrow does not take: {error}.") from None
+        self.dialect()
+
+    def dialect(self) -> Dialect:
+        """What decides where a row ends."""
+        plain = self.parse_options(False, None)
+        codes = {}
+        for name in ("delimiter", "quote_char", "escape_char"):
+            char = getattr(plain, name)
+            if char and not char.isascii():
+                raise InvalidArgument(f"{name} must be an ASCII character. Received: {char!r}.")
+            codes[name] = ord(char) if char else None
+        return Dialect(
+            delimiter=codes["delimiter"] or ord(","),
+            quote=codes["quote_char"] if self.newlines_in_values else None,
+            double_quote=bool(plain.double_quote),
+            escape=codes["escape_char"] if self.newlines_in_values else None,
+        )
+
+    def read_options(self, names: Sequence[str] | None, block_size: int, threads: bool) -> pacsv.ReadOptions:
+        """Arrow's, for a block: the first of a file has `names` None."""
+        given = dict(self.read) if names is None else {"column_names": list(names)}
+        return pacsv.ReadOptions(use_threads=threads, block_size=block_size, **given)
+
+    def parse_options(self, quoted_newlines: bool, invalid_row_handler: Any) -> pacsv.ParseOptions:
+        """Arrow's, for a block."""
+        return pacsv.ParseOptions(
+            newlines_in_values=quoted_newlines, invalid_row_handler=invalid_row_handler, **self.parse
+        )
+
+    def convert_options(self, types: Mapping[str, pa.DataType], columns: Sequence[str] | None) -> pacsv.ConvertOptions:
+        """Arrow's, for a block."""
+        return pacsv.ConvertOptions(
+            column_types=dict(types), include_columns=None if columns is None else list(columns), **self.convert
+        )
+
+
+def to_type(column: str, kind: Any) -> pa.DataType:
+    """An Arrow type from itself or from its name.
+
+    Example:
+        >>> to_type("when", "timestamp[us]")
+        TimestampType(timestamp[us])
+    """
+    if isinstance(kind, pa.DataType):
+        return kind
+    if isinstance(kind, str):
+        try:
+            return pa.type_for_alias(kind)
+        except ValueError:
+            pass
+    raise InvalidArgument(
+        f"The type of {column!r} is an Arrow type or its name, such as 'string', 'int64', 'float64', 'bool', 'date32', "
+        f"'timestamp[us]' or pyarrow.decimal128(12, 2). Received: {kind!r}."
+    )
+
+
+def _whole(value: Any, name: str, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidArgument(f"{name} is a whole number, at least {least}. Received: {value!r}.")
+    return value
+
+
+def _encoding(name: Any) -> str:
+    try:
+        return codecs.lookup(name).name
+    except (LookupError, TypeError):
+        raise InvalidArgument(
+            f"encoding is the name of one that Python knows, such as 'latin1'. Received: {name!r}."
+        ) from None

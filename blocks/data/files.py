@@ -1,0 +1,238 @@
+"""Files: from what a user names (path, glob, directory, list, URI) to files, their format, and their bytes.
+
+How a format is read lives in its reader.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import glob
+import lzma
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from blocks.errors import InvalidArgument, MalformedData
+
+FORMATS: Final = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "ipc",
+    ".arrows": "ipc",
+    ".feather": "ipc",
+    ".ipc": "ipc",
+    ".orc": "orc",
+    ".jsonl": "json",
+    ".ndjson": "json",
+}
+"""Format by extension."""
+
+_COMPRESSED: Final = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4", ".xz": "xz"}
+_COMPRESSION_MAGIC: Final = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bz2",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\xfd7zXZ\x00": "xz",
+}
+_FORMAT_MAGIC: Final = {b"PAR1": "parquet", b"ARROW1": "ipc", b"ORC": "orc"}
+_FOREIGN_MAGIC: Final = {
+    b"PK\x03\x04": "a ZIP archive (or an Excel or ODS file)",
+    b"SQLite format 3": "an SQLite database",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"\x89HDF": "an HDF5 file",
+    b"%PDF": "a PDF file",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """One file: where it is, what it is called in messages, and what changes when its content does."""
+
+    filesystem: pafs.FileSystem
+    path: str
+    size: int
+    mtime_ns: int | None
+
+    @property
+    def name(self) -> str:
+        """The path, as messages name it."""
+        return self.path
+
+    @property
+    def local(self) -> bool:
+        """Whether the file lies on this machine, where it can be mapped into memory."""
+        return isinstance(self.filesystem, pafs.LocalFileSystem)
+
+    def open(self) -> pa.NativeFile:
+        """The file for reads at any position."""
+        with naming(self):
+            return self.filesystem.open_input_file(self.path)
+
+    def stream(self) -> Any:
+        """The bytes in order, decompressed if the first ones say so, whatever the extension says."""
+        with naming(self):
+            with self.filesystem.open_input_stream(self.path, compression=None) as peek:
+                first = peek.read(8)
+            kind = next((kind for magic, kind in _COMPRESSION_MAGIC.items() if first.startswith(magic)), None)
+            if kind == "xz":
+                return lzma.open(self.filesystem.open_input_file(self.path))
+            return self.filesystem.open_input_stream(self.path, compression=kind, buffer_size=1 << 18)
+
+    def magic(self) -> bytes:
+        """The first 16 bytes, decompressed."""
+        with naming(self), self.stream() as stream:
+            return bytes(stream.read(16))
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Base name, size in bytes and time of change in nanoseconds."""
+        return {"name": os.path.basename(self.path), "size": self.size, "mtime_ns": self.mtime_ns}
+
+
+@contextlib.contextmanager
+def naming(file: File, fix: str = "Write it again, or leave it out.") -> Iterator[None]:
+    """Turns what Arrow, codecs and decompressors raise over a file's bytes into MalformedData that names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InvalidArgument(f"There is no file {file.name} any more. Check the path.") from None
+    except PermissionError:
+        raise InvalidArgument(f"{file.name} may not be read: permission denied. Change its mode.") from None
+    except (pa.ArrowException, OSError, EOFError, lzma.LZMAError, UnicodeError) as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise MalformedData(f"{file.name} cannot be read: {text[:300]}. {fix}") from error
+
+
+def resolve(data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], extra: Sequence[str] = ()) -> list[File]:
+    """The files that a path, URI, glob, directory, or a list of these, stands for.
+
+    A directory stands for the files of known extensions in it and below, hidden ones and those that start with an
+    underscore apart; a glob and a directory give them by name.
+
+    Args:
+        data: what the user named.
+        extra: paths inside that are not to be read, such as a rejects file that is written there.
+
+    Raises:
+        InvalidArgument: if there is no such file, or none of a known extension.
+    """
+    items: Sequence[Any] = data if isinstance(data, (list, tuple)) else [data]
+    if not items:
+        raise InvalidArgument("read takes at least one path. Received: an empty list.")
+    files: list[File] = []
+    for item in items:
+        if not isinstance(item, (str, os.PathLike)):
+            raise InvalidArgument(f"A list given to read holds paths. Received in it: {type(item).__name__}.")
+        files += _resolved(os.fspath(item))
+    left_out = {os.path.abspath(path) for path in extra}
+    return [file for file in files if not (file.local and os.path.abspath(file.path) in left_out)]
+
+
+def _resolved(path: str) -> list[File]:
+    if re.match(r"^[a-z][a-z0-9+.-]+://", path):
+        try:
+            filesystem, inner = pafs.FileSystem.from_uri(path)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise InvalidArgument(f"{path!r} is no URI that Arrow can open: {error}.") from None
+    else:
+        filesystem, inner = pafs.LocalFileSystem(), os.path.expanduser(path)
+    info = _info(filesystem, inner, path)
+    if info.type == pafs.FileType.File:
+        return [_file(filesystem, info)]
+    if info.type == pafs.FileType.Directory:
+        return _below(filesystem, inner)
+    if isinstance(filesystem, pafs.LocalFileSystem) and glob.has_magic(inner):
+        found = [_info(filesystem, match, path) for match in sorted(glob.glob(inner, recursive=True))]
+        files = [_file(filesystem, info) for info in found if info.type == pafs.FileType.File]
+        if not files:
+            raise InvalidArgument(f"No file matches {path!r}. Check the pattern.")
+        return files
+    raise InvalidArgument(f"There is no file or directory {path!r}. Check the path (here: {os.getcwd()}).")
+
+
+def _info(filesystem: pafs.FileSystem, path: str, shown: str) -> pafs.FileInfo:
+    try:
+        return filesystem.get_file_info(path)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InvalidArgument(f"{shown!r} cannot be looked up: {error}.") from None
+
+
+def _file(filesystem: pafs.FileSystem, info: pafs.FileInfo) -> File:
+    return File(filesystem, info.path, info.size or 0, info.mtime_ns)
+
+
+def _below(filesystem: pafs.FileSystem, folder: str) -> list[File]:
+    infos = filesystem.get_file_info(pafs.FileSelector(folder, recursive=True))
+    start = len(folder.rstrip("/")) + 1
+    files = []
+    for info in sorted(infos, key=lambda info: info.path):
+        inner = info.path[start:].split("/")
+        if info.type != pafs.FileType.File or any(part[:1] in "._" for part in inner):
+            continue
+        if any("=" in part for part in inner[:-1]):
+            raise InvalidArgument(
+                f"{folder!r} is partitioned: {'/'.join(inner)!r} keeps a column in its folder's name, which blocks "
+                "does not read. Give pyarrow.dataset.dataset(path, partitioning='hive').scanner().to_reader()."
+            )
+        if extensions(info.path)[0] in FORMATS:
+            files.append(_file(filesystem, info))
+    if not files:
+        raise InvalidArgument(f"The directory {folder!r} holds no file of a known extension: {', '.join(FORMATS)}.")
+    return files
+
+
+def extensions(path: str) -> tuple[str, str]:
+    """The extension that tells the format and the one that tells the compression, each "" if there is none.
+
+    Example:
+        >>> extensions("a/people.CSV.gz")
+        ('.csv', '.gz')
+    """
+    stem, last = os.path.splitext(path.lower())
+    if last in _COMPRESSED:
+        return os.path.splitext(stem)[1], last
+    return last, ""
+
+
+def format_of(file: File) -> str:
+    """The format of a file: by its extension, checked against its first bytes; by those alone without one.
+
+    Raises:
+        MalformedData: if the first bytes are those of something else.
+        InvalidArgument: if neither tells.
+    """
+    extension = extensions(file.path)[0]
+    first = file.magic()
+    foreign = next((what for magic, what in _FOREIGN_MAGIC.items() if first.startswith(magic)), None)
+    if foreign:
+        raise MalformedData(f"{file.name} is {foreign}, which blocks does not read. Unpack it, or export it as CSV.")
+    actual = next((kind for magic, kind in _FORMAT_MAGIC.items() if first.startswith(magic)), None)
+    if actual == "orc" and extension in FORMATS and FORMATS[extension] != "orc":
+        actual = None  # three letters may well begin a text file
+    return actual or by_extension(file)
+
+
+def by_extension(file: File) -> str:
+    """The format that the extension tells."""
+    extension = extensions(file.path)[0]
+    if extension not in FORMATS:
+        raise InvalidArgument(
+            f"The extension of {file.name} does not tell its format; known are {', '.join(FORMATS)}. "
+            'Say it: read(path, format="csv").'
+        )
+    return FORMATS[extension]
+
+
+def require_unchanged(file: File) -> None:
+    """Refuses a file that was written to since it was first looked at: what was learned of it may be wrong."""
+    now = file.filesystem.get_file_info(file.path)
+    if (now.size, now.mtime_ns) != (file.size, file.mtime_ns):
+        when = datetime.datetime.fromtimestamp((now.mtime_ns or 0) / 1e9).isoformat(" ", "seconds")
+        raise MalformedData(f"{file.name} has changed since it was opened (at {when}). Call blocks.read again.")

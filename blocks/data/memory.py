@@ -1,0 +1,217 @@
+"""Data in memory and streams of others: Arrow tables, Arrow streams, arrays, and a user's own object."""
+
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from blocks.data.schema import conform, natural_schema, require_unique
+from blocks.data.source import content_hash
+from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
+
+
+class TableReader:
+    """An Arrow table, held; nothing is copied.
+
+    Args:
+        table: the rows.
+        kind: what the user gave, for messages.
+    """
+
+    ahead: bool = False
+
+    def __init__(self, table: pa.Table, kind: str) -> None:
+        self._table = table
+        self._kind = kind
+        self._schema = natural_schema(table.schema, kind)
+        self._content: str | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+        return self._schema
+
+    def count(self) -> int | None:
+        """Rows."""
+        return int(self._table.num_rows)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """A hash of the content."""
+        if self._content is None:
+            self._content = content_hash(self._schema, self.chunks(65_536, encoded=True))
+        return {"format": "memory", "content": self._content}
+
+    def description(self) -> str:
+        """What the user gave, and its size."""
+        return f"<{self._kind}, {self._table.num_rows:,} rows>"
+
+    def chunks(
+        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """Gives slices of the table; see `Reader`."""
+        names = self._schema.names if columns is None else list(columns)
+        target = pa.schema([self._schema.field(name) for name in names])
+        for batch in self._table.select(names).to_batches(max_chunksize=rows):
+            yield conform(batch, target, encoded=encoded)
+
+
+class StreamReader:
+    """Batches that somebody else produces, pass by pass.
+
+    Args:
+        schema: of the batches, by any encoding.
+        start: begins a pass, given a number of rows; what it gives is closed afterwards if it can be.
+        kind: what the user gave, for messages.
+        once: whether there can be but one pass.
+        count: rows, if known.
+    """
+
+    ahead: bool = False
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        start: Callable[[int], Any],
+        kind: str,
+        *,
+        once: bool = False,
+        count: Callable[[], int | None] | None = None,
+        fingerprint: Callable[[], Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._schema = natural_schema(schema, kind)
+        self._start = start
+        self._kind = kind
+        self._once = once
+        self._begun = False
+        self._count = count
+        self._fingerprint = fingerprint
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+        return self._schema
+
+    def count(self) -> int | None:
+        """Rows, if known without a pass."""
+        return None if self._count is None else self._count()
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What the object says of itself, else a hash of the content: a pass."""
+        if self._fingerprint is not None:
+            return dict(self._fingerprint())
+        if self._once:
+            raise InvalidArgument(f"{self._again()} A fingerprint needs a pass of its own.")
+        return {"format": "stream", "content": content_hash(self._schema, self.chunks(65_536))}
+
+    def description(self) -> str:
+        """What the user gave."""
+        return f"<{self._kind}>"
+
+    def chunks(
+        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False
+    ) -> Generator[pa.RecordBatch]:
+        """Gives the batches as they come; see `Reader`."""
+        if self._once and self._begun:
+            raise InvalidArgument(self._again())
+        self._begun = True
+        target = self._schema if columns is None else pa.schema([self._schema.field(name) for name in columns])
+        given = self._start(rows)
+        with contextlib.ExitStack() as stack:
+            if hasattr(given, "close"):
+                stack.callback(given.close)
+            for batch in given:
+                for part in batch.to_batches() if isinstance(batch, pa.Table) else [batch]:
+                    yield self._checked(part, target, encoded)
+
+    def _checked(self, batch: Any, target: pa.Schema, encoded: bool) -> pa.RecordBatch:
+        if not isinstance(batch, pa.RecordBatch):
+            raise MalformedData(
+                f"chunks of {self._kind} must be Arrow record batches. Received: {type(batch).__name__}."
+            )
+        missing = [name for name in target.names if name not in batch.schema.names]
+        if missing:
+            raise SchemaMismatch(
+                f"A chunk of {self._kind} lacks column {missing[0]!r}, which its schema has. Give all of them."
+            )
+        try:
+            return conform(batch, target, encoded=encoded)
+        except pa.ArrowException as error:
+            raise SchemaMismatch(f"A chunk of {self._kind} does not fit its schema: {error}. Cast it first.") from None
+
+    def _again(self) -> str:
+        return (
+            f"A {self._kind} can be read only once, and more than one pass is needed. Give something that can be read "
+            "again: a file, a table (reader.read_all() if it fits in memory), an object with schema and chunks."
+        )
+
+
+def from_arrays(columns: Mapping[str, Any]) -> pa.Table:
+    """A table from equally long one-dimensional columns: NumPy arrays, lists, Arrow arrays, Series.
+
+    Raises:
+        InvalidArgument: if a column is not one-dimensional, or their lengths differ.
+
+    Example:
+        >>> import numpy as np
+        >>> from_arrays({"x": np.array([1.5, 2.5]), "y": ["a", None]}).schema.types
+        [DataType(double), DataType(string)]
+    """
+    if not columns:
+        raise InvalidArgument("read takes a dict of at least one column. Received: {}.")
+    arrays = {}
+    for name, values in columns.items():
+        if not isinstance(name, str):
+            raise InvalidArgument(f"The keys of a dict given to read are column names. Received: {name!r}.")
+        arrays[name] = _array(name, values)
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise InvalidArgument(
+            f"Columns must be equally long. Received: {', '.join(f'{n}: {k}' for n, k in lengths.items())}."
+        )
+    return pa.table(arrays)
+
+
+def _array(name: str, values: Any) -> pa.Array | pa.ChunkedArray:
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return values
+    if isinstance(values, (str, bytes)) or not (hasattr(values, "__len__") or hasattr(values, "__array__")):
+        raise InvalidArgument(f"Column {name!r} must be an array or a list. Received: {type(values).__name__}.")
+    try:
+        if hasattr(values, "__arrow_c_stream__"):
+            return pa.chunked_array(values)
+        if hasattr(values, "__arrow_c_array__") or isinstance(values, (list, tuple)):
+            return pa.array(values)
+        mask = None
+        if isinstance(values, np.ma.MaskedArray):
+            values, mask = values.data, np.ma.getmaskarray(values)
+        array = np.asarray(values)
+        if array.ndim != 1:
+            raise InvalidArgument(
+                f"Column {name!r} must have one dimension (rows,). Received: shape {array.shape}. "
+                "Give each of its columns a name, or pass lists in a pyarrow array."
+            )
+        if array.dtype.byteorder == ">":
+            array = array.astype(array.dtype.newbyteorder("="))
+        return pa.array(array, mask=mask)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        if isinstance(error, InvalidArgument):
+            raise
+        raise InvalidArgument(f"Column {name!r} holds values that Arrow cannot make one type of: {error}.") from None
+
+
+def table_of(data: Any) -> pa.Table:
+    """The table of an eager object with `__arrow_c_stream__`."""
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    try:
+        table = pa.RecordBatchReader.from_stream(data).read_all()
+    except (pa.ArrowException, TypeError) as error:
+        raise InvalidArgument(
+            f"A column of {type(data).__name__} cannot become Arrow: {error}. Convert it first."
+        ) from None
+    require_unique(table.column_names, type(data).__name__)
+    return table

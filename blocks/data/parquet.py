@@ -1,0 +1,125 @@
+"""Parquet files, one after the other."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from blocks.data.files import File, naming
+from blocks.data.schema import conform, natural_schema, unify
+
+_BUFFER: Final = 1 << 18
+"""Bytes read at once of a column: a row group of any size is never read whole."""
+
+_FIX: Final = "It may be truncated: write or copy it again."
+
+
+class ParquetReader:
+    """Parquet files as one table, in order; row groups are decoded piece by piece.
+
+    What is held is a chunk, a page and a read buffer for each column, and the dictionaries of one row group: a writer's
+    row-group size matters only through the latter.
+
+    Args:
+        files: at least one.
+        expression: row groups whose statistics say that no row satisfies it are left out.
+    """
+
+    ahead: bool = True
+
+    def __init__(self, files: Sequence[File], expression: pc.Expression | None = None) -> None:
+        self._files = list(files)
+        self._expression = expression
+        self._metadata: list[tuple[pa.Schema, pq.FileMetaData]] = []
+        for file in self._files:
+            with naming(file, _FIX), file.open() as handle, pq.ParquetFile(handle) as opened:
+                self._metadata.append((natural_schema(opened.schema_arrow, file.name), opened.metadata))
+        self._schema = unify([(f.name, schema) for f, (schema, _) in zip(files, self._metadata, strict=True)])
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of all files, by name."""
+        return self._schema
+
+    def count(self) -> int | None:
+        """Rows, from the footers."""
+        return None if self._expression is not None else sum(metadata.num_rows for _, metadata in self._metadata)
+
+    def filtered(self, expression: pc.Expression) -> "ParquetReader":
+        """The reader without the row groups in which no row can satisfy `expression`."""
+        return ParquetReader(self._files, expression)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Names, sizes and times of change."""
+        return {"format": "parquet", "files": [file.fingerprint() for file in self._files]}
+
+    def description(self) -> str:
+        """The first path and the number of files."""
+        return describe(self._files)
+
+    def chunks(
+        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """Gives the rows, file by file; see `Reader`."""
+        target = self._schema if columns is None else pa.schema([self._schema.field(name) for name in columns])
+        for file, (schema, metadata) in zip(self._files, self._metadata, strict=True):
+            groups = self._groups(file, metadata)
+            if not groups:
+                continue
+            present = [name for name in target.names if name in schema.names]
+            dictionaries = _dictionaries(metadata, schema, present) if encoded else []
+            with contextlib.ExitStack() as stack:
+                with naming(file, _FIX):
+                    handle = stack.enter_context(file.open())
+                    opened = stack.enter_context(
+                        pq.ParquetFile(handle, read_dictionary=dictionaries, buffer_size=_BUFFER, pre_buffer=False)
+                    )
+                    batches = opened.iter_batches(rows, columns=present or schema.names[:1], row_groups=groups)
+                while True:
+                    with naming(file, _FIX):
+                        batch = next(batches, None)
+                        if batch is None:
+                            break
+                        batch = conform(batch, target, encoded=encoded)
+                    yield batch
+
+    def _groups(self, file: File, metadata: pq.FileMetaData) -> list[int]:
+        if self._expression is None:
+            return list(range(metadata.num_row_groups))
+        with naming(file, _FIX):
+            fragment = ds.ParquetFileFormat().make_fragment(file.path, filesystem=file.filesystem)
+            try:
+                return [group.id for group in fragment.subset(self._expression, schema=self._schema).row_groups]
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                # An expression that statistics cannot answer: every row group may hold such a row.
+                return list(range(metadata.num_row_groups))
+
+
+def _dictionaries(metadata: pq.FileMetaData, schema: pa.Schema, columns: Sequence[str]) -> list[str]:
+    """The string columns that the file stores as dictionary indices, so that giving these out costs nothing.
+
+    A writer gives up on a dictionary beyond about 1 MiB and stores the rest as text, which the footer does not say; but
+    indices into one that small take no more than 20 bits. The first and the last row group speak for all.
+    """
+    chosen = {name for name in columns if _is_text(schema.field(name).type)}
+    for index in {0, metadata.num_row_groups - 1}:
+        group = metadata.row_group(index)
+        for column in (group.column(i) for i in range(group.num_columns)):
+            by_index = column.total_uncompressed_size <= 2.5 * column.num_values + (2 << 20)
+            if not (column.has_dictionary_page and by_index):
+                chosen.discard(column.path_in_schema)
+    return sorted(chosen)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def describe(files: Sequence[File]) -> str:
+    """The first path, and how many more."""
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"{files[0].name!r}{more}"

@@ -1,0 +1,147 @@
+"""Schemas: natural types, one schema for many files, a batch brought into a schema, and unknown column names.
+
+How values enter the graph (float64, int64, string) lives in `raw`.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+from blocks.errors import InvalidArgument, SchemaMismatch
+
+
+def natural_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the values, without how they are encoded: dictionaries, runs and views are taken off.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> natural_type(pa.dictionary(pa.int8(), pa.string()))
+        DataType(string)
+    """
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return natural_type(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_large_list(kind):
+        return pa.large_list(natural_type(kind.value_type))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(natural_type(kind.value_type), kind.list_size)
+    if pa.types.is_list(kind):
+        return pa.list_(natural_type(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(f.name, natural_type(f.type)) for f in kind])
+    return kind
+
+
+def natural_schema(schema: pa.Schema, where: str) -> pa.Schema:
+    """Natural types, every column nullable, no metadata.
+
+    Args:
+        schema: any schema.
+        where: the origin of the data, for the message.
+
+    Raises:
+        SchemaMismatch: if two columns have one name.
+    """
+    require_unique(schema.names, where)
+    return pa.schema([pa.field(f.name, natural_type(f.type)) for f in schema])
+
+
+def require_unique(names: Sequence[str], where: str) -> None:
+    """Refuses two columns of one name."""
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise SchemaMismatch(
+            f"Column names must be unique; {where} has these more than once: {', '.join(map(repr, twice))}. "
+            "Rename them (for CSV: column_names=[...] with skip_rows=1)."
+        )
+
+
+def require_columns(wanted: Iterable[str], available: Sequence[str], what: str) -> None:
+    """Refuses a column that does not exist, naming the ones that it may have been meant for."""
+    known = set(available)
+    for name in wanted:
+        if not isinstance(name, str):
+            raise InvalidArgument(f"{what}: a column is named by a string. Received: {name!r}.")
+        if name not in known:
+            close = difflib.get_close_matches(name, available, n=3)
+            hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"It has {_listed(available)}."
+            raise SchemaMismatch(f"{what}: there is no column {name!r}. {hint}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:12]))
+    return f"{shown}, ... ({len(names)} columns)" if len(names) > 12 else shown or "no columns"
+
+
+def unify(schemas: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
+    """One schema for several files: columns by name, in order of appearance, each of a type that holds all.
+
+    Args:
+        schemas: pairs of a file's name and its natural schema.
+
+    Raises:
+        SchemaMismatch: if a column's types have no common type without loss; names file and column.
+    """
+    merged = schemas[0][1]
+    for name, schema in schemas[1:]:
+        if not set(merged.names) & set(schema.names) and len(schema.names):
+            raise SchemaMismatch(
+                f"Files that are read together must share columns; {name} has none of the columns of "
+                f"{schemas[0][0]}: {_listed(schema.names)} against {_listed(merged.names)}. Read them apart."
+            )
+        fields = {f.name: f for f in merged}
+        for field in schema:
+            before = fields.get(field.name)
+            if before is None or before.type == field.type:
+                fields[field.name] = field
+                continue
+            try:
+                one = pa.unify_schemas([pa.schema([before]), pa.schema([field])], promote_options="permissive")
+            except pa.ArrowException:
+                raise SchemaMismatch(
+                    f"A column must have one type in all files that are read together; {field.name!r} is "
+                    f"{field.type} in {name} and {before.type} before it. Convert the files, or read them apart."
+                ) from None
+            fields[field.name] = one.field(0)
+        merged = pa.schema(list(fields.values()))
+    return merged
+
+
+def conform(batch: pa.RecordBatch, schema: pa.Schema, *, encoded: bool = False) -> pa.RecordBatch:
+    """The batch with exactly the columns of `schema`: selected by name, cast, or null where they are missing.
+
+    Args:
+        batch: a record batch.
+        schema: natural types.
+        encoded: leave string columns that are dictionaries as dictionaries of int32 indices.
+    """
+    if batch.schema.equals(schema):
+        return batch
+    names = set(batch.schema.names)
+    arrays = [
+        _conformed(batch.column(field.name), field.type, encoded)
+        if field.name in names
+        else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
+    if not arrays:
+        return batch.select([])
+    return pa.RecordBatch.from_arrays(
+        arrays, schema=pa.schema([pa.field(f.name, a.type) for f, a in zip(schema, arrays, strict=True)])
+    )
+
+
+def _conformed(array: pa.Array, kind: pa.DataType, encoded: bool) -> pa.Array:
+    if array.type == kind:
+        return array
+    if pa.types.is_dictionary(array.type):
+        if not (encoded and (pa.types.is_string(kind) or pa.types.is_large_string(kind))):
+            return _conformed(array.dictionary_decode(), kind, False)
+        if array.dictionary.null_count:  # a null that hides behind an index would be missed by null counts
+            return _conformed(array.dictionary_decode(), kind, False).dictionary_encode()
+        return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary.cast(kind))
+    return array.cast(kind)

@@ -1,0 +1,282 @@
+"""`Source`: the rows of a reader, filtered, split and projected; a schema and chunks, lazily, in bounded memory.
+
+How a format is read lives in its reader; `blocks.read` chooses the reader.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from blocks.data.chunking import ahead, rechunk
+from blocks.data.reader import Filterable, Reader
+from blocks.data.schema import conform, require_columns
+from blocks.data.steps import Filter, Part, Step, parts
+from blocks.errors import InvalidArgument
+from blocks.statistics.hashing import hash64
+
+
+class Source:
+    """Rows with a schema, given in chunks, in the same order on every pass; never all in memory.
+
+    `blocks.read` makes one. `select`, `filter` and `split` give new sources and read nothing of the rows.
+
+    Args:
+        reader: what gives the rows.
+        steps: what is done to them.
+        columns: the columns that remain, in order; None for all.
+
+    Example:
+        >>> import blocks.data
+        >>> import pyarrow.compute as pc
+        >>> source = blocks.data.read({"id": [1, 2, 3, 4], "city": ["Oslo", "Rome", "Oslo", None]})
+        >>> source.schema.names, source.count()
+        (['id', 'city'], 4)
+        >>> [chunk["id"].to_pylist() for chunk in source.chunks(3)]
+        [[1, 2, 3], [4]]
+        >>> source.filter(pc.field("city") == "Oslo").select(["id"]).table().to_pydict()
+        {'id': [1, 3]}
+    """
+
+    def __init__(self, reader: Reader, steps: Sequence[Step] = (), columns: Sequence[str] | None = None) -> None:
+        self._reader = reader
+        self._steps = tuple(steps)
+        self._columns = None if columns is None else tuple(columns)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns by their natural Arrow types: strings are strings, however they are stored."""
+        full = self._reader.schema
+        return full if self._columns is None else pa.schema([full.field(name) for name in self._columns])
+
+    @property
+    def rejected(self) -> int:
+        """Rows that `on_bad_rows="keep"` has set aside in the rejects file; 0 for every other reader."""
+        return int(getattr(self._reader, "rejected", 0))
+
+    def chunks(
+        self, rows: int = 65_536, *, columns: Sequence[str] | None = None, encoded: bool = False
+    ) -> Generator[pa.RecordBatch]:
+        """Gives the rows in order, in chunks of exactly `rows` rows but the last; never an empty one.
+
+        Args:
+            rows: rows of a chunk, at least 1.
+            columns: the columns wanted, in this order; None for all of the source's.
+            encoded: string columns may come as dictionaries (int32 indices) where that is cheaper.
+
+        Returns:
+            A generator of record batches, all of the source's schema (with `encoded`, dictionaries for some strings).
+
+        Raises:
+            InvalidArgument: if `rows` is not a positive integer.
+            SchemaMismatch: if a column is unknown.
+            MalformedData: while iterating, if a file cannot be read as what it says it is.
+        """
+        if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 1:
+            raise InvalidArgument(f"chunks takes a positive number of rows. Received: {rows!r}.")
+        wanted = self.schema.names if columns is None else list(columns)
+        if columns is not None:
+            require_columns(wanted, self.schema.names, "chunks")
+        return self._chunks(int(rows), wanted, encoded)
+
+    def _chunks(self, rows: int, wanted: Sequence[str], encoded: bool) -> Generator[pa.RecordBatch]:
+        full = self._reader.schema
+        needed = list(dict.fromkeys([*wanted, *(name for step in self._steps for name in step.columns)]))
+        # A batch without columns has no rows in Arrow, so at least one column is read.
+        needed = needed or full.names[:1]
+        shape = pa.schema([full.field(name) for name in needed])
+        project = needed != list(wanted)
+
+        def make() -> Generator[pa.RecordBatch]:
+            passes = [step.start() for step in self._steps]
+            return rechunk(self._stepped(rows, needed, shape, passes, encoded), rows)
+
+        with contextlib.closing(ahead(make) if self._reader.ahead else make()) as made:
+            for batch in made:
+                yield batch.select(list(wanted)) if project else batch
+
+    def _stepped(
+        self,
+        rows: int,
+        needed: Sequence[str],
+        shape: pa.Schema,
+        passes: Sequence[Callable[[pa.RecordBatch], pa.RecordBatch]],
+        encoded: bool,
+    ) -> Iterator[pa.RecordBatch]:
+        for batch in self._reader.chunks(rows, needed, encoded=encoded):
+            batch = conform(batch, shape, encoded=encoded)
+            for apply in passes:
+                batch = apply(batch)
+            yield batch
+
+    def count(self) -> int:
+        """The number of rows: from metadata where the format has it, else by a pass."""
+        known = None if self._steps else self._reader.count()
+        if known is not None:
+            return known
+        full = self._reader.schema
+        if not full.names:
+            return 0
+        # The column that is cheapest to read: numbers before strings before lists.
+        cheapest = min(full, key=lambda f: (pa.types.is_nested(f.type), not pa.types.is_primitive(f.type)))
+        columns = [] if any(step.columns for step in self._steps) else [cheapest.name]
+        needed = list(dict.fromkeys([*columns, *(name for step in self._steps for name in step.columns)]))
+        return sum(batch.num_rows for batch in self._chunks(262_144, needed, True))
+
+    def estimated_rows(self) -> int | None:
+        """About how many rows there are if that is known without a pass, else None; for progress bars."""
+        known = self._reader.count()
+        for step in self._steps:
+            if known is None or step.fraction is None:
+                return None
+            known = round(known * step.fraction)
+        return known
+
+    def select(self, columns: Sequence[str]) -> "Source":
+        """The source with these columns alone, in this order.
+
+        Keys and filters may still use the others.
+
+        Raises:
+            SchemaMismatch: if a column is unknown.
+        """
+        if isinstance(columns, str):
+            raise InvalidArgument(f"select takes a list of columns. Use select([{columns!r}]).")
+        require_columns(columns, self.schema.names, "select")
+        if len(set(columns)) != len(columns):
+            raise InvalidArgument(f"select takes each column once. Received: {list(columns)!r}.")
+        return Source(self._reader, self._steps, columns)
+
+    def filter(self, expression: pc.Expression) -> "Source":
+        """The rows for which an Arrow expression is true (null counts as false), in order.
+
+        Args:
+            expression: as in `pyarrow.compute.field("age") > 30`; it may use columns that are not selected.
+
+        Raises:
+            SchemaMismatch: if a column is unknown, or its type does not fit the expression.
+        """
+        step = Filter.checked(expression, self._reader.schema)
+        reader = self._reader
+        if not self._steps and isinstance(reader, Filterable):
+            reader = reader.filtered(expression)
+        return Source(reader, [*self._steps, step], self._columns)
+
+    def split(
+        self, *, key: str | Sequence[str] | None = None, seed: int = 0, **fractions: float
+    ) -> dict[str, "Source"]:
+        """Divides the rows into named parts that are disjoint and together are everything.
+
+        With a key a row's part depends on its key's values alone (a 64-bit hash): rows of equal keys stay together, and
+        the same row lands in the same part for ever, whatever is added or reordered. Null keys are one key. Without a
+        key it depends on the row's position in this source. The parts take their ranges of the hash in the order
+        given. A split of a part is independent of the split that made the part.
+
+        Args:
+            key: the column, or columns, that say which rows belong together; need not be selected.
+            seed: another seed, another split.
+            **fractions: the share of each part by its name; they sum to 1.
+
+        Returns:
+            A dict of part name to source, in the order given.
+
+        Raises:
+            InvalidArgument: if the fractions are not positive or do not sum to 1.
+            SchemaMismatch: if a key column is unknown.
+
+        Example:
+            >>> import blocks.data
+            >>> source = blocks.data.read({"id": list(range(1000)), "x": [0.5] * 1000})
+            >>> splits = source.split(train=0.8, test=0.2, key="id")
+            >>> {name: part.count() for name, part in splits.items()}  # doctest: +ELLIPSIS
+            {'train': ..., 'test': ...}
+            >>> sum(part.count() for part in splits.values())
+            1000
+        """
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+            raise InvalidArgument(f"split takes a seed from 0 to 2**63 - 1. Received: {seed!r}.")
+        names = (key,) if isinstance(key, str) else tuple(key or ())
+        if key is not None and not names:
+            raise InvalidArgument("split takes a key of at least one column, or key=None to split by position.")
+        require_columns(names, self._reader.schema.names, "split by key")
+        depth = sum(isinstance(step, Part) for step in self._steps)
+        return {
+            name: Source(self._reader, [*self._steps, part], self._columns)
+            for name, part in parts(fractions, names, int(seed), depth).items()
+        }
+
+    def head(self, rows: int = 10) -> pa.Table:
+        """The first rows as a table; reads no more than a chunk beyond them."""
+        if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 0:
+            raise InvalidArgument(f"head takes a number of rows, at least 0. Received: {rows!r}.")
+        if rows == 0:
+            return self.schema.empty_table()
+        chunks = self.chunks(int(rows))
+        first = next(chunks, None)
+        chunks.close()
+        return self.schema.empty_table() if first is None else pa.Table.from_batches([first])
+
+    def table(self) -> pa.Table:
+        """All rows as one Arrow table, in memory."""
+        return pa.Table.from_batches(list(self.chunks()), schema=self.schema)
+
+    def fingerprint(self, *, content: bool = False) -> dict[str, Any]:
+        """What identifies these rows, as JSON holds it.
+
+        Args:
+            content: hash every value (a pass) rather than trusting names, sizes and times of change. The hash does not
+                depend on the format, the chunk size or the encoding.
+        """
+        found: dict[str, Any] = {"content": self._content()} if content else dict(self._reader.fingerprint())
+        found["schema"] = [[field.name, str(field.type)] for field in self.schema]
+        if not content:
+            found["steps"] = [step.describe() for step in self._steps]
+        return found
+
+    def _content(self) -> str:
+        return content_hash(self.schema, self.chunks(encoded=True))
+
+    def __repr__(self) -> str:
+        steps = "".join(f", {name}={value!r}" for step in self._steps for name, value in _told(step))
+        columns = "" if self._columns is None else f", columns={list(self._columns)!r}"
+        return f"Source({self._reader.description()}{steps}{columns})"
+
+
+def _told(step: Step) -> Iterator[tuple[str, str]]:
+    described = step.describe()
+    for name in ("filter", "part"):
+        if name in described:
+            yield name, described[name]
+
+
+def content_hash(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:
+    """BLAKE2b over names, types and a 64-bit hash of every value: the same for the same values, however chunked."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(repr([(field.name, str(field.type)) for field in schema]).encode())
+    for batch in rechunk(batches, 65_536):
+        for column in batch.columns:
+            for part in _flat(column):
+                digest.update(hash64(part).tobytes())
+    return digest.hexdigest()
+
+
+def _flat(array: pa.Array) -> Iterator[pa.Array]:
+    """A nested column as columns of single values: what is null, how long each list is, and what lies inside."""
+    kind = array.type
+    if isinstance(array, pa.ExtensionArray):
+        yield from _flat(array.storage)
+    elif pa.types.is_struct(kind):
+        yield array.is_valid()
+        for field in array.flatten():
+            yield from _flat(field)
+    elif pa.types.is_map(kind):
+        yield from _flat(array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))))
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        yield pc.list_value_length(array)
+        yield from _flat(array.flatten())
+    else:
+        yield array

@@ -1,0 +1,192 @@
+"""Text files cut into blocks of whole rows, with the line at which each begins; quoting understood, nothing converted.
+
+Arrow's streaming CSV reader works on one core, forgets where in the file a row stands, and cannot go back when a type
+does not fit. Over blocks of whole rows Arrow's parallel reader does all three.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from blocks.errors import MalformedData
+
+LONGEST_ROW: Final = 1 << 28
+"""Bytes after which a row that has not ended is an error rather than a longer block."""
+
+_LF, _CR = 10, 13
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """What decides where a row ends; single bytes, None where there is none."""
+
+    delimiter: int = ord(",")
+    quote: int | None = ord('"')
+    double_quote: bool = True
+    escape: int | None = None
+
+    @property
+    def before_value(self) -> tuple[int, ...]:
+        """The bytes after which a quote opens a quoted value; anywhere else it is a character like any other."""
+        return (self.delimiter, _LF, _CR)
+
+
+LINES: Final = Dialect(quote=None)
+"""Every line is a row."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    r"""Whole rows of a text file.
+
+    Attributes:
+        data: the bytes.
+        line: the line number, from 1, of the first byte.
+        ends: positions of the newlines that end rows (of "\r\n" the second byte).
+        quoted_newlines: whether some value holds a newline.
+    """
+
+    data: bytes
+    line: int
+    ends: np.ndarray
+    quoted_newlines: bool
+
+    def row_line(self, number: int, blank_lines_count: bool) -> int:
+        """The line at which the `number`-th row, from 1, begins."""
+        starts = np.concatenate([[0], self.ends + 1])
+        starts = starts[starts < len(self.data)]
+        if not blank_lines_count:
+            data = np.frombuffer(self.data, np.uint8)
+            after = data[np.minimum(starts + 1, len(data) - 1)]
+            blank = (data[starts] == _LF) | ((data[starts] == _CR) & ((after == _LF) | (starts + 1 >= len(data))))
+            blank |= (data[starts] == _CR) & np.isin(starts, self.ends)
+            starts = starts[~blank]
+        return self.line_at(int(starts[min(number, len(starts)) - 1]))
+
+    def line_at(self, position: int) -> int:
+        """The line of a byte."""
+        return self.line + len(_newlines(self.data[:position], True))
+
+
+def blocks(stream: Any, size: int, dialect: Dialect, *, skip_rows: int = 0, name: str = "") -> Iterator[Block]:
+    """Cuts a stream of bytes after the last row that ends within each `size` bytes.
+
+    Args:
+        stream: has `read(n)`; decoded to UTF-8 already.
+        size: bytes of a block; a longer row makes a longer block.
+        dialect: where a row ends.
+        skip_rows: lines before the first row.
+        name: the file, for messages.
+
+    Yields:
+        Blocks; together they are the stream, without the skipped lines and a byte order mark.
+
+    Raises:
+        MalformedData: if a quoted value is never closed.
+    """
+    carry, line, skip, first = b"", 1, skip_rows, True
+    while True:
+        read = bytes(stream.read(size))
+        last = not read
+        data = carry + read if carry else read
+        if first and data:
+            data, first = data.removeprefix(b"\xef\xbb\xbf"), False
+        if skip and data:
+            newlines = _newlines(data, last)
+            if len(newlines) < skip and not last:
+                carry = data
+                continue
+            cut = int(newlines[skip - 1]) + 1 if len(newlines) >= skip else len(data)
+            data, line, skip = data[cut:], line + skip, 0
+        if last and not data:
+            return
+        array = np.frombuffer(data, np.uint8)
+        newlines = _newlines(data, last)
+        quotes = _quotes(data, array, dialect)
+        inside = np.searchsorted(quotes, newlines) % 2 == 1 if len(quotes) else None
+        ends = newlines if inside is None else newlines[~inside]
+        if last:
+            cut = len(data)
+            if len(quotes) % 2:
+                opened = line + int(np.searchsorted(newlines, quotes[-1]))
+                raise MalformedData(_unclosed(name, opened, dialect))
+        elif len(ends):
+            cut = int(ends[-1]) + 1
+        elif len(data) > LONGEST_ROW:
+            raise MalformedData(
+                f"{name}, line {line}: a row does not end within {LONGEST_ROW >> 20} MiB. "
+                + ("Pass quote_char=False if quotes are plain characters here." if len(quotes) % 2 else "Is this text?")
+            )
+        else:
+            carry = data
+            continue
+        within = int(np.searchsorted(newlines, cut))
+        yield Block(data[:cut], line, ends, bool(inside is not None and inside[:within].any()))
+        if last:
+            return
+        carry, line = data[cut:], line + within
+
+
+def _unclosed(name: str, line: int, dialect: Dialect) -> str:
+    quote = chr(dialect.quote or 0)
+    return (
+        f"{name}, line {line}: a value opens with {quote} and is never closed, so every line after it would become "
+        "part of it. Close it, or pass quote_char=False if quotes are plain characters here."
+    )
+
+
+def _newlines(data: bytes, last: bool) -> np.ndarray:
+    """Positions at which a line ends; a carriage return at the end of what is known may be half of a pair."""
+    array = np.frombuffer(data, np.uint8)
+    newlines = np.flatnonzero(array == _LF)
+    if _CR not in data:
+        return newlines
+    returns = np.flatnonzero(array == _CR)
+    after = array[np.minimum(returns + 1, len(array) - 1)]
+    at_end = returns == len(array) - 1
+    alone = returns[np.where(at_end, last, after != _LF)]
+    return np.sort(np.concatenate([newlines, alone])) if len(alone) else newlines
+
+
+def _quotes(data: bytes, array: np.ndarray, dialect: Dialect) -> np.ndarray:
+    """Positions that open and close, in turn, spans in which a newline ends no row; odd in number if one is open."""
+    if dialect.escape is not None and dialect.escape in data:
+        return _walked(data, dialect)
+    if dialect.quote is None or dialect.quote not in data:
+        return np.empty(0, np.int64)
+    quotes = np.flatnonzero(array == dialect.quote)
+    opening = quotes[0::2]
+    before = array[np.maximum(opening - 1, 0)]
+    fits = (opening == 0) | np.isin(before, dialect.before_value)
+    if dialect.double_quote:
+        fits[1:] |= opening[1:] == quotes[1::2][: len(opening) - 1] + 1
+    # Quotes in pairs, each pair opened where a value begins, are what they seem; a stray one needs the slow walk.
+    return quotes if fits.all() else _walked(data, dialect)
+
+
+def _walked(data: bytes, dialect: Dialect) -> np.ndarray:
+    """The same spans, quote by quote, for data with stray quotes or escapes."""
+    special = bytes(byte for byte in (dialect.quote, dialect.escape) if byte is not None)
+    spans: list[int] = []
+    inside, after = False, -1
+    for match in re.finditer(b"[" + re.escape(special) + b"]", data):
+        at = match.start()
+        if at < after:
+            continue
+        if data[at] == dialect.escape:
+            after = at + 2
+            if not inside and data[at + 1 : at + 2] in (b"\n", b"\r"):
+                spans += [at, at + 2]
+        elif inside:
+            if dialect.double_quote and data[at + 1 : at + 2] == data[at : at + 1]:
+                after = at + 2
+            else:
+                inside = False
+                spans.append(at)
+        elif at == 0 or (at != after and data[at - 1] in dialect.before_value):
+            inside = True
+            spans.append(at)
+    return np.array(spans, np.int64)

@@ -1,0 +1,32 @@
+"""Mergeable summaries of columns, by NumPy, Arrow and DataSketches; no Keras, no TensorFlow, no reading of files.
+
+Each statistic takes chunks by `update`, joins others by `merge`, and gives a frozen `result`. See `Statistic`.
+"""
+
+from blocks.statistics.columns import update_columns
+from blocks.statistics.counts import Counts, CountsResult
+from blocks.statistics.distinct import Distinct, DistinctResult
+from blocks.statistics.hashing import hash64, hash_rows
+from blocks.statistics.missing import Missing, MissingResult
+from blocks.statistics.moments import Moments, MomentsResult
+from blocks.statistics.quantiles import Quantiles, QuantilesResult
+from blocks.statistics.statistic import Statistic
+from blocks.statistics.summary import Summary
+
+__all__ = [
+    "Counts",
+    "CountsResult",
+    "Distinct",
+    "DistinctResult",
+    "Missing",
+    "MissingResult",
+    "Moments",
+    "MomentsResult",
+    "Quantiles",
+    "QuantilesResult",
+    "Statistic",
+    "Summary",
+    "hash64",
+    "hash_rows",
+    "update_columns",
+]

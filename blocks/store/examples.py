@@ -1,0 +1,143 @@
+"""TFRecord shards of one `tf.train.Example` per row, for programs that know TensorFlow's format alone. Slow by its nature.
+
+One feature per entry, under the entry's name ("features/numeric", "target", "keys/id"): float16 and float32 as a
+float_list, integers and booleans as an int64_list (uint64 by its bits), a key's string as a bytes_list; float64 as a
+bytes_list of the row's raw little-endian bytes (`tf.io.decode_raw(value, tf.float64)`), since a float_list would round it.
+`feature_spec` gives what `tf.io.parse_example` needs.
+"""
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blocks.store.checksum import chunk_sum
+from blocks.store.manifest import RECORDS
+from blocks.store.rows import Entry
+from blocks.store.tfrecord import FRAME_HEAD, FRAME_TAIL, frames, os_errors
+
+
+def _kind(entry: Entry) -> str:
+    if entry.is_string or entry.dtype == "<f8":
+        return "bytes"
+    return "float" if np.dtype(entry.dtype).kind == "f" else "int64"
+
+
+def feature_spec(entries: tuple[Entry, ...]) -> dict[str, Any]:
+    """Say how `tf.io.parse_example` reads a row.
+
+    Args:
+        entries: of the store.
+
+    Returns:
+        `tf.io.FixedLenFeature` by entry name.
+    """
+    import tensorflow as tf
+
+    dtypes = {"bytes": tf.string, "float": tf.float32, "int64": tf.int64}
+    return {
+        entry.name: tf.io.FixedLenFeature([] if _kind(entry) == "bytes" else entry.shape, dtypes[_kind(entry)])
+        for entry in entries
+    }
+
+
+class ExampleWriter:
+    """Write one shard of one `tf.train.Example` per row.
+
+    Args:
+        path: the file to make.
+        entries: of the store.
+    """
+
+    def __init__(self, path: Path, entries: tuple[Entry, ...]):
+        import tensorflow as tf
+
+        self._path, self._entries = path, entries
+        self._starts: list[int] = []
+        self._widths: dict[str, list[int]] = {entry.name: [] for entry in entries if entry.is_string}
+        self._size = 0
+        with os_errors():
+            self._file = tf.io.TFRecordWriter(str(path))
+
+    def append(self, block: Mapping[str, np.ndarray]) -> None:
+        """Add the next chunk of rows."""
+        self._starts.append(self._size)
+        for name, widths in self._widths.items():
+            widths.append(block[name].dtype.itemsize)
+        with os_errors():
+            for record in serialize(block, self._entries):
+                self._file.write(record)
+                self._size += FRAME_HEAD + len(record) + FRAME_TAIL
+
+    def finish(self) -> dict[str, Any]:
+        """Complete the file; say where chunks start, their checksums as they lie in the file, and the widths of strings."""
+        with os_errors():
+            self._file.close()
+        with self._path.open("rb") as file:
+            ends = [*self._starts[1:], self._size]
+            pieces = (file.read(end - start) for start, end in zip(self._starts, ends, strict=True))
+            sums = "".join(chunk_sum(np.frombuffer(piece, np.uint8)) for piece in pieces)
+        return {"offsets": {RECORDS: self._starts}, "widths": self._widths, "sums": {RECORDS: sums}}
+
+    def abort(self) -> None:
+        """Release the file of a shard that is given up."""
+        self._file.close()
+
+
+def serialize(block: Mapping[str, np.ndarray], entries: tuple[Entry, ...]) -> list[bytes]:
+    """Serialize each row as a `tf.train.Example`."""
+    import tensorflow as tf
+
+    columns = []
+    for entry in entries:
+        array = block[entry.name]
+        if entry.is_string:
+            values: Any = [[value] for value in array.tolist()]
+        elif _kind(entry) == "bytes":
+            values = [[row.tobytes()] for row in array]
+        elif array.dtype.kind == "f":
+            values = array.reshape(len(array), -1).astype(np.float32).tolist()
+        else:
+            values = array.reshape(len(array), -1).astype(np.int64).tolist()
+        columns.append((entry.name, _kind(entry), values))
+    make = {
+        "bytes": lambda value: tf.train.Feature(bytes_list=tf.train.BytesList(value=value)),
+        "float": lambda value: tf.train.Feature(float_list=tf.train.FloatList(value=value)),
+        "int64": lambda value: tf.train.Feature(int64_list=tf.train.Int64List(value=value)),
+    }
+    rows = len(next(iter(block.values())))
+    return [
+        tf.train.Example(
+            features=tf.train.Features(feature={name: make[kind](values[row]) for name, kind, values in columns})
+        ).SerializeToString(deterministic=True)
+        for row in range(rows)
+    ]
+
+
+def parse(raw: memoryview, entries: tuple[Entry, ...], rows: int) -> dict[str, np.ndarray]:
+    """Read the rows of consecutive records, of all entries.
+
+    Raises:
+        ValueError: the records are not what the manifest says.
+    """
+    import tensorflow as tf
+
+    try:
+        records = list(frames(raw))
+        if len(records) != rows:
+            raise ValueError(f"{len(records)} records instead of {rows}")
+        parsed = tf.io.parse_example(records, feature_spec(entries))
+    except (struct.error, tf.errors.InvalidArgumentError) as error:
+        raise ValueError(str(error)) from None
+    arrays = {}
+    for entry in entries:
+        array = parsed[entry.name].numpy()
+        if entry.is_string:
+            arrays[entry.name] = array.astype("S")
+        elif _kind(entry) == "bytes":
+            arrays[entry.name] = np.frombuffer(b"".join(array.tolist()), entry.dtype).reshape(rows, *entry.shape)
+        else:
+            arrays[entry.name] = array.astype(entry.dtype)
+    return arrays

@@ -1,0 +1,202 @@
+"""HDF5 shards: one dense dataset per entry. Rows go to and from contiguous datasets by their offset, not through the library.
+
+h5py allows one call at a time in a process; `pwrite` and `pread` at a dataset's offset have no such lock, and need not
+trust the headers of a damaged file. Compressed datasets have no such offset and go through h5py.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from blocks.store import durable
+from blocks.store.checksum import chunk_sum
+from blocks.store.rows import Entry
+
+SUFFIX = ".h5"
+_PAGE = 4096
+_MAX_ATTRIBUTE = 32_000
+
+
+def dataset_name(entry: str) -> str:
+    """Say where an entry is in the file: its own name, with "%", "/" and "." of a column's name as %XX.
+
+    Example:
+        >>> dataset_name("features/numeric"), dataset_name("keys/a/b")
+        ('features/numeric', 'keys/a%2Fb')
+    """
+    role, slash, own = entry.partition("/")
+    return role + slash + own.replace("%", "%25").replace("/", "%2F").replace(".", "%2E")
+
+
+def _open(path: Path, mode: str) -> h5py.File:
+    return h5py.File(path, mode, libver="earliest", alignment_threshold=_PAGE, alignment_interval=_PAGE)
+
+
+def _create(file: h5py.File, entry: Entry, rows: int, chunk: int, compression: str | None, width: int = 0) -> h5py.Dataset:
+    dtype = np.dtype(f"S{max(width, 1)}") if entry.is_string else np.dtype(entry.dtype)
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_obj_track_times(False)
+    plist.set_attr_creation_order(0)
+    shape = (rows, *entry.shape)
+    limits = None
+    if compression is None or 0 in entry.shape:
+        plist.set_layout(h5py.h5d.CONTIGUOUS)
+        plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    else:
+        limits = (h5py.h5s.UNLIMITED, *entry.shape)
+        plist.set_chunk((chunk, *entry.shape))
+        if compression == "gzip":
+            plist.set_deflate(4)
+        else:
+            plist.set_filter(h5py.h5z.FILTER_LZF, h5py.h5z.FLAG_OPTIONAL)
+    links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
+    links.set_create_intermediate_group(True)
+    space = h5py.h5s.create_simple(shape, limits)
+    name = dataset_name(entry.name).encode()
+    dataset = h5py.Dataset(h5py.h5d.create(file.id, name, h5py.h5t.py_create(dtype), space, plist, links))
+    if entry.columns is not None:
+        _name_columns(file, dataset, entry.columns)
+    return dataset
+
+
+def _name_columns(file: h5py.File, dataset: h5py.Dataset, columns: tuple[str, ...]) -> None:
+    raw = [name.encode() for name in columns]
+    names = np.array(raw, dtype=h5py.string_dtype("utf-8", max(map(len, raw), default=0) or 1))
+    if names.nbytes <= _MAX_ATTRIBUTE:
+        dataset.attrs["columns"] = names
+    else:
+        # HDF5 keeps an attribute within the 64 KiB of an object header; wider ones name a dataset.
+        where = "columns" + dataset.name
+        file.create_dataset(where, data=names, track_times=False)
+        dataset.attrs["columns"] = np.bytes_(f"/{where}".encode())
+
+
+class Hdf5Writer:
+    """Write one shard.
+
+    Args:
+        path: the file to make.
+        entries: of the store.
+        rows: rows of a full shard; fewer may come.
+        rows_per_chunk: rows of every block but the last.
+        compression: None, "lzf" or "gzip".
+    """
+
+    def __init__(self, path: Path, entries: tuple[Entry, ...], rows: int, rows_per_chunk: int, compression: str | None):
+        self.path, self.entries, self.capacity = path, entries, rows
+        self.rows_per_chunk, self.compression = rows_per_chunk, compression
+        self.rows = 0
+        self._strings: dict[str, list[np.ndarray]] = {entry.name: [] for entry in entries if entry.is_string}
+        self._fixed = [entry for entry in entries if not entry.is_string]
+        self._handle = -1
+        self._file: h5py.File | None = None
+        if compression is None:
+            self._offsets = self._lay_out(path, rows)
+            self._handle = os.open(path, os.O_RDWR)
+        else:
+            self._offsets = {}
+            self._file = _open(path, "w")
+            self._made = {e.name: _create(self._file, e, 0, rows_per_chunk, compression) for e in self._fixed}
+
+    def _lay_out(self, path: Path, rows: int) -> dict[str, int]:
+        with _open(path, "w") as file:
+            made = {e.name: _create(file, e, rows, self.rows_per_chunk, None) for e in self._fixed}
+            # An empty dataset has no place in the file.
+            return {name: dataset.id.get_offset() or 0 for name, dataset in made.items()}
+
+    def append(self, block: Mapping[str, np.ndarray]) -> None:
+        """Add the next chunk of rows."""
+        for name, parts in self._strings.items():
+            parts.append(block[name])
+        for entry in self._fixed:
+            array = block[entry.name]
+            if self._file is not None:
+                if array.nbytes:
+                    self._made[entry.name].resize(self.rows + len(array), axis=0)
+                    self._made[entry.name][self.rows :] = array
+            elif array.nbytes:
+                offset = self._offsets[entry.name] + self.rows * entry.row_bytes()
+                durable.write_at(self._handle, memoryview(array.reshape(-1).view(np.uint8)), offset)
+        self.rows += len(next(iter(block.values())))
+
+    def finish(self) -> dict[str, Any]:
+        """Complete the file; say the offsets of the datasets, and the widths and checksums of strings."""
+        if self._file is None:
+            if self.rows < self.capacity:
+                self._shorten()
+            os.close(self._handle)
+            self._handle = -1
+        widths: dict[str, list[int]] = {}
+        sums: dict[str, str] = {}
+        with self._file or _open(self.path, "r+") as file:
+            for entry in self.entries:
+                if entry.is_string:
+                    parts = self._strings.pop(entry.name)
+                    width = max((part.dtype.itemsize for part in parts), default=1)
+                    dataset = _create(file, entry, self.rows, self.rows_per_chunk, self.compression, width)
+                    start, digits = 0, []
+                    for part in parts:
+                        padded = part.astype(f"S{width}")
+                        dataset[start : start + len(part)] = padded
+                        digits.append(chunk_sum(padded))
+                        start += len(part)
+                    sums[entry.name] = "".join(digits)
+                    widths[entry.name] = [width]
+                    self._offsets[entry.name] = dataset.id.get_offset() or 0
+        offsets = {} if self.compression else {name: [offset] for name, offset in self._offsets.items()}
+        return {"offsets": offsets, "widths": widths, "sums": sums}
+
+    def _shorten(self) -> None:
+        """Copy into a file of as many rows as came: a contiguous dataset cannot shrink."""
+        full, offsets = self._handle, self._offsets
+        short = self.path.with_name(self.path.name + "-short")
+        try:
+            self._offsets = self._lay_out(short, self.rows)
+            self._handle = os.open(short, os.O_RDWR)
+            for entry in self._fixed:
+                done, size = 0, self.rows * entry.row_bytes()
+                while done < size:
+                    piece = os.pread(full, min(1 << 22, size - done), offsets[entry.name] + done)
+                    durable.write_at(self._handle, memoryview(piece), self._offsets[entry.name] + done)
+                    done += len(piece)
+            os.replace(short, self.path)
+        finally:
+            os.close(full)
+
+    def abort(self) -> None:
+        """Release the file of a shard that is given up."""
+        if self._handle >= 0:
+            os.close(self._handle)
+        if self._file is not None:
+            self._file.close()
+
+
+def read_rows(path: Path, entry: Entry, start: int, out: np.ndarray) -> None:
+    """Read rows of a compressed dataset into `out`.
+
+    Raises:
+        OSError, KeyError, TypeError, ValueError: the file is not what its manifest says.
+    """
+    with h5py.File(path, "r") as file:
+        dataset = file[dataset_name(entry.name)]
+        if dataset.shape[1:] != entry.shape or dataset.dtype != out.dtype:
+            raise ValueError(f"dataset '{dataset_name(entry.name)}' is {dataset.dtype} {dataset.shape}")
+        if out.size:
+            dataset.read_direct(out, np.s_[start : start + len(out)])
+
+
+def check_shapes(path: Path, entries: tuple[Entry, ...], rows: int, widths: Mapping[str, list[int]]) -> list[str]:
+    """Say which datasets have not the dtype and shape that the manifest lists; the file's checksum holds already."""
+    problems = []
+    with h5py.File(path, "r") as file:
+        for entry in entries:
+            dataset = file.get(dataset_name(entry.name))
+            dtype = np.dtype(f"S{widths[entry.name][0]}" if entry.is_string else entry.dtype)
+            if dataset is None or dataset.shape != (rows, *entry.shape) or dataset.dtype != dtype:
+                problems.append(f"{path.name}: dataset '{entry.name}' should be {dtype} of shape {(rows, *entry.shape)}")
+    return problems

@@ -1,0 +1,84 @@
+"""Finding damage: what opening a store verifies, what a full check verifies. Nothing here raises because of damage."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from blocks.errors import StoreError
+from blocks.store import hdf5, manifest
+from blocks.store.checksum import file_sum
+from blocks.store.manifest import Manifest, Shard
+from blocks.store.read import ChunkReader, allocate
+
+
+def absent(folder: Path, content: Manifest) -> list[str]:
+    """Name the shards that are missing or of another size than listed: all that opening looks at.
+
+    Args:
+        folder: the store's.
+        content: its manifest.
+
+    Returns:
+        One line a shard, empty where all are there.
+    """
+    problems = []
+    for shard in (shard for shards in content.splits.values() for shard in shards):
+        try:
+            size = (folder / shard.file).stat().st_size
+        except OSError as error:
+            problems.append(f"{shard.file}: cannot be found ({error.strerror})")
+        else:
+            if size != shard.bytes:
+                problems.append(f"{shard.file}: {size} bytes instead of {shard.bytes}")
+    return problems
+
+
+def check(path: str | Path, threads: int = 2) -> list[str]:
+    """Verify every checksum, count and shape of a store.
+
+    Args:
+        path: the store's folder.
+        threads: that sum files at the same time.
+
+    Returns:
+        One line a problem, beginning with the file's name; empty where the store is as it was written.
+
+    Example:
+        >>> check("no/such/folder")
+        ["manifest.json: 'no/such/folder' is not a store: ..."]
+    """
+    folder = Path(path)
+    try:
+        content = manifest.load(folder)
+    except (StoreError, OSError) as error:
+        return [f"{manifest.NAME}: {error}"]
+    shards = [shard for shards in content.splits.values() for shard in shards]
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(lambda shard: shard_problems(folder, content, shard), shards)
+        return [problem for problems in found for problem in problems]
+
+
+def shard_problems(folder: Path, content: Manifest, shard: Shard) -> list[str]:
+    """Verify one shard: its size, the file's checksum, the datasets' shapes, and every chunk as it is read.
+
+    Args:
+        folder: the store's.
+        content: its manifest.
+        shard: of the manifest.
+
+    Returns:
+        One line a problem, beginning with the file's name.
+    """
+    path = folder / shard.file
+    try:
+        if path.stat().st_size != shard.bytes:
+            return [f"{shard.file}: {path.stat().st_size} bytes instead of {shard.bytes}"]
+        if file_sum(path) != shard.checksum:
+            return [f"{shard.file}: its checksum {shard.checksum} does not hold"]
+        problems = hdf5.check_shapes(path, content.entries, shard.rows, shard.widths) if content.format == "hdf5" else []
+        reader = ChunkReader(folder, content)
+        for chunk, start in enumerate(range(0, shard.rows, content.rows_per_chunk)):
+            rows = min(content.rows_per_chunk, shard.rows - start)
+            reader.read(shard, chunk, allocate(reader, shard, chunk, rows, content.entries))
+    except (StoreError, OSError, ValueError) as error:
+        return [f"{shard.file}: {error}"]
+    return problems

@@ -1,0 +1,112 @@
+"""The journal of an unfinished store: what was asked for, and each shard that is safely on the disk.
+
+Text lines, each a crc32 and one JSON value: the plan, then `{"entries": ...}` once the first rows were seen, then one line
+a finished shard, in the order in which they finished. A line torn by a crash ends what is believed.
+"""
+
+import json
+import os
+import threading
+import zlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from blocks.store import durable
+from blocks.store.manifest import JOURNAL, Shard, entry_from_json
+from blocks.store.rows import Entry
+
+
+def _line(content: Any) -> bytes:
+    text = json.dumps(content, sort_keys=True, allow_nan=False).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def _parse(raw: bytes) -> tuple[list[Any], int]:
+    """Read lines up to the first that does not hold; say how many bytes they take."""
+    contents, size = [], 0
+    for line in raw.splitlines(keepends=True):
+        if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(line[9:-1]):
+            break
+        contents.append(json.loads(line[9:]))
+        size += len(line)
+    return contents, size
+
+
+class Journal:
+    """The record of one write: what it plans and which shards are done.
+
+    Args:
+        folder: the store's.
+
+    Attributes:
+        plan: the settings and fingerprint that the write was begun with, or None where nothing was begun.
+        entries: the store's entries, empty until the first rows were seen.
+        sizes: {"rows_per_chunk": int, "rows_per_shard": int}, as empty as `entries`.
+        shards: by split, by index.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Journal(Path(folder)).begin({"format": "hdf5"})
+        ...     Journal(Path(folder)).plan
+        {'format': 'hdf5'}
+    """
+
+    def __init__(self, folder: Path):
+        self.path = folder / JOURNAL
+        self._lock = threading.Lock()
+        self._load()
+
+    def _load(self) -> None:
+        self.plan: dict[str, Any] | None = None
+        self.entries: tuple[Entry, ...] = ()
+        self.sizes: dict[str, int] = {}
+        self.shards: dict[str, dict[int, Shard]] = {}
+        self._size = 0
+        if self.path.exists():
+            contents, self._size = _parse(self.path.read_bytes())
+            self.plan = contents[0] if contents else {}
+            for content in contents[1:]:
+                if "entries" in content:
+                    self.entries = tuple(map(entry_from_json, content["entries"]))
+                    self.sizes = content["sizes"]
+                else:
+                    self.shards.setdefault(content["split"], {})[content["index"]] = Shard(**content["shard"])
+
+    def begin(self, plan: dict[str, Any]) -> None:
+        """Start over with a new plan."""
+        durable.write_text(self.path, _line(plan).decode())
+        self._load()
+
+    def describe(self, entries: tuple[Entry, ...], sizes: dict[str, int]) -> None:
+        """Record what the first rows told."""
+        self.entries, self.sizes = entries, sizes
+        self._append({"entries": [asdict(entry) for entry in entries], "sizes": sizes})
+
+    def add(self, split: str, index: int, shard: Shard) -> None:
+        """Record a shard that is on the disk. Called by several threads."""
+        self._append({"split": split, "index": index, "shard": asdict(shard)})
+        with self._lock:
+            self.shards.setdefault(split, {})[index] = shard
+
+    def _append(self, content: Any) -> None:
+        line = _line(content)
+        with self._lock:
+            handle = os.open(self.path, os.O_WRONLY)
+            try:
+                os.ftruncate(handle, self._size)
+                durable.write_at(handle, memoryview(line), self._size)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            self._size += len(line)
+
+    def forget(self, split: str, index: int) -> None:
+        """Drop a shard whose file is gone; it will be written again."""
+        del self.shards[split][index]
+
+    def remove(self) -> None:
+        """Delete the journal: the manifest has taken its place."""
+        self.path.unlink(missing_ok=True)
+        durable.sync(self.path.parent)

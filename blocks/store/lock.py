@@ -1,0 +1,109 @@
+"""The lock that keeps a second writer away from a store. Readers need none: a manifest appears whole, at the end."""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from blocks.errors import StoreLocked
+
+NAME = ".lock"
+
+
+def _started(pid: int) -> int | None:
+    """Say when a process started, in clock ticks since boot; None where that is unknown or the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _alive(owner: dict[str, Any]) -> bool:
+    if owner.get("host") != socket.gethostname():
+        return True
+    try:
+        os.kill(owner["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, KeyError, TypeError):
+        return True
+    return _started(owner["pid"]) == owner.get("started")
+
+
+def _owner(path: Path) -> dict[str, Any]:
+    try:
+        owner = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def _acquire(path: Path) -> int:
+    """Hold the lock file of `path`; its name must still lead to the file that was locked, or another writer removed it."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            owner = _owner(path)
+            if owner and not _alive(owner):
+                # The kernel frees a dead process' lock, but a child that it forked may hold the same open file.
+                path.unlink(missing_ok=True)
+                continue
+            who = f"process {owner.get('pid')} on {owner.get('host')}, since {owner.get('since')}" if owner else "another process"
+            raise StoreLocked(
+                f"One process at a time writes a store: '{path.parent}' is being written by {who}. "
+                "Wait for it, stop it, or choose another path."
+            ) from None
+        except BaseException:
+            os.close(handle)
+            raise
+        try:
+            same = os.fstat(handle).st_ino == path.stat().st_ino
+        except FileNotFoundError:
+            same = False
+        if same:
+            return handle
+        os.close(handle)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep every other writer out of `folder`.
+
+    Args:
+        folder: an existing, writable folder.
+
+    Raises:
+        StoreLocked: a live process holds it; the message names it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, locked(Path(folder)):
+        ...     with locked(Path(folder)):
+        ...         pass
+        Traceback (most recent call last):
+        blocks.errors.StoreLocked: One process at a time writes a store: ...
+    """
+    path = folder / NAME
+    handle = _acquire(path)
+    try:
+        owner = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "started": _started(os.getpid()),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        }
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(owner).encode(), 0)
+        yield
+    finally:
+        # Removed while still held, so that nobody can lock a file that is about to lose its name unnoticed.
+        path.unlink(missing_ok=True)
+        os.close(handle)

@@ -1,0 +1,187 @@
+'''The manifest of a store: everything about it that is not rows. How it is kept as text; no shard is opened here.
+
+`manifest.json` is canonical JSON (keys sorted, one space of indentation, ASCII, no NaN), so that equal stores are equal
+byte for byte; it holds no time, host or path. Version 1:
+
+    {"version": 1,
+     "checksum": "sha256:..."           of the same text with this value empty,
+     "format": "hdf5" | "tfrecord", "layout": "chunk" | "example", "compression": null | "lzf" | "gzip",
+     "rows_per_shard": int, "rows_per_chunk": int,
+     "entries": [{"name": "features/numeric", "dtype": "<f4", "shape": [40], "columns": [...] | null}, ...],
+     "spec": any, "metadata": any       as the caller gave them,
+     "fingerprint": {part: any}         what the store was made from,
+     "splits": {name: {"rows": int, "shards": [shard, ...]}}}
+
+A dtype is NumPy's code, or "S" for the strings of a key. A shard:
+
+    {"file": "train-00000.h5", "rows": int, "bytes": int, "checksum": "crc32:..." of the file,
+     "sums": {entry: "8 hexadecimal digits for each chunk"},
+     "offsets": {entry: [int, ...]},
+     "widths": {key: [int, ...]}}
+
+`offsets` are byte positions in the file. Uncompressed HDF5: where the entry's dataset starts, one number. TFRecord `chunk`:
+where the entry starts in each chunk's record. TFRecord `example`: under "records", where each chunk's records start, and
+`sums` has that one name, too. Compressed HDF5: none. `widths`: bytes of a string, one number for the shard
+(HDF5) or one for each chunk (TFRecord).
+'''
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from blocks.errors import CorruptShard, IncompleteStore, InvalidArgument, StoreMismatch
+from blocks.store.checksum import text_sum
+from blocks.store.rows import Entry
+
+NAME = "manifest.json"
+JOURNAL = "journal.jsonl"
+VERSION = 1
+RECORDS = "records"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of a split: see the module's docstring for the fields."""
+
+    file: str
+    rows: int
+    bytes: int
+    checksum: str
+    sums: dict[str, str]
+    offsets: dict[str, list[int]]
+    widths: dict[str, list[int]]
+
+    def sum_of(self, entry: str, chunk: int) -> str:
+        """Return the checksum of one entry of one chunk."""
+        return self.sums[entry][8 * chunk : 8 * chunk + 8]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` holds: see the module's docstring for the fields."""
+
+    format: str
+    layout: str
+    compression: str | None
+    rows_per_shard: int
+    rows_per_chunk: int
+    entries: tuple[Entry, ...]
+    spec: Any
+    metadata: Any
+    fingerprint: dict[str, Any]
+    splits: dict[str, tuple[Shard, ...]]
+
+    def to_text(self) -> str:
+        """Write the canonical text, its checksum included."""
+        content = {
+            **asdict(replace(self, splits={})),
+            "version": VERSION,
+            "checksum": "",
+            "splits": {
+                name: {"rows": sum(s.rows for s in shards), "shards": [asdict(s) for s in shards]}
+                for name, shards in self.splits.items()
+            },
+        }
+        content["checksum"] = text_sum(canonical(content))
+        return canonical(content)
+
+    @property
+    def identity(self) -> str:
+        """The checksum: stores with the same one hold the same rows in the same files."""
+        return json.loads(self.to_text())["checksum"]
+
+    def entry(self, name: str) -> Entry:
+        """Find an entry by its name."""
+        return next(entry for entry in self.entries if entry.name == name)
+
+
+def canonical(content: Any) -> str:
+    """Write JSON in the one form that equal contents share.
+
+    Raises:
+        InvalidArgument: the content is not JSON.
+
+    Example:
+        >>> canonical({"b": 1, "a": [True]}).split()
+        ['{', '"a":', '[', 'true', '],', '"b":', '1', '}']
+    """
+    try:
+        return json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(f"Fingerprint, spec and metadata must be JSON with finite numbers: {error}.") from None
+
+
+def as_json(content: Any) -> Any:
+    """Return the content as JSON gives it back, tuples as lists, so that it can be compared with what was stored."""
+    return json.loads(canonical(content))
+
+
+def entry_from_json(content: Mapping[str, Any]) -> Entry:
+    """Undo `dataclasses.asdict`."""
+    columns = content["columns"]
+    return Entry(content["name"], content["dtype"], tuple(content["shape"]), None if columns is None else tuple(columns))
+
+
+def load(folder: Path) -> Manifest:
+    """Read and verify `manifest.json`.
+
+    Args:
+        folder: the store's.
+
+    Raises:
+        IncompleteStore: there is none, but a write was begun.
+        StoreMismatch: there is none at all, or its version is unknown.
+        CorruptShard: it is damaged.
+    """
+    try:
+        text = (folder / NAME).read_bytes().decode("ascii")
+        content = json.loads(text)
+        given, content["checksum"] = content["checksum"], ""
+        intact = given == text_sum(canonical(content)) and text == canonical({**content, "checksum": given})
+    except FileNotFoundError:
+        if (folder / JOURNAL).exists():
+            raise IncompleteStore(
+                f"The store '{folder}' is not finished: repeat the call that wrote it, it resumes where it was interrupted."
+            ) from None
+        raise StoreMismatch(f"'{folder}' is not a store: it holds no {NAME}. Write one with precompute.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidArgument):
+        intact = False
+    if not intact:
+        raise CorruptShard(
+            f"{NAME} of the store '{folder}' is damaged: its checksum does not hold. "
+            "Restore it from a copy, or write the store again with overwrite=True."
+        )
+    if content["version"] != VERSION:
+        raise StoreMismatch(
+            f"This version of blocks reads stores of version {VERSION}. Received: version {content['version']} in '{folder}'. "
+            "Write the store again, or use a fitting version of blocks."
+        )
+    return Manifest(
+        **{name: content[name] for name in ("format", "layout", "compression", "rows_per_shard", "rows_per_chunk")},
+        **{name: content[name] for name in ("spec", "metadata", "fingerprint")},
+        entries=tuple(map(entry_from_json, content["entries"])),
+        splits={name: tuple(Shard(**s) for s in split["shards"]) for name, split in content["splits"].items()},
+    )
+
+
+def differences(ours: Any, theirs: Any, path: str = "") -> list[str]:
+    """Name the parts in which two JSON values differ, two levels deep: "source/train", "preprocessor".
+
+    Example:
+        >>> differences({"source": {"a": 1, "b": 2}, "target": 0}, {"source": {"a": 1, "b": 3}, "target": 0})
+        ['source/b']
+    """
+    if isinstance(ours, dict) and isinstance(theirs, dict) and path.count("/") < 1:
+        below = [
+            part
+            for name in sorted(ours.keys() | theirs.keys())
+            for part in (
+                differences(ours[name], theirs[name], f"{path}/{name}" if path else name)
+                if name in ours and name in theirs
+                else [f"{path}/{name}" if path else name]
+            )
+        ]
+        return below
+    return [] if ours == theirs and type(ours) is type(theirs) else [path]

@@ -1,0 +1,142 @@
+"""Reading one chunk of one shard, verified, into memory that the caller owns. NumPy and h5py alone, except `example` shards.
+
+Positions, shapes and dtypes come from the manifest, whose checksum holds; what a damaged file says of itself is not asked.
+"""
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from blocks.errors import CorruptShard
+from blocks.store import hdf5
+from blocks.store.checksum import chunk_sum, file_sum
+from blocks.store.manifest import RECORDS, Manifest, Shard
+from blocks.store.rows import Entry
+
+
+class ChunkReader:
+    """Read chunks of a store. Safe to call from several threads.
+
+    Args:
+        folder: the store's.
+        content: its manifest.
+    """
+
+    def __init__(self, folder: Path, content: Manifest):
+        self._folder, self._content = folder, content
+        self._entries = {entry.name: entry for entry in content.entries}
+        self._verified: set[str] = set()
+        self._lock = threading.Lock()
+
+    def read(self, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
+        """Fill arrays with the rows of a chunk.
+
+        Args:
+            shard: of the store.
+            chunk: its index in the shard.
+            out: by entry name, contiguous arrays of just the chunk's rows. Strings: of dtype `S{width_of(...)}`.
+
+        Raises:
+            CorruptShard: the file is gone, short, or its bytes are not those that were written.
+        """
+        self.read_many([(shard, chunk)], out)
+
+    def read_many(self, chunks: Sequence[tuple[Shard, int]], out: Mapping[str, np.ndarray]) -> None:
+        """Fill arrays with the rows of several chunks, one after the other; otherwise as `read`."""
+        start = 0
+        for shard, run in groupby(chunks, key=lambda pair: pair[0]):
+            with self._explained(shard), self._opened(shard) as handle:
+                for _, chunk in run:
+                    stop = start + min(self._content.rows_per_chunk, shard.rows - chunk * self._content.rows_per_chunk)
+                    self._read(handle, shard, chunk, {name: array[start:stop] for name, array in out.items()})
+                    start = stop
+
+    @contextmanager
+    def _explained(self, shard: Shard) -> Iterator[None]:
+        try:
+            yield
+        except CorruptShard:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError) as error:
+            raise self._corrupt(shard, f"it cannot be read ({error})") from error
+
+    @contextmanager
+    def _opened(self, shard: Shard) -> Iterator[int]:
+        handle = os.open(self._folder / shard.file, os.O_RDONLY)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+
+    def _read(self, handle: int, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
+        if self._content.layout == "example":
+            self._read_examples(handle, shard, chunk, out)
+        elif self._content.compression is not None:
+            self._read_compressed(shard, chunk, out)
+        else:
+            for name, array in out.items():
+                self._pread(handle, self._offset(shard, chunk, name), array)
+                self._verify(shard, chunk, name, array)
+
+    def width_of(self, shard: Shard, chunk: int, entry: Entry) -> int:
+        """Say how many bytes a string of this chunk takes, 0 for an entry of numbers."""
+        widths = shard.widths.get(entry.name, [0])
+        return widths[chunk] if len(widths) > 1 else widths[0]
+
+    def _corrupt(self, shard: Shard, what: str) -> CorruptShard:
+        return CorruptShard(
+            f"Shard {shard.file} of the store '{self._folder}' is damaged: {what}. Call store.repair with its source, or restore it."
+        )
+
+    def _verify(self, shard: Shard, chunk: int, name: str, array: np.ndarray) -> None:
+        if chunk_sum(array) != shard.sum_of(name, chunk):
+            raise self._corrupt(shard, f"the checksum of '{name}' in chunk {chunk} does not hold")
+
+    def _offset(self, shard: Shard, chunk: int, name: str) -> int:
+        offsets = shard.offsets[name]
+        if self._content.format == "tfrecord":
+            return offsets[chunk]
+        entry = self._entries[name]
+        row = entry.row_bytes(self.width_of(shard, chunk, entry))
+        return offsets[0] + chunk * self._content.rows_per_chunk * row
+
+    def _pread(self, handle: int, offset: int, array: np.ndarray) -> None:
+        rest = memoryview(array.reshape(-1).view(np.uint8))
+        while rest:
+            count = os.preadv(handle, [rest], offset)
+            if not count:
+                raise EOFError("the file ends too early")
+            rest, offset = rest[count:], offset + count
+
+    def _read_compressed(self, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
+        with self._lock:
+            # h5py must follow the file's own headers: they are trusted only once the whole file's checksum held.
+            if shard.file not in self._verified:
+                if file_sum(self._folder / shard.file) != shard.checksum:
+                    raise self._corrupt(shard, "its checksum does not hold")
+                self._verified.add(shard.file)
+        for name, array in out.items():
+            hdf5.read_rows(self._folder / shard.file, self._entries[name], chunk * self._content.rows_per_chunk, array)
+            self._verify(shard, chunk, name, array)
+
+    def _read_examples(self, handle: int, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
+        from blocks.store.examples import parse
+
+        bounds = [*shard.offsets[RECORDS], shard.bytes]
+        raw = np.empty(bounds[chunk + 1] - bounds[chunk], np.uint8)
+        self._pread(handle, bounds[chunk], raw)
+        self._verify(shard, chunk, RECORDS, raw)
+        rows = len(next(iter(out.values())))
+        arrays = parse(memoryview(raw), tuple(self._entries[name] for name in out), rows)
+        for name, array in out.items():
+            array[...] = arrays[name]
+
+
+def allocate(reader: ChunkReader, shard: Shard, chunk: int, rows: int, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
+    """Make the arrays that `ChunkReader.read` fills."""
+    return {entry.name: entry.empty(rows, reader.width_of(shard, chunk, entry)) for entry in entries}

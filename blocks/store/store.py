@@ -1,0 +1,274 @@
+"""An opened store and its splits: what is in it, its rows in order, its streams, and whether it is intact. No writing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blocks.errors import CorruptShard, InvalidArgument, StoreMismatch
+from blocks.store import integrity
+from blocks.store import manifest
+from blocks.store.batches import Settings
+from blocks.store.manifest import Manifest, Shard
+from blocks.store.read import ChunkReader, allocate
+from blocks.store.rows import Entry, Rows
+from blocks.store.shuffle import Order
+from blocks.store.stream import Stream, restore
+from blocks.store.windows import WindowLoader
+
+WINDOW_ROWS, WINDOW_BYTES = 65_536, 32 << 20
+
+
+class StoreSplit:
+    """The rows of one split of a store. Made by `store[name]`."""
+
+    def __init__(self, name: str, folder: Path, content: Manifest, identity: str, shard: tuple[int, int] = (0, 1)):
+        self.name = name
+        self._folder, self._content, self._identity, self._shard = folder, content, identity, shard
+        self._reader = ChunkReader(folder, content)
+        size = content.rows_per_chunk
+        self._chunks: list[tuple[Shard, int]] = []
+        self._rows: list[int] = []
+        for part in content.splits[name]:
+            for index, start in enumerate(range(0, part.rows, size)):
+                self._chunks.append((part, index))
+                self._rows.append(min(size, part.rows - start))
+
+    def __repr__(self) -> str:
+        return f"StoreSplit({self.name}: {self.rows} rows)"
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, for this worker where `shard` was called."""
+        return sum(self._rows[self._shard[0] :: self._shard[1]])
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The arrays that are stored: "features/...", "target", "weight", "keys/..."."""
+        return self._content.entries
+
+    @property
+    def spec(self) -> Any:
+        """What the writer said of the features."""
+        return self._content.spec
+
+    @property
+    def metadata(self) -> Any:
+        """What else the writer said: class names, priors."""
+        return self._content.metadata
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What the store was made from."""
+        return self._content.fingerprint
+
+    def shard(self, index: int, count: int) -> "StoreSplit":
+        """Take every `count`-th chunk, beginning with number `index`: together the workers see each row once an epoch.
+
+        Args:
+            index: this worker's, from 0.
+            count: how many workers share the split.
+
+        Returns:
+            A split of about `rows / count` rows.
+        """
+        if not 0 <= index < count:
+            raise InvalidArgument(f"shard needs 0 <= index < count. Received: index={index}, count={count}.")
+        return StoreSplit(self.name, self._folder, self._content, self._identity, (index, count))
+
+    def chunks(self, entries: Sequence[str] | None = None, start: int = 0) -> Iterator[Rows]:
+        """Read the rows in the source's order, keys included, one verified chunk at a time.
+
+        Args:
+            entries: names of those to read, all by default.
+            start: number of the first chunk.
+
+        Yields:
+            `Rows` of at most `rows_per_chunk` rows.
+
+        Raises:
+            CorruptShard: a chunk is not what was written.
+        """
+        unknown = sorted(set(entries or ()) - {entry.name for entry in self.entries})
+        if unknown:
+            raise InvalidArgument(f"entries must be of {[e.name for e in self.entries]}. Received: {unknown}.")
+        chosen = [entry for entry in self.entries if entries is None or entry.name in entries]
+        for number in range(self._shard[0], len(self._chunks), self._shard[1])[start:]:
+            part, index = self._chunks[number]
+            arrays = allocate(self._reader, part, index, self._rows[number], chosen)
+            self._reader.read(part, index, arrays)
+            yield Rows.from_flat(arrays)
+
+    def read(self, entries: Sequence[str] | None = None) -> Rows:
+        """Read all rows into memory, in the source's order.
+
+        Args:
+            entries: names of those to read, all by default.
+        """
+        parts = [rows.flat() for rows in self.chunks(entries)]
+        chosen = [entry for entry in self.entries if entries is None or entry.name in entries]
+        if not parts:
+            return Rows.from_flat({entry.name: entry.empty(0) for entry in chosen})
+        return Rows.from_flat({entry.name: np.concatenate([part[entry.name] for part in parts]) for entry in chosen})
+
+    def stream(
+        self,
+        batch_size: int = 1024,
+        shuffle: bool = True,
+        seed: int = 0,
+        *,
+        window: int | None = None,
+        drop_remainder: bool = False,
+        repeat: bool = False,
+        epoch: int = 0,
+        position: Mapping[str, Any] | None = None,
+        threads: int = 2,
+    ) -> Stream:
+        """Give minibatches, shuffled by the seed alone.
+
+        The order of chunks is permuted, then the rows within each window of chunks. Every chunk's checksum is verified each
+        time it is read. The order is NumPy's PCG64's: the same wherever `Generator.permutation` is.
+
+        Args:
+            batch_size: rows of a batch.
+            shuffle: whether to permute; otherwise rows come in the source's order.
+            seed: a non-negative integer.
+            window: chunks whose rows are mixed; None for 65,536 rows and at most 32 MiB of them. More mixes better, and takes
+                memory in proportion.
+            drop_remainder: leave out an epoch's last batch where it is smaller.
+            repeat: go on with the next epoch, without end.
+            epoch: number of the first epoch; each has an order of its own.
+            position: what a stream of the same store and arguments said, to go on from there; `epoch` is then ignored.
+            threads: that read ahead, one window each; they change the speed alone.
+
+        Returns:
+            A `Stream`.
+
+        Raises:
+            InvalidArgument: an argument is outside what is said above, or the position is of other arguments.
+            StoreMismatch: the position is of another store.
+        """
+        for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0), ("epoch", epoch, 0), ("threads", threads, 1)):
+            if value < least:
+                raise InvalidArgument(f"{name} must be at least {least}. Received: {value}.")
+        entries = [entry for entry in self.entries if not entry.name.startswith("keys/")]
+        if window is None:
+            row = max(1, sum(entry.row_bytes() for entry in entries))
+            window = max(1, min(WINDOW_ROWS, WINDOW_BYTES // row) // self._content.rows_per_chunk)
+        elif window < 1:
+            raise InvalidArgument(f"window must be at least 1 chunk, or None. Received: {window}.")
+        settings = Settings(
+            self._identity, self.name, batch_size, shuffle, seed, window, drop_remainder, repeat, self._shard
+        )
+        batch = 0
+        if position is not None:
+            epoch, batch = restore(position, settings)
+        order = Order(self._rows, shuffle=shuffle, seed=seed, window=window, shard=self._shard)
+        loader = WindowLoader(self._reader, self._chunks, order, entries, kept=2 * threads + 1)
+        return Stream(loader, settings, threads, epoch, batch)
+
+
+class Store:
+    """A finished store on disk.
+
+    Args:
+        path: its folder.
+        reused: whether `write` found it finished.
+
+    Attributes:
+        path: its folder.
+        reused: True where `write` had nothing to do.
+    """
+
+    def __init__(self, path: str | Path, reused: bool = False):
+        self.path, self.reused = Path(path), reused
+        self.manifest = manifest.load(self.path)
+        self.identity = self.manifest.identity
+        if problems := integrity.absent(self.path, self.manifest):
+            raise CorruptShard(
+                f"The store '{self.path}' is damaged: {'; '.join(problems[:3])}. "
+                "Write it again with overwrite=True, or restore the files."
+            )
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}: {split.rows} rows" for name, split in ((n, self[n]) for n in self.splits))
+        return f"Store({self.manifest.format}, {told})"
+
+    def __getitem__(self, split: str) -> StoreSplit:
+        if split not in self.manifest.splits:
+            raise InvalidArgument(f"The store '{self.path}' has the splits {list(self.splits)}. Received: {split!r}.")
+        return StoreSplit(split, self.path, self.manifest, self.identity)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.splits)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names of the splits."""
+        return tuple(self.manifest.splits)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows each split has."""
+        return {name: self[name].rows for name in self.splits}
+
+    @property
+    def spec(self) -> Any:
+        """What the writer said of the features."""
+        return self.manifest.spec
+
+    @property
+    def metadata(self) -> Any:
+        """What else the writer said: class names, priors."""
+        return self.manifest.metadata
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What the store was made from."""
+        return self.manifest.fingerprint
+
+    def require(self, **parts: Any) -> None:
+        """Refuse to be used with something that it was not made from.
+
+        Args:
+            parts: parts of the fingerprint, as JSON; those not given are not compared.
+
+        Raises:
+            StoreMismatch: naming the parts that differ.
+        """
+        stored = {name: self.fingerprint.get(name) for name in parts}
+        if differing := manifest.differences(manifest.as_json(parts), stored):
+            raise StoreMismatch(
+                f"The store '{self.path}' was made from another {' and '.join(differing)}. "
+                "Write one that fits with precompute, or use the model that this one was made by."
+            )
+
+    def check(self, threads: int = 2) -> list[str]:
+        """Verify every checksum, count and shape; see `blocks.store.integrity.check`."""
+        return integrity.check(self.path, threads)
+
+
+def open_store(path: str | Path) -> Store:
+    """Open a finished store. Verifies the manifest, and that every file is there with its size.
+
+    Args:
+        path: its folder.
+
+    Returns:
+        A `Store`; `store["train"]` is a split.
+
+    Raises:
+        IncompleteStore: writing it has not finished.
+        StoreMismatch: the folder holds no store, or one of another version.
+        CorruptShard: the manifest is damaged, or a file is missing or of another size.
+
+    Example:
+        >>> open_store("no/such/folder")
+        Traceback (most recent call last):
+        blocks.errors.StoreMismatch: 'no/such/folder' is not a store: it holds no manifest.json. ...
+    """
+    return Store(path)

@@ -1,0 +1,149 @@
+"""The stream: shuffled minibatches of one split, read ahead by threads, with a position that can be said and restored."""
+
+import json
+import weakref
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blocks.errors import InvalidArgument, StoreMismatch
+from blocks.store.batches import Batch, Settings, as_batch, rebatch
+from blocks.store.windows import Block, WindowLoader
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+class Stream:
+    """Batches of `(features, target[, weight])`, as NumPy arrays.
+
+    `features` is a dict of arrays by entry, `target` an array (a dict of them with several heads); a split without targets
+    gives `(features,)`. A batch is a view of a window that no one else uses: it may be kept, which keeps its window in
+    memory, and written to.
+
+    Iterating gives the rest of the epoch; iterating again gives the next epoch, shuffled anew. With `repeat` the epochs follow
+    each other without end. A batch never holds rows of two epochs. Starting to iterate again ends the iterator before.
+
+    Memory: `memory_bytes`, whatever the length of the split. Made by `StoreSplit.stream`.
+    """
+
+    def __init__(self, loader: WindowLoader, settings: Settings, threads: int, epoch: int, batch: int):
+        self._loader, self._settings, self._threads = loader, settings, threads
+        self._epoch, self._batch = epoch, batch
+        self._running: Callable[[], Generator[Batch, None, None] | None] = lambda: None
+
+    @property
+    def rows(self) -> int:
+        """Rows of an epoch, those of an incomplete last batch included."""
+        return self._loader.order.total
+
+    def __len__(self) -> int:
+        """Count the batches of a whole epoch."""
+        size = self._settings.batch_size
+        return self.rows // size if self._settings.drop_remainder else -(-self.rows // size)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes that the stream holds at most, besides what the user keeps: read buffers, windows ahead, the one in use."""
+        sizes = sorted(np.asarray(self._loader.order.rows).tolist(), reverse=True)
+        window = sum(sizes[: self._settings.window]) * sum(entry.row_bytes() for entry in self._loader.entries)
+        return (self._threads + self._ahead + 1) * window
+
+    @property
+    def _ahead(self) -> int:
+        return self._threads
+
+    def position(self) -> dict[str, Any]:
+        """Say, as JSON, which batches were given: `StoreSplit.stream(..., position=...)` goes on with the next one."""
+        return {**self._settings._asdict(), "shard": list(self._settings.shard), "epoch": self._epoch, "batch": self._batch}
+
+    def __iter__(self) -> Iterator[Batch]:
+        running = self._running()
+        if running is not None:
+            running.close()
+        batches = self._batches()
+        # Weak, so that an iterator that nobody holds ends its threads at once.
+        self._running = weakref.ref(batches)
+        return batches
+
+    def _batches(self) -> Generator[Batch, None, None]:
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="blocks-store-read") as pool:
+            while True:
+                pending: deque[Future[Block]] = deque()
+                try:
+                    for block in rebatch(self._blocks(pool, pending), self._settings.batch_size, self._settings.drop_remainder):
+                        self._batch += 1
+                        yield as_batch(block)
+                finally:
+                    for future in pending:
+                        future.cancel()
+                self._epoch, self._batch = self._epoch + 1, 0
+                if not self._settings.repeat or not len(self):
+                    return
+
+    def _blocks(self, pool: ThreadPoolExecutor, pending: "deque[Future[Block]]") -> Iterator[Block]:
+        """Give the windows in order, without the rows that were given before, `_ahead` of them being loaded."""
+        first, skip = self.start(self._epoch, self._batch)
+        count = len(self._loader.windows(self._epoch))
+        for number in range(first, min(first + self._ahead, count)):
+            pending.append(pool.submit(self._loader.load, self._epoch, number))
+        following = first + self._ahead
+        while pending:
+            block = pending.popleft().result()
+            if following < count:
+                pending.append(pool.submit(self._loader.load, self._epoch, following))
+                following += 1
+            yield {name: array[skip:] for name, array in block.items()} if skip else block
+            skip = 0
+
+    def start(self, epoch: int, batch: int) -> tuple[int, int]:
+        """Find the window in which a batch begins, and how many rows of it come before."""
+        skip = batch * self._settings.batch_size
+        for number, rows in enumerate(self._loader.rows(epoch)):
+            if skip < rows:
+                return number, skip
+            skip -= rows
+        return len(self._loader.windows(epoch)), 0
+
+    def dataset(self) -> "tf.data.Dataset":
+        """Give the same batches, from the same position, as a `tf.data.Dataset`.
+
+        Its elements have static shapes but for the rows of a batch, which are static with `drop_remainder`. Python runs
+        once a window. Iterating it does not move `position`; each iteration begins at the position as it was now.
+        """
+        from blocks.store.dataset import build
+
+        first, skip = self.start(self._epoch, self._batch)
+        return build(self._loader, self._settings, threads=self._threads, epoch=self._epoch, first=first, skip=skip)
+
+
+def restore(position: Any, settings: Settings) -> tuple[int, int]:
+    """Check that a position belongs to a stream of these settings; return its epoch and batch.
+
+    Raises:
+        InvalidArgument: it is not a position, or was said by a stream of other arguments.
+        StoreMismatch: it belongs to another store.
+    """
+    ours = {**settings._asdict(), "shard": list(settings.shard)}
+    try:
+        position = json.loads(json.dumps(position))
+        theirs = {name: position[name] for name in ours}
+        epoch, batch = position["epoch"], position["batch"]
+        valid = all(type(value) is int and value >= 0 for value in (epoch, batch))
+    except (TypeError, KeyError, ValueError):
+        valid = False
+    if not valid:
+        raise InvalidArgument(f"position must be what Stream.position() returned. Received: {position!r}.")
+    if theirs["store"] != ours["store"]:
+        raise StoreMismatch(
+            "A position fits only the store that it was said by. Received one of a store with another manifest; "
+            "open that store, or start without a position."
+        )
+    parts = [name for name in ours if ours[name] != theirs[name]]
+    if parts:
+        told = ", ".join(f"{name}={theirs[name]!r} (here {ours[name]!r})" for name in parts)
+        raise InvalidArgument(f"A position fits only a stream of the same arguments. Received one with {told}.")
+    return epoch, batch

@@ -1,0 +1,56 @@
+"""Loading one window of a stream: its chunks read, verified, and their rows permuted into fresh memory."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from blocks.store.manifest import Shard
+from blocks.store.read import ChunkReader
+from blocks.store.recycle import Recycler
+from blocks.store.rows import Entry
+from blocks.store.shuffle import Order
+
+Block = dict[str, np.ndarray]
+
+
+class WindowLoader:
+    """Load windows by (epoch, number), in any order and from any thread.
+
+    Args:
+        reader: of the store.
+        chunks: (shard, chunk in the shard) of each chunk of the split.
+        order: which rows come when.
+        entries: what to load.
+        kept: windows whose memory is used again once nobody sees it.
+    """
+
+    def __init__(self, reader: ChunkReader, chunks: Sequence[tuple[Shard, int]], order: Order, entries: Sequence[Entry], kept: int):
+        self._reader, self._chunks, self.order, self.entries = reader, chunks, order, entries
+        self._recycler = Recycler(kept)
+        self.windows = lru_cache(maxsize=2)(order.windows)
+
+    def rows(self, epoch: int) -> list[int]:
+        """Count the rows of each window of an epoch."""
+        return [int(self.order.rows[chunks].sum()) for chunks in self.windows(epoch)]
+
+    def load(self, epoch: int, number: int) -> Block:
+        """Return the rows of a window, permuted.
+
+        Raises:
+            CorruptShard: a chunk is not what was written.
+        """
+        chunks = self.windows(epoch)[number]
+        rows = int(self.order.rows[chunks].sum())
+        permutation = self.order.permutation(epoch, number, rows)
+        block = self._empty(rows)
+        self._reader.read_many([self._chunks[chunk] for chunk in chunks.tolist()], block)
+        if permutation is None:
+            return block
+        shuffled = self._empty(rows)
+        for name, array in block.items():
+            np.take(array, permutation, axis=0, out=shuffled[name], mode="clip")
+        return shuffled
+
+    def _empty(self, rows: int) -> Block:
+        return {entry.name: self._recycler.empty(entry, rows) for entry in self.entries}

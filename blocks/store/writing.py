@@ -1,0 +1,387 @@
+"""Writing a store, resuming one that was interrupted, and rewriting damaged shards. The source of the rows is the caller's."""
+
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from blocks.errors import EmptySource, InvalidArgument, StoreError, StoreMismatch
+from blocks.store import durable, manifest
+from blocks.store.cut import Cutter
+from blocks.store.journal import Journal
+from blocks.store.lock import locked
+from blocks.store.manifest import Manifest, Shard
+from blocks.store.pipeline import Pipeline
+from blocks.store.rows import SplitPlan, describe
+from blocks.store.shard import Format
+from blocks.store.integrity import absent, shard_problems
+from blocks.store.store import Store
+
+MAX_CHUNK_ROWS, MAX_CHUNK_BYTES = 8192, 8 << 20
+MAX_SHARD_ROWS, MAX_SHARD_BYTES = 1 << 20, 256 << 20
+_SHARD_FILE = re.compile(r".+-\d{5,}\.(h5|tfrecord)")
+
+
+def write(
+    path: str | Path,
+    splits: Mapping[str, SplitPlan],
+    *,
+    fingerprint: Mapping[str, Any],
+    format: str = "hdf5",
+    layout: str = "chunk",
+    compression: str | None = None,
+    rows_per_shard: int | None = None,
+    rows_per_chunk: int | None = None,
+    workers: int = 2,
+    columns: Mapping[str, Sequence[str]] | None = None,
+    spec: Any = None,
+    metadata: Any = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Store:
+    """Write the rows of every split into a store; killed at any moment, the same call resumes and ends with the same bytes.
+
+    Rows are pulled in the calling thread, cut into chunks and shards, and written by `workers` threads. At most
+    4 chunks for each of `workers + 1` shards wait in memory, and the string keys of the shards being written.
+
+    Args:
+        path: the folder; made where there is none.
+        splits: by name, where the rows come from.
+        fingerprint: what the rows depend on, as JSON by part: {"source": {split: ...}, "preprocessor": ..., "target": ...}.
+            Two levels deep, its names are those by which a mismatch is told.
+        format: "hdf5" or "tfrecord".
+        layout: "chunk", or for TFRecord "example": one `tf.train.Example` per row.
+        compression: for HDF5 "lzf" or "gzip"; such a store is read several times slower.
+        rows_per_shard: None for at most 1,048,576 rows and 256 MiB.
+        rows_per_chunk: rows read, and shuffled, as a unit; None for at most 8,192 rows and 8 MiB.
+        workers: threads that write, one shard each.
+        columns: names of the columns of each entry, on its last axis: {"numeric": ["age", ...]}.
+        spec: JSON, kept as it is; what the features are.
+        metadata: JSON, kept as it is; class names, priors.
+        overwrite: replace a store of other contents, or a damaged one, instead of refusing.
+        progress: on a terminal, show rows, rows/s and the time left.
+
+    Returns:
+        The store; its `reused` is True where a store of these contents was there and nothing was done.
+
+    Raises:
+        InvalidArgument: an argument is outside what is said above.
+        SchemaMismatch: chunks differ in their entries.
+        EmptySource: no split holds a row.
+        StoreMismatch: the folder holds another store, finished or not; the message names the parts that differ.
+        StoreLocked: another process writes there.
+        StoreError: the operating system refuses; what is written stays, and the same call resumes.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from blocks.store.rows import Rows
+        >>> def chunks(skip):
+        ...     yield Rows({"numeric": np.arange(skip, 10, dtype="f4")[:, None]}, target=np.arange(skip, 10))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = write(folder, {"train": SplitPlan(chunks)}, fingerprint={"source": "ten rows"}, columns={"numeric": ["x"]})
+        ...     store, store.check(), store.reused
+        (Store(hdf5, train: 10 rows), [], False)
+    """
+    folder = Path(path)
+    plan = _plan(splits, format, layout, compression, rows_per_shard, rows_per_chunk, columns, spec, metadata, fingerprint)
+    if workers < 1:
+        raise InvalidArgument(f"workers must be at least 1. Received: {workers}.")
+    with durable.explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            if not overwrite and (folder / manifest.NAME).exists() and not (folder / manifest.JOURNAL).exists():
+                # A finished store needs no lock, and may lie in a folder that cannot be written.
+                return _reuse(folder, plan)
+            stack.enter_context(locked(folder))
+            journal = _prepare(folder, plan, overwrite)
+            if journal is None:
+                return Store(folder, reused=True)
+            _write_missing(folder, journal, splits, workers, progress)
+            _finish(folder, journal, plan)
+    return Store(folder)
+
+
+def _plan(
+    splits: Mapping[str, SplitPlan],
+    format: str,
+    layout: str,
+    compression: str | None,
+    rows_per_shard: int | None,
+    rows_per_chunk: int | None,
+    columns: Mapping[str, Sequence[str]] | None,
+    spec: Any,
+    metadata: Any,
+    fingerprint: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Check the arguments, and put what a store depends on into one JSON value."""
+    if format not in ("hdf5", "tfrecord"):
+        raise InvalidArgument(f"format must be 'hdf5' or 'tfrecord'. Received: {format!r}.")
+    if layout not in (("chunk",) if format == "hdf5" else ("chunk", "example")):
+        raise InvalidArgument(f"layout must be 'chunk', or 'example' for format='tfrecord'. Received: {layout!r}.")
+    if compression not in ((None, "lzf", "gzip") if format == "hdf5" else (None,)):
+        raise InvalidArgument(
+            f"compression must be None, or 'lzf' or 'gzip' for format='hdf5'. Received: {compression!r} for {format!r}."
+        )
+    for name, value in (("rows_per_shard", rows_per_shard), ("rows_per_chunk", rows_per_chunk)):
+        if value is not None and value < 1:
+            raise InvalidArgument(f"{name} must be at least 1, or None. Received: {value}.")
+    for name in splits:
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise InvalidArgument(f"A split is named by letters, digits, '_', '-' and '.', for its files. Received: {name!r}.")
+    return manifest.as_json(
+        {
+            "splits": list(splits),
+            "format": format,
+            "layout": layout,
+            "compression": compression,
+            "rows_per_shard": rows_per_shard,
+            "rows_per_chunk": rows_per_chunk,
+            "columns": {name: list(names) for name, names in (columns or {}).items()},
+            "spec": spec,
+            "metadata": metadata,
+            "fingerprint": dict(fingerprint),
+        }
+    )
+
+
+def _refuse(folder: Path, parts: list[str], unfinished: bool) -> StoreMismatch:
+    return StoreMismatch(
+        f"The {'unfinished ' if unfinished else ''}store '{folder}' was made otherwise: {', '.join(parts)} "
+        f"{'differs' if len(parts) == 1 else 'differ'}. It is left as it is. "
+        "Choose another path, delete the folder, or pass overwrite=True."
+    )
+
+
+def _compare(plan: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Name what differs; sizes that the caller left open fit any."""
+    open_sizes = [name for name in ("rows_per_shard", "rows_per_chunk") if plan[name] is None or other.get(name) is None]
+    ours = {name: value for name, value in plan.items() if name not in (*open_sizes, "fingerprint")}
+    parts = [name for name, value in ours.items() if value != other.get(name)]
+    return manifest.differences(plan["fingerprint"], other.get("fingerprint")) + parts
+
+
+def _finished(content: Manifest) -> dict[str, Any]:
+    """Put a manifest into the form of a plan."""
+    columns = {e.name.removeprefix("features/"): list(e.columns) for e in content.entries if e.columns is not None}
+    names = ("format", "layout", "compression", "rows_per_shard", "rows_per_chunk", "spec", "metadata", "fingerprint")
+    return {name: getattr(content, name) for name in names} | {"columns": columns, "splits": list(content.splits)}
+
+
+def _compare_finished(plan: dict[str, Any], content: Manifest) -> list[str]:
+    # The manifest sorts its splits by name and lists only the columns of entries that exist.
+    known = {e.name.removeprefix("features/") for e in content.entries}
+    columns = {name: names for name, names in plan["columns"].items() if name in known}
+    return _compare(plan | {"columns": columns, "splits": sorted(plan["splits"])}, _finished(content))
+
+
+def _reuse(folder: Path, plan: dict[str, Any]) -> Store:
+    store = Store(folder, reused=True)
+    if parts := _compare_finished(plan, manifest.load(folder)):
+        raise _refuse(folder, parts, unfinished=False)
+    return store
+
+
+def _prepare(folder: Path, plan: dict[str, Any], overwrite: bool) -> Journal | None:
+    """Decide between nothing to do (None), resuming, starting and starting over; remove what a killed writer left."""
+    journal = Journal(folder)
+    finished = (folder / manifest.NAME).exists()
+    if finished and not (overwrite and _damaged(folder)):
+        content = manifest.load(folder)
+        parts = _compare_finished(plan, content)
+        if not parts:
+            journal.remove()
+            _sweep(folder, {shard.file for shards in content.splits.values() for shard in shards})
+            return None
+        if not overwrite:
+            raise _refuse(folder, parts, unfinished=False)
+    begun = journal.plan is not None
+    if begun and not finished and (parts := _compare(plan, journal.plan or {})):
+        if not overwrite:
+            raise _refuse(folder, parts, unfinished=True)
+        begun = False
+    strange = [file.name for file in folder.iterdir() if _SHARD_FILE.fullmatch(file.name)]
+    if strange and journal.plan is None and not finished and not overwrite:
+        raise StoreMismatch(
+            f"'{folder}' holds files of the names that shards get ({min(strange)}), but neither a manifest nor a journal. "
+            "They are left as they are. Choose another path, delete them, or pass overwrite=True."
+        )
+    if finished or not begun:
+        journal.begin(plan)
+        (folder / manifest.NAME).unlink(missing_ok=True)
+        durable.sync(folder)
+    for split, shards in journal.shards.items():
+        for index, shard in list(shards.items()):
+            file = folder / shard.file
+            if not file.exists() or file.stat().st_size != shard.bytes:
+                journal.forget(split, index)
+    _sweep(folder, {shard.file for shards in journal.shards.values() for shard in shards.values()})
+    return journal
+
+
+def _damaged(folder: Path) -> bool:
+    try:
+        return bool(absent(folder, manifest.load(folder)))
+    except StoreError:
+        return True
+
+
+def _sweep(folder: Path, keep: set[str]) -> None:
+    """Remove temporaries, and shards that nothing lists."""
+    for file in list(folder.iterdir()):
+        unlisted = _SHARD_FILE.fullmatch(file.name) and file.name not in keep
+        if file.is_dir() and file.name.startswith(durable.TEMPORARY):
+            shutil.rmtree(file)
+        elif unlisted or file.name.startswith(durable.TEMPORARY):
+            file.unlink()
+
+
+def _write_missing(
+    folder: Path, journal: Journal, splits: Mapping[str, SplitPlan], workers: int, progress: bool
+) -> None:
+    done = sum(shard.rows for shards in journal.shards.values() for shard in shards.values())
+    known = [plan.rows for plan in splits.values() if plan.rows is not None]
+    total = sum(known) if len(known) == len(splits) else None
+    # None: tqdm finds out whether stderr is a terminal.
+    bar = tqdm(total=total, initial=done, unit=" rows", unit_scale=True, disable=None if progress else True, file=sys.stderr)
+    with bar, Pipeline(folder, workers, journal.add) as pipeline:
+        for split, plan in splits.items():
+            _write_split(pipeline, journal, split, plan, bar.update)
+
+
+def _write_split(
+    pipeline: Pipeline, journal: Journal, split: str, plan: SplitPlan, report: Callable[[int], object]
+) -> None:
+    """Pull the rows of the shards that are missing, one run of consecutive ones at a time."""
+    done = dict(journal.shards.get(split, {}))
+    index = 0
+    while True:
+        while index in done:
+            if done[index].rows < journal.sizes["rows_per_shard"]:
+                return
+            index += 1
+        stop = min((later for later in done if later > index), default=None)
+        cutter = Cutter(plan.chunks(index * journal.sizes.get("rows_per_shard", 0)))
+        try:
+            first = cutter.peek()
+            if first is not None and not journal.entries:
+                _describe(journal, first)
+            cutter.expect(journal.entries)
+            form = _form(journal)
+            while index != stop:
+                if cutter.peek() is None:
+                    if stop is not None:
+                        raise StoreMismatch(
+                            f"The source of split '{split}' has fewer rows than when this store was begun. "
+                            "Choose another path, delete the folder, or pass overwrite=True."
+                        )
+                    return
+                rows = pipeline.write(split, index, form, cutter, report)
+                if rows < form.rows_per_shard and stop is None:
+                    return
+                index += 1
+        finally:
+            cutter.close()
+
+
+def _describe(journal: Journal, first: Mapping[str, Any]) -> None:
+    plan = journal.plan or {}
+    entries = describe(first, plan["columns"])
+    row = max(1, sum(entry.row_bytes(0) for entry in entries))
+    chunk = plan["rows_per_chunk"] or max(1, min(MAX_CHUNK_ROWS, MAX_CHUNK_BYTES // row))
+    shard = plan["rows_per_shard"] or max(1, min(MAX_SHARD_ROWS, MAX_SHARD_BYTES // row) // chunk) * chunk
+    journal.describe(entries, {"rows_per_chunk": chunk, "rows_per_shard": shard})
+
+
+def _form(journal: Journal) -> Format:
+    plan = journal.plan or {}
+    sizes = journal.sizes or {"rows_per_chunk": 1, "rows_per_shard": 1}
+    return Format(plan["format"], plan["layout"], plan["compression"], entries=journal.entries, **sizes)
+
+
+def _finish(folder: Path, journal: Journal, plan: dict[str, Any]) -> None:
+    if not journal.entries:
+        journal.remove()
+        raise EmptySource(f"A store needs at least one row. Received none from the splits {plan['splits']}.")
+    shards = {name: tuple(shard for _, shard in sorted(journal.shards.get(name, {}).items())) for name in plan["splits"]}
+    content = Manifest(
+        **{name: plan[name] for name in ("format", "layout", "compression", "spec", "metadata", "fingerprint")},
+        **journal.sizes,
+        entries=journal.entries,
+        splits=shards,
+    )
+    durable.write_text(folder / manifest.NAME, content.to_text())
+    journal.remove()
+
+
+def repair(store: Store, splits: Mapping[str, SplitPlan], workers: int = 2) -> list[str]:
+    """Write the damaged shards of a finished store again, from the rows that it was made of.
+
+    Args:
+        store: a store whose manifest is intact.
+        splits: where the rows come from, for the damaged splits at least.
+        workers: threads that write, one shard each.
+
+    Returns:
+        The names of the files that were replaced.
+
+    Raises:
+        StoreMismatch: the rows are not those that the store was made of; the damaged file is left as it was.
+        InvalidArgument: a damaged split has no plan.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from blocks.store.rows import Rows
+        >>> plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.ones((10 - skip, 1), "f4")})]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = write(folder, {"train": plan}, fingerprint={})
+        ...     _ = Path(folder, "train-00000.h5").write_bytes(b"damaged")
+        ...     repair(store, {"train": plan}), store.check()
+        (['train-00000.h5'], [])
+    """
+    content = manifest.load(store.path)
+    form = Format(
+        content.format, content.layout, content.compression, content.rows_per_shard, content.rows_per_chunk, content.entries
+    )
+    bad = [
+        (split, index, shard)
+        for split, shards in content.splits.items()
+        for index, shard in enumerate(shards)
+        if shard_problems(store.path, content, shard)
+    ]
+    missing = sorted({split for split, _, _ in bad} - splits.keys())
+    if missing:
+        raise InvalidArgument(f"repair needs the source of every damaged split. Received none for: {missing}.")
+    with durable.explained(store.path), locked(store.path):
+        for split, index, shard in bad:
+            _rewrite(store.path, form, splits[split], split, index, shard, workers)
+    return [shard.file for _, _, shard in bad]
+
+
+def _rewrite(folder: Path, form: Format, plan: SplitPlan, split: str, index: int, old: Shard, workers: int) -> None:
+    cutter = Cutter(plan.chunks(index * form.rows_per_shard))
+    cutter.expect(form.entries)
+    aside = folder / f"{durable.TEMPORARY}repair"
+    aside.mkdir(exist_ok=True)
+    made: list[Shard] = []
+    try:
+        with Pipeline(aside, workers, lambda _split, _index, shard: made.append(shard)) as pipeline:
+            if cutter.peek() is not None:
+                pipeline.write(split, index, replace(form, entries=form.entries), cutter, lambda _rows: None)
+        if made != [old]:
+            raise StoreMismatch(
+                f"The rows that split '{split}' gives now are not those that shard {old.file} was made of. "
+                "The shard is left as it was. Restore the source, or write the store again with overwrite=True."
+            )
+        (aside / old.file).replace(folder / old.file)
+        durable.sync(folder)
+    finally:
+        cutter.close()
+        shutil.rmtree(aside)
