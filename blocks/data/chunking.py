@@ -3,6 +3,7 @@
 What the batches come from lives in the readers; what is done to their rows in `steps`.
 """
 
+import atexit
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -65,18 +66,19 @@ class _End:
         self.error = error
 
 
-def ahead(make: Callable[[], Iterator[_T]], depth: int = 1) -> Generator[_T]:
+def ahead(make: Callable[[threading.Event], Iterator[_T]], depth: int = 1) -> Generator[_T]:
     """Produces items in a background thread, at most `depth` ahead of the consumer, in order.
 
     An error of the producer is raised at the consumer. When the consumer stops early, the thread ends before the
     generator's `close` returns.
 
     Args:
-        make: called in the background thread; gives the items.
+        make: called in the background thread; gives the items, and may end early when the event is set: nobody waits
+            for them any more.
         depth: finished items that may wait.
 
     Yields:
-        The items of `make()`.
+        The items of `make`.
     """
     finished: queue.SimpleQueue[_T | _End] = queue.SimpleQueue()
     slots = threading.Semaphore(depth)
@@ -85,7 +87,7 @@ def ahead(make: Callable[[], Iterator[_T]], depth: int = 1) -> Generator[_T]:
     def produce() -> None:
         error: BaseException | None = None
         try:
-            for item in make():
+            for item in make(stop):
                 finished.put(item)
                 del item  # else it would live until the next one is made
                 slots.acquire()
@@ -96,6 +98,13 @@ def ahead(make: Callable[[], Iterator[_T]], depth: int = 1) -> Generator[_T]:
         finished.put(_End(error))
 
     thread = threading.Thread(target=produce, name="blocks-read-ahead", daemon=True)
+
+    def end() -> None:
+        stop.set()
+        slots.release()
+        thread.join()
+
+    _ends.add(end)
     thread.start()
     try:
         while not isinstance(item := finished.get(), _End):
@@ -106,6 +115,15 @@ def ahead(make: Callable[[], Iterator[_T]], depth: int = 1) -> Generator[_T]:
         if item.error is not None:
             raise item.error
     finally:
-        stop.set()
-        slots.release()
-        thread.join()
+        end()
+        _ends.discard(end)
+
+
+_ends: set[Callable[[], None]] = set()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Ends the threads of iterators still open: one that is inside Arrow when Python ends may abort the process."""
+    for end in list(_ends):
+        end()

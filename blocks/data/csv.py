@@ -1,66 +1,27 @@
 """CSV files: one scan that settles types, line numbers and bad rows, then passes that cannot go wrong.
 
-Where rows end lives in `text_blocks`, the options in `csv_options`; values are parsed by Arrow alone.
+Where rows end lives in `text_blocks`, parsing in `csv_parse`, types in `csv_types`, the options in `csv_options`.
 """
 
 import contextlib
 import dataclasses
-import re
 import threading
 import warnings
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
 
 from blocks.data.chunking import ahead
 from blocks.data.csv_options import CsvOptions
+from blocks.data.csv_parse import BlockParser, misfit, refuse_bad_row
+from blocks.data.csv_types import join, wider
 from blocks.data.files import File, naming, require_unchanged
 from blocks.data.parquet import describe
 from blocks.data.rejects import BadRow, RejectsTable
 from blocks.data.schema import conform, require_columns, require_unique
 from blocks.data.text_blocks import Block, blocks
 from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch
-
-_INNER_BLOCK: Final = 1 << 20
-"""Bytes that one thread of Arrow parses."""
-
-_MISFIT: Final = re.compile(
-    r"In CSV column #(?P<column>\d+): (?:Row #(?P<row>\d+): )?CSV conversion error to (?P<kind>.*?): (?P<why>.*)",
-    re.DOTALL,
-)
-
-
-def wider(kind: pa.DataType) -> pa.DataType:
-    """The next type that holds the text of every value of `kind` and more."""
-    if pa.types.is_int64(kind):
-        return pa.float64()
-    if pa.types.is_date32(kind):
-        return pa.timestamp("s")
-    if pa.types.is_timestamp(kind) and kind.unit == "s":
-        return pa.timestamp("us", kind.tz)
-    return pa.string()
-
-
-def join(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    """The narrowest type that holds the text of the values of both.
-
-    Example:
-        >>> import pyarrow as pa
-        >>> join(pa.int64(), pa.float64()), join(pa.bool_(), pa.int64()), join(pa.null(), pa.date32())
-        (DataType(double), DataType(string), DataType(date32[day]))
-    """
-    if pa.types.is_null(one) or one == other:
-        return other
-    if pa.types.is_null(other):
-        return one
-    above = [one]
-    while above[-1] != pa.string():
-        above.append(wider(above[-1]))
-    while other not in above:
-        other = wider(other)
-    return other
 
 
 @dataclasses.dataclass
@@ -91,6 +52,7 @@ class CsvReader:
         self._files = list(files)
         self._options = options
         self._dialect = options.dialect()
+        self._parser = BlockParser(options)
         self._lock = threading.Lock()
         self._scans: list[_Scanned] | None = None
         self._known: pa.Schema | None = None
@@ -134,12 +96,13 @@ class CsvReader:
             types = {name: self.schema.field(name).type for name in present}
             with contextlib.closing(self._blocks(file)) as cut:
                 for index, block in enumerate(cut):
-                    bad: list[Any] = []
                     names = scan.names if index else None
-                    with self._described(file, block, names, types, scan.names, present):
-                        table = self._parsed(block, names, types, present, bad)
+                    try:
+                        table, bad = self._parser.parse(file, block, names, types, present)
+                    except pa.ArrowInvalid as error:
+                        self._parser.refuse(error, file, block, names, types, scan.names)
                     if bad and scan.rows is None:
-                        self._refuse(self._located(file, block, names, scan.names)[0])
+                        refuse_bad_row(bad[0])
                     for batch in table.to_batches():
                         yield conform(batch, target)
 
@@ -206,15 +169,12 @@ class CsvReader:
                 if len(scan.types) == len(names) and rejects is None:
                     return scan
                 scan.rows = 0
-            names_or_header = scan.names if index else None
-            bad: list[Any] = []
-            table = self._settled(file, block, names_or_header, scan, bad)
+            table, bad = self._settled(file, block, scan.names if index else None, scan)
             if bad:
-                located = self._located(file, block, names_or_header, scan.names)
                 if rejects is None:
-                    self._refuse(located[0])
-                rejects.add(located)
-                scan.rejected += len(located)
+                    refuse_bad_row(bad[0])
+                rejects.add(bad)
+                scan.rejected += len(bad)
             assert scan.rows is not None
             scan.rows += table.num_rows
         if scan is None:
@@ -223,7 +183,7 @@ class CsvReader:
 
     def _blocks(self, file: File) -> Generator[Block]:
         """Blocks of one file, cut in another thread while Arrow parses the one before."""
-        return ahead(lambda: self._cut(file), depth=1)
+        return ahead(lambda stop: self._cut(file))
 
     def _cut(self, file: File) -> Iterator[Block]:
         options = self._options
@@ -257,67 +217,32 @@ class CsvReader:
 
     def _names(self, file: File, block: Block) -> list[str]:
         try:
-            names = self._parsed(block, None, {}, None, []).column_names
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            names = self._parser.parse(file, block, None, {}, None)[0].column_names
+        except pa.ArrowInvalid as error:
             raise MalformedData(f"{file.name} has no header that can be read: {str(error)[:300]}.") from None
         require_unique(names, file.name)
         return list(names)
 
-    def _parsed(
-        self,
-        block: Block,
-        names: Sequence[str] | None,
-        types: Mapping[str, pa.DataType],
-        columns: Sequence[str] | None,
-        bad: list[Any],
-        *,
-        threads: bool = True,
-    ) -> pa.Table:
-        """One block through Arrow's parser, the rows that do not fit put aside in `bad`."""
-
-        def skip(row: Any) -> str:
-            bad.append(row)
-            return "skip"
-
-        # A header without a newline is an error to Arrow.
-        data = block.data if block.data.endswith((b"\n", b"\r")) else block.data + b"\n"
-        parse = self._options.parse_options(block.quoted_newlines, skip)
-        convert = self._options.convert_options(types, columns)
-        inner = _INNER_BLOCK
-        while True:
-            try:
-                read = self._options.read_options(names, inner, threads)
-                return pacsv.read_csv(
-                    pa.BufferReader(data), read_options=read, parse_options=parse, convert_options=convert
-                )
-            except pa.ArrowInvalid as error:
-                if "straddl" not in str(error) or inner > len(data):
-                    raise
-                inner = len(data) + 1
-                bad.clear()
-
     def _settled(
-        self, file: File, block: Block, names: Sequence[str] | None, scan: _Scanned, bad: list[Any]
-    ) -> pa.Table:
+        self, file: File, block: Block, names: Sequence[str] | None, scan: _Scanned
+    ) -> tuple[pa.Table, list[BadRow]]:
         """Parses a block, widening the types in `scan` until every value fits."""
         widened: dict[str, tuple[pa.DataType, str]] = {}
         while True:
-            bad.clear()
             try:
-                table = self._parsed(block, names, scan.types, None, bad)
+                table, bad = self._parser.parse(file, block, names, scan.types, None)
                 break
             except pa.ArrowInvalid as error:
-                misfit = _MISFIT.search(str(error))
-                name = scan.names[int(misfit["column"])] if misfit else ""
-                if not misfit or self._declared(name):
-                    with self._described(file, block, names, scan.types, scan.names, None):
-                        raise
+                found = misfit(error)
+                name = scan.names[found.column] if found else ""
+                if found is None or self._declared(name):
+                    self._parser.refuse(error, file, block, names, scan.types, scan.names)
                 before = scan.types[name]
                 if pa.types.is_null(before):
                     del scan.types[name]  # inferred from this block, like every column from the first
                 else:
                     scan.types[name] = wider(before)
-                    widened.setdefault(name, (before, misfit["why"]))
+                    widened.setdefault(name, (before, found.why))
         for field in table.schema:
             scan.types.setdefault(field.name, field.type)
         for name, (before, why) in widened.items():
@@ -326,66 +251,12 @@ class CsvReader:
                 f"does not fit ({why[:100]}); it is {scan.types[name]} now. Declare it to choose: "
                 f"column_types={{{name!r}: ...}}.",
                 BlocksWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
-        return table
+        return table, bad
 
     def _declared(self, name: str) -> bool:
         return name in self._options.column_types or self._options.default_column_type is not None
-
-    def _located(self, file: File, block: Block, names: Sequence[str] | None, all_names: Sequence[str]) -> list[BadRow]:
-        """The bad rows of a block with their lines: Arrow numbers rows on one thread only."""
-        bad: list[Any] = []
-        self._parsed(block, names, {all_names[0]: pa.binary()}, all_names[:1], bad, threads=False)
-        blank = not self._options.parse_options(False, None).ignore_empty_lines
-        return [
-            BadRow(file.name, block.row_line(row.number, blank), row.expected_columns, row.actual_columns, row.text)
-            for row in bad
-        ]
-
-    def _refuse(self, row: BadRow) -> NoReturn:
-        text = row.text if len(row.text) <= 80 else row.text[:77] + "..."
-        raise MalformedData(
-            f"{row.file}, line {row.line}: {row.reason}: {text!r}. Fix the line, check delimiter and quote_char, or "
-            'set such rows aside: on_bad_rows="keep", rejects="bad.csv".'
-        )
-
-    @contextlib.contextmanager
-    def _described(
-        self,
-        file: File,
-        block: Block,
-        names: Sequence[str] | None,
-        types: Mapping[str, pa.DataType],
-        all_names: Sequence[str],
-        columns: Sequence[str] | None,
-    ) -> Iterator[None]:
-        """Turns Arrow's errors over a block into MalformedData that names file, line, column, value and fix."""
-        try:
-            yield
-        except pa.ArrowInvalid as error:
-            misfit = _MISFIT.search(str(error))
-            if not misfit:
-                raise MalformedData(f"{file.name}, from line {block.line}: {str(error)[:300]}.") from None
-            name = all_names[int(misfit["column"])]
-            line = self._misfit_line(block, names, types, name)
-            raise MalformedData(
-                f"{file.name}, line {line}: column {name!r} is declared {types[name]}, but {misfit['why'][:200]}. "
-                f"Correct it, add it to null_values, or declare another type: column_types={{{name!r}: 'string'}}."
-            ) from None
-
-    def _misfit_line(
-        self, block: Block, names: Sequence[str] | None, types: Mapping[str, pa.DataType], name: str
-    ) -> int:
-        try:
-            self._parsed(block, names, types, [name], [], threads=False)
-        except pa.ArrowInvalid as error:
-            misfit = _MISFIT.search(str(error))
-            if misfit and misfit["row"]:
-                return block.row_line(
-                    int(misfit["row"]), not self._options.parse_options(False, None).ignore_empty_lines
-                )
-        return block.line
 
 
 def _is_binary(kind: pa.DataType) -> bool:

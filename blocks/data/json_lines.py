@@ -105,7 +105,7 @@ def _parsed(file: File, block: Block, schema: pa.Schema, unexpected: str) -> pa.
     while True:
         try:
             read = pajson.ReadOptions(block_size=inner)
-            return pajson.read_json(pa.BufferReader(block.data), read_options=read, parse_options=parse)
+            return pajson.read_json(pa.BufferReader(block.arrow()), read_options=read, parse_options=parse)
         except pa.ArrowException as error:
             if "straddl" in str(error) and inner <= len(block.data):
                 inner = len(block.data) + 1

@@ -5,6 +5,7 @@ How a format is read lives in its reader; `blocks.read` chooses the reader.
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
@@ -91,11 +92,11 @@ class Source:
         shape = pa.schema([full.field(name) for name in needed])
         project = needed != list(wanted)
 
-        def make() -> Generator[pa.RecordBatch]:
+        def make(stop: threading.Event) -> Generator[pa.RecordBatch]:
             passes = [step.start() for step in self._steps]
-            return rechunk(self._stepped(rows, needed, shape, passes, encoded), rows)
+            return rechunk(self._stepped(rows, needed, shape, passes, encoded, stop), rows)
 
-        with contextlib.closing(ahead(make) if self._reader.ahead else make()) as made:
+        with contextlib.closing(ahead(make) if self._reader.ahead else make(threading.Event())) as made:
             for batch in made:
                 yield batch.select(list(wanted)) if project else batch
 
@@ -106,8 +107,11 @@ class Source:
         shape: pa.Schema,
         passes: Sequence[Callable[[pa.RecordBatch], pa.RecordBatch]],
         encoded: bool,
+        stop: threading.Event,
     ) -> Iterator[pa.RecordBatch]:
         for batch in self._reader.chunks(rows, needed, encoded=encoded):
+            if stop.is_set():
+                return
             batch = conform(batch, shape, encoded=encoded)
             for apply in passes:
                 batch = apply(batch)
