@@ -6,6 +6,8 @@ Names are loaded when they are first used, so that `blocks --help` answers at on
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from blocks.memory import use_frugal_pool
+
 if TYPE_CHECKING:
     from blocks import (
         classifiers,
@@ -71,6 +73,9 @@ __all__ = [
     "testing",
     "verify",
 ]
+
+
+use_frugal_pool()
 
 
 def __getattr__(name: str) -> Any:

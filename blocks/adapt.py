@@ -97,7 +97,10 @@ def adapt(
             )
             _pass(source, tasks, pool, progress)
             for task in tasks:
-                state = task.block.learn(task.statistics)
+                try:
+                    state = task.block.learn(task.statistics)
+                except EmptySource as error:
+                    raise EmptySource(f"Column {task.column!r}: {error}") from None
                 task.block.restore(state)
                 learned.add(id(task.block))
                 for name, statistic in task.statistics.items():
@@ -177,7 +180,7 @@ def _pass(source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress
     names = list(dict.fromkeys(task.column for task in tasks)) or source.schema.names[:1]
     rows = 0
     with progress:
-        for chunk in source.chunks(CHUNK_ROWS, columns=names, encoded=True):
+        for chunk in source.chunks(CHUNK_ROWS, columns=names, encoded=True, exact=False):
             jobs = [
                 (statistic, values, None)
                 for task in tasks

@@ -83,7 +83,10 @@ class Block(keras.layers.Layer):
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Put learned state into effect, as `learn`, a `.keras` file or another block's `state` gave it."""
         # a proxy, since Keras and TensorFlow wrap and track every plain dict that becomes an attribute
-        self._state = MappingProxyType({name: np.asarray(value) for name, value in state.items()})
+        copies = {name: np.array(value) for name, value in state.items()}
+        for value in copies.values():
+            value.flags.writeable = False
+        self._state = MappingProxyType(copies)
         self._restore(self.state)
 
     def _restore(self, state: State) -> None:
@@ -434,7 +437,7 @@ def _column_chunks(data: Any) -> Iterable[pa.Array]:
         return data.chunks
     if isinstance(data, pa.Array | np.ndarray) or hasattr(data, "__arrow_c_stream__"):
         return [to_arrow(data)]
-    if isinstance(data, list | tuple):
+    if isinstance(data, list | tuple) and not (data and isinstance(data[0], pa.Array | pa.ChunkedArray | np.ndarray)):
         return [to_arrow(list(data))]
     if isinstance(data, Iterable):
         return (to_arrow(chunk) for chunk in data)

@@ -56,7 +56,7 @@ class Feed:
         """
         self.skipped = 0
         any_row = False
-        for chunk in self.source.chunks(rows, columns=self.columns, encoded=True):
+        for chunk in self.source.chunks(rows, columns=self.columns, encoded=True, exact=False):
             target, weight, usable = self._target(chunk)
             if usable is not None and not usable.all():
                 self.skipped += int(len(usable) - usable.sum())

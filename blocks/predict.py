@@ -42,7 +42,7 @@ def predict_chunks(
         raise SchemaMismatch(
             f"The source lacks {', '.join(map(repr, absent))}. It has: {', '.join(source.schema.names)}."
         )
-    for chunk in source.chunks(CHUNK_ROWS, columns=columns, encoded=True):
+    for chunk in source.chunks(CHUNK_ROWS, columns=columns, encoded=True, exact=False):
         features = transform(chunk)
         parts = [
             to_numpy(road.answers({name: values[start : start + batch_size] for name, values in features.items()}))

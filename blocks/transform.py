@@ -128,7 +128,8 @@ def traced(
 
     signature = [tf.TensorSpec((None,), _SPEC[inputs[name]], name=f"column_{i}") for i, name in enumerate(names)]
     with tf.device("/CPU:0"):
-        return tf.function(compute, input_signature=signature)
+        # traced here and now: TensorFlow counts the traces of all functions that share this code, and warns
+        return tf.function(compute, input_signature=signature).get_concrete_function()
 
 
 def encode(column: pa.Array, name: str) -> pa.DictionaryArray:

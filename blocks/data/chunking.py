@@ -16,7 +16,7 @@ from blocks.data.schema import conform, natural_schema
 _T = TypeVar("_T")
 
 
-def rechunk(batches: Iterator[pa.RecordBatch], rows: int) -> Generator[pa.RecordBatch]:
+def rechunk(batches: Iterator[pa.RecordBatch], rows: int, *, exact: bool = True) -> Generator[pa.RecordBatch]:
     """Regroups batches into ones of exactly `rows` rows (the last may be shorter), in order.
 
     Rows are copied only where a chunk spans several batches; empty batches vanish.
@@ -24,6 +24,7 @@ def rechunk(batches: Iterator[pa.RecordBatch], rows: int) -> Generator[pa.Record
     Args:
         batches: record batches of one schema, but that strings may be dictionaries in some.
         rows: rows of a chunk, at least 1.
+        exact: False to give out what is held, however little, rather than to cut a batch and copy.
 
     Yields:
         Record batches.
@@ -37,6 +38,9 @@ def rechunk(batches: Iterator[pa.RecordBatch], rows: int) -> Generator[pa.Record
     held: list[pa.RecordBatch] = []
     have = 0
     for batch in batches:
+        if held and not exact and have + batch.num_rows > rows:
+            yield _joined(held)
+            held, have = [], 0
         start = 0
         while start < batch.num_rows:
             piece = batch.slice(start, rows - have)

@@ -78,14 +78,18 @@ class ParquetReader:
                     opened = stack.enter_context(
                         pq.ParquetFile(handle, read_dictionary=dictionaries, buffer_size=_BUFFER, pre_buffer=False)
                     )
-                    batches = opened.iter_batches(rows, columns=present or schema.names[:1], row_groups=groups)
-                while True:
+                for group in groups:
+                    # one row group after the other, lest two groups' pages and dictionaries are held at once
                     with naming(file, _FIX):
-                        batch = next(batches, None)
-                        if batch is None:
-                            break
-                        batch = conform(batch, target, encoded=encoded)
-                    yield batch
+                        batches = opened.iter_batches(rows, columns=present or schema.names[:1], row_groups=[group])
+                    while True:
+                        with naming(file, _FIX):
+                            batch = next(batches, None)
+                            if batch is None:
+                                break
+                            batch = conform(batch, target, encoded=encoded)
+                        yield batch
+                    del batches
 
     def _groups(self, file: File, metadata: pq.FileMetaData) -> list[int]:
         if self._expression is None:

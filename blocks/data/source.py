@@ -60,7 +60,12 @@ class Source:
         return int(getattr(self._reader, "rejected", 0))
 
     def chunks(
-        self, rows: int = 65_536, *, columns: Sequence[str] | None = None, encoded: bool = False
+        self,
+        rows: int = 65_536,
+        *,
+        columns: Sequence[str] | None = None,
+        encoded: bool = False,
+        exact: bool = True,
     ) -> Generator[pa.RecordBatch]:
         """Gives the rows in order, in chunks of exactly `rows` rows but the last; never an empty one.
 
@@ -68,6 +73,7 @@ class Source:
             rows: rows of a chunk, at least 1.
             columns: the columns wanted, in this order; None for all of the source's.
             encoded: string columns may come as dictionaries (int32 indices) where that is cheaper.
+            exact: False where at most `rows` will do: pieces of a file are then never copied to fill a chunk up.
 
         Returns:
             A generator of record batches, all of the source's schema (with `encoded`, dictionaries for some strings).
@@ -82,9 +88,11 @@ class Source:
         wanted = self.schema.names if columns is None else list(columns)
         if columns is not None:
             require_columns(wanted, self.schema.names, "chunks")
-        return self._chunks(int(rows), wanted, encoded)
+        return self._chunks(int(rows), wanted, encoded, exact)
 
-    def _chunks(self, rows: int, wanted: Sequence[str], encoded: bool) -> Generator[pa.RecordBatch]:
+    def _chunks(
+        self, rows: int, wanted: Sequence[str], encoded: bool, exact: bool = True
+    ) -> Generator[pa.RecordBatch]:
         full = self._reader.schema
         needed = list(dict.fromkeys([*wanted, *(name for step in self._steps for name in step.columns)]))
         # A batch without columns has no rows in Arrow, so at least one column is read.
@@ -94,7 +102,7 @@ class Source:
 
         def make(stop: threading.Event) -> Generator[pa.RecordBatch]:
             passes = [step.start() for step in self._steps]
-            return rechunk(self._stepped(rows, needed, shape, passes, encoded, stop), rows)
+            return rechunk(self._stepped(rows, needed, shape, passes, encoded, stop), rows, exact=exact)
 
         with contextlib.closing(ahead(make) if self._reader.ahead else make(threading.Event())) as made:
             for batch in made:
@@ -129,7 +137,7 @@ class Source:
         cheapest = min(full, key=lambda f: (pa.types.is_nested(f.type), not pa.types.is_primitive(f.type)))
         columns = [] if any(step.columns for step in self._steps) else [cheapest.name]
         needed = list(dict.fromkeys([*columns, *(name for step in self._steps for name in step.columns)]))
-        return sum(batch.num_rows for batch in self._chunks(262_144, needed, True))
+        return sum(batch.num_rows for batch in self._chunks(262_144, needed, True, exact=False))
 
     def estimated_rows(self) -> int | None:
         """About how many rows there are if that is known without a pass, else None; for progress bars."""

@@ -179,6 +179,10 @@ class Columns(Preprocessor):
             NotAdapted: Cardinalities are not known yet.
         """
         self.require_adapted()
+        return self._spec()
+
+    def _spec(self) -> FeatureSpec:
+        """The specification as far as it is known; names, shapes and dtypes are before anything is learned."""
         lanes = self.lanes
         entries = {lane.name: lane.entry() for lane in lanes}
         features = [feature for lane in lanes if entries[lane.name] is None for feature in lane.outputs()]
@@ -263,8 +267,8 @@ class Columns(Preprocessor):
             raise SchemaMismatch(
                 f"A batch of raw rows holds exactly the model's columns: {', '.join(self.inputs)}. Received: "
                 + "; ".join(
-                    f"{what} {', '.join(map(repr, columns))}{_hint(columns, wanted)}"
-                    for what, columns in (("missing", missing), ("extra", extra))
+                    f"{what} {', '.join(map(repr, columns))}{_hint(columns, near)}"
+                    for what, columns, near in (("missing", missing, ()), ("extra", extra, missing))
                     if columns
                 )
                 + "."
@@ -295,8 +299,8 @@ class Columns(Preprocessor):
 
     def compute_output_spec(self, inputs: Any) -> dict[str, keras.KerasTensor]:
         """Shapes and dtypes of the entries."""
-        spec = self.spec
-        return {name: keras.KerasTensor((None, *entry.shape), entry.dtype) for name, entry in spec.items()}
+        # a reload rebuilds the graph before it reads what was learned
+        return {name: keras.KerasTensor((None, *entry.shape), entry.dtype) for name, entry in self._spec().items()}
 
     # -- configuration -----------------------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int) -> list[Ch
 
 
 def _first(source: Source, rows: int) -> Iterator[pa.RecordBatch]:
-    for chunk in source.chunks(encoded=True):
+    for chunk in source.chunks(encoded=True, exact=False):
         yield chunk.slice(0, rows)
         rows -= len(chunk)
         if rows <= 0:

@@ -3,9 +3,12 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from blocks.block import Preprocessor
+
+NAN = np.float64("nan")
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -35,9 +38,10 @@ class Log1p(Preprocessor):
     def compute(self, values: Any) -> Any:
         """The logarithm in float64."""
         values = tf.cast(values, tf.float64)
+        # one NaN for all: the sign bit of log1p's own depends on the batch size
         if self.signed:
-            return tf.sign(values) * tf.math.log1p(tf.abs(values))
-        return tf.math.log1p(values)
+            return tf.where(tf.math.is_nan(values), NAN, tf.sign(values) * tf.math.log1p(tf.abs(values)))
+        return tf.where(values >= -1.0, tf.math.log1p(values), NAN)
 
     def inverse(self, values: Any) -> Any:
         """`exp(y) - 1`, in float64."""

@@ -84,8 +84,10 @@ class Vocabulary(Preprocessor):
     def _restore(self, state: State) -> None:
         tokens = _unpack(state)
         with tf.init_scope():
-            keys = tf.constant(tokens, tf.int64 if "integers" in state else tf.string, shape=(len(tokens),))
             ids = tf.range(len(tokens), dtype=tf.int64) + 1 + self.num_oov_indices
+            if not tokens:  # TensorFlow has no empty tables, and what is missing is 0 whatever the table says
+                tokens, ids = [MISSING_INT if "integers" in state else b""], tf.zeros(1, tf.int64)
+            keys = tf.constant(tokens, tf.int64 if "integers" in state else tf.string)
             self._table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), default_value=-1)
 
     @property

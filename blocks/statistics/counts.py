@@ -15,7 +15,7 @@ from blocks.statistics.tokens import DictionaryCounter, Tokens, encoded, joined,
 
 _MIN_BYTES = 1 << 12
 # Fewer waiting tokens than this are not worth a compaction.
-_MIN_PENDING = 1 << 16
+_MIN_PENDING = 1 << 12
 
 
 @dataclasses.dataclass(frozen=True)

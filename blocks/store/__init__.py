@@ -1,7 +1,7 @@
 """Stores: rows precomputed once into HDF5 or TFRecord shards, and streamed from there as shuffled minibatches.
 
-Reading needs NumPy and h5py alone; TensorFlow is loaded by `Stream.dataset` and by TFRecord's writing and `example` layout.
-The names below load when they are used.
+Reading needs NumPy and h5py alone; TensorFlow is loaded by `Stream.dataset` and by TFRecord's writing and `example`
+layout. The names below load when they are used.
 """
 
 from importlib import import_module

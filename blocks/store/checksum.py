@@ -18,8 +18,9 @@ _PIECE = 1 << 22
 def chunk_sum(array: np.ndarray) -> str:
     """Sum the bytes of one entry of one chunk: 8 hexadecimal digits.
 
-    The bytes are seen as little-endian 64-bit words in lines of 509. The crc32 is taken over the bytes left over and the sum
-    of each column, modulo 2**64. Any change within one word changes a column's sum, so every single-bit flip is found.
+    The bytes are seen as little-endian 64-bit words in lines of 509. The crc32 is taken over the bytes left over and
+    the sum of each column, modulo 2**64. Any change within one word changes a column's sum, so every single-bit flip
+    is found.
 
     Args:
         array: C-contiguous, any dtype and shape.
@@ -36,11 +37,11 @@ def chunk_sum(array: np.ndarray) -> str:
     """
     raw = array.reshape(-1).view(np.uint8)
     whole = raw.size // (8 * _LANES) * (8 * _LANES)
-    crc = zlib.crc32(raw[whole:])
+    crc = zlib.crc32(raw[whole:].data)
     if whole:
         # An odd offset into a file's bytes is legal for NumPy, if slower; buffers made by this package are aligned.
         words = raw[:whole].view("<u8").reshape(-1, _LANES)
-        crc = zlib.crc32(np.add.reduce(words, axis=0, dtype="<u8"), crc)
+        crc = zlib.crc32(np.add.reduce(words, axis=0, dtype="<u8").data, crc)
     return f"{crc:08x}"
 
 

@@ -1,5 +1,6 @@
 """A stream as a `tf.data.Dataset`. On the reading path TensorFlow is imported here, and for `example` shards."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,48 +10,42 @@ from blocks.store.batches import Settings, as_batch
 from blocks.store.windows import WindowLoader
 
 
-def build(loader: WindowLoader, settings: Settings, *, threads: int, epoch: int, first: int, skip: int) -> tf.data.Dataset:
-    """Load whole windows in Python, several at a time, and cut them into batches by TensorFlow's own `rebatch`.
+def build(
+    loader: WindowLoader, settings: Settings, *, threads: int, epoch: int, first: int, skip: int
+) -> tf.data.Dataset:
+    """Hand whole windows to TensorFlow, and let its own `rebatch` cut them into batches.
 
-    Windows are handed over without a copy, as their memory is aligned as TensorFlow wants it. The map is parallel but
-    deterministic, so rows keep the stream's order.
+    Measured on 2 cores, 40 float32 columns, million rows/s: 8.5 this way; 6.5 by a parallel `map` over the numbers of
+    windows with `numpy_function`. Windows are handed over without a copy, as their memory is aligned as TensorFlow
+    wants it.
 
     Args:
         loader: gives the windows.
         settings: of the stream.
-        threads: windows that are loaded at the same time.
+        threads: that read ahead.
         epoch: the first one.
         first: window of that epoch to begin with.
         skip: rows of that window to leave out.
     """
-    entries = loader.entries
-    dtypes = [tf.as_dtype(np.dtype(entry.dtype)) for entry in entries]
-    windows = len(loader.windows(epoch))
 
-    def load(of_epoch: np.ndarray, number: np.ndarray) -> list[np.ndarray]:
-        start = skip if (int(of_epoch), int(number)) == (epoch, first) else 0
-        block = loader.load(int(of_epoch), int(number))
-        return [block[entry.name][start:] for entry in entries]
+    def windows(of_epoch: np.ndarray) -> Iterator[Any]:
+        start = (first, skip) if of_epoch == epoch else (0, 0)
+        for block in loader.ahead(int(of_epoch), *start, threads=threads):
+            yield as_batch(block)
 
-    @tf.autograph.experimental.do_not_convert
-    def load_window(of_epoch: tf.Tensor, number: tf.Tensor) -> Any:
-        tensors = tf.numpy_function(load, [of_epoch, number], dtypes)
-        for tensor, entry in zip(tensors, entries, strict=True):
-            tensor.set_shape([None, *entry.shape])
-        return as_batch({entry.name: tensor for entry, tensor in zip(entries, tensors, strict=True)})
+    specs = {entry.name: tf.TensorSpec((None, *entry.shape), np.dtype(entry.dtype)) for entry in loader.entries}
 
     @tf.autograph.experimental.do_not_convert
-    def epoch_batches(of_epoch: tf.Tensor) -> tf.data.Dataset:
-        start = tf.where(tf.equal(of_epoch, epoch), tf.constant(first, tf.int64), tf.constant(0, tf.int64))
-        loaded = tf.data.Dataset.range(start, windows).map(
-            lambda number: load_window(of_epoch, number), num_parallel_calls=threads, deterministic=True
-        )
-        return loaded.rebatch(settings.batch_size, drop_remainder=settings.drop_remainder)
+    def batches(of_epoch: tf.Tensor) -> tf.data.Dataset:
+        whole = tf.data.Dataset.from_generator(windows, output_signature=as_batch(specs), args=[of_epoch])
+        return whole.rebatch(settings.batch_size, drop_remainder=settings.drop_remainder)
 
     options = tf.data.Options()
     # Measured: with autotuning, 4 of 12 fits stalled after their last batch, for up to a second.
     options.autotune.enabled = False
     options.deterministic = True
+    # Grappler finds nothing to improve here and takes some milliseconds of every epoch.
+    options.experimental_optimization.apply_default_optimizations = False
     if settings.repeat:
-        return tf.data.Dataset.counter(epoch).flat_map(epoch_batches).with_options(options)
-    return epoch_batches(tf.constant(epoch, tf.int64)).with_options(options)
+        return tf.data.Dataset.counter(epoch).flat_map(batches).with_options(options)
+    return batches(tf.constant(epoch, tf.int64)).with_options(options)

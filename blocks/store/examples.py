@@ -1,9 +1,9 @@
-"""TFRecord shards of one `tf.train.Example` per row, for programs that know TensorFlow's format alone. Slow by its nature.
+"""TFRecord shards of one `tf.train.Example` per row, for programs that know TensorFlow's format alone.
 
 One feature per entry, under the entry's name ("features/numeric", "target", "keys/id"): float16 and float32 as a
 float_list, integers and booleans as an int64_list (uint64 by its bits), a key's string as a bytes_list; float64 as a
-bytes_list of the row's raw little-endian bytes (`tf.io.decode_raw(value, tf.float64)`), since a float_list would round it.
-`feature_spec` gives what `tf.io.parse_example` needs.
+bytes_list of the row's raw little-endian bytes (`tf.io.decode_raw(value, tf.float64)`), since a float_list would round
+it. `feature_spec` gives what `tf.io.parse_example` needs.
 """
 
 import struct
@@ -72,7 +72,7 @@ class ExampleWriter:
                 self._size += FRAME_HEAD + len(record) + FRAME_TAIL
 
     def finish(self) -> dict[str, Any]:
-        """Complete the file; say where chunks start, their checksums as they lie in the file, and the widths of strings."""
+        """Complete the file; say where chunks start, their checksums as they are framed, and the widths of strings."""
         with os_errors():
             self._file.close()
         with self._path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""HDF5 shards: one dense dataset per entry. Rows go to and from contiguous datasets by their offset, not through the library.
+"""HDF5 shards: one dense dataset per entry, whose rows are written and read by their offset, not through the library.
 
 h5py allows one call at a time in a process; `pwrite` and `pread` at a dataset's offset have no such lock, and need not
 trust the headers of a damaged file. Compressed datasets have no such offset and go through h5py.
@@ -36,7 +36,9 @@ def _open(path: Path, mode: str) -> h5py.File:
     return h5py.File(path, mode, libver="earliest", alignment_threshold=_PAGE, alignment_interval=_PAGE)
 
 
-def _create(file: h5py.File, entry: Entry, rows: int, chunk: int, compression: str | None, width: int = 0) -> h5py.Dataset:
+def _create(
+    file: h5py.File, entry: Entry, rows: int, chunk: int, compression: str | None, width: int = 0
+) -> h5py.Dataset:
     dtype = np.dtype(f"S{max(width, 1)}") if entry.is_string else np.dtype(entry.dtype)
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_obj_track_times(False)
@@ -121,7 +123,7 @@ class Hdf5Writer:
                     self._made[entry.name][self.rows :] = array
             elif array.nbytes:
                 offset = self._offsets[entry.name] + self.rows * entry.row_bytes()
-                durable.write_at(self._handle, memoryview(array.reshape(-1).view(np.uint8)), offset)
+                durable.write_at(self._handle, array.reshape(-1).view(np.uint8).data, offset)
         self.rows += len(next(iter(block.values())))
 
     def finish(self) -> dict[str, Any]:
@@ -176,18 +178,19 @@ class Hdf5Writer:
             self._file.close()
 
 
-def read_rows(path: Path, entry: Entry, start: int, out: np.ndarray) -> None:
-    """Read rows of a compressed dataset into `out`.
+def read_rows(path: Path, start: int, out: Mapping[str, np.ndarray]) -> None:
+    """Read rows of compressed datasets into arrays, by entry name.
 
     Raises:
         OSError, KeyError, TypeError, ValueError: the file is not what its manifest says.
     """
     with h5py.File(path, "r") as file:
-        dataset = file[dataset_name(entry.name)]
-        if dataset.shape[1:] != entry.shape or dataset.dtype != out.dtype:
-            raise ValueError(f"dataset '{dataset_name(entry.name)}' is {dataset.dtype} {dataset.shape}")
-        if out.size:
-            dataset.read_direct(out, np.s_[start : start + len(out)])
+        for name, array in out.items():
+            dataset = file[dataset_name(name)]
+            if dataset.shape[1:] != array.shape[1:] or dataset.dtype != array.dtype:
+                raise ValueError(f"dataset '{dataset_name(name)}' is {dataset.dtype} {dataset.shape}")
+            if array.size:
+                dataset.read_direct(array, np.s_[start : start + len(array)])
 
 
 def check_shapes(path: Path, entries: tuple[Entry, ...], rows: int, widths: Mapping[str, list[int]]) -> list[str]:
@@ -198,5 +201,7 @@ def check_shapes(path: Path, entries: tuple[Entry, ...], rows: int, widths: Mapp
             dataset = file.get(dataset_name(entry.name))
             dtype = np.dtype(f"S{widths[entry.name][0]}" if entry.is_string else entry.dtype)
             if dataset is None or dataset.shape != (rows, *entry.shape) or dataset.dtype != dtype:
-                problems.append(f"{path.name}: dataset '{entry.name}' should be {dtype} of shape {(rows, *entry.shape)}")
+                problems.append(
+                    f"{path.name}: dataset '{entry.name}' should be {dtype} of shape {(rows, *entry.shape)}"
+                )
     return problems

@@ -74,7 +74,9 @@ def shard_problems(folder: Path, content: Manifest, shard: Shard) -> list[str]:
             return [f"{shard.file}: {path.stat().st_size} bytes instead of {shard.bytes}"]
         if file_sum(path) != shard.checksum:
             return [f"{shard.file}: its checksum {shard.checksum} does not hold"]
-        problems = hdf5.check_shapes(path, content.entries, shard.rows, shard.widths) if content.format == "hdf5" else []
+        problems = (
+            hdf5.check_shapes(path, content.entries, shard.rows, shard.widths) if content.format == "hdf5" else []
+        )
         reader = ChunkReader(folder, content)
         for chunk, start in enumerate(range(0, shard.rows, content.rows_per_chunk)):
             rows = min(content.rows_per_chunk, shard.rows - start)

@@ -1,7 +1,7 @@
 """The journal of an unfinished store: what was asked for, and each shard that is safely on the disk.
 
-Text lines, each a crc32 and one JSON value: the plan, then `{"entries": ...}` once the first rows were seen, then one line
-a finished shard, in the order in which they finished. A line torn by a crash ends what is believed.
+Text lines, each a crc32 and one JSON value: the plan, then `{"entries": ...}` once the first rows were seen, then one
+line a finished shard, in the order in which they finished. A line torn by a crash ends what is believed.
 """
 
 import json

@@ -44,7 +44,7 @@ def _owner(path: Path) -> dict[str, Any]:
 
 
 def _acquire(path: Path) -> int:
-    """Hold the lock file of `path`; its name must still lead to the file that was locked, or another writer removed it."""
+    """Lock the file `path`, which must still have that name afterwards: a writer that ends removes its own."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -56,7 +56,11 @@ def _acquire(path: Path) -> int:
                 # The kernel frees a dead process' lock, but a child that it forked may hold the same open file.
                 path.unlink(missing_ok=True)
                 continue
-            who = f"process {owner.get('pid')} on {owner.get('host')}, since {owner.get('since')}" if owner else "another process"
+            who = (
+                f"process {owner.get('pid')} on {owner.get('host')}, since {owner.get('since')}"
+                if owner
+                else "another process"
+            )
             raise StoreLocked(
                 f"One process at a time writes a store: '{path.parent}' is being written by {who}. "
                 "Wait for it, stop it, or choose another path."

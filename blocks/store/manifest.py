@@ -1,4 +1,4 @@
-'''The manifest of a store: everything about it that is not rows. How it is kept as text; no shard is opened here.
+"""The manifest of a store: everything about it that is not rows. How it is kept as text; no shard is opened here.
 
 `manifest.json` is canonical JSON (keys sorted, one space of indentation, ASCII, no NaN), so that equal stores are equal
 byte for byte; it holds no time, host or path. Version 1:
@@ -19,11 +19,11 @@ A dtype is NumPy's code, or "S" for the strings of a key. A shard:
      "offsets": {entry: [int, ...]},
      "widths": {key: [int, ...]}}
 
-`offsets` are byte positions in the file. Uncompressed HDF5: where the entry's dataset starts, one number. TFRecord `chunk`:
-where the entry starts in each chunk's record. TFRecord `example`: under "records", where each chunk's records start, and
-`sums` has that one name, too. Compressed HDF5: none. `widths`: bytes of a string, one number for the shard
+`offsets` are byte positions in the file. Uncompressed HDF5: where the entry's dataset starts, one number. TFRecord
+`chunk`: where the entry starts in each chunk's record. TFRecord `example`: under "records", where each chunk's records
+start, and `sums` has that one name, too. Compressed HDF5: none. `widths`: bytes of a string, one number for the shard
 (HDF5) or one for each chunk (TFRecord).
-'''
+"""
 
 import json
 from collections.abc import Mapping
@@ -121,7 +121,9 @@ def as_json(content: Any) -> Any:
 def entry_from_json(content: Mapping[str, Any]) -> Entry:
     """Undo `dataclasses.asdict`."""
     columns = content["columns"]
-    return Entry(content["name"], content["dtype"], tuple(content["shape"]), None if columns is None else tuple(columns))
+    return Entry(
+        content["name"], content["dtype"], tuple(content["shape"]), None if columns is None else tuple(columns)
+    )
 
 
 def load(folder: Path) -> Manifest:
@@ -143,7 +145,8 @@ def load(folder: Path) -> Manifest:
     except FileNotFoundError:
         if (folder / JOURNAL).exists():
             raise IncompleteStore(
-                f"The store '{folder}' is not finished: repeat the call that wrote it, it resumes where it was interrupted."
+                f"The store '{folder}' is not finished: repeat the call that wrote it, it resumes where it was "
+                "interrupted."
             ) from None
         raise StoreMismatch(f"'{folder}' is not a store: it holds no {NAME}. Write one with precompute.") from None
     except (ValueError, KeyError, TypeError, AttributeError, InvalidArgument):
@@ -155,7 +158,8 @@ def load(folder: Path) -> Manifest:
         )
     if content["version"] != VERSION:
         raise StoreMismatch(
-            f"This version of blocks reads stores of version {VERSION}. Received: version {content['version']} in '{folder}'. "
+            f"This version of blocks reads stores of version {VERSION}. Received: version {content['version']} "
+            f"in '{folder}'. "
             "Write the store again, or use a fitting version of blocks."
         )
     return Manifest(

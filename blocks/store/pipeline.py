@@ -22,7 +22,7 @@ class _Aborted(Exception):
 class Pipeline:
     """Feed blocks of rows to threads that write one shard each.
 
-    Leaving the `with` block waits for every shard; on an error the shards under way are given up.
+    Leaving the `with` block waits for every shard; on an error, shards whose rows have not all come are given up.
 
     Args:
         folder: where shards go.
@@ -39,10 +39,13 @@ class Pipeline:
     def __enter__(self) -> "Pipeline":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if error is not None:
             self._abort.set()
-        self._pool.shutdown(wait=True, cancel_futures=error is not None)
+        # Shards that have all their rows are finished even then.
+        self._pool.shutdown(wait=True)
         if error is None:
             self._raise_failures()
 

@@ -1,6 +1,7 @@
-"""Reading one chunk of one shard, verified, into memory that the caller owns. NumPy and h5py alone, except `example` shards.
+"""Reading chunks of shards, verified, into memory that the caller owns. NumPy and h5py alone, but for `example` shards.
 
-Positions, shapes and dtypes come from the manifest, whose checksum holds; what a damaged file says of itself is not asked.
+Positions, shapes and dtypes come from the manifest, whose checksum holds; what a damaged file says of itself is not
+asked.
 """
 
 import os
@@ -90,7 +91,8 @@ class ChunkReader:
 
     def _corrupt(self, shard: Shard, what: str) -> CorruptShard:
         return CorruptShard(
-            f"Shard {shard.file} of the store '{self._folder}' is damaged: {what}. Call store.repair with its source, or restore it."
+            f"Shard {shard.file} of the store '{self._folder}' is damaged: {what}. Call store.repair with its "
+            "source, or restore it."
         )
 
     def _verify(self, shard: Shard, chunk: int, name: str, array: np.ndarray) -> None:
@@ -106,7 +108,7 @@ class ChunkReader:
         return offsets[0] + chunk * self._content.rows_per_chunk * row
 
     def _pread(self, handle: int, offset: int, array: np.ndarray) -> None:
-        rest = memoryview(array.reshape(-1).view(np.uint8))
+        rest = array.reshape(-1).view(np.uint8).data
         while rest:
             count = os.preadv(handle, [rest], offset)
             if not count:
@@ -120,8 +122,8 @@ class ChunkReader:
                 if file_sum(self._folder / shard.file) != shard.checksum:
                     raise self._corrupt(shard, "its checksum does not hold")
                 self._verified.add(shard.file)
+        hdf5.read_rows(self._folder / shard.file, chunk * self._content.rows_per_chunk, out)
         for name, array in out.items():
-            hdf5.read_rows(self._folder / shard.file, self._entries[name], chunk * self._content.rows_per_chunk, array)
             self._verify(shard, chunk, name, array)
 
     def _read_examples(self, handle: int, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
@@ -132,11 +134,13 @@ class ChunkReader:
         self._pread(handle, bounds[chunk], raw)
         self._verify(shard, chunk, RECORDS, raw)
         rows = len(next(iter(out.values())))
-        arrays = parse(memoryview(raw), tuple(self._entries[name] for name in out), rows)
+        arrays = parse(raw.data, tuple(self._entries[name] for name in out), rows)
         for name, array in out.items():
             array[...] = arrays[name]
 
 
-def allocate(reader: ChunkReader, shard: Shard, chunk: int, rows: int, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
+def allocate(
+    reader: ChunkReader, shard: Shard, chunk: int, rows: int, entries: Sequence[Entry]
+) -> dict[str, np.ndarray]:
     """Make the arrays that `ChunkReader.read` fills."""
     return {entry.name: entry.empty(rows, reader.width_of(shard, chunk, entry)) for entry in entries}

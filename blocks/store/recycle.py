@@ -17,9 +17,9 @@ _IDLE = 3
 class Recycler:
     """Hand out arrays, and hand the same memory out again when every view of it is gone.
 
-    An array made here is a view of an owner that this object keeps. NumPy has each view of a view refer to the owner itself,
-    and whoever shares its memory without a copy (TensorFlow, PyTorch) refers to a view, so the owner's reference count
-    tells whether anyone can still see it. Kept arrays are thus never overwritten.
+    An array made here is a view of an owner that this object keeps. NumPy has each view of a view refer to the owner
+    itself, and whoever shares its memory without a copy (TensorFlow, PyTorch) refers to a view, so the owner's
+    reference count tells whether anyone can still see it. Kept arrays are thus never overwritten.
 
     Args:
         limit: how many owners to keep per entry.

@@ -79,8 +79,8 @@ class SplitPlan:
     """Where the writer gets the rows of one split.
 
     Args:
-        chunks: given the number of rows to skip, yields the rows after them in the source's order, in chunks of any size.
-            A resumed write skips what is stored, so skipping should not transform.
+        chunks: given the number of rows to skip, yields the rows after them in the source's order, in chunks of any
+            size. A resumed write skips what is stored, so skipping should not transform.
         rows: how many rows are expected, for the estimated time alone; None where unknown.
     """
 
@@ -139,7 +139,8 @@ def storable(name: str, array: Any) -> np.ndarray:
 def _strings(name: str, array: np.ndarray) -> np.ndarray:
     if not name.startswith("keys/") or array.ndim != 1:
         raise InvalidArgument(
-            f"Only a key may hold strings, of shape (rows,). Received: '{name}' of dtype {array.dtype}, shape {array.shape}."
+            f"Only a key may hold strings, of shape (rows,). Received: '{name}' of dtype {array.dtype}, shape "
+            f"{array.shape}."
         )
     if array.dtype.kind != "S":
         try:
@@ -212,6 +213,7 @@ def conform(arrays: Mapping[str, np.ndarray], entries: tuple[Entry, ...]) -> Non
     if found != expected:
         name = min(n for n in found.keys() | expected.keys() if found.get(n) != expected.get(n))
         raise SchemaMismatch(
-            f"Every chunk of a store has the same entries: '{name}' should be {expected.get(name, 'absent')} (dtype, shape). "
+            f"Every chunk of a store has the same entries: '{name}' should be {expected.get(name, 'absent')} "
+            "(dtype, shape). "
             f"Received: {found.get(name, 'nothing')}."
         )

@@ -1,4 +1,4 @@
-"""The order of rows in an epoch, by the seed alone: chunks first, then rows within a window of chunks. No reading here."""
+"""The order of rows in an epoch, by the seed alone: chunks, then rows within a window of chunks. No reading here."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ _CHUNKS, _ROWS = 0, 1
 class Order:
     """Which rows come when.
 
-    The chunks of this worker (every `count`-th) are permuted, then taken `window` at a time, and the rows of each window are
-    permuted as one: every order of a window's rows can come. Both permutations are drawn by NumPy's PCG64 from a
-    `SeedSequence` of (seed, epoch, worker, window), so neither depends on how the rows are read.
+    The chunks of this worker (every `count`-th) are permuted, then taken `window` at a time, and the rows of each
+    window are permuted as one: every order of a window's rows can come. Both permutations are drawn by NumPy's PCG64
+    from a `SeedSequence` of (seed, epoch, worker, window), so neither depends on how the rows are read.
 
     Args:
         rows: of each chunk of the split.
@@ -24,7 +24,7 @@ class Order:
     Example:
         >>> order = Order([4, 4, 2], shuffle=True, seed=1, window=2, shard=(0, 1))
         >>> [chunks.tolist() for chunks in order.windows(epoch=0)], order.permutation(0, 1, 2).tolist()
-        ([[2, 0], [1]], [0, 1])
+        ([[2, 1], [0]], [1, 0])
     """
 
     def __init__(self, rows: Sequence[int], *, shuffle: bool, seed: int, window: int, shard: tuple[int, int]):

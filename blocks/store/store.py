@@ -1,4 +1,4 @@
-"""An opened store and its splits: what is in it, its rows in order, its streams, and whether it is intact. No writing."""
+"""An opened store and its splits: what they hold, their rows in order, their streams. No writing here."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from blocks.errors import CorruptShard, InvalidArgument, StoreMismatch
-from blocks.store import integrity
-from blocks.store import manifest
+from blocks.store import integrity, manifest
 from blocks.store.batches import Settings
 from blocks.store.manifest import Manifest, Shard
 from blocks.store.read import ChunkReader, allocate
@@ -130,15 +129,15 @@ class StoreSplit:
     ) -> Stream:
         """Give minibatches, shuffled by the seed alone.
 
-        The order of chunks is permuted, then the rows within each window of chunks. Every chunk's checksum is verified each
-        time it is read. The order is NumPy's PCG64's: the same wherever `Generator.permutation` is.
+        The order of chunks is permuted, then the rows within each window of chunks. Every chunk's checksum is verified
+        each time it is read. The order is NumPy's PCG64's: the same wherever `Generator.permutation` is.
 
         Args:
             batch_size: rows of a batch.
             shuffle: whether to permute; otherwise rows come in the source's order.
             seed: a non-negative integer.
-            window: chunks whose rows are mixed; None for 65,536 rows and at most 32 MiB of them. More mixes better, and takes
-                memory in proportion.
+            window: chunks whose rows are mixed; None for 65,536 rows and at most 32 MiB of them. More mixes better,
+                and takes memory in proportion.
             drop_remainder: leave out an epoch's last batch where it is smaller.
             repeat: go on with the next epoch, without end.
             epoch: number of the first epoch; each has an order of its own.
@@ -152,7 +151,12 @@ class StoreSplit:
             InvalidArgument: an argument is outside what is said above, or the position is of other arguments.
             StoreMismatch: the position is of another store.
         """
-        for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0), ("epoch", epoch, 0), ("threads", threads, 1)):
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("seed", seed, 0),
+            ("epoch", epoch, 0),
+            ("threads", threads, 1),
+        ):
             if value < least:
                 raise InvalidArgument(f"{name} must be at least {least}. Received: {value}.")
         entries = [entry for entry in self.entries if not entry.name.startswith("keys/")]

@@ -1,17 +1,15 @@
-"""The stream: shuffled minibatches of one split, read ahead by threads, with a position that can be said and restored."""
+"""The stream: shuffled minibatches of one split, with a position that can be said and restored."""
 
 import json
 import weakref
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blocks.errors import InvalidArgument, StoreMismatch
 from blocks.store.batches import Batch, Settings, as_batch, rebatch
-from blocks.store.windows import Block, WindowLoader
+from blocks.store.windows import WindowLoader
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -20,12 +18,13 @@ if TYPE_CHECKING:
 class Stream:
     """Batches of `(features, target[, weight])`, as NumPy arrays.
 
-    `features` is a dict of arrays by entry, `target` an array (a dict of them with several heads); a split without targets
-    gives `(features,)`. A batch is a view of a window that no one else uses: it may be kept, which keeps its window in
-    memory, and written to.
+    `features` is a dict of arrays by entry, `target` an array (a dict of them with several heads); a split without
+    targets gives `(features,)`. A batch is a view of a window that no one else uses: it may be kept, which keeps its
+    window in memory, and written to.
 
-    Iterating gives the rest of the epoch; iterating again gives the next epoch, shuffled anew. With `repeat` the epochs follow
-    each other without end. A batch never holds rows of two epochs. Starting to iterate again ends the iterator before.
+    Iterating gives the rest of the epoch; iterating again gives the next epoch, shuffled anew. With `repeat` the
+    epochs follow each other without end. A batch never holds rows of two epochs. Starting to iterate again ends the
+    iterator before.
 
     Memory: `memory_bytes`, whatever the length of the split. Made by `StoreSplit.stream`.
     """
@@ -47,18 +46,20 @@ class Stream:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes that the stream holds at most, besides what the user keeps: read buffers, windows ahead, the one in use."""
+        """Bytes of rows that the stream holds at most, besides what the user keeps."""
         sizes = sorted(np.asarray(self._loader.order.rows).tolist(), reverse=True)
         window = sum(sizes[: self._settings.window]) * sum(entry.row_bytes() for entry in self._loader.entries)
-        return (self._threads + self._ahead + 1) * window
-
-    @property
-    def _ahead(self) -> int:
-        return self._threads
+        # Each thread reads one window and permutes it into another; one more is in use.
+        return (2 * self._threads + 1) * window
 
     def position(self) -> dict[str, Any]:
         """Say, as JSON, which batches were given: `StoreSplit.stream(..., position=...)` goes on with the next one."""
-        return {**self._settings._asdict(), "shard": list(self._settings.shard), "epoch": self._epoch, "batch": self._batch}
+        return {
+            **self._settings._asdict(),
+            "shard": list(self._settings.shard),
+            "epoch": self._epoch,
+            "batch": self._batch,
+        }
 
     def __iter__(self) -> Iterator[Batch]:
         running = self._running()
@@ -70,43 +71,24 @@ class Stream:
         return batches
 
     def _batches(self) -> Generator[Batch, None, None]:
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="blocks-store-read") as pool:
-            while True:
-                pending: deque[Future[Block]] = deque()
-                try:
-                    for block in rebatch(self._blocks(pool, pending), self._settings.batch_size, self._settings.drop_remainder):
-                        self._batch += 1
-                        yield as_batch(block)
-                finally:
-                    for future in pending:
-                        future.cancel()
-                self._epoch, self._batch = self._epoch + 1, 0
-                if not self._settings.repeat or not len(self):
-                    return
+        while True:
+            windows = self._loader.ahead(self._epoch, *self._start(), threads=self._threads)
+            for block in rebatch(windows, self._settings.batch_size, self._settings.drop_remainder):
+                self._batch += 1
+                yield as_batch(block)
+            self._epoch, self._batch = self._epoch + 1, 0
+            if not self._settings.repeat or not len(self):
+                return
 
-    def _blocks(self, pool: ThreadPoolExecutor, pending: "deque[Future[Block]]") -> Iterator[Block]:
-        """Give the windows in order, without the rows that were given before, `_ahead` of them being loaded."""
-        first, skip = self.start(self._epoch, self._batch)
-        count = len(self._loader.windows(self._epoch))
-        for number in range(first, min(first + self._ahead, count)):
-            pending.append(pool.submit(self._loader.load, self._epoch, number))
-        following = first + self._ahead
-        while pending:
-            block = pending.popleft().result()
-            if following < count:
-                pending.append(pool.submit(self._loader.load, self._epoch, following))
-                following += 1
-            yield {name: array[skip:] for name, array in block.items()} if skip else block
-            skip = 0
-
-    def start(self, epoch: int, batch: int) -> tuple[int, int]:
-        """Find the window in which a batch begins, and how many rows of it come before."""
-        skip = batch * self._settings.batch_size
-        for number, rows in enumerate(self._loader.rows(epoch)):
-            if skip < rows:
+    def _start(self) -> tuple[int, int]:
+        """Find the window in which the next batch begins, and how many rows of it come before."""
+        skip = self._batch * self._settings.batch_size
+        rows = self._loader.rows(self._epoch)
+        for number, count in enumerate(rows):
+            if skip < count:
                 return number, skip
-            skip -= rows
-        return len(self._loader.windows(epoch)), 0
+            skip -= count
+        return len(rows), 0
 
     def dataset(self) -> "tf.data.Dataset":
         """Give the same batches, from the same position, as a `tf.data.Dataset`.
@@ -116,7 +98,7 @@ class Stream:
         """
         from blocks.store.dataset import build
 
-        first, skip = self.start(self._epoch, self._batch)
+        first, skip = self._start()
         return build(self._loader, self._settings, threads=self._threads, epoch=self._epoch, first=first, skip=skip)
 
 

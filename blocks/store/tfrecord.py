@@ -1,14 +1,15 @@
-"""TFRecord shards: `chunk` records of raw arrays, and the framing of records. The `example` layout is `examples`'s.
+r"""TFRecord shards: `chunk` records of raw arrays, and the framing of records. `examples` holds the other layout.
 
-A file is a sequence of records, each framed by TensorFlow as: length (uint64), masked crc32c of the length, the payload,
-masked crc32c of the payload. The payload of a `chunk` record holds one chunk of rows, all little-endian:
+A file is a sequence of records, each framed by TensorFlow as: length (uint64), masked crc32c of the length, the
+payload, masked crc32c of the payload. The payload of a `chunk` record holds one chunk of rows, all little-endian:
 
-    8 bytes     b"BLOCKS1\\n"
+    8 bytes     b"BLOCKS1\n"
     4 bytes     h, the length of the header (uint32)
     h bytes     JSON: {"rows": int, "entries": [{"name": str, "dtype": str, "shape": [rows, ...], "bytes": int}, ...]}
     the entries' bytes, one after the other in that order, C-contiguous
 
-so that `tf.io.decode_raw` on a slice gives an entry. Writing takes TensorFlow, loaded at the first shard; reading does not.
+so that `tf.io.decode_raw` on a slice gives an entry. Writing takes TensorFlow, loaded at the first shard; reading does
+not.
 """
 
 import errno
@@ -65,7 +66,7 @@ def payload(block: Mapping[str, np.ndarray], entries: list[Entry]) -> tuple[byte
     for entry, array in zip(entries, arrays, strict=True):
         offsets[entry.name] = start
         start += array.nbytes
-    views = [memoryview(array.reshape(-1).view(np.uint8)) if array.nbytes else b"" for array in arrays]
+    views = [array.reshape(-1).view(np.uint8).data for array in arrays]
     return b"".join((MAGIC, struct.pack("<I", len(header)), header, *views)), offsets
 
 

@@ -1,6 +1,8 @@
 """Loading one window of a stream: its chunks read, verified, and their rows permuted into fresh memory."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -25,7 +27,14 @@ class WindowLoader:
         kept: windows whose memory is used again once nobody sees it.
     """
 
-    def __init__(self, reader: ChunkReader, chunks: Sequence[tuple[Shard, int]], order: Order, entries: Sequence[Entry], kept: int):
+    def __init__(
+        self,
+        reader: ChunkReader,
+        chunks: Sequence[tuple[Shard, int]],
+        order: Order,
+        entries: Sequence[Entry],
+        kept: int,
+    ):
         self._reader, self._chunks, self.order, self.entries = reader, chunks, order, entries
         self._recycler = Recycler(kept)
         self.windows = lru_cache(maxsize=2)(order.windows)
@@ -51,6 +60,30 @@ class WindowLoader:
         for name, array in block.items():
             np.take(array, permutation, axis=0, out=shuffled[name], mode="clip")
         return shuffled
+
+    def ahead(self, epoch: int, first: int, skip: int, *, threads: int) -> Iterator[Block]:
+        """Give the windows of an epoch in order while `threads` following ones are being loaded.
+
+        Args:
+            epoch: whose windows.
+            first: window to begin with.
+            skip: rows of that window to leave out.
+            threads: that load one window each; they end with the iterator.
+        """
+        count = len(self.windows(epoch))
+        pending: deque[Future[Block]] = deque()
+        with ThreadPoolExecutor(threads, thread_name_prefix="blocks-store-read") as pool:
+            try:
+                for number in range(first, count + threads):
+                    if number < count:
+                        pending.append(pool.submit(self.load, epoch, number))
+                    if number >= first + threads and pending:
+                        block = pending.popleft().result()
+                        yield {name: array[skip:] for name, array in block.items()} if skip else block
+                        skip = 0
+            finally:
+                for future in pending:
+                    future.cancel()
 
     def _empty(self, rows: int) -> Block:
         return {entry.name: self._recycler.empty(entry, rows) for entry in self.entries}

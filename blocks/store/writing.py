@@ -1,4 +1,4 @@
-"""Writing a store, resuming one that was interrupted, and rewriting damaged shards. The source of the rows is the caller's."""
+"""Writing a store, resuming one that was interrupted, and rewriting damaged shards."""
 
 import re
 import shutil
@@ -14,13 +14,14 @@ from tqdm import tqdm
 from blocks.errors import EmptySource, InvalidArgument, StoreError, StoreMismatch
 from blocks.store import durable, manifest
 from blocks.store.cut import Cutter
+from blocks.store.integrity import absent, shard_problems
 from blocks.store.journal import Journal
+from blocks.store.lock import NAME as LOCK
 from blocks.store.lock import locked
 from blocks.store.manifest import Manifest, Shard
 from blocks.store.pipeline import Pipeline
 from blocks.store.rows import SplitPlan, describe
 from blocks.store.shard import Format
-from blocks.store.integrity import absent, shard_problems
 from blocks.store.store import Store
 
 MAX_CHUNK_ROWS, MAX_CHUNK_BYTES = 8192, 8 << 20
@@ -45,7 +46,7 @@ def write(
     overwrite: bool = False,
     progress: bool = True,
 ) -> Store:
-    """Write the rows of every split into a store; killed at any moment, the same call resumes and ends with the same bytes.
+    """Write the rows of every split into a store; killed at any moment, the same call resumes to the same bytes.
 
     Rows are pulled in the calling thread, cut into chunks and shards, and written by `workers` threads. At most
     4 chunks for each of `workers + 1` shards wait in memory, and the string keys of the shards being written.
@@ -53,8 +54,8 @@ def write(
     Args:
         path: the folder; made where there is none.
         splits: by name, where the rows come from.
-        fingerprint: what the rows depend on, as JSON by part: {"source": {split: ...}, "preprocessor": ..., "target": ...}.
-            Two levels deep, its names are those by which a mismatch is told.
+        fingerprint: what the rows depend on, as JSON by part: {"source": {split: ...}, "preprocessor": ..., "target":
+            ...}. Two levels deep, its names are those by which a mismatch is told.
         format: "hdf5" or "tfrecord".
         layout: "chunk", or for TFRecord "example": one `tf.train.Example` per row.
         compression: for HDF5 "lzf" or "gzip"; such a store is read several times slower.
@@ -85,18 +86,21 @@ def write(
         >>> def chunks(skip):
         ...     yield Rows({"numeric": np.arange(skip, 10, dtype="f4")[:, None]}, target=np.arange(skip, 10))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     store = write(folder, {"train": SplitPlan(chunks)}, fingerprint={"source": "ten rows"}, columns={"numeric": ["x"]})
+        ...     store = write(folder, {"train": SplitPlan(chunks)}, fingerprint={"source": "ten rows"})
         ...     store, store.check(), store.reused
         (Store(hdf5, train: 10 rows), [], False)
     """
     folder = Path(path)
-    plan = _plan(splits, format, layout, compression, rows_per_shard, rows_per_chunk, columns, spec, metadata, fingerprint)
+    plan = _plan(
+        splits, format, layout, compression, rows_per_shard, rows_per_chunk, columns, spec, metadata, fingerprint
+    )
     if workers < 1:
         raise InvalidArgument(f"workers must be at least 1. Received: {workers}.")
     with durable.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            if not overwrite and (folder / manifest.NAME).exists() and not (folder / manifest.JOURNAL).exists():
+            unfinished = (folder / manifest.JOURNAL).exists() or (folder / LOCK).exists()
+            if (folder / manifest.NAME).exists() and not overwrite and not unfinished:
                 # A finished store needs no lock, and may lie in a folder that cannot be written.
                 return _reuse(folder, plan)
             stack.enter_context(locked(folder))
@@ -134,7 +138,9 @@ def _plan(
             raise InvalidArgument(f"{name} must be at least 1, or None. Received: {value}.")
     for name in splits:
         if not re.fullmatch(r"\w[\w.-]*", name):
-            raise InvalidArgument(f"A split is named by letters, digits, '_', '-' and '.', for its files. Received: {name!r}.")
+            raise InvalidArgument(
+                f"A split is named by letters, digits, '_', '-' and '.', for its files. Received: {name!r}."
+            )
     return manifest.as_json(
         {
             "splits": list(splits),
@@ -161,7 +167,9 @@ def _refuse(folder: Path, parts: list[str], unfinished: bool) -> StoreMismatch:
 
 def _compare(plan: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Name what differs; sizes that the caller left open fit any."""
-    open_sizes = [name for name in ("rows_per_shard", "rows_per_chunk") if plan[name] is None or other.get(name) is None]
+    open_sizes = [
+        name for name in ("rows_per_shard", "rows_per_chunk") if plan[name] is None or other.get(name) is None
+    ]
     ours = {name: value for name, value in plan.items() if name not in (*open_sizes, "fingerprint")}
     parts = [name for name, value in ours.items() if value != other.get(name)]
     return manifest.differences(plan["fingerprint"], other.get("fingerprint")) + parts
@@ -209,7 +217,8 @@ def _prepare(folder: Path, plan: dict[str, Any], overwrite: bool) -> Journal | N
     strange = [file.name for file in folder.iterdir() if _SHARD_FILE.fullmatch(file.name)]
     if strange and journal.plan is None and not finished and not overwrite:
         raise StoreMismatch(
-            f"'{folder}' holds files of the names that shards get ({min(strange)}), but neither a manifest nor a journal. "
+            f"'{folder}' holds files of the names that shards get ({min(strange)}), but neither a manifest nor "
+            "a journal. "
             "They are left as they are. Choose another path, delete them, or pass overwrite=True."
         )
     if finished or not begun:
@@ -249,7 +258,9 @@ def _write_missing(
     known = [plan.rows for plan in splits.values() if plan.rows is not None]
     total = sum(known) if len(known) == len(splits) else None
     # None: tqdm finds out whether stderr is a terminal.
-    bar = tqdm(total=total, initial=done, unit=" rows", unit_scale=True, disable=None if progress else True, file=sys.stderr)
+    bar = tqdm(
+        total=total, initial=done, unit=" rows", unit_scale=True, disable=None if progress else True, file=sys.stderr
+    )
     with bar, Pipeline(folder, workers, journal.add) as pipeline:
         for split, plan in splits.items():
             _write_split(pipeline, journal, split, plan, bar.update)
@@ -309,10 +320,13 @@ def _finish(folder: Path, journal: Journal, plan: dict[str, Any]) -> None:
     if not journal.entries:
         journal.remove()
         raise EmptySource(f"A store needs at least one row. Received none from the splits {plan['splits']}.")
-    shards = {name: tuple(shard for _, shard in sorted(journal.shards.get(name, {}).items())) for name in plan["splits"]}
+    shards = {
+        name: tuple(shard for _, shard in sorted(journal.shards.get(name, {}).items())) for name in plan["splits"]
+    }
     content = Manifest(
         **{name: plan[name] for name in ("format", "layout", "compression", "spec", "metadata", "fingerprint")},
-        **journal.sizes,
+        rows_per_shard=journal.sizes["rows_per_shard"],
+        rows_per_chunk=journal.sizes["rows_per_chunk"],
         entries=journal.entries,
         splits=shards,
     )
@@ -348,7 +362,12 @@ def repair(store: Store, splits: Mapping[str, SplitPlan], workers: int = 2) -> l
     """
     content = manifest.load(store.path)
     form = Format(
-        content.format, content.layout, content.compression, content.rows_per_shard, content.rows_per_chunk, content.entries
+        content.format,
+        content.layout,
+        content.compression,
+        content.rows_per_shard,
+        content.rows_per_chunk,
+        content.entries,
     )
     bad = [
         (split, index, shard)

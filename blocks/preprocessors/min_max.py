@@ -1,0 +1,136 @@
+"""MinMax: numbers to a given range."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from blocks.block import Preprocessor, State, usable
+from blocks.errors import InvalidArgument
+from blocks.features import Feature
+from blocks.preprocessors.numbers import (
+    NAN,
+    bounded,
+    check_choice,
+    divisor,
+    flagged,
+    flagged_features,
+    held,
+    scalars,
+    unflagged,
+    within_float32,
+)
+from blocks.statistics import Moments, Statistic
+
+
+@keras.saving.register_keras_serializable(package="blocks")
+class MinMax(Preprocessor):
+    """Scale the learned smallest and largest number to a range: `x * scale + offset`, as scikit-learn's `MinMaxScaler`.
+
+    A constant column becomes the lower end (scikit-learn takes ranges below 2e-15 for constant, whatever the unit; here
+    only 0 and subnormal ones are). An infinite value counts as the largest, or smallest, finite one that was seen; what
+    float32 cannot hold becomes its largest number.
+
+    Args:
+        feature_range: The range, two rising numbers.
+        clip: Whether values beyond what was seen stay inside the range.
+        missing: What NaN becomes: "mean" (the scaled mean) or "keep" (NaN).
+        indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
+
+    Returns:
+        float32 of shape (batch,), or (batch, 2) with the indicator.
+
+    Example:
+        >>> block = MinMax().adapt(np.array([1.0, 2.0, 6.0, np.nan]))
+        >>> block(np.array([2.0, np.nan, np.inf, 11.0])).numpy()
+        array([0.2, 0.4, 1. , 2. ], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        feature_range: tuple[float, float] = (0.0, 1.0),
+        *,
+        clip: bool = False,
+        missing: str = "mean",
+        indicator: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_choice("MinMax", "missing", missing, ("mean", "keep"))
+        low, high = (float(end) for end in feature_range)
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise InvalidArgument(f"feature_range is two finite, rising numbers. Received: {feature_range!r}.")
+        self.feature_range = (low, high)
+        self.clip = clip
+        self.missing = missing
+        self.indicator = indicator
+
+    def statistics(self) -> dict[str, Statistic]:
+        """The column's moments."""
+        return {"moments": Moments()}
+
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """Scale and offset, the finite range, and what missing becomes."""
+        moments = results["moments"].result()
+        usable(moments.count, "MinMax")
+        start, end = self.feature_range
+        with np.errstate(over="ignore", under="ignore"):
+            scale = (np.float64(end) - start) / divisor(np.float64(moments.max) - moments.min)
+            offset = start - moments.min * scale
+            fill = np.clip(moments.mean * scale + offset, start, end)
+        return scalars(
+            scale=scale,
+            offset=offset,
+            low=moments.min,
+            high=moments.max,
+            fill=fill,
+        )
+
+    def _restore(self, state: State) -> None:
+        with tf.init_scope():
+            self._scale = tf.Variable(state["scale"], trainable=False)
+            self._offset = tf.Variable(state["offset"], trainable=False)
+            self._low = tf.Variable(state["low"], trainable=False)
+            self._high = tf.Variable(state["high"], trainable=False)
+            self._fill = tf.Variable(state["fill"], trainable=False)
+
+    def compute(self, values: Any) -> Any:
+        """Scaled values in float64."""
+        values = tf.cast(values, tf.float64)
+        absent = tf.math.is_nan(values)
+        scaled = within_float32(bounded(values, self._low, self._high) * self._scale + self._offset)
+        if self.clip:
+            scaled = held(scaled, *np.array(self.feature_range))
+        # one NaN for all: a sign bit or payload that entered must not leave
+        scaled = tf.where(absent, self._fill if self.missing == "mean" else NAN, scaled)
+        return flagged(scaled, absent, self.indicator)
+
+    def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
+        """The scaled number, and its indicator."""
+        return flagged_features([Feature(name, columns)], name, columns, self.indicator)
+
+    def examples(self, dtype: str) -> list[Any]:
+        """Numbers of the range and beyond, and what is missing or extreme."""
+        low, high = float(self.state["low"]), float(self.state["high"])
+        return [low, high, low / 2 + high / 2, 2 * high - low, *super().examples(dtype)]
+
+    def inverse(self, values: Any) -> np.ndarray:
+        """Scaled values back to the column's unit, in float64; NaN where flagged or kept.
+
+        Args:
+            values: Scaled values of shape (rows,), or (rows, 2) with the indicator.
+        """
+        self.require_adapted()
+        return (unflagged(values, self.indicator) - self.state["offset"]) / self.state["scale"]
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration."""
+        return {
+            **super().get_config(),
+            "feature_range": self.feature_range,
+            "clip": self.clip,
+            "missing": self.missing,
+            "indicator": self.indicator,
+        }

@@ -1,0 +1,215 @@
+"""The rules of preprocessors: learning, odd values, the offline path."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from blocks.adapt import adapt
+from blocks.block import Preprocessor
+from blocks.data import read
+from blocks.data.raw import MISSING_INT, to_arrow, to_raw
+from blocks.errors import BlocksError, NotAdapted
+from blocks.preprocessors import Columns
+from blocks.testing.comparing import refused, require, rule, same, same_state
+from blocks.testing.rows import (
+    BATCH_SIZES,
+    CHUNKS,
+    ROWS,
+    Case,
+    Options,
+    batched,
+    call,
+    cut,
+    length,
+    repeat,
+    signature,
+    unlearned,
+    updated,
+)
+from blocks.transform import Transform
+
+ODD_ROWS = 48
+
+
+def preprocessor_case(block: Preprocessor, data: Any, options: Options) -> Case:
+    """The block adapted on its column or columns, after the rules of learning."""
+    if isinstance(block, Columns):
+        return _columns_case(block, data, options)
+    several = isinstance(data, tuple)
+    parts = data if several else (data,)
+    arrow = {f"x{i}" if several else "x": repeat(to_arrow(values)) for i, values in enumerate(parts)}
+    with rule(block, "raw_type takes the columns' types, and refuses what the block has no use for"):
+        types = {name: block.raw_type(values.type, name) for name, values in arrow.items()}
+    if block.learns:
+        _check_learning(block, next(iter(arrow.values())), options)
+    adapted = block.copy()
+    if not adapted.adapted:
+        adapted.adapt(next(iter(arrow.values())))
+    raw = tuple(to_raw(values, types[name], name) for name, values in arrow.items())  # type: ignore[arg-type]
+    return Case(adapted, raw if several else raw[0], arrow)
+
+
+def _columns_case(block: Columns, data: Any, options: Options) -> Case:
+    table = read(data).table()
+    table = table.take(np.arange(max(len(table), ROWS)) % len(table)).combine_chunks()
+
+    def learn(rows: int) -> Columns:
+        fresh = Columns.from_config({**block.get_config(), "raw": None})
+        adapt(fresh, None, read(pa.Table.from_batches(table.to_batches(max_chunksize=rows))), verbose=False)
+        return fresh
+
+    adapted = block.copy() if block.adapted else learn(len(table))
+    with rule(block, "adapting twice changes nothing"):
+        same_state(learn(len(table)).state, learn(len(table)).state)
+    arrow = {name: table.column(name).combine_chunks() for name in adapted.inputs}
+    raw = {name: to_raw(arrow[name], dtype, name) for name, dtype in adapted.inputs.items()}  # type: ignore[arg-type]
+    return Case(adapted, raw, arrow)
+
+
+def _check_learning(block: Preprocessor, values: pa.Array, options: Options) -> None:
+    raw = to_raw(values, block.raw_type(values.type, "x"))  # type: ignore[arg-type]
+    fresh = unlearned(block)
+    with rule(block, "use before adapt is refused with NotAdapted"):
+        require(not fresh.adapted, "a fresh block that calls itself adapted")
+        with refused(NotAdapted, otherwise="an answer"):
+            call(fresh, raw)
+    with rule(block, "statistics() gives new statistics each time"):
+        one, other = fresh.statistics(), fresh.statistics()
+        require(not any(one[name] is other[name] for name in one), "one twice")
+    with rule(block, "learn changes nothing: restore does"):
+        fresh.learn(updated(fresh, [values]))
+        require(not fresh.adapted and not fresh.state, "a block that learn has adapted")
+    whole = unlearned(block).adapt(values).state
+    with rule(block, "adapting twice changes nothing"):
+        again = unlearned(block).adapt(values)
+        same_state(whole, again.adapt(values).state)
+    for size in CHUNKS:
+        with rule(block, f"adapting in chunks (here of {size}) gives what adapting at once gives"):
+            same_state(whole, unlearned(block).adapt(cut(values, size)).state, options.chunk_tolerance)
+    with rule(block, "merged statistics of parts teach what the whole teaches, in either order"):
+        half = len(values) // 2
+        for order in (1, -1):
+            first, second = (updated(fresh, [part]) for part in (values[:half], values[half:])[::order])
+            for name, statistic in first.items():
+                statistic.merge(second[name])
+            same_state(whole, fresh.learn(first), options.chunk_tolerance)
+    with rule(block, "missing and infinite values spoil no statistic: what is learned stays finite"):
+        odd = [None] + ([float("nan"), float("inf"), -float("inf")] if pa.types.is_floating(values.type) else [])
+        state = unlearned(block).adapt([values, pa.array(odd, values.type)]).state
+        for name, value in state.items():
+            require(value.dtype.kind != "f" or bool(np.isfinite(value).all()), f"{name} = {value}")
+    with rule(block, "a column with no value at all is refused with an error of blocks, or gives usable features"):
+        empty = unlearned(block)
+        try:
+            empty.adapt(pa.nulls(8, values.type))
+        except BlocksError:
+            pass
+        else:
+            _require_features(empty, call(empty, raw), options.finite)
+    with rule(block, "a constant column gives usable features"):
+        present = values.drop_null()
+        constant = pa.array([present[0].as_py()] * 8, values.type)
+        learned = unlearned(block).adapt(constant)
+        features = call(learned, to_raw(constant, block.raw_type(values.type, "x")))  # type: ignore[arg-type]
+        _require_features(learned, features, options.finite)
+
+
+def check_odd_values(case: Case, options: Options) -> None:
+    """Missing, infinite, extreme and unseen values among usual ones."""
+    block = case.block
+    with rule(block, "missing, infinite and unseen values become finite features (or finite=False)"):
+        odd = _odd_rows(block, case.rows)
+        _require_features(block, call(block, odd), options.finite)
+    with rule(block, "a row's features do not depend on the other rows of its batch"):
+        usual = keras.tree.map_structure(lambda value: value[:24], case.rows)
+        mixed = keras.tree.map_structure(lambda one, other: np.concatenate([one, other]), usual, odd)
+        whole = call(block, mixed)
+        same(call(block, usual), keras.tree.map_structure(lambda value: value[: length(usual)], whole))
+        function = tf.function(lambda values: block(values), input_signature=[signature(mixed)])
+        for size in (1, 7, 8, 17):
+            same(whole, batched(function, mixed, size), 0.0, f"odd values at batch size {size}")
+    if any(value.dtype == np.float64 for value in keras.tree.flatten(case.rows)) and not isinstance(block, Columns):
+        with rule(block, "columns of float32 are computed in float64 too, so the batch size does not matter"):
+            narrow = keras.tree.map_structure(lambda value: value[:18].astype("f4"), case.rows)
+            for size in BATCH_SIZES:
+                same(call(block, narrow), batched(block, narrow, size), 0.0, f"at batch size {size}")
+
+
+def check_offline(case: Case) -> None:
+    """What fills a store, `Transform`, against the layer that is exported."""
+    block, arrow = case.block, case.columns
+    assert arrow is not None
+    with rule(block, "the offline path (blocks.transform) gives the layer's bits, nulls and dictionaries included"):
+        rows = {name: pa.concat_arrays([values, pa.nulls(3, values.type)]) for name, values in arrow.items()}
+        columns: Any = block
+        if not isinstance(block, Columns):
+            names = tuple(rows)
+            columns = Columns({names[0] if len(names) == 1 else names: block.copy()})
+            columns.bind(pa.schema([(name, values.type) for name, values in rows.items()]))
+        raw = {name: to_raw(rows[name], dtype, name) for name, dtype in columns.inputs.items()}
+        expected = call(columns, raw)
+        transform = Transform(columns)
+        coded = {n: v.dictionary_encode() if pa.types.is_string(v.type) else v for n, v in rows.items()}
+        for form in (rows, coded):
+            same(expected, transform(pa.record_batch(form)), 0.0)
+        found = [transform(pa.record_batch(rows).slice(start, 7)) for start in range(0, len(raw[next(iter(raw))]), 7)]
+        same(expected, {name: np.concatenate([part[name] for part in found]) for name in expected}, 0.0, "in chunks")
+        if not isinstance(block, Columns):
+            alone = tuple(raw.values())
+            features = call(block, alone if len(alone) > 1 else alone[0])
+            packed = next(iter(expected.values()))
+            same(features, packed if features.ndim == packed.ndim else packed[:, 0], 0.0, "packed by Columns")
+
+
+def _odd_rows(block: Any, rows: Any) -> Any:
+    """Rows of missing, extreme and unseen values."""
+    if isinstance(block, Columns):
+        first = {column: lane.blocks[0] for lane in block.lanes for column in lane.columns}
+        return {name: _odd_column(first[name], values, place) for place, (name, values) in enumerate(rows.items())}
+    if isinstance(rows, tuple):
+        return tuple(_odd_column(block, values, place) for place, values in enumerate(rows))
+    return _odd_column(block, rows, 0)
+
+
+def _odd_column(block: Preprocessor, values: np.ndarray, place: int) -> np.ndarray:
+    dtype = "string" if values.dtype == object else values.dtype.name
+    odd: list[Any] = {"string": [""], "int64": [MISSING_INT, -1, np.iinfo(np.int64).max]}.get(
+        dtype, [float("nan"), float("inf"), -float("inf"), 1e30, 1e-40, -1e-40]
+    )
+    odd = [*odd, *Preprocessor.examples(block, dtype), *block.examples(dtype)]
+    # each column at its own pace, so that odd values meet others
+    picked = [odd[(place + row * (1 + place)) % len(odd)] for row in range(ODD_ROWS)]
+    return np.array(picked, values.dtype)
+
+
+def _require_features(block: Any, features: Any, finite: bool) -> None:
+    """Features as `outputs`, `entry` or `spec` declare them."""
+    if isinstance(block, Columns):
+        spec = block.spec
+        require(list(features) == list(spec), f"entries {list(features)}, declared {list(spec)}")
+        declared = {name: (entry.shape, entry.dtype, entry.features) for name, entry in spec.items()}
+    else:
+        entry, outputs = block.entry("x", ("x",)), block.outputs("x", ("x",))
+        dtype = "float32" if outputs[0].cardinality is None else "int32"
+        shape: tuple[int, ...] = (len(outputs),) if len(outputs) > 1 else ()
+        declared = {
+            "x": (shape, dtype, tuple(outputs)) if entry is None else (entry.shape, entry.dtype, entry.features)
+        }
+        features = {"x": features}
+    for name, (shape, dtype, columns) in declared.items():
+        values = features[name]
+        found = f"{values.dtype.name} {values.shape[1:]}, declared {dtype} {shape}"
+        require(values.dtype == dtype and values.shape[1:] == tuple(shape), found)
+        if dtype == "float32" and finite:
+            bad = values[~np.isfinite(values)]
+            require(not len(bad), f"{bad[:1]} in {name!r}")
+        if dtype == "int32":
+            flat = values.reshape(len(values), -1)
+            for position in range(flat.shape[1]):
+                top = columns[position if len(columns) > 1 else 0].cardinality
+                ids = flat[:, position]
+                bad = ids[(ids < 0) | (ids >= top)]
+                require(not len(bad), f"id {bad[:1]} of {top}")

@@ -1,0 +1,119 @@
+"""The rules of what is trained: feature extractors and heads."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from blocks.block import FeatureExtractor, Head
+from blocks.data.raw import is_text, to_arrow
+from blocks.errors import BadTarget, InvalidArgument
+from blocks.features import FeatureSpec
+from blocks.testing.comparing import refused, require, rule, same, same_state
+from blocks.testing.rows import (
+    CHUNKS,
+    Case,
+    Options,
+    call,
+    cut,
+    plain,
+    repeat,
+    tile,
+    to_arrays,
+    to_tensors,
+    unlearned,
+    updated,
+)
+
+
+def extractor_case(block: FeatureExtractor, data: Any, options: Options) -> Case:
+    """The extractor built on features, after the rules of training."""
+    extractor = block.copy()
+    given = dict(data) if isinstance(data, Mapping) else np.asarray(data)
+    rows = keras.tree.map_structure(lambda value: tile(np.asarray(value)), given)
+    with rule(block, "an extractor returns one float tensor of shape (batch, width)"):
+        result = call(extractor, rows)
+        require(isinstance(result, np.ndarray) and result.ndim == 2 and result.dtype.kind == "f", f"{result!r:.100}")
+        require(not options.finite or bool(np.isfinite(result).all()), "values that are not finite")
+    with rule(block, "at inference nothing is random"):
+        same(result, call(extractor, rows))
+    _check_gradients(extractor, lambda: tf.reduce_mean(tf.square(extractor(to_tensors(rows), training=True))))
+    with rule(block, "a built extractor refuses other features"):
+        if extractor.spec is not None:
+            other = FeatureSpec(dict(list(extractor.spec.items())[1:]))
+            with refused(InvalidArgument, otherwise="bind took them"):
+                extractor.bind(other)
+    return Case(extractor, rows)
+
+
+def head_case(block: Head, data: Any, options: Options) -> Case:
+    """The head adapted on its target, after the rules of learning, encoding and training."""
+    representation, given = data
+    rows = tile(np.asarray(representation, np.float32))
+    target = repeat(to_arrow(given, block.target))
+    whole = unlearned(block).learn(updated(block, [target]))
+    for size in CHUNKS:
+        with rule(block, f"learning the target in chunks (here of {size}) gives what learning at once gives"):
+            same_state(whole, unlearned(block).learn(updated(block, cut(target, size))), options.chunk_tolerance)
+    with rule(block, "a target with no usable value is refused with BadTarget"):
+        nothing = updated(block, [pa.nulls(8, target.type)])
+        with refused(BadTarget, otherwise="learned from nothing"):
+            unlearned(block).learn(nothing)
+    head = block.copy()
+    if not head.adapted:
+        head.restore(whole)
+    with rule(block, "encode gives (rows,) targets and (rows,) booleans, whatever the chunks or dictionaries"):
+        encoded, usable = head.encode(target)
+        require(encoded.shape == usable.shape == (len(target),) and usable.dtype == bool, f"{encoded.shape}, {usable}")
+        parts = [head.encode(part) for part in cut(target, 5)]
+        same(encoded, np.concatenate([part[0] for part in parts]))
+        same(usable, np.concatenate([part[1] for part in parts]))
+        if is_text(target.type):
+            same((encoded, usable), tuple(head.encode(target.dictionary_encode())))
+        null, found = head.encode(pa.nulls(2, target.type))
+        require(not found.any() and null.dtype == encoded.dtype, "a usable null, or another dtype")
+        require(head.encode(pa.array([], pa.null()))[0].dtype == encoded.dtype, "another dtype of no rows")
+    with rule(block, "encoding is JSON-able, and equal for a copy"):
+        require(plain(head.encoding) == plain(head.copy().encoding), "two encodings")
+    with rule(block, "weigh gives None or finite float32 weights of shape (rows,), none negative"):
+        weights = head.weigh(encoded[usable])
+        if weights is not None:
+            require(
+                weights.shape == (usable.sum(),) and weights.dtype == np.float32, f"{weights.dtype} {weights.shape}"
+            )
+            require(bool(np.isfinite(weights).all() and (weights >= 0).all()), str(weights))
+    good, truth = rows[: len(usable)][usable], encoded[usable]
+    with rule(block, "the loss is finite, and comes back from its configuration"):
+        loss = head.default_loss()
+        value = float(loss(truth, head(good)))
+        twin = keras.losses.deserialize(plain(keras.losses.serialize(loss)))
+        require(np.isfinite(value) and float(twin(truth, head(good))) == value, f"{value} and {twin!r}")
+    with rule(block, "metrics are fresh at every call, and finite"):
+        one, other = head.default_metrics(), head.default_metrics()
+        require(bool(one) and not any(a is b for a in one for b in other), "shared ones")
+        for metric in one:
+            metric.update_state(truth, head(good))
+            result = keras.tree.flatten(metric.result())
+            require(all(np.isfinite(np.asarray(value)).all() for value in result), f"{metric.name} {result}")
+    with rule(block, "answer names tensors of shape (batch, ...)"):
+        answers = to_arrays(head.answer(head(rows)))
+        require(bool(answers) and all(len(value) == len(rows) for value in answers.values()), str(list(answers)))
+        finite = all(np.isfinite(value).all() for value in answers.values() if value.dtype.kind == "f")
+        require(finite or not options.finite, "values that are not finite")
+    _check_gradients(head, lambda: loss(truth, head(good, training=True)))
+    return Case(head, rows)
+
+
+def _check_gradients(block: Any, loss: Callable[[], Any]) -> None:
+    with rule(block, "finite gradients reach every trainable weight"):
+        with tf.GradientTape() as tape:
+            value = loss()
+        weights = block.trainable_variables
+        require(bool(weights) or not block.variables, "no trainable weight")
+        for weight, gradient in zip(weights, tape.gradient(value, [w.value for w in weights]), strict=True):
+            require(gradient is not None, f"none at {weight.path}")
+            dense = tf.convert_to_tensor(gradient).numpy()
+            require(bool(np.isfinite(dense).all()), f"one that is not finite at {weight.path}")

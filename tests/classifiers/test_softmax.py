@@ -1,0 +1,135 @@
+"""Softmax: classes, encoding, weights, against scikit-learn and NumPy."""
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils.class_weight import compute_class_weight
+
+from blocks.classifiers import Softmax
+from blocks.errors import BadTarget, InvalidArgument, NotAdapted, SchemaMismatch
+
+
+def adapted(values, **options):
+    head = Softmax("label", **options)
+    statistics = head.statistics()
+    statistics["counts"].update(values if isinstance(values, pa.Array) else pa.array(values))
+    head.restore(head.learn(statistics))
+    return head
+
+
+TARGETS = st.one_of(
+    st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=3), min_size=2),
+    st.lists(st.integers(-(2**53), 2**53), min_size=2),
+    st.lists(st.booleans(), min_size=2),
+    st.lists(st.floats(-1e300, 1e300, allow_subnormal=False), min_size=2),
+).filter(lambda values: len(set(values)) > 1)
+
+
+@given(TARGETS)
+@settings(max_examples=60, deadline=None)
+def test_encodes_as_scikit_learn_does(values):
+    head = adapted(values)
+    encoded, usable = head.encode(pa.array(values))
+    assert usable.all()
+    assert encoded.dtype == np.int32
+    # the classes stand in ascending order, strings by code point, as Python and NumPy have it
+    assert (
+        encoded.tolist()
+        == LabelEncoder().fit_transform(np.array(values, object if isinstance(values[0], str) else None)).tolist()
+    )
+    assert [head.classes[i] for i in encoded] == values
+    assert all(type(name) is type(values[0]) for name in head.classes)
+
+
+def test_missing_and_unseen_are_marked():
+    head = adapted(["b", "a", None, "", "b"])
+    assert head.classes == ["a", "b"]
+    encoded, usable = head.encode(pa.array(["a", None, "c", "", "b"]))
+    assert encoded.tolist() == [0, -1, -1, -1, 1]
+    assert usable.tolist() == [True, False, False, False, True]
+    floats = adapted([1.5, 2.5, float("nan")])
+    assert floats.encode(pa.array([2.5, float("nan"), None, 3.0]))[0].tolist() == [1, -1, -1, -1]
+
+
+def test_dictionary_encoded_targets_with_repeated_and_null_values():
+    head = adapted(["a", "b"])
+    coded = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 2, 3]), pa.array(["b", None, "a", "zz"]))
+    assert head.encode(coded)[0].tolist() == [1, -1, -1, 0, -1]
+
+
+def test_numbers_are_matched_over_types():
+    head = adapted([0, 1])
+    for kind in (pa.int8(), pa.uint64(), pa.float32(), pa.bool_()):
+        assert head.encode(pa.array([1, 0], pa.int8()).cast(kind))[0].tolist() == [1, 0]
+    booleans = adapted([False, True])
+    assert booleans.classes == [False, True]
+    assert booleans.encode(pa.array([1, 0]))[0].tolist() == [1, 0]
+
+
+def test_priors_and_balanced_weights_equal_scikit_learn():
+    values = ["a"] * 7 + ["b"] * 2 + ["c"]
+    head = adapted(values, class_weight="balanced")
+    expected = compute_class_weight("balanced", classes=np.array(head.classes), y=values)
+    assert np.allclose(head.weigh(np.arange(3)), expected, rtol=1e-7)
+    assert head.priors.tolist() == [0.7, 0.2, 0.1]
+    named = adapted(values, class_weight={"c": 5.0})
+    assert named.weigh(np.array([2, 0, 2], "int32")).tolist() == [5.0, 1.0, 5.0]
+    assert adapted(values).weigh(np.array([0])) is None
+
+
+def test_class_weights_of_any_key_survive_the_configuration():
+    for head in (adapted([0, 1], class_weight={1: 3.0}), adapted([True, False], class_weight={True: 3.0})):
+        twin = Softmax.from_config(keras.saving.deserialize_keras_object(
+            keras.saving.serialize_keras_object(head)).get_config())  # fmt: skip
+        assert twin.weigh(np.array([0, 1])).tolist() == [1.0, 3.0]
+        assert twin.classes == head.classes
+
+
+def test_given_classes_keep_their_order_and_may_be_absent():
+    head = adapted(["no", "yes", "yes"], classes=["yes", "no", "perhaps"])
+    assert head.classes == ["yes", "no", "perhaps"]
+    assert head.priors.tolist() == pytest.approx([2 / 3, 1 / 3, 0.0])
+    assert Softmax("label", classes=[1, 0]).adapted
+
+
+def test_probabilities_are_a_softmax_of_a_dense_layer():
+    head = adapted(["a", "b", "c"])
+    values = np.random.default_rng(0).normal(size=(9, 4)).astype("float32")
+    found = head(values).numpy()
+    logits = values.astype(np.float64) @ head.logits.kernel.numpy() + head.logits.bias.numpy()
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert np.allclose(found, expected, atol=1e-6)
+    assert head.compute_output_spec(keras.KerasTensor((None, 4))).shape == (None, 3)
+    half = Softmax("label", classes=[0, 1], dtype="mixed_float16")
+    assert half(values).dtype == "float32"
+
+
+def test_the_loss_is_the_cross_entropy():
+    head = adapted(["a", "b", "c"])
+    probabilities = np.random.default_rng(1).dirichlet([1, 1, 1], 20).astype("float32")
+    target = np.random.default_rng(2).integers(0, 3, 20)
+    loss = float(head.default_loss()(target, probabilities))
+    assert loss == pytest.approx(-np.log(probabilities[np.arange(20), target]).mean(), rel=1e-5)
+
+
+def test_errors_say_the_rule():
+    with pytest.raises(BadTarget, match=r"two classes or more. Received: 'label' with 'a' \(1 of 3 missing\)"):
+        adapted(["a", "a", None])
+    with pytest.raises(BadTarget, match=r"'label' with no usable value \(2 of 2 missing\)"):
+        adapted(pa.nulls(2, pa.string()))
+    with pytest.raises(BadTarget, match=r"10,000 classes at most. Received: 'label' with 20,000 distinct values"):
+        adapted(np.arange(20_000))
+    with pytest.raises(InvalidArgument, match=r"class_weight is None, 'balanced' or a dict. Received: 'equal'"):
+        Softmax("label", class_weight="equal")
+    with pytest.raises(InvalidArgument, match=r"unusable is 'error' or 'skip'. Received: 'drop'"):
+        Softmax("label", unusable="drop")
+    with pytest.raises(NotAdapted, match=r"Softmax .* has not been adapted"):
+        _ = Softmax("label").classes
+    with pytest.raises(SchemaMismatch, match=r"has classes of type string.* Received: a column of type int64. Cast it"):
+        adapted(["a", "b"]).encode(pa.array([1]))
+    with pytest.raises(BadTarget, match=r"A class is a string, a number or a boolean"):
+        Softmax("label", classes=[("a",), ("b",)])

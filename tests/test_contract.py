@@ -1,0 +1,287 @@
+"""Every block against the contract of blocks, by one table: a new block is one row of `TABLE`."""
+
+import importlib
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+from blocks import classifiers, feature_extractors, postprocessors, preprocessors, regressors
+from blocks.block import FeatureExtractor, Postprocessor, Preprocessor, Regressor
+from blocks.features import Feature, FeatureSpec
+from blocks.statistics import Moments
+from blocks.testing import check_block
+
+RANDOM = np.random.default_rng(0)
+
+NUMBERS = [*RANDOM.normal(40.0, 12.0, 40).tolist(), None, -3.0, 0.0]
+SKEWED = [*np.exp(RANDOM.normal(3.0, 2.0, 40)).tolist(), None, 0.0, -0.5]
+TOKENS = ["rome", "oslo", None, "rome", "new\nline", "\u2028", "\x00", "\N{GRINNING FACE}", "", "Zürich"]
+INTEGERS = [7, 7, -1, None, 1 << 40, 0]
+TABLE_ROWS = {"a": NUMBERS, "b": SKEWED, "c": (TOKENS * 5)[: len(NUMBERS)], "d": (INTEGERS * 8)[: len(NUMBERS)]}
+
+SPEC = FeatureSpec.pack(
+    [
+        Feature("a", ("a",)),
+        Feature("b", ("b",)),
+        Feature("c", ("c",), 7),
+        Feature("d", ("d",), 200),
+        Feature("e", ("e",), 3),
+    ]
+)
+FEATURES = {
+    "numeric": RANDOM.normal(size=(30, 2)).astype("float32"),
+    "categorical": np.stack([RANDOM.integers(0, top, 30) for top in (7, 200, 3)], axis=1).astype("int32"),
+}
+PLAIN = RANDOM.normal(size=(30, 5)).astype("float32")
+PROBABILITIES = RANDOM.dirichlet([1.0, 1.0, 1.0], 40).astype("float32")
+CLASSES = RANDOM.integers(0, 3, 40).astype("int32")
+
+# name: (the block's factory, data as check_block takes it, its options)
+TABLE = {
+    "Standardize": (lambda: preprocessors.Standardize(), NUMBERS, {}),
+    "Standardize, indicator": (lambda: preprocessors.Standardize(indicator=True), NUMBERS, {}),
+    "Standardize, keep": (lambda: preprocessors.Standardize(missing="keep"), NUMBERS, {"finite": False}),
+    "Standardize, float32": (lambda: preprocessors.Standardize(), pa.array(NUMBERS, pa.float32()), {}),
+    "Standardize, booleans": (lambda: preprocessors.Standardize(), [True, False, None, True], {}),
+    "Log1p": (lambda: preprocessors.Log1p(), SKEWED, {"finite": False}),
+    "Log1p, signed": (lambda: preprocessors.Log1p(signed=True), NUMBERS, {"finite": False}),
+    "Impute, mean": (lambda: preprocessors.Impute(), NUMBERS, {"finite": False}),
+    "Impute, median": (lambda: preprocessors.Impute("median", indicator=True), NUMBERS, {"finite": False}),
+    "Impute, most frequent": (lambda: preprocessors.Impute("most_frequent"), INTEGERS, {"finite": False}),
+    "Impute, constant": (lambda: preprocessors.Impute("constant", fill_value=-1.0), NUMBERS, {"finite": False}),
+    "Vocabulary": (lambda: preprocessors.Vocabulary(), TOKENS, {"chunk_tolerance": 0.0}),
+    "Vocabulary, limits": (lambda: preprocessors.Vocabulary(min_count=2, top_k=3, num_oov_indices=4), TOKENS, {}),
+    "Vocabulary, no oov": (lambda: preprocessors.Vocabulary(num_oov_indices=0), TOKENS, {}),
+    "Vocabulary, integers": (lambda: preprocessors.Vocabulary(num_oov_indices=3), INTEGERS, {}),
+    "Vocabulary, binary": (lambda: preprocessors.Vocabulary(), pa.array([b"\xff", b"a\x00", None, b"\xff"]), {}),
+    "Vocabulary, given": (lambda: preprocessors.Vocabulary(vocabulary=["oslo", "rome\r"]), TOKENS, {}),
+    "Columns": (
+        lambda: preprocessors.Columns(
+            {
+                "a": (
+                    preprocessors.Standardize(indicator=True),
+                    [preprocessors.Impute("median"), preprocessors.Standardize()],
+                ),
+                "b": [preprocessors.Log1p(signed=True), preprocessors.Standardize()],
+                "c": preprocessors.Vocabulary(min_count=2),
+                "d": preprocessors.Vocabulary(num_oov_indices=2),
+            }
+        ),
+        TABLE_ROWS,
+        {},
+    ),
+    "MLP, one tensor": (lambda: feature_extractors.MLP([8, 4]), PLAIN, {}),
+    "MLP": (lambda: feature_extractors.MLP([8, 4], spec=SPEC), FEATURES, {}),
+    "MLP, all options": (
+        lambda: feature_extractors.MLP(
+            [6, 6], spec=SPEC, dropout=0.5, normalization="batch", residual=True, embedding_dim=4
+        ),
+        FEATURES,
+        {},
+    ),
+    "MLP, layer norm": (
+        lambda: feature_extractors.MLP([6], spec=SPEC, normalization="layer", activation="gelu"),
+        FEATURES,
+        {},
+    ),
+    "Keras, layer": (lambda: feature_extractors.Keras(keras.layers.Dense(3), spec=SPEC), FEATURES, {}),
+    "Keras, model": (
+        lambda: feature_extractors.Keras(
+            keras.Sequential([keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.2)]), inputs="numeric", spec=SPEC
+        ),
+        FEATURES,
+        {},
+    ),
+    "Softmax, strings": (lambda: classifiers.Softmax("y"), (PLAIN, ["no", "yes", None, "perhaps"] * 12), {}),
+    "Softmax, integers": (lambda: classifiers.Softmax("y", class_weight="balanced"), (PLAIN, [0, 1, 1, 5] * 12), {}),
+    "Softmax, booleans": (
+        lambda: classifiers.Softmax("y", class_weight={True: 3.0}),
+        (PLAIN, [True, False, None] * 16),
+        {},
+    ),
+    "Softmax, given": (
+        lambda: classifiers.Softmax("y", classes=["b", "a", "c"]),
+        (PLAIN, ["a", "b", "b", None] * 12),
+        {},
+    ),
+    "Mean, mse": (lambda: regressors.Mean("y"), (PLAIN, [1e9, 1e9 + 1, None, 1e9 + 3] * 12), {}),
+    "Mean, mae": (lambda: regressors.Mean("y", loss="mae"), (PLAIN, NUMBERS[:40]), {}),
+    "Mean, huber": (lambda: regressors.Mean("y", loss="huber"), (PLAIN, [1, 2, None, 7] * 12), {}),
+    "Labels": (lambda: postprocessors.Labels(classes=["x", "y", "z"]), {"probabilities": PROBABILITIES}, {}),
+    "Labels, integers": (lambda: postprocessors.Labels(classes=[3, 1, 2]), {"probabilities": PROBABILITIES}, {}),
+    "Temperature": (lambda: postprocessors.Temperature(), ({"probabilities": PROBABILITIES}, CLASSES), {}),
+}
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
+def test_contract(row):
+    make, data, options = row
+    check_block(make(), data, **options)
+
+
+def test_every_public_block_has_a_row():
+    checked = {type(make()).__name__ for make, _, _ in TABLE.values()}
+    packages = ("preprocessors", "feature_extractors", "classifiers", "regressors", "postprocessors")
+    public = {name for package in packages for name in importlib.import_module(f"blocks.{package}").__all__}
+    assert public == checked
+
+
+def test_an_adapted_block_is_left_as_it_is():
+    block = preprocessors.Standardize().adapt([1.0, 2.0, 4.0])
+    state = block.state
+    check_block(block, NUMBERS)
+    assert block.state == state
+
+
+# -- the checker finds what is broken ----------------------------------------------------------------------------------
+
+serializable = keras.saving.register_keras_serializable(package="tests")
+
+
+@serializable
+class Float32Exp(Preprocessor):
+    def compute(self, values):
+        return tf.exp(tf.cast(values, tf.float32) / 100.0)
+
+
+@serializable
+class Forgetful(Preprocessor):
+    def statistics(self):
+        return {"moments": Moments()}
+
+    def learn(self, results):
+        return {"mean": np.nan_to_num(results["moments"].result().mean)}
+
+    def restore(self, state):
+        super().restore(state)
+        self.mean = float(state["mean"])
+
+    def load_own_variables(self, store):
+        pass
+
+    def compute(self, values):
+        values = tf.cast(values, tf.float64)
+        return tf.where(tf.math.is_finite(values), values - self.mean, 0.0)
+
+
+@serializable
+class ChunkCounter(Preprocessor):
+    def statistics(self):
+        return {"moments": Moments()}
+
+    def learn(self, results):
+        self.chunks = getattr(self, "chunks", 0) + 1
+        self._state = {"count": np.float64(self.chunks)}
+        return {"count": np.float64(results["moments"].result().count)}
+
+    def compute(self, values):
+        return tf.cast(values, tf.float64)
+
+
+@serializable
+class NeedsPickle(Preprocessor):
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def compute(self, values):
+        return tf.cast(values, tf.float64) * self.factor
+
+
+class Unregistered(Preprocessor):
+    def compute(self, values):
+        return tf.cast(values, tf.float64)
+
+
+@serializable
+class SeesTheBatch(Preprocessor):
+    def compute(self, values):
+        values = tf.where(tf.math.is_finite(tf.cast(values, tf.float64)), tf.cast(values, tf.float64), 0.0)
+        return values - tf.reduce_mean(values)
+
+
+@serializable
+class DropsAnswers(Postprocessor):
+    def call(self, inputs):
+        return {"best": tf.argmax(inputs["probabilities"], axis=-1)}
+
+
+@serializable
+class Noisy(FeatureExtractor):
+    def build(self, input_shape):
+        self.dense = keras.layers.Dense(3)
+        self.dense.build(input_shape)
+        self.built = True
+
+    def call(self, inputs):
+        return self.dense(inputs) + keras.random.normal((3,))
+
+    def compute_output_shape(self, input_shape):
+        return (None, 3)
+
+
+@serializable
+class Dead(FeatureExtractor):
+    def build(self, input_shape):
+        self.dense = keras.layers.Dense(3)
+        self.dense.build(input_shape)
+        self.unused = self.add_weight((2,))
+        self.built = True
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return (None, 3)
+
+
+@serializable
+class LeaksNan(Regressor):
+    def __init__(self, target, **kwargs):
+        super().__init__(target, **kwargs)
+
+    def statistics(self):
+        return {"moments": Moments()}
+
+    def learn(self, results):
+        return {"mean": np.float64(results["moments"].result().mean)}
+
+    encoding = property(lambda self: {"kind": "number"})
+
+    def encode(self, target):
+        values = target.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        return values, np.isfinite(values)
+
+    def default_loss(self):
+        return keras.losses.MeanSquaredError()
+
+    def default_metrics(self):
+        return []
+
+    def answer(self, predictions):
+        return {"prediction": predictions}
+
+
+@pytest.mark.parametrize(
+    ("make", "data", "rule"),
+    [
+        (Float32Exp, NUMBERS, "Float32Exp: the batch size does not matter"),
+        (Forgetful, NUMBERS, "Forgetful: a .keras file brings back the block"),
+        (ChunkCounter, NUMBERS, "ChunkCounter: learn changes nothing"),
+        (lambda: NeedsPickle(np.array([2.0])), NUMBERS, "NeedsPickle: get_config survives JSON"),
+        (Unregistered, NUMBERS, "Unregistered: the class is registered"),
+        (SeesTheBatch, NUMBERS, "SeesTheBatch: the batch size does not matter"),
+        (DropsAnswers, {"probabilities": PROBABILITIES}, "DropsAnswers: answers that come in go out"),
+        (Noisy, PLAIN, "Noisy: at inference nothing is random"),
+        (Dead, PLAIN, "Dead: finite gradients reach every trainable weight. Found: none at .*variable"),
+        (lambda: LeaksNan("y"), (PLAIN, NUMBERS[:40]), "LeaksNan: a target with no usable value is refused"),
+        (lambda: preprocessors.Log1p(), SKEWED, "Log1p: missing, infinite and unseen values become finite features"),
+    ],
+    ids=lambda value: value.partition(":")[0] if isinstance(value, str) else "",
+)
+def test_what_is_broken_is_named(make, data, rule):
+    with pytest.raises(AssertionError, match=rule):
+        check_block(make(), data)

@@ -1,0 +1,142 @@
+"""The import order of DESIGN.md: every module imports only from modules above it, and light things stay light."""
+
+import ast
+import json
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import blocks
+
+ROOT = Path(blocks.__file__).parent
+
+# each line imports only from lines above it; packages and modules of one line never import each other
+ORDER = [
+    {"errors"},
+    {"statistics"},
+    {"data"},
+    {"features", "progress"},
+    {"block"},
+    {"preprocessors", "feature_extractors", "classifiers", "regressors", "postprocessors"},
+    {"transform", "core"},
+    {"road", "adapt"},
+    {"store"},
+    {"feed", "calibrate"},
+    {"export", "predict"},
+    {"evaluate"},
+    {"model"},
+    {"testing"},
+    {"serving"},
+    {"runs"},
+    {"cli"},
+    {"__main__"},
+]
+LINE = {unit: line for line, units in enumerate(ORDER) for unit in units}
+
+WITHOUT_KERAS = ("errors", "statistics", "data", "features", "progress", "store")
+WITHOUT_TENSORFLOW = (*WITHOUT_KERAS[:-1], "block", "core", "feature_extractors", "classifiers", "regressors")
+
+
+def modules():
+    for file in sorted(ROOT.rglob("*.py")):
+        parts = file.relative_to(ROOT.parent).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), ast.parse(file.read_text())
+
+
+MODULES = dict(modules())
+
+
+def unit(module):
+    return module.partition(".")[2].partition(".")[0]
+
+
+def imported(tree):
+    """Every imported module with whether it is imported inside a function, type checking apart."""
+    unchecked = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    functions = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in unchecked or not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        for alias in node.names:
+            name = alias.name
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, "imports are absolute"
+                inside = f"{node.module}.{alias.name}"
+                name = inside if inside in MODULES else node.module
+            yield name, id(node) in functions
+
+
+IMPORTS = {module: list(imported(tree)) for module, tree in MODULES.items()}
+
+
+def of_blocks(module):
+    return [(name, lazy) for name, lazy in IMPORTS[module] if name.split(".")[0] == "blocks"]
+
+
+def libraries(module):
+    return {name.split(".")[0] for name, _ in IMPORTS[module]}
+
+
+def test_every_module_has_a_place_in_the_order():
+    unknown = {unit(module) for module in MODULES} - set(LINE) - {""}
+    assert not unknown, f"add {sorted(unknown)} to ORDER, where they belong"
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if unit(module)])
+def test_a_module_imports_only_from_above(module):
+    for name, _ in of_blocks(module):
+        above = LINE[unit(name)] < LINE[unit(module)] or unit(name) == unit(module)
+        assert above, f"{module} imports {name}, which is not above it"
+
+
+def test_no_cycle_of_modules():
+    graph = {module: {name for name, _ in of_blocks(module)} - {module} for module in MODULES}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if unit(module) not in ("", "cli")])
+def test_blocks_are_imported_in_a_function_only_to_keep_tensorflow_away(module):
+    for name, lazy in of_blocks(module):
+        if lazy:
+            assert "tensorflow" in libraries(name), f"{module} imports {name} inside a function"
+            assert unit(name) == unit(module), f"{module} imports {name} inside a function"
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if unit(module) in WITHOUT_TENSORFLOW])
+def test_backend_free_modules_never_import_tensorflow(module):
+    assert "tensorflow" not in libraries(module), module
+    if unit(module) in WITHOUT_KERAS:
+        assert "keras" not in libraries(module), module
+
+
+def loaded_after(statement):
+    code = (
+        f"import json, sys; {statement}; print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_import_blocks_loads_nothing_heavy():
+    heavy = {"tensorflow", "keras", "numpy", "pyarrow", "h5py", "sklearn", "polars", "pandas"}
+    assert not loaded_after("import blocks; blocks.__version__") & heavy
+
+
+def test_statistics_data_and_store_load_without_keras_and_tensorflow():
+    heavy = {"tensorflow", "keras", "sklearn", "polars", "matplotlib"}  # pyarrow.dataset loads pandas by itself
+    assert (
+        not loaded_after("import blocks.errors, blocks.statistics, blocks.data, blocks.features, blocks.store") & heavy
+    )
