@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import Block, Head
+from blocks.block import Block, Head, Preprocessor
 from blocks.data import Source
 from blocks.data.raw import to_raw
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
@@ -23,7 +23,7 @@ from blocks.preprocessors import Columns
 from blocks.preprocessors.columns import Lane
 from blocks.progress import Progress
 from blocks.statistics import Statistic, Summary, update_columns
-from blocks.transform import encode, is_coded, positions, traced
+from blocks.transform import encode, is_coded, observing, positions
 
 CHUNK_ROWS = 65_536
 
@@ -36,7 +36,7 @@ class _Task:
 
     key: str
     block: Any
-    column: str
+    columns: tuple[str, ...]
     statistics: dict[str, Statistic]
     values: Callable[[pa.RecordBatch], pa.Array]
 
@@ -132,13 +132,13 @@ def check_target(columns: Columns, head: Head | None, schema: pa.Schema | None) 
 def _wave(columns: Columns, head: Head | None, learned: set[int], initial: Summary | None) -> list[_Task]:
     tasks = []
     if head is not None:
-        tasks.append(_Task("target", head, head.target, head.statistics(), lambda chunk: chunk.column(head.target)))
+        tasks.append(_Task("target", head, (head.target,), head.statistics(), lambda chunk: chunk.column(head.target)))
     for lane in columns.lanes:
         for depth, block in enumerate(lane.blocks):
             if block.learns and id(block) not in learned:
                 key = f"{lane.name}/{depth}:{type(block).__name__}"
                 values = _values(lane, depth, columns.inputs)
-                tasks.append(_Task(key, block, lane.columns[0], block.statistics(), values))
+                tasks.append(_Task(key, block, lane.columns, block.statistics(), values))
                 break
     if initial is not None:
         wanted = {f"{task.key}/{name}": (task, name) for task in tasks for name in task.statistics}
@@ -153,31 +153,34 @@ def _wave(columns: Columns, head: Head | None, learned: set[int], initial: Summa
 
 
 def _values(lane: Lane, depth: int, inputs: Mapping[str, str]) -> Callable[[pa.RecordBatch], pa.Array]:
-    """From a chunk to the values that the block at `depth` of a lane reads."""
-    column = lane.columns[0]
-    if len(lane.columns) > 1:
-        raise InvalidArgument(f"A block of several columns that learns is not supported yet. Received: {lane.name!r}.")
-    if depth == 0:
-        return lambda chunk: chunk.column(column)
-    before = traced([lane], dict(inputs), until=depth, rounded=False)
-    if is_coded(lane, dict(inputs)):
+    """From a chunk to the values that the statistics of the block at `depth` of a lane are of."""
+    block = lane.blocks[depth]
+    if depth == 0 and len(lane.columns) == 1 and type(block).observed is Preprocessor.observed:
+        return lambda chunk: chunk.column(lane.columns[0])
+    observe = observing(lane, depth, dict(inputs))
+    if is_coded(lane, dict(inputs)) and block.observes_rows:
 
         def of_distinct(chunk: pa.RecordBatch) -> pa.Array:
-            coded = encode(chunk.column(column), column)
-            raw = np.append(to_raw(coded.dictionary, "string", column), "")
-            values = pa.array(before(tf.constant(raw, tf.string))[0].numpy())
+            coded = encode(chunk.column(lane.columns[0]), lane.columns[0])
+            raw = np.append(to_raw(coded.dictionary, "string", lane.columns[0]), "")
+            values = _arrow(observe(tf.constant(raw, tf.string)))
             return pa.DictionaryArray.from_arrays(pa.array(positions(coded)), values)
 
         return of_distinct
 
     def of_rows(chunk: pa.RecordBatch) -> pa.Array:
-        return pa.array(before(tf.constant(to_raw(chunk.column(column), inputs[column], column)))[0].numpy())
+        columns = (to_raw(chunk.column(name), inputs[name], name) for name in lane.columns)
+        return _arrow(observe(*(tf.constant(values) for values in columns)))
 
     return of_rows
 
 
+def _arrow(values: Any) -> pa.Array:
+    return pa.array(values.numpy(), pa.binary() if values.dtype == tf.string else None)
+
+
 def _pass(source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress: Progress) -> None:
-    names = list(dict.fromkeys(task.column for task in tasks)) or source.schema.names[:1]
+    names = list(dict.fromkeys(name for task in tasks for name in task.columns)) or source.schema.names[:1]
     rows = 0
     with progress:
         for chunk in source.chunks(CHUNK_ROWS, columns=names, encoded=True, exact=False):

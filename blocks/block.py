@@ -140,12 +140,22 @@ class Preprocessor(Block):
     accepts: ClassVar[tuple[str, ...]] = ("number",)
     """The families of Arrow types that may enter: "number", "text", "time"."""
 
+    observes_rows: ClassVar[bool] = True
+    """Whether `observed` gives one value a row; False where a row has several (tokens) or none."""
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
 
     def statistics(self) -> dict[str, Statistic]:
         """Fresh statistics that `learn` needs of the values that enter; empty when nothing is learned."""
         return {}
+
+    def observed(self, values: Any) -> Any:
+        """What the statistics are of, as one tensor: the values that enter, unless the block says otherwise.
+
+        A block of several columns, or one whose statistics are of parts of a value, derives it here with TensorFlow.
+        """
+        return values
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The state that follows from updated statistics. Changes nothing: `restore` does.

@@ -6,7 +6,7 @@ through one traced function. Strings are looked up for their distinct values onl
 value, so the bits are the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -104,32 +104,30 @@ def is_coded(lane: Lane, inputs: dict[str, str]) -> bool:
     return len(lane.columns) == 1 and inputs[lane.columns[0]] == "string"
 
 
-def traced(
-    lanes: Sequence[Lane], inputs: dict[str, str], until: int | None = None, rounded: bool = True
-) -> Callable[..., tuple[Any, ...]]:
-    """One traced function from the lanes' raw columns, each given once and in order, to every lane's output.
+def traced(lanes: Sequence[Lane], inputs: dict[str, str]) -> Callable[..., tuple[Any, ...]]:
+    """One traced function from the lanes' raw columns, each given once and in order, to every lane's features."""
+    return _function(lambda raw: tuple(emit(lane.compute(_given(lane, raw))) for lane in lanes), lanes, inputs)
 
-    Args:
-        lanes: The lanes to compute.
-        inputs: Raw column to dtype.
-        until: How many of each lane's blocks to apply; None for all.
-        rounded: Whether to round the outputs to what leaves a preprocessor.
-    """
+
+def observing(lane: Lane, depth: int, inputs: dict[str, str]) -> Callable[..., Any]:
+    """One traced function from a lane's raw columns to what the statistics of its block at `depth` are of."""
+    block = lane.blocks[depth]
+    return _function(lambda raw: block.observed(lane.compute(_given(lane, raw), depth)), [lane], inputs)
+
+
+def _given(lane: Lane, raw: Mapping[str, Any]) -> Any:
+    values = tuple(raw[column] for column in lane.columns)
+    return values[0] if len(values) == 1 else values
+
+
+def _function(compute: Callable[[Mapping[str, Any]], Any], lanes: Sequence[Lane], inputs: dict[str, str]) -> Any:
     names = list(dict.fromkeys(column for lane in lanes for column in lane.columns))
-
-    def compute(*tensors: Any) -> tuple[Any, ...]:
-        raw = dict(zip(names, tensors, strict=True))
-        out = []
-        for lane in lanes:
-            values = [raw[column] for column in lane.columns]
-            result = lane.compute(values[0] if len(values) == 1 else tuple(values), until)
-            out.append(emit(result) if rounded else result)
-        return tuple(out)
-
     signature = [tf.TensorSpec((None,), _SPEC[inputs[name]], name=f"column_{i}") for i, name in enumerate(names)]
-    with tf.device("/CPU:0"):
-        # traced here and now: TensorFlow counts the traces of all functions that share this code, and warns
-        return tf.function(compute, input_signature=signature).get_concrete_function()
+
+    def function(*tensors: Any) -> Any:
+        return compute(dict(zip(names, tensors, strict=True)))
+
+    return tf.function(function, input_signature=signature)
 
 
 def encode(column: pa.Array, name: str) -> pa.DictionaryArray:
