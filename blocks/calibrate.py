@@ -1,4 +1,4 @@
-"""Calibrate: held-out batches to answers to postprocessors, each in turn on what those before it make of them."""
+"""Calibrate: held-out batches to answers to a postprocessor's state."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,37 +14,36 @@ def calibrate(
     core: keras.Model,
     head: Head,
     postprocessors: Sequence[Postprocessor],
+    block: Postprocessor,
     batches: Iterable[Any],
     *,
     verbose: bool | None = None,
 ) -> None:
-    """Let every postprocessor that calibrates learn, in order; each takes one pass over the batches.
+    """Let one postprocessor learn from held-out rows, on what those before it make of them.
 
     Args:
         core: Features to predictions.
         head: Names the predictions.
-        postprocessors: In order; their state is replaced.
-        batches: (features, target[, weight]) of held-out rows; iterated once for each.
+        postprocessors: In order.
+        block: One of them; its state is replaced.
+        batches: (features, target[, weight]) of held-out rows; iterated once.
         verbose: Whether to show progress; None for on a terminal only.
 
     Raises:
         EmptySource: There is too little to calibrate on.
     """
-    for position, block in enumerate(postprocessors):
-        if not block.calibrates:
-            continue
-        before = list(postprocessors[:position])
+    before = list(postprocessors[: list(postprocessors).index(block)])
 
-        def answers_of(features: Any, before: list[Postprocessor] = before) -> dict[str, Any]:
-            answers = head.answer(core(features, training=False))
-            for earlier in before:
-                answers = earlier(answers)
-            return answers
+    def answers_of(features: Any) -> dict[str, Any]:
+        answers = head.answer(core(features, training=False))
+        for earlier in before:
+            answers = earlier(answers)
+        return answers
 
-        answer = tf.function(answers_of, reduce_retracing=True)
-        with Progress(f"calibrate {type(block).__name__}", None, verbose) as progress:
-            for features, target, *weight in batches:
-                answers = {name: value.numpy() for name, value in answer(features).items()}
-                block.observe(answers, target.numpy(), weight[0].numpy() if weight else None)
-                progress.advance(len(target))
-        block.calibrate()
+    answer = tf.function(answers_of, reduce_retracing=True)
+    with Progress(f"calibrate {type(block).__name__}", None, verbose) as progress:
+        for features, target, *weight in batches:
+            answers = {name: value.numpy() for name, value in answer(features).items()}
+            block.observe(answers, target.numpy(), weight[0].numpy() if weight else None)
+            progress.advance(len(target))
+    block.calibrate()

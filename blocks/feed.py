@@ -1,6 +1,7 @@
 """Feed: a Source as encoded rows (features, target, weight, keys), for stores and for training on the fly."""
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 from blocks.block import Head
 from blocks.data import Source
 from blocks.data.raw import is_text, is_time, to_raw
-from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.store.rows import Rows
 from blocks.transform import Transform
 
@@ -46,6 +47,7 @@ class Feed:
                 f"The source lacks {', '.join(map(repr, absent))}. It has: {', '.join(source.schema.names)}."
             )
         self.skipped = 0
+        self.error: BlocksError | None = None
 
     def chunks(self, skip: int = 0, rows: int = CHUNK_ROWS) -> Iterator[Rows]:
         """Chunks of usable rows, after leaving out the first `skip` of them without transforming these.
@@ -94,7 +96,7 @@ class Feed:
             if not (weight >= 0).all() or not np.isfinite(weight).all():
                 raise BadTarget(
                     f"Sample weights are finite and not negative. Received: {self.head.sample_weight!r} with "
-                    f"{weight[~((weight >= 0) & np.isfinite(weight))][0]!r}."
+                    f"{weight[~((weight >= 0) & np.isfinite(weight))][0]}."
                 )
             weight = weight.astype(np.float32)
         return target, weight, usable
@@ -107,6 +109,7 @@ def dataset(
     shuffle: bool = False,
     seed: int = 0,
     training: bool = False,
+    epoch: int = 0,
     window_chunks: int = WINDOW_CHUNKS,
 ) -> tf.data.Dataset:
     """Batches of a feed, transformed in a background thread while others train.
@@ -120,6 +123,7 @@ def dataset(
         shuffle: Whether to shuffle.
         seed: Decides every order.
         training: Whether the head's own weights multiply the rows'.
+        epoch: Number of the first epoch.
         window_chunks: Chunks (65,536 rows each) that are shuffled among each other, and held in memory twice.
 
     Returns:
@@ -129,16 +133,20 @@ def dataset(
     if head is None:
         raise InvalidArgument("Training needs a target. Received: a feed without a head.")
     weighted = head.sample_weight is not None or (training and head.weigh(np.zeros(0, np.int32)) is not None)
-    epochs = iter(range(1 << 62))
+    epochs = count(epoch)
 
     def windows() -> Iterator[tuple[Any, ...]]:
         random = np.random.default_rng([seed, next(epochs)])
         held: list[Rows] = []
-        for rows in feed.chunks():
-            held.append(rows)
-            if len(held) == (window_chunks if shuffle else 1):
-                yield _window(held, random if shuffle else None)
-                held = []
+        try:
+            for rows in feed.chunks():
+                held.append(rows)
+                if len(held) == (window_chunks if shuffle else 1):
+                    yield _window(held, random if shuffle else None)
+                    held = []
+        except BlocksError as error:
+            feed.error = error
+            raise
         if held:
             yield _window(held, random if shuffle else None)
 
@@ -164,7 +172,6 @@ def dataset(
         signature += (tf.TensorSpec((None,), tf.float32),)
     options = tf.data.Options()
     options.autotune.enabled = False  # it stalls some epochs by up to a second after their last batch
-    options.threading.private_threadpool_size = 1
     data = tf.data.Dataset.from_generator(windows, output_signature=signature).prefetch(1)
     return data.rebatch(batch_size).prefetch(8).with_options(options)
 

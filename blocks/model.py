@@ -2,14 +2,13 @@
 
 import os
 import sys
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from blocks import training
 from blocks.adapt import adapt, check_target, passes
 from blocks.block import Classifier, FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.calibrate import calibrate
@@ -19,12 +18,12 @@ from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.export import export
 from blocks.feature_extractors import MLP
 from blocks.features import FeatureSpec
-from blocks.feed import Feed, dataset
+from blocks.precompute import plan, precompute
 from blocks.predict import predict, predict_to_parquet
 from blocks.preprocessors import Columns
 from blocks.road import Road, raw_tensors
 from blocks.statistics import Summary
-from blocks.store import Store, StoreSplit
+from blocks.store import Resume, SplitPlan, Store, StoreSplit
 from blocks.transform import Transform
 
 PREDICT_ROWS = 8192
@@ -214,12 +213,25 @@ class Model(keras.Model):
         self._require_core("fit")
         if not self.core.compiled:
             self.compile()
-        train = self._batches(data, batch_size, shuffle=shuffle, seed=seed, training=True)
         valid = None if validation_data is None else self._batches(validation_data, batch_size)
-        with _unknown_length():
-            return self.core.fit(
-                train, validation_data=valid, epochs=epochs, shuffle=False, verbose=_verbosity(verbose), **kwargs
-            )
+
+        def train(start: tuple[int, int]) -> training.Batches:
+            return self._batches(data, batch_size, shuffle=shuffle, seed=seed, training=True, start=start)
+
+        resume = next((c for c in kwargs.get("callbacks") or () if isinstance(c, Resume)), None)
+        if resume is not None:
+            store = data.identity if isinstance(data, StoreSplit) else None
+            resume.batches = {"store": store, "batch_size": batch_size, "shuffle": shuffle, "seed": seed}
+        return training.fit_from(
+            self.core,
+            resume,
+            train,
+            valid=valid,
+            epochs=epochs,
+            steps_per_execution=(self._compiled_with or {}).get("steps_per_execution"),
+            verbose=_verbosity(verbose),
+            **kwargs,
+        )
 
     def evaluate(self, data: Any, *, batch_size: int = 8192, verbose: Any = "auto", **kwargs: Any) -> dict[str, float]:
         """Loss and metrics of the core's predictions on held-out rows, by name.
@@ -236,9 +248,7 @@ class Model(keras.Model):
         self._require_core("evaluate")
         if not self.core.compiled:
             self.compile()
-        batches = self._batches(data, batch_size)
-        with _unknown_length():
-            return dict(self.core.evaluate(batches, return_dict=True, verbose=_verbosity(verbose), **kwargs))
+        return training.evaluate(self.core, self._batches(data, batch_size), verbose=_verbosity(verbose), **kwargs)
 
     def calibrate(self, data: Any, *, verbose: bool | None = None) -> None:
         """Let the postprocessors learn from held-out rows, in their order.
@@ -251,17 +261,68 @@ class Model(keras.Model):
             NotAdapted, StoreMismatch, BadTarget, EmptySource: As they say.
         """
         self._require_core("calibrate")
-        batches = self._batches(data, PREDICT_ROWS)
-        calibrate(self.core, self.head, self.postprocessors, batches, verbose=verbose)
+        for block in self.postprocessors:
+            if block.calibrates:
+                held_out = self._batches(data, PREDICT_ROWS)
+                with training.own_errors(held_out):
+                    calibrate(self.core, self.head, self.postprocessors, block, held_out.dataset, verbose=verbose)
         self._parts.road = None
 
-    def _batches(
-        self, data: Any, batch_size: int, *, shuffle: bool = False, seed: int = 0, training: bool = False
-    ) -> Any:
-        if batch_size < 1:
-            raise InvalidArgument(f"batch_size is 1 or more. Received: {batch_size!r}.")
-        feed = Feed(read(data), self.transform, self.head)
-        return dataset(feed, batch_size, shuffle=shuffle, seed=seed, training=training)
+    def _batches(self, data: Any, batch_size: int, **order: Any) -> training.Batches:
+        return training.batches(data, self.transform, self.preprocessor, self.head, batch_size, **order)
+
+    # -- the store ---------------------------------------------------------------------------------------------------
+
+    def precompute(
+        self,
+        splits: Mapping[str, Any],
+        path: str | os.PathLike[str],
+        *,
+        format: str = "hdf5",
+        keys: Sequence[str] = (),
+        by_content: bool = False,
+        verbose: bool | None = None,
+        **options: Any,
+    ) -> Store:
+        """Write every split's features, targets, weights and keys into a store, once.
+
+        Killed at any moment, the same call resumes and ends with the same bytes. A store that fits is left as it is,
+        which is said.
+
+        Args:
+            splits: Split name to rows (anything that `blocks.read` takes).
+            path: The store's folder.
+            format: "hdf5" or "tfrecord".
+            keys: Columns that travel along, to know rows by.
+            by_content: Whether to know sources by their content, which takes a pass, rather than by their files' sizes
+                and times.
+            verbose: Whether to show progress; None for on a terminal only.
+            options: `layout`, `compression`, `rows_per_shard`, `rows_per_chunk`, `workers`, `overwrite`, as of
+                `blocks.store.writing.write`.
+
+        Returns:
+            The store.
+
+        Raises:
+            NotAdapted, BadTarget, StoreMismatch, StoreLocked, StoreError: As they say.
+        """
+        self._require_core("precompute")
+        return precompute(
+            self.transform,
+            self.preprocessor,
+            self.head,
+            splits,
+            path,
+            format=format,
+            keys=keys,
+            by_content=by_content,
+            verbose=verbose,
+            **options,
+        )
+
+    def plan(self, data: Any, keys: Sequence[str] = ()) -> SplitPlan:
+        """How a split's rows are made of its source: for `store.repair(splits, planner=model.plan)`."""
+        return plan(self.transform, self.head, data, keys)
 
     # -- the whole road ----------------------------------------------------------------------------------------------
 
@@ -324,6 +385,7 @@ class Model(keras.Model):
             NotAdapted, SchemaMismatch, EmptySource: As they say.
         """
         self._require_core("predict")
+        _require_batch_size(batch_size)
         if isinstance(data, Mapping):
             beside = {self.head.target, self.head.sample_weight, *keys} - set(self.preprocessor.inputs)
             self.preprocessor.check_keys([name for name in data if name not in beside])
@@ -452,14 +514,6 @@ def load(path: str | os.PathLike[str]) -> Model:
     if not isinstance(model, Model):
         raise InvalidArgument(f"load reads what Model.save wrote. Received: {path}, a {type(model).__name__}.")
     return model
-
-
-@contextmanager
-def _unknown_length() -> Iterator[None]:
-    """Silence what Keras says of every dataset whose length it learns by its end."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Your input ran out of data")
-        yield
 
 
 def _verbosity(verbose: Any) -> Any:

@@ -1,5 +1,7 @@
 """Model: one road on every path, training that resumes, parts that are replaced, errors that say the rule."""
 
+import random
+
 import keras
 import numpy as np
 import pandas
@@ -53,7 +55,7 @@ def test_the_batch_size_of_predict_does_not_matter(fitted, odd_rows, size):
 def test_rows_come_in_any_form(fitted, table):
     rows = table.slice(0, 20)
     expected = fitted.predict(rows)
-    frame, lazy = rows.to_pandas(), polars.from_arrow(rows).lazy()
+    frame, lazy = rows.to_pandas(types_mapper=pandas.ArrowDtype), polars.from_arrow(rows).lazy()
     for form in (frame, lazy, polars.from_arrow(rows), blocks.read(rows), rows.drop(["id", "label"])):
         assert_same_answers(expected, fitted.predict(form))
     for form in (rows, frame, polars.from_arrow(rows), rows.to_batches()[0]):
@@ -144,7 +146,8 @@ def test_training_resumes_after_a_reload(make_model, table, tmp_path):
 
 
 def test_a_model_that_has_learned_nothing_is_saved_too(make_model, table, tmp_path):
-    make_model().save(tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match=r"not yet been built"):
+        make_model().save(tmp_path / "m.keras")
     loaded = blocks.load(tmp_path / "m.keras")
     loaded.adapt(table)
     assert loaded.predict(table)["label"].shape == (400,)
@@ -183,10 +186,9 @@ def test_dropout_is_repeatable_and_global_generators_are_left_alone(table):
         model.fit(table, epochs=2, batch_size=64, verbose=0)
         return model
 
-    np.random.seed(0)
-    before = np.random.get_state()[1].copy()
+    before = random.getstate()
     first = run()
-    assert np.array_equal(np.random.get_state()[1], before)
+    assert random.getstate() == before
     assert equal_weights(first, run())
 
 
@@ -274,9 +276,9 @@ def test_users_loss_metrics_callbacks_and_precision(make_model, table):
 
 
 def test_regression_far_from_zero():
-    random = np.random.default_rng(0)
-    x = random.normal(size=2000)
-    rows = {"x": x, "price": 1e9 + 100.0 * x + random.normal(size=2000)}
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=2000)
+    rows = {"x": x, "price": 1e9 + 100.0 * x + generator.normal(size=2000)}
     model = blocks.Model(
         preprocessors.Columns({"x": preprocessors.Standardize()}),
         feature_extractors.MLP([8]),
@@ -309,18 +311,12 @@ def test_sample_weights_count_rows(make_table):
     truth = (rows["label"] == "yes").to_numpy().astype(int)
     predictions = model.predict(rows)["probabilities"].astype(np.float64)
     losses = -np.log(predictions[np.arange(200), truth])
-    expected = (losses * rows["weight"]).sum() / 200  # Keras divides a weighted loss by the number of rows' weights
-    found = model.evaluate(rows)["loss"]
-    assert found == pytest.approx(expected, rel=1e-3) or found == pytest.approx(
-        (losses * rows["weight"]).sum() / rows["weight"].sum(), rel=1e-3
-    )
+    expected = (losses * rows["weight"]).sum() / 200  # Keras' mean is over rows, whatever they weigh
+    assert model.evaluate(rows)["loss"] == pytest.approx(expected, rel=1e-4)
     for bad in (-1.0, np.nan, np.inf):
         wrong = rows.assign(weight=bad)
-        with pytest.raises(
-            tf.errors.InvalidArgumentError, match=r"Sample weights are finite and not negative"
-        ) as caught:
+        with pytest.raises(BadTarget, match=rf"Sample weights are finite and not negative.*'weight' with {bad}"):
             model.evaluate(wrong)
-        assert "BadTarget" in str(caught.value)
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------
@@ -386,9 +382,7 @@ def test_unusable_targets(make_model, table):
     )
     model = make_model()
     model.adapt(table)
-    with pytest.raises(
-        (BadTarget, tf.errors.InvalidArgumentError), match=r"Every row needs a target that was seen .*2 of 400 rows"
-    ):
+    with pytest.raises(BadTarget, match=r"Every row needs a target that was seen .*2 of 400 rows"):
         model.evaluate(odd)
     lenient = model.replace(head=classifiers.Softmax("label", unusable="skip"))
     assert 0.0 <= lenient.evaluate(odd)["accuracy"] <= 1.0

@@ -10,14 +10,14 @@ from typing import Any
 _HOME = {
     "Entry": "rows",
     "Rows": "rows",
+    "Resume": "resume",
     "SplitPlan": "rows",
     "Store": "store",
     "StoreSplit": "store",
     "Stream": "stream",
     "check": "integrity",
     "open_store": "store",
-    "repair": "writing",
-    "write": "writing",
+    "write": "store",
 }
 
 __all__ = sorted(_HOME)

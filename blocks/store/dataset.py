@@ -1,5 +1,6 @@
 """A stream as a `tf.data.Dataset`. On the reading path TensorFlow is imported here, and for `example` shards."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,8 @@ def build(
         skip: rows of that window to leave out.
     """
 
+    epochs = itertools.count(epoch)
+
     def windows(of_epoch: np.ndarray) -> Iterator[Any]:
         start = (first, skip) if of_epoch == epoch else (0, 0)
         for block in loader.ahead(int(of_epoch), *start, threads=threads):
@@ -48,4 +51,6 @@ def build(
     options.experimental_optimization.apply_default_optimizations = False
     if settings.repeat:
         return tf.data.Dataset.counter(epoch).flat_map(batches).with_options(options)
-    return batches(tf.constant(epoch, tf.int64)).with_options(options)
+    # Python once an iteration, to say which epoch it is
+    this = tf.data.Dataset.from_generator(lambda: iter([next(epochs)]), output_signature=tf.TensorSpec((), tf.int64))
+    return this.flat_map(batches).with_options(options)

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from blocks.errors import StoreError
+from blocks.errors import CorruptShard, StoreError
 from blocks.store import hdf5, manifest
 from blocks.store.checksum import file_sum
 from blocks.store.manifest import Manifest, Shard
@@ -30,6 +30,19 @@ def absent(folder: Path, content: Manifest) -> list[str]:
             if size != shard.bytes:
                 problems.append(f"{shard.file}: {size} bytes instead of {shard.bytes}")
     return problems
+
+
+def require_files(folder: Path, content: Manifest) -> None:
+    """Refuse a store of which a shard is missing or of another size.
+
+    Raises:
+        CorruptShard: naming the first few.
+    """
+    if problems := absent(folder, content):
+        raise CorruptShard(
+            f"The store '{folder}' is damaged: {'; '.join(problems[:3])}. "
+            "Let repair(splits) write these shards again, restore the files, or pass overwrite=True."
+        )
 
 
 def check(path: str | Path, threads: int = 2) -> list[str]:

@@ -1,22 +1,24 @@
 """An opened store and its splits: what they hold, their rows in order, their streams. No writing here."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from blocks.errors import CorruptShard, InvalidArgument, StoreMismatch
-from blocks.store import integrity, manifest
+from blocks.errors import InvalidArgument, StoreMismatch
+from blocks.store import integrity, manifest, writing
 from blocks.store.batches import Settings
 from blocks.store.manifest import Manifest, Shard
 from blocks.store.read import ChunkReader, allocate
-from blocks.store.rows import Entry, Rows
+from blocks.store.rows import Entry, Rows, SplitPlan
 from blocks.store.shuffle import Order
 from blocks.store.stream import Stream, restore
 from blocks.store.windows import WindowLoader
 
 WINDOW_ROWS, WINDOW_BYTES = 65_536, 32 << 20
+
+Planner = Callable[[Any], SplitPlan]
 
 
 class StoreSplit:
@@ -64,6 +66,22 @@ class StoreSplit:
     def fingerprint(self) -> dict[str, Any]:
         """What the store was made from."""
         return self._content.fingerprint
+
+    def require(self, **parts: Any) -> None:
+        """Refuse to be used with something that the store was not made from.
+
+        Args:
+            parts: parts of the fingerprint, as JSON; those not given are not compared.
+
+        Raises:
+            StoreMismatch: naming the parts that differ.
+        """
+        _require(self._folder, self.fingerprint, parts)
+
+    @property
+    def identity(self) -> str:
+        """A digest of the store's manifest."""
+        return self._identity
 
     def shard(self, index: int, count: int) -> "StoreSplit":
         """Take every `count`-th chunk, beginning with number `index`: together the workers see each row once an epoch.
@@ -124,6 +142,7 @@ class StoreSplit:
         drop_remainder: bool = False,
         repeat: bool = False,
         epoch: int = 0,
+        batch: int = 0,
         position: Mapping[str, Any] | None = None,
         threads: int = 2,
     ) -> Stream:
@@ -141,7 +160,9 @@ class StoreSplit:
             drop_remainder: leave out an epoch's last batch where it is smaller.
             repeat: go on with the next epoch, without end.
             epoch: number of the first epoch; each has an order of its own.
-            position: what a stream of the same store and arguments said, to go on from there; `epoch` is then ignored.
+            batch: number of the first batch of that epoch.
+            position: what a stream of the same store and arguments said, to go on from there, in place of `epoch` and
+                `batch`.
             threads: that read ahead, one window each; they change the speed alone.
 
         Returns:
@@ -155,6 +176,7 @@ class StoreSplit:
             ("batch_size", batch_size, 1),
             ("seed", seed, 0),
             ("epoch", epoch, 0),
+            ("batch", batch, 0),
             ("threads", threads, 1),
         ):
             if value < least:
@@ -168,12 +190,20 @@ class StoreSplit:
         settings = Settings(
             self._identity, self.name, batch_size, shuffle, seed, window, drop_remainder, repeat, self._shard
         )
-        batch = 0
         if position is not None:
             epoch, batch = restore(position, settings)
         order = Order(self._rows, shuffle=shuffle, seed=seed, window=window, shard=self._shard)
         loader = WindowLoader(self._reader, self._chunks, order, entries, kept=2 * threads + 1)
         return Stream(loader, settings, threads, epoch, batch)
+
+
+def _require(folder: Path, fingerprint: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
+    stored = {name: fingerprint.get(name) for name in parts}
+    if differing := manifest.differences(manifest.as_json(dict(parts)), stored):
+        raise StoreMismatch(
+            f"The store '{folder}' was made from another {' and '.join(differing)}. "
+            "Write one that fits with precompute, or use the model that this one was made by."
+        )
 
 
 class Store:
@@ -182,21 +212,20 @@ class Store:
     Args:
         path: its folder.
         reused: whether `write` found it finished.
+        planner: makes rows of a split's source again, for `repair`; `model.precompute` gives one.
+        repairing: open it also when shards are missing or of another size.
 
     Attributes:
         path: its folder.
         reused: True where `write` had nothing to do.
     """
 
-    def __init__(self, path: str | Path, reused: bool = False):
-        self.path, self.reused = Path(path), reused
+    def __init__(self, path: str | Path, reused: bool = False, planner: Planner | None = None, repairing: bool = False):
+        self.path, self.reused, self._planner = Path(path), reused, planner
         self.manifest = manifest.load(self.path)
         self.identity = self.manifest.identity
-        if problems := integrity.absent(self.path, self.manifest):
-            raise CorruptShard(
-                f"The store '{self.path}' is damaged: {'; '.join(problems[:3])}. "
-                "Write it again with overwrite=True, or restore the files."
-            )
+        if not repairing:
+            integrity.require_files(self.path, self.manifest)
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}: {split.rows} rows" for name, split in ((n, self[n]) for n in self.splits))
@@ -236,24 +265,71 @@ class Store:
         return self.manifest.fingerprint
 
     def require(self, **parts: Any) -> None:
-        """Refuse to be used with something that it was not made from.
+        """Refuse to be used with something that it was not made from; see `StoreSplit.require`."""
+        _require(self.path, self.fingerprint, parts)
+
+    def repair(self, splits: Mapping[str, Any], planner: Planner | None = None) -> list[str]:
+        """Write the damaged shards again, and those alone, from the rows that the store was made of.
 
         Args:
-            parts: parts of the fingerprint, as JSON; those not given are not compared.
+            splits: split name to source, for the damaged splits at least.
+            planner: makes a split's rows of its source: `model.plan`. The store that `model.precompute` returned knows
+                its own.
+
+        Returns:
+            The names of the files that were replaced.
 
         Raises:
-            StoreMismatch: naming the parts that differ.
+            StoreMismatch: the rows are not those that the store was made of; the damaged file is left as it was.
+            InvalidArgument: a damaged split has no source, or there is no planner.
+
+        Example:
+            >>> import tempfile
+            >>> from blocks.store.rows import Rows, SplitPlan
+            >>> plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.ones((10 - skip, 1), "f4")})]))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     store = write(folder, {"train": plan}, fingerprint={})
+            ...     _ = Path(folder, "train-00000.h5").write_bytes(b"damaged")
+            ...     store.repair({"train": plan}, planner=lambda plan: plan), store.check()
+            (['train-00000.h5'], [])
         """
-        stored = {name: self.fingerprint.get(name) for name in parts}
-        if differing := manifest.differences(manifest.as_json(parts), stored):
-            raise StoreMismatch(
-                f"The store '{self.path}' was made from another {' and '.join(differing)}. "
-                "Write one that fits with precompute, or use the model that this one was made by."
+        planner = planner or self._planner
+        if planner is None:
+            raise InvalidArgument(
+                "repair computes rows again, by the model that the store was made by. "
+                "Give it planner=model.plan, or call it on the store that model.precompute returns."
             )
+        return writing.repair(self.path, {name: planner(source) for name, source in splits.items()})
 
     def check(self, threads: int = 2) -> list[str]:
         """Verify every checksum, count and shape; see `blocks.store.integrity.check`."""
         return integrity.check(self.path, threads)
+
+
+def write(
+    path: str | Path, splits: Mapping[str, SplitPlan], *, planner: Planner | None = None, **options: Any
+) -> Store:
+    """Write the rows of every split into a store, and open it; see `blocks.store.writing.write` for all `options`.
+
+    Args:
+        path: the folder.
+        splits: by name, where the rows come from.
+        planner: for the store's `repair`.
+        options: `fingerprint` and the others.
+
+    Returns:
+        The store; its `reused` is True where a store of these contents was there and nothing was done.
+
+    Example:
+        >>> import tempfile
+        >>> from blocks.store.rows import Rows, SplitPlan
+        >>> plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.ones((10 - skip, 1), "f4")})]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = write(folder, {"train": plan}, fingerprint={})
+        ...     store, store.check(), store.reused
+        (Store(hdf5, train: 10 rows), [], False)
+    """
+    return Store(path, writing.write(path, splits, **options), planner)
 
 
 def open_store(path: str | Path) -> Store:

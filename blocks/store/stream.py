@@ -94,7 +94,8 @@ class Stream:
         """Give the same batches, from the same position, as a `tf.data.Dataset`.
 
         Its elements have static shapes but for the rows of a batch, which are static with `drop_remainder`. Python runs
-        once a window. Iterating it does not move `position`; each iteration begins at the position as it was now.
+        once a window. Iterating it does not move `position`: the first iteration begins where the stream is now, and
+        each later one gives the next epoch.
         """
         from blocks.store.dataset import build
 

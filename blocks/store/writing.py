@@ -14,7 +14,7 @@ from tqdm import tqdm
 from blocks.errors import EmptySource, InvalidArgument, StoreError, StoreMismatch
 from blocks.store import durable, manifest
 from blocks.store.cut import Cutter
-from blocks.store.integrity import absent, shard_problems
+from blocks.store.integrity import absent, require_files, shard_problems
 from blocks.store.journal import Journal
 from blocks.store.lock import NAME as LOCK
 from blocks.store.lock import locked
@@ -22,7 +22,6 @@ from blocks.store.manifest import Manifest, Shard
 from blocks.store.pipeline import Pipeline
 from blocks.store.rows import SplitPlan, describe
 from blocks.store.shard import Format
-from blocks.store.store import Store
 
 MAX_CHUNK_ROWS, MAX_CHUNK_BYTES = 8192, 8 << 20
 MAX_SHARD_ROWS, MAX_SHARD_BYTES = 1 << 20, 256 << 20
@@ -45,7 +44,7 @@ def write(
     metadata: Any = None,
     overwrite: bool = False,
     progress: bool = True,
-) -> Store:
+) -> bool:
     """Write the rows of every split into a store; killed at any moment, the same call resumes to the same bytes.
 
     Rows are pulled in the calling thread, cut into chunks and shards, and written by `workers` threads. At most
@@ -69,7 +68,7 @@ def write(
         progress: on a terminal, show rows, rows/s and the time left.
 
     Returns:
-        The store; its `reused` is True where a store of these contents was there and nothing was done.
+        Whether a store of these contents was there, so that nothing was done.
 
     Raises:
         InvalidArgument: an argument is outside what is said above.
@@ -86,9 +85,8 @@ def write(
         >>> def chunks(skip):
         ...     yield Rows({"numeric": np.arange(skip, 10, dtype="f4")[:, None]}, target=np.arange(skip, 10))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     store = write(folder, {"train": SplitPlan(chunks)}, fingerprint={"source": "ten rows"})
-        ...     store, store.check(), store.reused
-        (Store(hdf5, train: 10 rows), [], False)
+        ...     [write(folder, {"train": SplitPlan(chunks)}, fingerprint={"source": "ten rows"}) for _ in range(2)]
+        [False, True]
     """
     folder = Path(path)
     plan = _plan(
@@ -102,14 +100,16 @@ def write(
             unfinished = (folder / manifest.JOURNAL).exists() or (folder / LOCK).exists()
             if (folder / manifest.NAME).exists() and not overwrite and not unfinished:
                 # A finished store needs no lock, and may lie in a folder that cannot be written.
-                return _reuse(folder, plan)
+                if parts := _compare_finished(plan, _intact(folder)):
+                    raise _refuse(folder, parts, unfinished=False)
+                return True
             stack.enter_context(locked(folder))
             journal = _prepare(folder, plan, overwrite)
             if journal is None:
-                return Store(folder, reused=True)
+                return True
             _write_missing(folder, journal, splits, workers, progress)
             _finish(folder, journal, plan)
-    return Store(folder)
+    return False
 
 
 def _plan(
@@ -189,11 +189,10 @@ def _compare_finished(plan: dict[str, Any], content: Manifest) -> list[str]:
     return _compare(plan | {"columns": columns, "splits": sorted(plan["splits"])}, _finished(content))
 
 
-def _reuse(folder: Path, plan: dict[str, Any]) -> Store:
-    store = Store(folder, reused=True)
-    if parts := _compare_finished(plan, manifest.load(folder)):
-        raise _refuse(folder, parts, unfinished=False)
-    return store
+def _intact(folder: Path) -> Manifest:
+    content = manifest.load(folder)
+    require_files(folder, content)
+    return content
 
 
 def _prepare(folder: Path, plan: dict[str, Any], overwrite: bool) -> Journal | None:
@@ -334,11 +333,11 @@ def _finish(folder: Path, journal: Journal, plan: dict[str, Any]) -> None:
     journal.remove()
 
 
-def repair(store: Store, splits: Mapping[str, SplitPlan], workers: int = 2) -> list[str]:
+def repair(folder: Path, splits: Mapping[str, SplitPlan], workers: int = 2) -> list[str]:
     """Write the damaged shards of a finished store again, from the rows that it was made of.
 
     Args:
-        store: a store whose manifest is intact.
+        folder: of a store whose manifest is intact.
         splits: where the rows come from, for the damaged splits at least.
         workers: threads that write, one shard each.
 
@@ -348,19 +347,8 @@ def repair(store: Store, splits: Mapping[str, SplitPlan], workers: int = 2) -> l
     Raises:
         StoreMismatch: the rows are not those that the store was made of; the damaged file is left as it was.
         InvalidArgument: a damaged split has no plan.
-
-    Example:
-        >>> import tempfile
-        >>> import numpy as np
-        >>> from blocks.store.rows import Rows
-        >>> plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.ones((10 - skip, 1), "f4")})]))
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     store = write(folder, {"train": plan}, fingerprint={})
-        ...     _ = Path(folder, "train-00000.h5").write_bytes(b"damaged")
-        ...     repair(store, {"train": plan}), store.check()
-        (['train-00000.h5'], [])
     """
-    content = manifest.load(store.path)
+    content = manifest.load(folder)
     form = Format(
         content.format,
         content.layout,
@@ -373,14 +361,14 @@ def repair(store: Store, splits: Mapping[str, SplitPlan], workers: int = 2) -> l
         (split, index, shard)
         for split, shards in content.splits.items()
         for index, shard in enumerate(shards)
-        if shard_problems(store.path, content, shard)
+        if shard_problems(folder, content, shard)
     ]
     missing = sorted({split for split, _, _ in bad} - splits.keys())
     if missing:
         raise InvalidArgument(f"repair needs the source of every damaged split. Received none for: {missing}.")
-    with durable.explained(store.path), locked(store.path):
+    with durable.explained(folder), locked(folder):
         for split, index, shard in bad:
-            _rewrite(store.path, form, splits[split], split, index, shard, workers)
+            _rewrite(folder, form, splits[split], split, index, shard, workers)
     return [shard.file for _, _, shard in bad]
 
 

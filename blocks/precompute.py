@@ -1,0 +1,77 @@
+"""Precompute: sources through a preprocessor's own layers and a head's encoding into a store, once."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from blocks.block import Head
+from blocks.data import read
+from blocks.errors import InvalidArgument
+from blocks.features import CATEGORICAL, NUMERIC
+from blocks.feed import Feed
+from blocks.preprocessors import Columns
+from blocks.store import Rows, SplitPlan, Store
+from blocks.store.store import write
+from blocks.training import store_parts
+from blocks.transform import Transform
+
+
+def plan(transform: Transform, head: Head, data: Any, keys: Sequence[str] = ()) -> SplitPlan:
+    """How a split's rows are made of its source, from any row on.
+
+    Args:
+        transform: The preprocessor's fast path.
+        head: Encodes the target.
+        data: Anything that `blocks.read` takes.
+        keys: Columns that travel along.
+    """
+    source = read(data)
+    feed = Feed(source, transform, head, keys)
+
+    def chunks(skip: int) -> Iterator[Rows]:
+        return feed.chunks(skip)
+
+    return SplitPlan(chunks, source.estimated_rows())
+
+
+def precompute(
+    transform: Transform,
+    preprocessor: Columns,
+    head: Head,
+    splits: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    *,
+    format: str,
+    keys: Sequence[str],
+    by_content: bool,
+    verbose: bool | None,
+    **options: Any,
+) -> Store:
+    """Write a store; see `Model.precompute`."""
+    if not isinstance(splits, Mapping) or not splits:
+        raise InvalidArgument(
+            'precompute takes a dict of splits, as source.split(...) returns it, or {"train": source}. '
+            f"Received: {type(splits).__name__}."
+        )
+    sources = {name: read(data) for name, data in splits.items()}
+    spec = transform.spec
+    store = write(
+        path,
+        {name: plan(transform, head, source, keys) for name, source in sources.items()},
+        fingerprint={
+            "source": {name: source.fingerprint(content=by_content) for name, source in sources.items()},
+            "keys": list(keys),
+            **store_parts(preprocessor, head),
+        },
+        planner=lambda data: plan(transform, head, data, keys),
+        format=format,
+        columns={name: spec[name].names for name in (NUMERIC, CATEGORICAL) if name in spec},
+        spec=spec.to_json(),
+        metadata={"target": head.target, "head": head.get_config()["state"]},
+        progress=sys.stderr.isatty() if verbose is None else verbose,
+        **options,
+    )
+    if store.reused and verbose is not False:
+        print(f"{path}: this store fits already, nothing is done", file=sys.stderr)
+    return store

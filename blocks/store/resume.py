@@ -1,0 +1,128 @@
+"""Resume: a callback that lets a killed `fit` go on in the middle of an epoch, to the same weights bit for bit."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from blocks.errors import InvalidArgument, StoreMismatch
+
+_FILE = "resume.npz"
+
+
+class Resume(keras.callbacks.Callback):
+    """Save weights, optimizer, metrics and position every few steps; begin from there when the same call is repeated.
+
+    The same `model.fit(store["train"], callbacks=[Resume(path)], ...)` after a kill goes on with exactly the batches not
+    yet seen. On a CPU the final weights equal, bit for bit, those of a run that was never interrupted. What other
+    callbacks remember (patience, best so far) starts anew. After the last epoch the file says so, and the same call
+    trains no more.
+
+    Args:
+        path: A folder of its own; made where there is none.
+        every: Steps between two savings. One takes about the time of writing three times the weights.
+
+    Raises:
+        StoreMismatch: At the start of `fit`, when the file is of a model of another shape, or of other batches.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Resume(folder, every=100).position
+        (0, 0)
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every: int = 1000) -> None:
+        super().__init__()
+        if every < 1:
+            raise InvalidArgument(f"Resume saves every so many steps, 1 at least. Received: {every!r}.")
+        self.path = Path(path)
+        self.every = every
+        self.batches: dict[str, Any] = {}
+        self._epoch = self._batch = self._offset = 0
+        self._saved = 0
+        self._metrics: list[np.ndarray] | None = None
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epoch, and batches of it that are done."""
+        return self._epoch, self._batch
+
+    def restore(self, core: keras.Model) -> tuple[int, int]:
+        """Put what was saved, if anything, into a compiled core; return epoch and batch to go on from.
+
+        Raises:
+            StoreMismatch: It was saved by a model of another shape, or over other batches.
+        """
+        self._epoch = self._batch = self._offset = 0
+        if not (self.path / _FILE).exists():
+            return 0, 0
+        core.optimizer.build(core.trainable_variables)
+        with np.load(self.path / _FILE, allow_pickle=False) as saved:
+            about = json.loads(saved["about"].tobytes())
+            if about["batches"] != self.batches:
+                parts = sorted(k for k in self.batches if about["batches"].get(k) != self.batches[k])
+                raise StoreMismatch(
+                    f"A run is resumed over the same batches. Received: other {', '.join(parts)} than {self.path} was "
+                    "saved with. Repeat the call as it was, or give Resume another folder."
+                )
+            variables = _variables(core)
+            values = [saved[f"v{i}"] for i in range(about["variables"])]
+            if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
+                raise StoreMismatch(
+                    f"A run is resumed by the same model. Received: weights of other shapes than {self.path} holds. "
+                    "Give Resume another folder."
+                )
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            self._metrics = [saved[f"m{i}"] for i in range(about["metrics"])]
+        self._epoch, self._batch = about["epoch"], about["batch"]
+        self._offset = self._saved = self._batch
+        return self.position
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Count batches from where the epoch begins."""
+        self._epoch, self._batch, self._saved = epoch, self._offset, self._offset
+        if self._offset and self._metrics is not None:
+            for variable, value in zip(self.model.metrics_variables, self._metrics, strict=False):
+                variable.assign(value)
+        self._metrics = None
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Save when enough steps are done."""
+        self._batch = self._offset + batch + 1
+        if self._batch - self._saved >= self.every:
+            self._save()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Save at the border of two epochs."""
+        self._epoch, self._batch, self._offset = epoch + 1, 0, 0
+        self._save()
+
+    def _save(self) -> None:
+        variables = [np.asarray(v) for v in _variables(self.model)]
+        metrics = [np.asarray(v) for v in self.model.metrics_variables]
+        about = {
+            "batches": self.batches,
+            "epoch": self._epoch,
+            "batch": self._batch,
+            "variables": len(variables),
+            "metrics": len(metrics),
+        }
+        arrays = {f"v{i}": value for i, value in enumerate(variables)} | {f"m{i}": v for i, v in enumerate(metrics)}
+        self.path.mkdir(parents=True, exist_ok=True)
+        aside = self.path / f".{_FILE}.part"
+        with aside.open("wb") as file:
+            np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, self.path / _FILE)
+        self._saved = self._batch
+
+
+def _variables(core: keras.Model) -> list[Any]:
+    """All that training changes: weights, the optimizer's, and the states of random generators."""
+    return [*core.variables, *core.optimizer.variables]
