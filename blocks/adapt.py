@@ -100,7 +100,7 @@ def adapt(
                 try:
                     state = task.block.learn(task.statistics)
                 except EmptySource as error:
-                    raise EmptySource(f"Column {task.column!r}: {error}") from None
+                    raise EmptySource(f"Column {', '.join(map(repr, task.columns))}: {error}") from None
                 task.block.restore(state)
                 learned.add(id(task.block))
                 for name, statistic in task.statistics.items():

@@ -32,6 +32,8 @@ from blocks.statistics import Statistic
 
 State = dict[str, np.ndarray]
 
+FLOAT32_MAX = np.float64(np.finfo(np.float32).max)
+
 __all__ = [
     "Block",
     "Classifier",
@@ -247,7 +249,7 @@ class Preprocessor(Block):
 
 
 def emit(values: Any) -> Any:
-    """Full precision to what leaves a preprocessor: float64 rounded once to float32, ids to int32.
+    """Full precision to what leaves a preprocessor: float64 rounded once to float32 and held in its range, ids to int32.
 
     Example:
         >>> import numpy as np
@@ -255,7 +257,13 @@ def emit(values: Any) -> Any:
         'float32'
     """
     dtype = keras.backend.standardize_dtype(values.dtype)
-    return keras.ops.cast(values, "int32" if dtype.startswith(("int", "uint", "bool")) else "float32")
+    if dtype.startswith(("int", "uint", "bool")):
+        return keras.ops.cast(values, "int32")
+    if dtype == "float64":
+        # what is finite stays finite; infinities and NaN pass
+        held = keras.ops.clip(values, -FLOAT32_MAX, FLOAT32_MAX)
+        values = keras.ops.where(keras.ops.isfinite(values), held, values)
+    return keras.ops.cast(values, "float32")
 
 
 class FeatureExtractor(Block):

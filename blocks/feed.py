@@ -1,6 +1,10 @@
 """Feed: a Source as encoded rows (features, target, weight, keys), for stores and for training on the fly."""
 
+import os
+import warnings
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
@@ -11,12 +15,13 @@ import tensorflow as tf
 from blocks.block import Head
 from blocks.data import Source
 from blocks.data.raw import is_text, is_time, to_raw
-from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.errors import BadTarget, BlocksError, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.store.rows import Rows
 from blocks.transform import Transform
 
 CHUNK_ROWS = 65_536
 WINDOW_CHUNKS = 4
+WORKERS = min(os.cpu_count() or 1, 8)
 
 
 class Feed:
@@ -57,7 +62,33 @@ class Feed:
             EmptySource: No row is usable.
         """
         self.skipped = 0
-        any_row = False
+        self._any = False
+        with ThreadPoolExecutor(WORKERS, "blocks-transform") as pool:
+            # chunks are transformed on all cores and given out in order, a few ahead
+            waiting: deque[Future[Rows]] = deque()
+            try:
+                for usable in self._usable(skip, rows):
+                    waiting.append(pool.submit(self._rows, *usable))
+                    if len(waiting) > WORKERS:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+        if not self._any:
+            raise EmptySource(
+                f"There is no row to work on. Received: {self.source!r} ({self.skipped:,} rows had no usable target)."
+            )
+        if self.skipped:
+            warnings.warn(
+                f"{self.skipped:,} rows of {self.source!r} have no usable target and are left out.",
+                BlocksWarning,
+                stacklevel=2,
+            )
+
+    def _usable(self, skip: int, rows: int) -> Iterator[tuple[pa.RecordBatch, Any, Any]]:
+        """Chunks, encoded targets and weights of the rows that can be used."""
         for chunk in self.source.chunks(rows, columns=self.columns, encoded=True, exact=False):
             target, weight, usable = self._target(chunk)
             if usable is not None and not usable.all():
@@ -65,18 +96,16 @@ class Feed:
                 chunk = chunk.filter(pa.array(usable))
                 target = None if target is None else target[usable]
                 weight = None if weight is None else weight[usable]
-            any_row = any_row or len(chunk) > 0
+            self._any = self._any or len(chunk) > 0
             if skip >= len(chunk):
                 skip -= len(chunk)
                 continue
-            chunk, target, weight = chunk.slice(skip), _after(target, skip), _after(weight, skip)
+            yield chunk.slice(skip), _after(target, skip), _after(weight, skip)
             skip = 0
-            keys = {name: _key(chunk.column(name), name) for name in self.keys}
-            yield Rows(self.transform(chunk), target, weight, keys)
-        if not any_row:
-            raise EmptySource(
-                f"There is no row to work on. Received: {self.source!r} ({self.skipped:,} rows had no usable target)."
-            )
+
+    def _rows(self, chunk: pa.RecordBatch, target: Any, weight: Any) -> Rows:
+        keys = {name: _key(chunk.column(name), name) for name in self.keys}
+        return Rows(self.transform(chunk), target, weight, keys)
 
     def _target(self, chunk: pa.RecordBatch) -> tuple[Any, Any, np.ndarray | None]:
         if self.head is None:

@@ -385,7 +385,8 @@ class Model(keras.Model):
             NotAdapted, SchemaMismatch, EmptySource: As they say.
         """
         self._require_core("predict")
-        _require_batch_size(batch_size)
+        if batch_size < 1:
+            raise InvalidArgument(f"batch_size is a positive integer. Received: {batch_size!r}.")
         if isinstance(data, Mapping):
             beside = {self.head.target, self.head.sample_weight, *keys} - set(self.preprocessor.inputs)
             self.preprocessor.check_keys([name for name in data if name not in beside])

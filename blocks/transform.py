@@ -22,6 +22,8 @@ from blocks.features import CATEGORICAL, NUMERIC, Entry
 from blocks.preprocessors import Columns
 from blocks.preprocessors.columns import Lane
 
+BLOCK_ROWS = 4096
+
 _SPEC = {"float32": tf.float32, "float64": tf.float64, "int64": tf.int64, "string": tf.string}
 
 
@@ -43,11 +45,15 @@ class Transform:
         self.spec = columns.spec
         self.inputs = columns.inputs
         lanes = columns.lanes
-        self._coded = [lane for lane in lanes if is_coded(lane, self.inputs)]
-        self._plain = [lane for lane in lanes if not is_coded(lane, self.inputs)]
-        self._of_values = {lane.name: traced([lane], self.inputs) for lane in self._coded}
-        self._of_rows = traced(self._plain, self.inputs) if self._plain else None
         self._places = _places(lanes)
+        self._coded = [lane for lane in lanes if is_coded(lane, self.inputs)]
+        self._of_values = {lane.name: traced([lane], self.inputs) for lane in self._coded}
+        plain = [lane for lane in lanes if not is_coded(lane, self.inputs)]
+        self._numbers = [lane for lane in plain if self._places[lane.name][0] == NUMERIC]
+        self._others = [lane for lane in plain if self._places[lane.name][0] != NUMERIC]
+        # in the order in which the traced function takes them
+        self._columns = list(dict.fromkeys(name for lane in [*self._numbers, *self._others] for name in lane.columns))
+        self._of_rows = _packing(self._numbers, self._others, self._columns, self.inputs) if plain else None
         self._known: dict[str, tuple[pa.Array, np.ndarray]] = {}
         self._lock = Lock()
 
@@ -59,22 +65,50 @@ class Transform:
                 dictionary-encoded.
 
         Returns:
-            Entry name to array of shape (rows, ...), float32 or int32, C-contiguous and its own memory.
+            Entry name to array of shape (rows, ...), float32 or int32, C-contiguous; not to be written to.
 
         Raises:
             SchemaMismatch: A column is missing or of another type.
         """
         rows = len(chunk)
-        out = {name: np.empty((rows, *entry.shape), entry.dtype) for name, entry in self.spec.items()}
+        out: dict[str, np.ndarray] = {}
+        puts: list[tuple[np.ndarray, slice | int, np.ndarray, np.ndarray | None]] = []
+
+        def entry_of(name: str) -> np.ndarray:
+            if name not in out:
+                out[name] = np.empty((rows, *self.spec[name].shape), self.spec[name].dtype)
+            return out[name]
+
         if self._of_rows is not None:
-            names = list(dict.fromkeys(column for lane in self._plain for column in lane.columns))
-            tensors = [tf.constant(to_raw(_column(chunk, name), self.inputs[name], name)) for name in names]
-            for lane, values in zip(self._plain, self._of_rows(*tensors), strict=True):
-                self._put(out, lane, values.numpy(), None)
+            raw = (to_raw(_column(chunk, name), self.inputs[name], name) for name in self._columns)
+            numbers, others = self._of_rows(*(tf.constant(values) for values in raw))
+            if self._numbers:
+                packed = _view(numbers)
+                if packed.shape[1:] == self.spec[NUMERIC].shape:
+                    out[NUMERIC] = packed
+                else:
+                    places = [self._places[lane.name][1] for lane in self._numbers]
+                    entry_of(NUMERIC)[:, np.concatenate([np.arange(p.start, p.stop) for p in places if p])] = packed
+            for lane, values in zip(self._others, others, strict=True):
+                entry, place = self._places[lane.name]
+                if place is None:
+                    out[entry] = _view(values)
+                else:
+                    puts.append((entry_of(entry), _columns(place, values.shape.rank), _view(values), None))
         for lane in self._coded:
             coded = encode(_column(chunk, lane.columns[0]), lane.columns[0])
-            self._put(out, lane, self._values_of(lane, coded.dictionary), positions(coded))
-        return out
+            values = self._values_of(lane, coded.dictionary)
+            entry, place = self._places[lane.name]
+            if place is None:
+                out[entry] = values.take(positions(coded), axis=0)
+            else:
+                puts.append((entry_of(entry), _columns(place, values.ndim), values, positions(coded)))
+        for start in range(0, rows, BLOCK_ROWS):
+            # by blocks of rows that stay in the cache while every column is put in its place
+            block = slice(start, start + BLOCK_ROWS)
+            for array, place, values, take in puts:
+                array[block, place] = values[block] if take is None else values.take(take[block], axis=0)
+        return {name: out[name] for name in self.spec}
 
     def _values_of(self, lane: Lane, dictionary: pa.Array) -> np.ndarray:
         """A lane's output for every value of a dictionary, and last for a missing one."""
@@ -86,17 +120,6 @@ class Transform:
             with self._lock:
                 self._known[lane.name] = known
         return known[1]
-
-    def _put(self, out: dict[str, np.ndarray], lane: Lane, values: np.ndarray, take: np.ndarray | None) -> None:
-        entry, place = self._places[lane.name]
-        if take is not None:
-            values = values.take(take, axis=0)
-        if place is None:
-            out[entry][...] = values
-        elif values.ndim == 1:
-            out[entry][:, place.start] = values
-        else:
-            out[entry][:, place] = values
 
 
 def is_coded(lane: Lane, inputs: dict[str, str]) -> bool:
@@ -115,6 +138,21 @@ def observing(lane: Lane, depth: int, inputs: dict[str, str]) -> Callable[..., A
     return _function(lambda raw: block.observed(lane.compute(_given(lane, raw), depth)), [lane], inputs)
 
 
+def _packing(
+    numbers: Sequence[Lane], others: Sequence[Lane], columns: Sequence[str], inputs: dict[str, str]
+) -> Callable[..., tuple[Any, list[Any]]]:
+    """One traced function from raw columns to the features of `numbers`, packed, and those of `others`."""
+
+    def compute(raw: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+        parts = [lane.compute(_given(lane, raw)) for lane in numbers]
+        # packed column by column and turned at once, which is faster than interleaving
+        flat = [tf.transpose(part) if part.shape.rank == 2 else part[tf.newaxis] for part in parts]
+        packed = emit(tf.transpose(tf.concat(flat, axis=0))) if flat else tf.zeros((0,))
+        return packed, [emit(lane.compute(_given(lane, raw))) for lane in others]
+
+    return _function(compute, [*numbers, *others], inputs)
+
+
 def _given(lane: Lane, raw: Mapping[str, Any]) -> Any:
     values = tuple(raw[column] for column in lane.columns)
     return values[0] if len(values) == 1 else values
@@ -127,7 +165,8 @@ def _function(compute: Callable[[Mapping[str, Any]], Any], lanes: Sequence[Lane]
     def function(*tensors: Any) -> Any:
         return compute(dict(zip(names, tensors, strict=True)))
 
-    return tf.function(function, input_signature=signature)
+    # traced here and now: TensorFlow counts the traces of all functions that share this code, and warns
+    return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
 
 
 def encode(column: pa.Array, name: str) -> pa.DictionaryArray:
@@ -147,6 +186,15 @@ def positions(coded: pa.DictionaryArray) -> np.ndarray:
     if indices.null_count:
         indices = pc.fill_null(indices.cast(pa.int32()), len(coded.dictionary))
     return indices.to_numpy(zero_copy_only=False)
+
+
+def _view(tensor: Any) -> np.ndarray:
+    """A tensor's values without a copy, read only."""
+    return np.asarray(memoryview(tensor))
+
+
+def _columns(place: slice, rank: int) -> slice | int:
+    return place.start if rank == 1 else place
 
 
 def _same(one: pa.Array, other: pa.Array) -> bool:

@@ -58,6 +58,24 @@ TABLE = {
     "Vocabulary, integers": (lambda: preprocessors.Vocabulary(num_oov_indices=3), INTEGERS, {}),
     "Vocabulary, binary": (lambda: preprocessors.Vocabulary(), pa.array([b"\xff", b"a\x00", None, b"\xff"]), {}),
     "Vocabulary, given": (lambda: preprocessors.Vocabulary(vocabulary=["oslo", "rome\r"]), TOKENS, {}),
+    "MinMax": (lambda: preprocessors.MinMax(clip=True, indicator=True), NUMBERS, {}),
+    "MaxAbs": (lambda: preprocessors.MaxAbs(), NUMBERS, {}),
+    "RobustScale": (lambda: preprocessors.RobustScale(indicator=True), NUMBERS, {}),
+    "Clip": (lambda: preprocessors.Clip(quantile_range=(5.0, 95.0), missing=0.0), NUMBERS, {}),
+    "Clip, given": (lambda: preprocessors.Clip(-1.0, 50.0), NUMBERS, {"finite": False}),
+    "Round": (lambda: preprocessors.Round(1), NUMBERS, {"finite": False}),
+    "MissingIndicator": (lambda: preprocessors.MissingIndicator(), NUMBERS, {}),
+    "Bucketize": (lambda: preprocessors.Bucketize(num_bins=5), NUMBERS, {}),
+    "Bucketize, one-hot": (lambda: preprocessors.Bucketize([0.0, 40.0], output_mode="one_hot"), NUMBERS, {}),
+    "PiecewiseLinear": (lambda: preprocessors.PiecewiseLinear(8), NUMBERS, {}),
+    "PiecewiseLinear, quantiles": (lambda: preprocessors.PiecewiseLinear(8, strategy="quantile"), SKEWED, {}),
+    "PowerTransform": (lambda: preprocessors.PowerTransform(), SKEWED, {"chunk_tolerance": 1e-6}),
+    "QuantileTransform": (lambda: preprocessors.QuantileTransform(20), NUMBERS, {}),
+    "QuantileTransform, normal": (
+        lambda: preprocessors.QuantileTransform(20, output_distribution="normal", indicator=True),
+        SKEWED,
+        {},
+    ),
     "Columns": (
         lambda: preprocessors.Columns(
             {

@@ -15,7 +15,7 @@ ROOT = Path(blocks.__file__).parent
 
 # each line imports only from lines above it; packages and modules of one line never import each other
 ORDER = [
-    {"errors"},
+    {"errors", "memory"},
     {"statistics"},
     {"data"},
     {"features", "progress"},
@@ -25,7 +25,8 @@ ORDER = [
     {"road", "adapt"},
     {"store"},
     {"feed", "calibrate"},
-    {"export", "predict"},
+    {"training"},
+    {"export", "predict", "precompute"},
     {"evaluate"},
     {"model"},
     {"testing"},

@@ -131,6 +131,8 @@ class Softmax(Classifier):
             )
         if not is_text(known.type) and target.type != known.type:
             target, known = target.cast(pa.float64()), known.cast(pa.float64())
+        if pt.is_floating(target.type):
+            target = pc.add(target, 0.0)  # Arrow tells -0.0 from 0.0, statistics do not
         found = pc.index_in(target.cast(known.type), value_set=known)
         positions = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
         return positions, positions >= 0

@@ -132,6 +132,8 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: RawType, name: str = "colu
         return _to_int64(values)
     if pt.is_boolean(kind) or pt.is_decimal(kind):
         values = values.cast(pa.float64())
+    if pt.is_floating(values.type) and not pt.is_float16(values.type) and values.null_count:
+        values = pc.fill_null(values, pa.scalar(np.nan, values.type))
     # astype of a column that has the dtype already is a view: nothing here writes into it
     return values.to_numpy(zero_copy_only=False).astype(dtype, copy=False)
 

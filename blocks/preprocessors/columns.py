@@ -280,21 +280,21 @@ class Columns(Preprocessor):
         parts: dict[str, Any] = {}
         for lane in self.lanes:
             values = [inputs[column] for column in lane.columns]
-            parts[lane.name] = emit(lane.compute(values[0] if len(values) == 1 else tuple(values)))
+            parts[lane.name] = lane.compute(values[0] if len(values) == 1 else tuple(values))
         return self.pack(parts)
 
     def pack(self, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Every lane's tensor into the entries of `spec`."""
+        """Every lane's tensor, at full precision, into the entries of `spec`, rounded there."""
         packed: dict[str, list[Any]] = {}
         others = {}
         for lane in self.lanes:
             value = parts[lane.name]
             if lane.entry() is not None:
-                others[lane.name] = value
+                others[lane.name] = emit(value)
                 continue
-            entry = NUMERIC if value.dtype == tf.float32 else CATEGORICAL
+            entry = NUMERIC if value.dtype.is_floating else CATEGORICAL
             packed.setdefault(entry, []).append(value if value.shape.rank == 2 else value[:, tf.newaxis])
-        ordered = {name: tf.concat(packed[name], axis=1) for name in (NUMERIC, CATEGORICAL) if name in packed}
+        ordered = {name: emit(tf.concat(packed[name], axis=1)) for name in (NUMERIC, CATEGORICAL) if name in packed}
         return {**ordered, **others}
 
     def compute_output_spec(self, inputs: Any) -> dict[str, keras.KerasTensor]:

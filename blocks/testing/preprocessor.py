@@ -1,5 +1,6 @@
 """The rules of preprocessors: learning, odd values, the offline path."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from blocks.data import read
 from blocks.data.raw import MISSING_INT, to_arrow, to_raw
 from blocks.errors import BlocksError, NotAdapted
 from blocks.preprocessors import Columns
+from blocks.statistics import Statistic
 from blocks.testing.comparing import refused, require, rule, same, same_state
 from blocks.testing.rows import (
     BATCH_SIZES,
@@ -22,12 +24,11 @@ from blocks.testing.rows import (
     Options,
     batched,
     call,
-    cut,
     length,
     repeat,
     signature,
+    to_tensors,
     unlearned,
-    updated,
 )
 from blocks.transform import Transform
 
@@ -42,14 +43,12 @@ def preprocessor_case(block: Preprocessor, data: Any, options: Options) -> Case:
     parts = data if several else (data,)
     arrow = {f"x{i}" if several else "x": repeat(to_arrow(values)) for i, values in enumerate(parts)}
     with rule(block, "raw_type takes the columns' types, and refuses what the block has no use for"):
-        types = {name: block.raw_type(values.type, name) for name, values in arrow.items()}
+        for name, values in arrow.items():
+            block.raw_type(values.type, name)
     if block.learns:
-        _check_learning(block, next(iter(arrow.values())), options)
-    adapted = block.copy()
-    if not adapted.adapted:
-        adapted.adapt(next(iter(arrow.values())))
-    raw = tuple(to_raw(values, types[name], name) for name, values in arrow.items())  # type: ignore[arg-type]
-    return Case(adapted, raw if several else raw[0], arrow)
+        _check_learning(block, arrow, options)
+    adapted = block.copy() if block.adapted else _adapted(block, arrow)
+    return Case(adapted, _raw(block, arrow), arrow)
 
 
 def _columns_case(block: Columns, data: Any, options: Options) -> Case:
@@ -69,52 +68,87 @@ def _columns_case(block: Columns, data: Any, options: Options) -> Case:
     return Case(adapted, raw, arrow)
 
 
-def _check_learning(block: Preprocessor, values: pa.Array, options: Options) -> None:
-    raw = to_raw(values, block.raw_type(values.type, "x"))  # type: ignore[arg-type]
+def _check_learning(block: Preprocessor, columns: Mapping[str, pa.Array], options: Options) -> None:
     fresh = unlearned(block)
+    rows = len(next(iter(columns.values())))
     with rule(block, "use before adapt is refused with NotAdapted"):
         require(not fresh.adapted, "a fresh block that calls itself adapted")
         with refused(NotAdapted, otherwise="an answer"):
-            call(fresh, raw)
+            call(fresh, _raw(block, columns))
     with rule(block, "statistics() gives new statistics each time"):
         one, other = fresh.statistics(), fresh.statistics()
         require(not any(one[name] is other[name] for name in one), "one twice")
     with rule(block, "learn changes nothing: restore does"):
-        fresh.learn(updated(fresh, [values]))
+        whole = fresh.learn(_observed(block, [columns]))
         require(not fresh.adapted and not fresh.state, "a block that learn has adapted")
-    whole = unlearned(block).adapt(values).state
     with rule(block, "adapting twice changes nothing"):
-        again = unlearned(block).adapt(values)
-        same_state(whole, again.adapt(values).state)
+        same_state(whole, _adapted(block, columns).state)
+        again = _adapted(block, columns)
+        again.restore(again.learn(_observed(again, [columns])))
+        same_state(whole, again.state)
     for size in CHUNKS:
         with rule(block, f"adapting in chunks (here of {size}) gives what adapting at once gives"):
-            same_state(whole, unlearned(block).adapt(cut(values, size)).state, options.chunk_tolerance)
+            chunks = [_slice(columns, start, size) for start in range(0, rows, size)]
+            same_state(whole, fresh.learn(_observed(block, chunks)), options.chunk_tolerance)
     with rule(block, "merged statistics of parts teach what the whole teaches, in either order"):
-        half = len(values) // 2
+        parts = [_slice(columns, 0, rows // 2), _slice(columns, rows // 2, rows)]
         for order in (1, -1):
-            first, second = (updated(fresh, [part]) for part in (values[:half], values[half:])[::order])
+            first, second = (_observed(block, [part]) for part in parts[::order])
             for name, statistic in first.items():
                 statistic.merge(second[name])
             same_state(whole, fresh.learn(first), options.chunk_tolerance)
     with rule(block, "missing and infinite values spoil no statistic: what is learned stays finite"):
-        odd = [None] + ([float("nan"), float("inf"), -float("inf")] if pa.types.is_floating(values.type) else [])
-        state = unlearned(block).adapt([values, pa.array(odd, values.type)]).state
-        for name, value in state.items():
+        odd = {name: pa.array(_odd(values.type), values.type) for name, values in columns.items()}
+        odd = {name: values.take(pa.array(np.arange(4) % len(values))) for name, values in odd.items()}
+        for name, value in fresh.learn(_observed(block, [columns, odd])).items():
             require(value.dtype.kind != "f" or bool(np.isfinite(value).all()), f"{name} = {value}")
     with rule(block, "a column with no value at all is refused with an error of blocks, or gives usable features"):
-        empty = unlearned(block)
         try:
-            empty.adapt(pa.nulls(8, values.type))
+            empty = _adapted(block, {name: pa.nulls(8, values.type) for name, values in columns.items()})
         except BlocksError:
             pass
         else:
-            _require_features(empty, call(empty, raw), options.finite)
+            _require_features(empty, call(empty, _raw(block, columns)), options.finite)
     with rule(block, "a constant column gives usable features"):
-        present = values.drop_null()
-        constant = pa.array([present[0].as_py()] * 8, values.type)
-        learned = unlearned(block).adapt(constant)
-        features = call(learned, to_raw(constant, block.raw_type(values.type, "x")))  # type: ignore[arg-type]
-        _require_features(learned, features, options.finite)
+        firsts = {name: values.drop_null().slice(0, 1) for name, values in columns.items()}
+        constant = {name: values.take(pa.array([0] * 8)) for name, values in firsts.items()}
+        learned = _adapted(block, constant)
+        _require_features(learned, call(learned, _raw(block, constant)), options.finite)
+
+
+def _raw(block: Preprocessor, columns: Mapping[str, pa.Array]) -> Any:
+    """Columns as they enter the block: one array, or a tuple."""
+    raw = tuple(to_raw(values, block.raw_type(values.type, name), name) for name, values in columns.items())  # type: ignore[arg-type]
+    return raw[0] if len(raw) == 1 else raw
+
+
+def _observed(block: Preprocessor, chunks: Sequence[Mapping[str, pa.Array]]) -> dict[str, Statistic]:
+    """The block's statistics of chunks of columns, as `adapt` takes them."""
+    statistics = block.statistics()
+    for chunk in chunks:
+        if type(block).observed is Preprocessor.observed and len(chunk) == 1:
+            values = next(iter(chunk.values()))
+        else:
+            tensor = block.observed(to_tensors(_raw(block, chunk)))
+            values = pa.array(tensor.numpy(), pa.binary() if tensor.dtype == tf.string else None)
+        for statistic in statistics.values():
+            statistic.update(values)
+    return statistics
+
+
+def _adapted(block: Preprocessor, columns: Mapping[str, pa.Array]) -> Any:
+    """A fresh block after `adapt` over a source."""
+    fresh, names = unlearned(block), tuple(columns)
+    adapt(Columns({names[0] if len(names) == 1 else names: fresh}), None, read(dict(columns)), verbose=False)
+    return fresh
+
+
+def _slice(columns: Mapping[str, pa.Array], start: int, size: int) -> dict[str, pa.Array]:
+    return {name: values.slice(start, size) for name, values in columns.items()}
+
+
+def _odd(type: pa.DataType) -> list[Any]:
+    return [None, float("nan"), float("inf"), -float("inf")] if pa.types.is_floating(type) else [None]
 
 
 def check_odd_values(case: Case, options: Options) -> None:
@@ -176,9 +210,8 @@ def _odd_rows(block: Any, rows: Any) -> Any:
 
 def _odd_column(block: Preprocessor, values: np.ndarray, place: int) -> np.ndarray:
     dtype = "string" if values.dtype == object else values.dtype.name
-    odd: list[Any] = {"string": [""], "int64": [MISSING_INT, -1, np.iinfo(np.int64).max]}.get(
-        dtype, [float("nan"), float("inf"), -float("inf"), 1e30, 1e-40, -1e-40]
-    )
+    extremes: dict[str, list[Any]] = {"string": [""], "int64": [MISSING_INT, -1, np.iinfo(np.int64).max]}
+    odd = extremes.get(dtype, [float("nan"), float("inf"), -float("inf"), 1e30, 1e-40, -1e-40])
     odd = [*odd, *Preprocessor.examples(block, dtype), *block.examples(dtype)]
     # each column at its own pace, so that odd values meet others
     picked = [odd[(place + row * (1 + place)) % len(odd)] for row in range(ODD_ROWS)]

@@ -1,0 +1,97 @@
+"""Characters to other characters, case and accents: the table that `Normalize` puts into the graph. No block lives here.
+
+TensorFlow's own `tf.strings.lower(encoding="utf-8")` asks the process for its language (with LC_ALL=tr_TR, "I" becomes
+a dotless i), so a served model could disagree with its training. A table cannot.
+"""
+
+import sys
+import unicodedata
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+
+MARKS: Final = ((0x300, 0x36F), (0x483, 0x487), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE20, 0xFE2F))
+"""The combining marks that are stripped: those that Latin, Greek and Cyrillic letters carry."""
+
+SCRIPTS: Final = ("LATIN", "GREEK", "CYRILLIC")
+_CASES: Final = {"lower": str.lower, "upper": str.upper, "fold": str.casefold}
+_DROPPED: Final = -1
+
+
+def strip_marks(text: str) -> str:
+    """Latin, Greek and Cyrillic letters without their marks, and no combining marks of theirs; all else as it is.
+
+    Example:
+        >>> strip_marks("Ảéñ Ώ ё a\\u0301 ł ß ガ 한")
+        'Aen Ω е a ł ß ガ 한'
+    """
+    return "".join(_without_marks(character) for character in text)
+
+
+def _without_marks(character: str) -> str:
+    if _is_mark(character):
+        return ""
+    base, *marks = unicodedata.normalize("NFD", character)
+    stripped = unicodedata.name(base, "").startswith(SCRIPTS) and all(_is_mark(mark) for mark in marks)
+    return base if stripped else character
+
+
+def _is_mark(character: str) -> bool:
+    return any(low <= ord(character) <= high for low, high in MARKS) and unicodedata.category(character) == "Mn"
+
+
+def changed(case: str | None, accents: bool, spaces: bool) -> np.ndarray:
+    """Every character that changes and what it becomes.
+
+    Args:
+        case: "lower", "upper", "fold" (Unicode's full mappings of a single character, as `str.casefold` has them), or
+            None.
+        accents: Whether marks are stripped, before the case is changed.
+        spaces: Whether what Python takes for white space becomes a space.
+
+    Returns:
+        int32 of shape (changed, 4): the character and up to three that it becomes, -1 where there are fewer.
+    """
+    change = _CASES.get(case or "", str)
+    rows = []
+    for code in range(sys.maxunicode + 1):
+        character = chr(code)
+        if 0xD800 <= code <= 0xDFFF or unicodedata.category(character) == "Cn":
+            continue
+        text = " " if spaces and character.isspace() else change(_without_marks(character) if accents else character)
+        if text != character:
+            rows.append([code, *map(ord, text), *[_DROPPED] * (3 - len(text))])
+    return np.array(rows, np.int32).reshape(-1, 4)
+
+
+class CharacterTable(tf.Module):
+    """The table in a graph.
+
+    Args:
+        rows: What `changed` gives.
+    """
+
+    def __init__(self, rows: np.ndarray) -> None:
+        super().__init__()
+        place = np.zeros(int(rows[:, 0].max(initial=0)) + 2, np.int32)  # the last stands for all characters beyond
+        place[rows[:, 0]] = np.arange(1, len(rows) + 1)
+        with tf.init_scope():
+            self._place = tf.Variable(place, trainable=False)
+            self._becomes = tf.Variable(np.concatenate([np.zeros((1, 3), np.int32), rows[:, 1:]]), trainable=False)
+
+    def __call__(self, text: Any) -> Any:
+        """Strings (batch,) with every character replaced; bytes that are no UTF-8 become U+FFFD."""
+        decoded = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
+        codes = decoded.values
+        place = tf.gather(self._place, tf.minimum(codes, tf.shape(self._place)[0] - 1))
+        becomes = tf.gather(self._becomes, place)
+        first = tf.where(place > 0, becomes[:, 0], codes)
+        becomes = tf.concat([first[:, tf.newaxis], becomes[:, 1:]], axis=1)
+        # what is kept as it is stands alone
+        extra = tf.concat([tf.zeros_like(place, tf.bool)[:, tf.newaxis], tf.tile(place[:, tf.newaxis] == 0, [1, 2])], 1)
+        stays = (becomes != _DROPPED) & ~extra
+        rows = tf.repeat(decoded.value_rowids(), tf.reduce_sum(tf.cast(stays, tf.int64), axis=1))
+        kept = tf.boolean_mask(becomes, stays)
+        ragged = tf.RaggedTensor.from_value_rowids(kept, rows, nrows=decoded.nrows(), validate=False)
+        return tf.strings.unicode_encode(ragged, "UTF-8")

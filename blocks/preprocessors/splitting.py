@@ -1,0 +1,69 @@
+"""Splitting: text to tokens, with TensorFlow's own ops and the same everywhere. What becomes of them lives elsewhere."""
+
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+
+from blocks.errors import InvalidArgument
+from blocks.preprocessors.numbers import check_choice
+
+SPLITS: Final = ("words", "spaces", "characters")
+_NO_WORD: Final = r"[^\pL\pN\pM_]+"
+
+
+def check_split(owner: str, split: str, ngrams: Any) -> tuple[int, int]:
+    """The shortest and longest n-gram that `ngrams` asks for.
+
+    Raises:
+        InvalidArgument: `split` is unknown, or `ngrams` no length or rising pair of lengths.
+    """
+    check_choice(owner, "split", split, SPLITS)
+    pair = (ngrams, ngrams) if isinstance(ngrams, int) else tuple(ngrams)
+    if len(pair) != 2 or not all(isinstance(n, int) for n in pair) or not 1 <= pair[0] <= pair[1]:
+        raise InvalidArgument(f"{owner}'s ngrams is a length, 1 at least, or a rising pair. Received: {ngrams!r}.")
+    return pair
+
+
+def split_text(text: Any, split: str, ngrams: tuple[int, int]) -> Any:
+    """Strings (batch,) to their tokens, ragged (batch, None); of a string without a token, none.
+
+    Args:
+        text: Any bytes.
+        split: "words" (runs of letters, digits, marks and "_", by Unicode), "spaces" (what stands between ASCII white
+            space) or "characters" (each byte that is no UTF-8 as U+FFFD).
+        ngrams: The shortest and longest run of neighbours that is a token; words in a run stand a space apart. The
+            shortest come first.
+    """
+    if split == "characters":
+        tokens = tf.strings.unicode_split(text, "UTF-8", errors="replace")
+    else:
+        tokens = tf.strings.split(tf.strings.regex_replace(text, _NO_WORD, " ") if split == "words" else text)
+    if ngrams == (1, 1):
+        return tokens
+    return tf.strings.ngrams(tokens, tuple(range(ngrams[0], ngrams[1] + 1)), "" if split == "characters" else " ")
+
+
+def flat(tokens: Any) -> tuple[Any, Any]:
+    """Ragged tokens as a run of them, and the row of each, int64."""
+    return tokens.values, tf.cast(tokens.value_rowids(), tf.int64)
+
+
+def dense(cells: Any, values: Any, rows: Any, width: int) -> Any:
+    """Values at cells, each cell (`row * width + column`, int64) once, as a matrix (rows, width) that is 0 elsewhere."""
+    shape = tf.stack([tf.cast(rows, tf.int64) * width])
+    return tf.reshape(tf.scatter_nd(cells[:, tf.newaxis], values, shape), [rows, width])
+
+
+def number_of_rows(values: Any) -> Any:
+    """The batch, as an int32 scalar."""
+    return tf.shape(values, out_type=tf.int32)[0]
+
+
+def distinct_cells(columns: Any, rows: Any, width: int) -> tuple[Any, Any]:
+    """Cells that occur, in the order in which they first do, and how often, both int64; columns below 0 are left out."""
+    here = columns >= 0
+    cells, _, counts = tf.unique_with_counts(
+        tf.boolean_mask(rows * np.int64(width) + columns, here), out_idx=tf.int64
+    )
+    return cells, counts
