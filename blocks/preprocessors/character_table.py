@@ -1,11 +1,11 @@
-"""Characters to other characters, case and accents: the table that `Normalize` puts into the graph. No block lives here.
+"""Characters to other characters, case and accents: the table that `Normalize` puts into the graph. No block.
 
 TensorFlow's own `tf.strings.lower(encoding="utf-8")` asks the process for its language (with LC_ALL=tr_TR, "I" becomes
 a dotless i), so a served model could disagree with its training. A table cannot.
 """
 
-import sys
 import unicodedata
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -17,13 +17,14 @@ MARKS: Final = ((0x300, 0x36F), (0x483, 0x487), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DF
 SCRIPTS: Final = ("LATIN", "GREEK", "CYRILLIC")
 _CASES: Final = {"lower": str.lower, "upper": str.upper, "fold": str.casefold}
 _DROPPED: Final = -1
+_BEYOND: Final = 0x20000
 
 
 def strip_marks(text: str) -> str:
-    """Latin, Greek and Cyrillic letters without their marks, and no combining marks of theirs; all else as it is.
+    r"""Latin, Greek and Cyrillic letters without their marks, and no combining marks of theirs; all else as it is.
 
     Example:
-        >>> strip_marks("Ảéñ Ώ ё a\\u0301 ł ß ガ 한")
+        >>> strip_marks("Ảéñ Ώ ё a\u0301 ł ß ガ 한")
         'Aen Ω е a ł ß ガ 한'
     """
     return "".join(_without_marks(character) for character in text)
@@ -41,8 +42,9 @@ def _is_mark(character: str) -> bool:
     return any(low <= ord(character) <= high for low, high in MARKS) and unicodedata.category(character) == "Mn"
 
 
+@cache
 def changed(case: str | None, accents: bool, spaces: bool) -> np.ndarray:
-    """Every character that changes and what it becomes.
+    """Every character that changes and what it becomes, by this Python's edition of Unicode.
 
     Args:
         case: "lower", "upper", "fold" (Unicode's full mappings of a single character, as `str.casefold` has them), or
@@ -55,43 +57,35 @@ def changed(case: str | None, accents: bool, spaces: bool) -> np.ndarray:
     """
     change = _CASES.get(case or "", str)
     rows = []
-    for code in range(sys.maxunicode + 1):
+    for code in range(_BEYOND):
         character = chr(code)
-        if 0xD800 <= code <= 0xDFFF or unicodedata.category(character) == "Cn":
-            continue
         text = " " if spaces and character.isspace() else change(_without_marks(character) if accents else character)
         if text != character:
             rows.append([code, *map(ord, text), *[_DROPPED] * (3 - len(text))])
     return np.array(rows, np.int32).reshape(-1, 4)
 
 
-class CharacterTable(tf.Module):
-    """The table in a graph.
+def dense(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `changed` gives as two tables: each character's place in the second, and what stands there; 0 for no change.
 
-    Args:
-        rows: What `changed` gives.
+    The last entry of the first stands for all characters beyond.
     """
+    places = np.zeros(int(rows[:, 0].max(initial=0)) + 2, np.int32)
+    places[rows[:, 0]] = np.arange(1, len(rows) + 1)
+    return places, np.concatenate([np.array([[0, _DROPPED, _DROPPED]], np.int32), rows[:, 1:]])
 
-    def __init__(self, rows: np.ndarray) -> None:
-        super().__init__()
-        place = np.zeros(int(rows[:, 0].max(initial=0)) + 2, np.int32)  # the last stands for all characters beyond
-        place[rows[:, 0]] = np.arange(1, len(rows) + 1)
-        with tf.init_scope():
-            self._place = tf.Variable(place, trainable=False)
-            self._becomes = tf.Variable(np.concatenate([np.zeros((1, 3), np.int32), rows[:, 1:]]), trainable=False)
 
-    def __call__(self, text: Any) -> Any:
-        """Strings (batch,) with every character replaced; bytes that are no UTF-8 become U+FFFD."""
-        decoded = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
-        codes = decoded.values
-        place = tf.gather(self._place, tf.minimum(codes, tf.shape(self._place)[0] - 1))
-        becomes = tf.gather(self._becomes, place)
-        first = tf.where(place > 0, becomes[:, 0], codes)
-        becomes = tf.concat([first[:, tf.newaxis], becomes[:, 1:]], axis=1)
-        # what is kept as it is stands alone
-        extra = tf.concat([tf.zeros_like(place, tf.bool)[:, tf.newaxis], tf.tile(place[:, tf.newaxis] == 0, [1, 2])], 1)
-        stays = (becomes != _DROPPED) & ~extra
-        rows = tf.repeat(decoded.value_rowids(), tf.reduce_sum(tf.cast(stays, tf.int64), axis=1))
-        kept = tf.boolean_mask(becomes, stays)
-        ragged = tf.RaggedTensor.from_value_rowids(kept, rows, nrows=decoded.nrows(), validate=False)
-        return tf.strings.unicode_encode(ragged, "UTF-8")
+def replaced(text: Any, places: Any, becomes: Any) -> Any:
+    """Strings (batch,) with every character replaced by `dense` tables; bytes that are no UTF-8 become U+FFFD."""
+    decoded = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
+    codes = decoded.values
+    place = tf.gather(places, tf.minimum(codes, tf.shape(places)[0] - 1))
+    several = tf.gather(becomes, place)
+    first = tf.where(place > 0, several[:, 0], codes)
+    several = tf.concat([first[:, tf.newaxis], several[:, 1:]], axis=1)
+    stays = several != _DROPPED
+    rows = tf.repeat(decoded.value_rowids(), tf.reduce_sum(tf.cast(stays, tf.int64), axis=1))
+    kept = tf.RaggedTensor.from_value_rowids(
+        tf.boolean_mask(several, stays), rows, nrows=decoded.nrows(), validate=False
+    )
+    return tf.strings.unicode_encode(kept, "UTF-8")

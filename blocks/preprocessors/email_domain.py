@@ -25,6 +25,7 @@ class EmailDomain(Preprocessor):
         Strings of shape (batch,): in `Columns` another block follows.
 
     Example:
+        >>> import numpy as np
         >>> EmailDomain()(np.array(["ann@Example.COM", "Bob <bob@mail.example.org>", "none", ""])).numpy()
         array([b'example.com', b'mail.example.org', b'', b''], dtype=object)
     """

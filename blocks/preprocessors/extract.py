@@ -15,7 +15,7 @@ from blocks.preprocessors.text import not_last, text_output
 
 @keras.saving.register_keras_serializable(package="blocks")
 class Extract(Preprocessor):
-    """The first match of a regular expression, or one of its groups; missing ("") where there is none. Text to text.
+    r"""The first match of a regular expression, or one of its groups; missing ("") where there is none. Text to text.
 
     The syntax is RE2's (no look-around, no back-references); the match is the leftmost, as `re.search` has it. A text
     that holds a line break or bytes that are no UTF-8 is searched like others, but such bytes match nothing.
@@ -28,7 +28,8 @@ class Extract(Preprocessor):
         Strings of shape (batch,): in `Columns` another block follows.
 
     Example:
-        >>> Extract(r"\\b(Mr|Mrs|Miss)\\.", group=1)(np.array(["Braund, Mr. Owen", "nobody"])).numpy()
+        >>> import numpy as np
+        >>> Extract(r"\b(Mr|Mrs|Miss)\.", group=1)(np.array(["Braund, Mr. Owen", "nobody"])).numpy()
         array([b'Mr', b''], dtype=object)
 
     Source: https://github.com/google/re2/wiki/Syntax

@@ -29,7 +29,7 @@ class Hashing(Preprocessor):
 
     Example:
         >>> Hashing(1000)(np.array(["rome", "oslo", "rome", ""])).numpy()
-        array([5, 1, 5, 0], dtype=int32)
+        array([403, 659, 403,   0], dtype=int32)
 
     Source: https://github.com/google/farmhash (Fingerprint64).
     """

@@ -16,7 +16,7 @@ class Length(Preprocessor):
     """The number of characters, or bytes, of a text. Learns nothing.
 
     Args:
-        unit: "characters" (Unicode code points of UTF-8: bytes that do not continue a character are counted) or "bytes".
+        unit: "characters" (Unicode code points of UTF-8: bytes that do not continue one are counted) or "bytes".
         missing: What a missing text ("") becomes: a number, or "keep" (NaN).
 
     Returns:

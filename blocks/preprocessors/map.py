@@ -64,8 +64,8 @@ class Map(Preprocessor):
         state = given([key for key, _ in pairs], "Map's dictionary")
         if keep and (default is not None or not self._text or "integers" in state):
             raise InvalidArgument(
-                f"Map keeps what its dictionary lacks from strings to strings, without a default. Received: keep={keep}, "
-                f"default={default!r}, {pairs!r}."
+                f"Map keeps what its dictionary lacks from strings to strings, without a default. "
+                f"Received: keep={keep}, default={default!r}, {pairs!r}."
             )
         keys = state["integers"].tolist() if "integers" in state else [key for key, _ in pairs]
         self.mapping = MappingProxyType(dict(zip(keys, targets, strict=True)))

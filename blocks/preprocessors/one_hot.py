@@ -31,7 +31,7 @@ from blocks.statistics import Counts, Statistic
 
 @keras.saving.register_keras_serializable(package="blocks")
 class OneHot(Preprocessor):
-    """A column for each token, 1 where the value is that token, else 0; first, if asked, one for missing and for unseen.
+    """A column for each token, 1 where the value is that token; first, if asked, one for missing and for unseen.
 
     Tokens are any byte strings, or integers; "" and null are missing. They stand by falling count, ties by byte order,
     or as given. How many there are is part of the configuration once it is learned, so that a reload knows its shape.

@@ -1,4 +1,4 @@
-"""Splitting: text to tokens, with TensorFlow's own ops and the same everywhere. What becomes of them lives elsewhere."""
+"""Splitting: text to tokens, with TensorFlow's own ops and the same everywhere. What they become lives elsewhere."""
 
 from typing import Any, Final
 
@@ -50,7 +50,7 @@ def flat(tokens: Any) -> tuple[Any, Any]:
 
 
 def dense(cells: Any, values: Any, rows: Any, width: int) -> Any:
-    """Values at cells, each cell (`row * width + column`, int64) once, as a matrix (rows, width) that is 0 elsewhere."""
+    """Values at cells (`row * width + column`, int64, each once) as a matrix (rows, width) that is 0 elsewhere."""
     shape = tf.stack([tf.cast(rows, tf.int64) * width])
     return tf.reshape(tf.scatter_nd(cells[:, tf.newaxis], values, shape), [rows, width])
 
@@ -61,9 +61,7 @@ def number_of_rows(values: Any) -> Any:
 
 
 def distinct_cells(columns: Any, rows: Any, width: int) -> tuple[Any, Any]:
-    """Cells that occur, in the order in which they first do, and how often, both int64; columns below 0 are left out."""
+    """Cells that occur, in order of first appearance, and how often, both int64; columns below 0 are left out."""
     here = columns >= 0
-    cells, _, counts = tf.unique_with_counts(
-        tf.boolean_mask(rows * np.int64(width) + columns, here), out_idx=tf.int64
-    )
+    cells, _, counts = tf.unique_with_counts(tf.boolean_mask(rows * np.int64(width) + columns, here), out_idx=tf.int64)
     return cells, counts

@@ -1,4 +1,4 @@
-"""What blocks from text to text share: they answer strings, and never stand at the end of a chain. No block lives here."""
+"""What blocks from text to text share: they answer strings, and never end a chain. No block lives here."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tokens as learned state, as a TensorFlow table and as names: what blocks with a vocabulary share. No block lives here.
+"""Tokens as learned state, as a TensorFlow table and as names: what blocks with a vocabulary share. No block.
 
 A token is any byte string but the empty one, which is missing, or an int64 but the smallest, which is too.
 """
@@ -164,14 +164,14 @@ def key_type(block: Preprocessor, type: pa.DataType, column: str) -> str | None:
 
 
 def label(token: Any) -> str:
-    """A token as part of a feature's name: printable, short, and another one for every token.
+    r"""A token as part of a feature's name: printable, short, and another one for every token.
 
     Backslashes are doubled, what is no printable text is escaped as Python does, and beyond 64 characters a digest
     stands for the rest.
 
     Example:
-        >>> label(b"Z\\xc3\\xbcrich"), label(b"a\\n\\xff"), label(7)
-        ('Zürich', 'a\\\\n\\\\xff', '7')
+        >>> label(b"Z\xc3\xbcrich"), label(b"a\n\xff"), label(7)
+        ('Zürich', 'a\\n\\xff', '7')
     """
     if not isinstance(token, bytes):
         return str(token)

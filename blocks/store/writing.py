@@ -24,7 +24,7 @@ from blocks.store.rows import SplitPlan, describe
 from blocks.store.shard import Format
 
 MAX_CHUNK_ROWS, MAX_CHUNK_BYTES = 8192, 8 << 20
-MAX_SHARD_ROWS, MAX_SHARD_BYTES = 1 << 20, 256 << 20
+MAX_SHARD_ROWS, MAX_SHARD_BYTES = 1 << 20, 64 << 20
 _SHARD_FILE = re.compile(r".+-\d{5,}\.(h5|tfrecord)")
 
 
@@ -58,7 +58,7 @@ def write(
         format: "hdf5" or "tfrecord".
         layout: "chunk", or for TFRecord "example": one `tf.train.Example` per row.
         compression: for HDF5 "lzf" or "gzip"; such a store is read several times slower.
-        rows_per_shard: None for at most 1,048,576 rows and 256 MiB.
+        rows_per_shard: None for at most 1,048,576 rows and 64 MiB.
         rows_per_chunk: rows read, and shuffled, as a unit; None for at most 8,192 rows and 8 MiB.
         workers: threads that write, one shard each.
         columns: names of the columns of each entry, on its last axis: {"numeric": ["age", ...]}.
