@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import pyarrow as pa
 
-from blocks.data.raw import MISSING_INT, is_number, is_text, is_time, raw_type, to_arrow
+from blocks.data.raw import MISSING_INT, is_number, is_text, is_time, raw_type, to_arrow, to_raw
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features import Entry, Feature, FeatureSpec
 from blocks.statistics import Statistic
@@ -230,7 +230,8 @@ class Preprocessor(Block):
 
         Args:
             data: Values of shape (rows,): an Arrow, NumPy, pandas or Polars column, a list, or an iterable of such
-                chunks or of batches (a `tf.data.Dataset`). It is read once.
+                chunks or of batches (a `tf.data.Dataset`). It is read once. A tuple of them for a block of several
+                columns.
 
         Returns:
             The block itself.
@@ -239,17 +240,26 @@ class Preprocessor(Block):
             EmptySource: There is no usable value.
         """
         statistics = self.statistics()
-        for chunk in _column_chunks(data):
-            self.raw_type(chunk.type, self.name)  # refuses what the block has no use for
+        columns = data if isinstance(data, tuple) else (data,)
+        for chunks in zip(*(_column_chunks(column) for column in columns), strict=True):
+            dtypes = [self.raw_type(chunk.type, self.name) for chunk in chunks]
+            values: Any = chunks[0]
+            if type(self).observed is not Preprocessor.observed:
+                raw = [
+                    keras.ops.convert_to_tensor(to_raw(chunk, dtype, self.name), dtype)
+                    for chunk, dtype in zip(chunks, dtypes, strict=True)
+                ]
+                seen = self.observed(raw[0] if len(raw) == 1 else tuple(raw)).numpy()
+                values = pa.array(seen, pa.binary() if seen.dtype == object else None)
             for statistic in statistics.values():
-                statistic.update(chunk)
+                statistic.update(values)
         if statistics:
             self.restore(self.learn(statistics))
         return self
 
 
 def emit(values: Any) -> Any:
-    """Full precision to what leaves a preprocessor: float64 rounded once to float32 and held in its range, ids to int32.
+    """Full precision to what leaves a preprocessor: float64 rounded once to float32, in its range, and ids to int32.
 
     Example:
         >>> import numpy as np

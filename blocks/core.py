@@ -59,10 +59,10 @@ def seeded(seed: int | None) -> Iterator[None]:
     if seed is None:
         yield
         return
-    python, numpy = random.getstate(), np.random.get_state()
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (Keras seeds the legacy generator)
     try:
         keras.utils.set_random_seed(seed)
         yield
     finally:
         random.setstate(python)
-        np.random.set_state(numpy)
+        np.random.set_state(numpy)  # noqa: NPY002

@@ -80,11 +80,14 @@ class Feed:
             raise EmptySource(
                 f"There is no row to work on. Received: {self.source!r} ({self.skipped:,} rows had no usable target)."
             )
+
+    def warn(self) -> None:
+        """Say how many rows the last pass left out, if any: in the caller's thread, when the pass is done."""
         if self.skipped:
             warnings.warn(
                 f"{self.skipped:,} rows of {self.source!r} have no usable target and are left out.",
                 BlocksWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
 
     def _usable(self, skip: int, rows: int) -> Iterator[tuple[pa.RecordBatch, Any, Any]]:
@@ -188,7 +191,7 @@ def dataset(
         rows = Rows.from_flat(joined)
         weight = rows.weight
         if weighted:
-            of_class = head.weigh(rows.target) if training else None
+            of_class = head.weigh(np.asarray(rows.target)) if training else None
             weight = np.ones(len(rows), np.float32) if weight is None else weight
             weight = weight if of_class is None else weight * of_class
         return (dict(rows.features), rows.target) + ((weight,) if weighted else ())

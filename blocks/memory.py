@@ -2,9 +2,9 @@
 
 Arrow's default allocator keeps what one thread allocates and another frees, so that a pass over ten row groups of
 Parquet held nearly twice the memory of a pass over one. jemalloc, which Arrow brings along on Linux and macOS, does not
-when it is told to wait for 200 ms only (not to wait at all doubles the time of reading). `ARROW_DEFAULT_MEMORY_POOL` overrides the
-choice. Arrow reads its settings once, when it is loaded: import blocks before pandas or TensorFlow, which load it, for
-the full effect.
+when it is told to wait for 200 ms only (not to wait at all doubles the time of reading). The environment's
+`ARROW_DEFAULT_MEMORY_POOL` overrides the choice. Arrow reads its settings once, when it is loaded: import blocks before
+pandas or TensorFlow, which load it, for the full effect.
 """
 
 import os

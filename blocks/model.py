@@ -1,4 +1,4 @@
-"""Model: the parts of a road composed, and handed to adapt, store, export and evaluate. It holds no mechanism itself."""
+"""Model: the parts of a road composed, and handed to adapt, store, export and evaluate. No mechanism lives here."""
 
 import os
 import sys
@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from blocks import training
 from blocks.adapt import adapt, check_target, passes
 from blocks.block import Classifier, FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.calibrate import calibrate
 from blocks.core import build_core
-from blocks.data import Source, read
-from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.data import read
+from blocks.errors import InvalidArgument, NotAdapted
 from blocks.export import export
 from blocks.feature_extractors import MLP
 from blocks.features import FeatureSpec
@@ -417,9 +416,9 @@ class Model(keras.Model):
         if unknown:
             raise InvalidArgument(f"replace takes {', '.join(known)}. Received: {', '.join(unknown)}.")
         head = parts.get("head") or self.head.copy()
-        if "head" in parts and not head.adapted and self.head.adapted and type(head) is type(self.head):
-            if head.target == self.head.target:
-                head.restore(self.head.state)
+        alike = type(head) is type(self.head) and head.target == self.head.target
+        if alike and not head.adapted and self.head.adapted:
+            head.restore(self.head.state)
         extractor = parts.get("feature_extractor") or self.feature_extractor.copy()
         preprocessor = parts.get("preprocessor") or self.preprocessor.copy()
         if preprocessor.adapted and head.adapted:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from blocks.block import Head
@@ -30,7 +31,8 @@ def plan(transform: Transform, head: Head, data: Any, keys: Sequence[str] = ()) 
     feed = Feed(source, transform, head, keys)
 
     def chunks(skip: int) -> Iterator[Rows]:
-        return feed.chunks(skip)
+        yield from feed.chunks(skip)
+        feed.warn()
 
     return SplitPlan(chunks, source.estimated_rows())
 
@@ -57,7 +59,7 @@ def precompute(
     sources = {name: read(data) for name, data in splits.items()}
     spec = transform.spec
     store = write(
-        path,
+        Path(path),
         {name: plan(transform, head, source, keys) for name, source in sources.items()},
         fingerprint={
             "source": {name: source.fingerprint(content=by_content) for name, source in sources.items()},

@@ -1,4 +1,4 @@
-"""Road: raw rows to answers as one graph; what `model(raw)`, `predict` and the SavedModel all run. It holds no state."""
+"""Road: raw rows to answers as one graph: what `model(raw)`, `predict` and the SavedModel all run. No state here."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -108,7 +108,7 @@ def _tensor(values: Any, dtype: str, name: str) -> Any:
         if (values.dtype == tf.string) != (wanted == tf.string):
             raise SchemaMismatch(f"Column {name!r} enters the model as {dtype}. Received: {values.dtype.name}.")
         return tf.cast(values, wanted)
-    return tf.constant(to_raw(to_arrow(values, name), dtype, name), wanted)  # type: ignore[arg-type]
+    return tf.constant(to_raw(to_arrow(values, name), dtype, name), wanted)
 
 
 def to_numpy(answers: Mapping[str, Any]) -> dict[str, np.ndarray]:

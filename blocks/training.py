@@ -133,7 +133,13 @@ def _to_device(made: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def fit(
-    core: keras.Model, train: Batches, valid: Batches | None, *, epochs: int, steps_per_execution: int | None, **kwargs: Any
+    core: keras.Model,
+    train: Batches,
+    valid: Batches | None,
+    *,
+    epochs: int,
+    steps_per_execution: int | None,
+    **kwargs: Any,
 ) -> keras.callbacks.History:
     """Keras' `fit` over batches.
 
@@ -210,7 +216,7 @@ def _unknown_length() -> Iterator[None]:
 
 @contextmanager
 def own_errors(*batches: Batches | None) -> Iterator[None]:
-    """Raise what a feed's thread raised, in place of TensorFlow's account of it."""
+    """Raise what a feed's thread raised, in place of TensorFlow's account of it; say how many rows were left out."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -218,3 +224,6 @@ def own_errors(*batches: Batches | None) -> Iterator[None]:
             if made is not None and made.feed is not None and made.feed.error is not None:
                 raise made.feed.error from error
         raise
+    for made in batches:
+        if made is not None and made.feed is not None:
+            made.feed.warn()

@@ -106,8 +106,8 @@ class Transform:
         for start in range(0, rows, BLOCK_ROWS):
             # by blocks of rows that stay in the cache while every column is put in its place
             block = slice(start, start + BLOCK_ROWS)
-            for array, place, values, take in puts:
-                array[block, place] = values[block] if take is None else values.take(take[block], axis=0)
+            for array, columns, values, take in puts:
+                array[block, columns] = values[block] if take is None else values.take(take[block], axis=0)
         return {name: out[name] for name in self.spec}
 
     def _values_of(self, lane: Lane, dictionary: pa.Array) -> np.ndarray:

@@ -64,7 +64,9 @@ class Softmax(Classifier):
         if isinstance(class_weight, str) and class_weight != "balanced":
             raise InvalidArgument(f"class_weight is None, 'balanced' or a dict. Received: {class_weight!r}.")
         # pairs rather than a dict: JSON would turn the keys into strings
-        self._weights = list(class_weight.items()) if isinstance(class_weight, Mapping) else class_weight
+        self._weights: list[tuple[Any, float]] | str | None = (
+            list(class_weight.items()) if isinstance(class_weight, Mapping) else class_weight
+        )
         self._given = None if classes is None else list(classes)
         if self._given is not None and not state:
             self.restore(_state(self._given, np.zeros(len(self._given), np.int64)))
@@ -141,7 +143,7 @@ class Softmax(Classifier):
         """Each row's class weight, float32."""
         if self._weights is None:
             return None
-        if self._weights == "balanced":
+        if isinstance(self._weights, str):
             counts = self.state["counts"]
             of_class = counts.sum() / (len(counts) * np.maximum(counts, 1))
         else:

@@ -81,7 +81,7 @@ def raw_type(type: pa.DataType, *, identifier: bool = False) -> RawType:
     )
 
 
-def to_raw(values: pa.Array | pa.ChunkedArray, dtype: RawType, name: str = "column") -> np.ndarray:
+def to_raw(values: pa.Array | pa.ChunkedArray, dtype: str, name: str = "column") -> np.ndarray:
     """One Arrow column as the NumPy array that enters the graph.
 
     Args:
@@ -108,12 +108,15 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: RawType, name: str = "colu
     if pt.is_dictionary(values.type):
         values = values.dictionary_decode()
     kind = values.type
-    fits = pt.is_null(kind) or {
-        "string": is_text(kind),
-        "int64": is_time(kind) or pt.is_integer(kind) or pt.is_boolean(kind),
-        "float64": is_number(kind),
-        "float32": is_number(kind),
-    }[dtype]
+    fits = (
+        pt.is_null(kind)
+        or {
+            "string": is_text(kind),
+            "int64": is_time(kind) or pt.is_integer(kind) or pt.is_boolean(kind) or pt.is_floating(kind),
+            "float64": is_number(kind),
+            "float32": is_number(kind),
+        }[dtype]
+    )
     if not fits:
         raise SchemaMismatch(
             f"Column {name!r} enters the model as {dtype}, as it was when the model was adapted. Received: {kind}. "
@@ -129,7 +132,7 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: RawType, name: str = "colu
     if pt.is_null(kind):
         return np.full(len(values), np.nan if dtype != "int64" else MISSING_INT, dtype)
     if dtype == "int64":
-        return _to_int64(values)
+        return _to_int64(values, name)
     if pt.is_boolean(kind) or pt.is_decimal(kind):
         values = values.cast(pa.float64())
     if pt.is_floating(values.type) and not pt.is_float16(values.type) and values.null_count:
@@ -138,8 +141,18 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: RawType, name: str = "colu
     return values.to_numpy(zero_copy_only=False).astype(dtype, copy=False)
 
 
-def _to_int64(values: pa.Array) -> np.ndarray:
+def _to_int64(values: pa.Array, name: str) -> np.ndarray:
     kind = values.type
+    if pt.is_floating(kind):
+        # pandas makes floats of integers with gaps
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
+        try:
+            values = values.cast(pa.int64())
+        except pa.ArrowInvalid as error:
+            raise SchemaMismatch(
+                f"Column {name!r} enters the model as int64, as it was when the model was adapted. "
+                f"Received: fractions, or numbers beyond int64 ({error})."
+            ) from error
     if pt.is_timestamp(kind):
         values = values.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64())
     elif pt.is_date(kind):
@@ -178,7 +191,7 @@ def to_arrow(values: object, name: str = "column") -> pa.Array:
     if hasattr(values, "numpy") and callable(values.numpy):
         values = values.numpy()
     shape = np.shape(values) if isinstance(values, np.ndarray) else None
-    if shape is not None and len(shape) != 1 or isinstance(values, (str, bytes, int, float, bool, type(None))):
+    if (shape is not None and len(shape) != 1) or isinstance(values, (str, bytes, int, float, bool, type(None))):
         raise SchemaMismatch(
             f"A raw column has shape (batch,). Received: column {name!r} of shape {shape or ()}. "
             "Give one value a row; wrap a single row's values in lists."

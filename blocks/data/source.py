@@ -90,9 +90,7 @@ class Source:
             require_columns(wanted, self.schema.names, "chunks")
         return self._chunks(int(rows), wanted, encoded, exact)
 
-    def _chunks(
-        self, rows: int, wanted: Sequence[str], encoded: bool, exact: bool = True
-    ) -> Generator[pa.RecordBatch]:
+    def _chunks(self, rows: int, wanted: Sequence[str], encoded: bool, exact: bool = True) -> Generator[pa.RecordBatch]:
         full = self._reader.schema
         needed = list(dict.fromkeys([*wanted, *(name for step in self._steps for name in step.columns)]))
         # A batch without columns has no rows in Arrow, so at least one column is read.

@@ -1,4 +1,4 @@
-"""Replay: run an exported SavedModel where blocks cannot be imported, and compare bits. Imports no other file of blocks.
+"""Replay: run an exported SavedModel where blocks cannot be imported, and compare bits. Imports nothing of blocks.
 
 `verify` runs this file as a program of its own. It takes one job a line (JSON) on standard input and writes one result
 a line on standard output. A job names a file of raw rows and files of what they must give.
@@ -118,5 +118,5 @@ class _NoBlocks:
 
 
 if __name__ == "__main__":
-    sys.meta_path.insert(0, _NoBlocks())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _NoBlocks())
     _serve(sys.argv[1])

@@ -152,7 +152,8 @@ def _write_assets(road: Road, rows: Mapping[str, Any], folder: Path) -> None:
     answers = road(rows)
     for name, arrays in (("golden_rows", rows), ("golden_features", features), ("golden_answers", answers)):
         write_arrays(folder / f"{name}.arrow", {key: value.numpy() for key, value in arrays.items()})
-    np.savez(folder / "state.npz", **{name.replace("/", "|"): v for name, v in road.preprocessor.state.items()})
+    state: dict[str, Any] = {name.replace("/", "|"): value for name, value in road.preprocessor.state.items()}
+    np.savez(folder / "state.npz", **state)
     (folder / "manifest.json").write_text(json.dumps(_manifest(road), indent=1, sort_keys=True))
 
 

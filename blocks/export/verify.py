@@ -113,7 +113,7 @@ def verify(
         names = ("golden_rows", "golden_features", "golden_answers")
         files = [golden / f"{name}.arrow" for name in names]
         count = len(next(iter(replay.read_arrays(files[0]).values())))
-        _collect(report, spec, child.run(*files, _sizes(count, count)))
+        _collect(report, spec, child.run(files[0], files[1], files[2], _sizes(count, count)))
         report.rows["golden rows"] = count
         if source is not None:
             source = read(source)
@@ -155,7 +155,7 @@ def _cases(
 
 
 def _raw(chunk: pa.RecordBatch, inputs: Mapping[str, str]) -> dict[str, np.ndarray]:
-    return {name: to_raw(chunk.column(name), dtype, name) for name, dtype in inputs.items()}  # type: ignore[arg-type]
+    return {name: to_raw(chunk.column(name), dtype, name) for name, dtype in inputs.items()}
 
 
 class _Stored:
@@ -202,7 +202,7 @@ class _Child:
     def __init__(self, path: Path) -> None:
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
         environment.pop("PYTHONPATH", None)
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed on exit)
         self._process = subprocess.Popen(
             [sys.executable, "-P", replay.__file__, str(path)],
             stdin=subprocess.PIPE,
@@ -220,7 +220,8 @@ class _Child:
             "answers": str(answers) if answers else None,
             "sizes": sizes,
         }
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps(job).encode() + b"\n")
             self._process.stdin.flush()
@@ -236,7 +237,8 @@ class _Child:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         try:
             self._process.wait(timeout=60)

@@ -21,9 +21,9 @@ class Temperature(Postprocessor):
     """Divide the logits by one learned temperature: `softmax(log(p) / T)`.
 
     The order of the classes, and so the label, does not change. `calibrate` finds the T of the least log loss on
-    held-out rows; before it, T is 1 and nothing changes. The loss is convex in 1 / T: its slope and curvature are summed
-    up at 129 inverse temperatures from 1/50 to 50, whatever the number of rows, and the root of the slope is found by
-    cubic Hermite interpolation between two of them.
+    held-out rows; before it, T is 1 and nothing changes. The loss is convex in 1 / T: its slope and curvature are
+    summed up at 129 inverse temperatures from 1/50 to 50, whatever the number of rows, and the root of the slope is
+    found by cubic Hermite interpolation between two of them.
 
     Returns:
         The answers with `probabilities` replaced, float32 of shape (batch, classes).
@@ -42,7 +42,7 @@ class Temperature(Postprocessor):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._sums: list[np.ndarray] = []
-        self.restore({"temperature": np.float64(1.0)})
+        self.restore({"temperature": np.asarray(1.0)})
 
     @property
     def temperature(self) -> float:
@@ -74,14 +74,11 @@ class Temperature(Postprocessor):
         if not self._sums:
             raise EmptySource("Temperature is calibrated on held-out rows. Received: none.")
         slopes, curvatures = self._sums.pop()
-        self.restore({"temperature": np.float64(1.0 / _root(slopes, curvatures))})
+        self.restore({"temperature": np.asarray(1.0 / _root(slopes, curvatures))})
 
     def _restore(self, state: State) -> None:
         with tf.init_scope():
-            if hasattr(self, "_temperature"):
-                self._temperature.assign(state["temperature"])
-            else:
-                self._temperature = tf.Variable(state["temperature"], trainable=False)
+            self._temperature = tf.Variable(state["temperature"], trainable=False)
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """The answers with calibrated probabilities, computed in float64."""

@@ -33,7 +33,7 @@ def strip_marks(text: str) -> str:
 def _without_marks(character: str) -> str:
     if _is_mark(character):
         return ""
-    base, *marks = unicodedata.normalize("NFD", character)
+    base, *marks = list(unicodedata.normalize("NFD", character))
     stripped = unicodedata.name(base, "").startswith(SCRIPTS) and all(_is_mark(mark) for mark in marks)
     return base if stripped else character
 

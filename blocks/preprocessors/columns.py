@@ -1,4 +1,4 @@
-"""Columns: one chain of preprocessors a column, packed into a few dense arrays. How choices are inferred is in infer."""
+"""Columns: one chain of preprocessors a column, packed into a few dense arrays. What `infer` chooses is in infer."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,8 +90,8 @@ class Columns(Preprocessor):
         """A sensible choice for every column, from its type and its statistics; print it, then edit it.
 
         Numbers are standardised (heavy right tails after `Log1p`), with a missing-indicator where values are missing;
-        strings get a vocabulary; constant and empty columns and identifiers are left out. `print(columns)` says why for each;
-        `columns["age"] = ...` and `del columns["age"]` change the choice before `adapt`.
+        strings get a vocabulary; constant and empty columns and identifiers are left out. `print(columns)` says why for
+        each; `columns["age"] = ...` and `del columns["age"]` change the choice before `adapt`.
 
         Args:
             source: Anything that `blocks.read` takes.
@@ -105,7 +105,7 @@ class Columns(Preprocessor):
         source = read(source)
         _known(exclude, source.schema, "exclude")
         choices = infer_choices(source, frozenset(exclude), rows)
-        chosen = {choice.column: choice.blocks for choice in choices if choice.blocks}
+        chosen: dict[str | tuple[str, ...], Any] = {choice.column: choice.blocks for choice in choices if choice.blocks}
         if not chosen:
             raise SchemaMismatch(
                 "No column is of use: " + "; ".join(f"{choice.column}: {choice.reason}" for choice in choices)
@@ -294,8 +294,8 @@ class Columns(Preprocessor):
                 continue
             entry = NUMERIC if value.dtype.is_floating else CATEGORICAL
             packed.setdefault(entry, []).append(value if value.shape.rank == 2 else value[:, tf.newaxis])
-        ordered = {name: emit(tf.concat(packed[name], axis=1)) for name in (NUMERIC, CATEGORICAL) if name in packed}
-        return {**ordered, **others}
+        scalars: dict[str, Any] = {name: emit(tf.concat(packed[name], axis=1)) for name in (NUMERIC, CATEGORICAL) if name in packed}
+        return {**scalars, **others}
 
     def compute_output_spec(self, inputs: Any) -> dict[str, keras.KerasTensor]:
         """Shapes and dtypes of the entries."""

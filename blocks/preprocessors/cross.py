@@ -106,7 +106,8 @@ class Cross(Preprocessor):
         return pack(counts.values.slice(0, kept(counts, self.min_count, self.top_k)))
 
     def _restore(self, state: State) -> None:
-        self._table = lookup_table(state)
+        if state:
+            self._table = lookup_table(state)
 
     @property
     def tokens(self) -> list[bytes]:

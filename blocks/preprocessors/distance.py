@@ -81,6 +81,6 @@ def degrees(block: str, key: str, values: Any, places: int) -> tuple[list[Any], 
     coordinates = [tf.cast(value, tf.float64) for value in values]
     absent = tf.zeros_like(coordinates[0], tf.bool)
     for index, value in enumerate(coordinates):
-        # NaN fails the comparison too
-        absent |= ~(tf.abs(value) <= (360.0 if index % 2 else 90.0))
+        # not ~(x <= most): TensorFlow rewrites it in graphs as x > most, which is false of NaN
+        absent |= tf.math.is_nan(value) | (tf.abs(value) > (360.0 if index % 2 else 90.0))
     return [tf.where(absent, tf.zeros_like(value), value) for value in coordinates], absent

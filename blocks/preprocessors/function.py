@@ -1,6 +1,7 @@
 """Function: a user's own TensorFlow or Keras function as a block."""
 
 from collections.abc import Callable, Sequence
+from inspect import isfunction
 from typing import Any, Final
 
 import keras
@@ -26,9 +27,10 @@ class Function(Preprocessor):
 
     It is traced once for each dtype with a batch of unknown size. It gets numbers as float64 (missing is NaN), text as
     string (missing is ""), dates and timestamps as int64 microseconds since 1970 UTC (missing is the smallest int64),
-    and of several columns one argument each, in the order of the key. It sees rows in multiples of 16, the last ones
-    repeated, so that even float32 code has the same bits at every batch size. What missing and infinite values become
-    is its own choice.
+    and of several columns one argument each, in the order of the key. What missing and infinite values become is its
+    own choice. It sees rows in multiples of 16, the last one repeated, so that even float32 code has the same bits at
+    every batch size. (TensorFlow rewrites x / constant as x * (1 / constant), but not in `tf.data`: there float32 code
+    may differ in the last bit, float64 code hardly ever.)
 
     Args:
         fn: The function, registered with `keras.saving.register_keras_serializable`. It captures no variables or
@@ -81,12 +83,12 @@ class Function(Preprocessor):
         self._traced = _Traced()
 
     def compute(self, values: Any) -> Any:
-        """The function's result: float64, float32 or ids."""
+        """The function's result in float64, or ids."""
         columns = [tf.convert_to_tensor(value) for value in (values if isinstance(values, tuple | list) else (values,))]
         columns = [tf.cast(value, tf.float64) if value.dtype.is_floating else value for value in columns]
         result = self._concrete(columns)(*(_whole(column) for column in columns))[: tf.shape(columns[0])[0]]
         if self.cardinality is None:
-            return result
+            return tf.cast(result, tf.float64)
         return tf.where((result >= 0) & (result < self.cardinality), result, tf.zeros_like(result))
 
     def _concrete(self, columns: Sequence[Any]) -> Any:
@@ -199,8 +201,8 @@ class _Traced:
 
 
 def _registered_name(fn: Any) -> str:
-    name = keras.saving.get_registered_name(fn) if callable(fn) else None
-    if name is None or isinstance(fn, type) or keras.saving.get_registered_object(name) is not fn:
+    name = keras.saving.get_registered_name(fn) if isfunction(fn) else None
+    if name is None or keras.saving.get_registered_object(name) is not fn:
         what = getattr(fn, "__qualname__", repr(fn))
         raise InvalidArgument(
             "Function takes a function that is registered, so that a saved model finds it again. "

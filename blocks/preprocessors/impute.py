@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features import Feature
+from blocks.preprocessors.numbers import scalars
 from blocks.statistics import Counts, Moments, Quantiles, Statistic
 
 
@@ -50,7 +50,7 @@ class Impute(Preprocessor):
         self.fill_value = fill_value
         self.indicator = indicator
         if fill_value is not None:
-            self.restore({"fill": np.float64(fill_value)})
+            self.restore(scalars(fill=fill_value))
 
     def statistics(self) -> dict[str, Statistic]:
         """What the strategy needs."""
@@ -65,9 +65,9 @@ class Impute(Preprocessor):
         result = results["of"].result()
         if self.strategy == "most_frequent":
             usable(len(result.values), "Impute")
-            return {"fill": np.float64(result.values[0].as_py())}
+            return scalars(fill=result.values[0].as_py())
         usable(result.count, "Impute")
-        return {"fill": np.float64(result.mean if self.strategy == "mean" else result.quantile(0.5))}
+        return scalars(fill=result.mean if self.strategy == "mean" else result.quantile(0.5))
 
     def _restore(self, state: State) -> None:
         with tf.init_scope():

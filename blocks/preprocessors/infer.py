@@ -12,7 +12,7 @@ from blocks.errors import EmptySource
 from blocks.preprocessors.log1p import Log1p
 from blocks.preprocessors.standardize import Standardize
 from blocks.preprocessors.vocabulary import Vocabulary
-from blocks.statistics import Counts, Distinct, Moments
+from blocks.statistics import Counts, CountsResult, Distinct, Moments, MomentsResult
 
 IDENTIFIER_SHARE = 0.9
 """A column of strings of which more than this share of rows differ is taken for an identifier or free text."""
@@ -76,7 +76,7 @@ def _first(source: Source, rows: int) -> Iterator[pa.RecordBatch]:
             return
 
 
-def _number(name: str, type: pa.DataType, moments: "Moments.Result", distinct: float) -> Choice:
+def _number(name: str, type: pa.DataType, moments: MomentsResult, distinct: float) -> Choice:
     if not moments.count:
         return Choice(name, [], f"{type}, all {moments.rows:,} values missing")
     missing = f", {moments.missing / moments.rows:.1%} missing" if moments.missing else ""
@@ -89,7 +89,7 @@ def _number(name: str, type: pa.DataType, moments: "Moments.Result", distinct: f
     return Choice(name, [Standardize(indicator=indicator)], f"{type}, about {distinct:.0f} distinct{missing}")
 
 
-def _text(name: str, counts: "Counts.Result", distinct: float) -> Choice:
+def _text(name: str, counts: CountsResult, distinct: float) -> Choice:
     present = counts.rows - counts.missing
     if not present:
         return Choice(name, [], f"text, all {counts.rows:,} values missing")

@@ -10,6 +10,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features import Feature
+from blocks.preprocessors.numbers import scalars
 from blocks.statistics import Moments, Statistic
 
 
@@ -54,12 +55,7 @@ class Standardize(Preprocessor):
         noise = np.finfo(np.float64).eps
         bound = moments.count * noise * moments.variance + (moments.count * moments.mean * noise) ** 2
         scale = 1.0 if moments.variance <= bound else moments.std
-        return {
-            "mean": np.float64(moments.mean),
-            "scale": np.float64(scale),
-            "low": np.float64(moments.min),
-            "high": np.float64(moments.max),
-        }
+        return scalars(mean=moments.mean, scale=scale, low=moments.min, high=moments.max)
 
     def _restore(self, state: State) -> None:
         with tf.init_scope():

@@ -54,9 +54,9 @@ class TfIdf(Preprocessor):
         >>> block = TfIdf(2, norm=None)
         >>> _ = adapt(Columns({"text": block}), None, blocks.read({"text": ["to be", "or not to be", "to do"]}))
         >>> block(np.array(["be be", "do", "to"])).numpy()
-        array([[0.       , 2.5753644],
-               [0.       , 0.       ],
-               [1.       , 0.       ]], dtype=float32)
+        array([[0.      , 2.575364],
+               [0.      , 0.      ],
+               [1.      , 0.      ]], dtype=float32)
 
     Source: scikit-learn, `TfidfTransformer` (`smooth_idf=True`, `sublinear_tf=False`).
     """

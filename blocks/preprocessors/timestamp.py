@@ -90,6 +90,7 @@ class Timestamp(Preprocessor):
             SchemaMismatch: The column is of text or time and a unit is given, or of numbers and none is; it has a zone
                 and another is given; it holds times of day or durations.
         """
+        dtype = super().raw_type(type, column)
         check_instants("Timestamp", type, column)
         value_type = type.value_type if pt.is_dictionary(type) else type
         timed = is_time(value_type) or is_text(value_type)
@@ -103,7 +104,7 @@ class Timestamp(Preprocessor):
                 f"A timestamp with a zone of its own needs no other. Received: column {column!r} of type {type} and "
                 f"timezone={self.zone.name!r}. Leave timezone out here, and give it to DateParts."
             )
-        return super().raw_type(type, column)
+        return dtype
 
     def compute(self, values: Any) -> Any:
         """Instants, int64."""
@@ -151,7 +152,7 @@ class Timestamp(Preprocessor):
             ['2013-02-30']
         """
         column = to_arrow(data, self.name).drop_null().unique()
-        raw = to_raw(column, self.raw_type(column.type, self.name), self.name)  # type: ignore[arg-type]  # a raw dtype
+        raw = to_raw(column, self.raw_type(column.type, self.name), self.name)  # a raw dtype
         lost = self.compute(tf.constant(raw)).numpy() == MISSING_INT
         return [value for value in column.filter(pa.array(lost)).to_pylist() if value not in ("", b"")]
 

@@ -108,7 +108,7 @@ class Mean(Regressor):
                 f"A regressor learns from numbers that are there. Received: {self.target!r}, of whose {moments.rows:,} "
                 "values none is finite."
             )
-        return {"mean": np.float64(moments.mean), "scale": np.float64(moments.std if moments.std > 0 else 1.0)}
+        return {"mean": np.asarray(moments.mean), "scale": np.asarray(moments.std if moments.std > 0 else 1.0)}
 
     @property
     def encoding(self) -> dict[str, Any]:

@@ -28,7 +28,6 @@ def build(
         first: window of that epoch to begin with.
         skip: rows of that window to leave out.
     """
-
     epochs = itertools.count(epoch)
 
     def windows(of_epoch: np.ndarray) -> Iterator[Any]:

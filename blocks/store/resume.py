@@ -16,8 +16,8 @@ _FILE = "resume.npz"
 class Resume(keras.callbacks.Callback):
     """Save weights, optimizer, metrics and position every few steps; begin from there when the same call is repeated.
 
-    The same `model.fit(store["train"], callbacks=[Resume(path)], ...)` after a kill goes on with exactly the batches not
-    yet seen. On a CPU the final weights equal, bit for bit, those of a run that was never interrupted. What other
+    The same `model.fit(store["train"], callbacks=[Resume(path)], ...)` after a kill goes on with exactly the batches
+    not yet seen. On a CPU the final weights equal, bit for bit, those of a run that was never interrupted. What other
     callbacks remember (patience, best so far) starts anew. After the last epoch the file says so, and the same call
     trains no more.
 

@@ -64,7 +64,7 @@ def _columns_case(block: Columns, data: Any, options: Options) -> Case:
     with rule(block, "adapting twice changes nothing"):
         same_state(learn(len(table)).state, learn(len(table)).state)
     arrow = {name: table.column(name).combine_chunks() for name in adapted.inputs}
-    raw = {name: to_raw(arrow[name], dtype, name) for name, dtype in adapted.inputs.items()}  # type: ignore[arg-type]
+    raw = {name: to_raw(arrow[name], dtype, name) for name, dtype in adapted.inputs.items()}
     return Case(adapted, raw, arrow)
 
 
@@ -118,7 +118,7 @@ def _check_learning(block: Preprocessor, columns: Mapping[str, pa.Array], option
 
 def _raw(block: Preprocessor, columns: Mapping[str, pa.Array]) -> Any:
     """Columns as they enter the block: one array, or a tuple."""
-    raw = tuple(to_raw(values, block.raw_type(values.type, name), name) for name, values in columns.items())  # type: ignore[arg-type]
+    raw = tuple(to_raw(values, block.raw_type(values.type, name), name) for name, values in columns.items())
     return raw[0] if len(raw) == 1 else raw
 
 
