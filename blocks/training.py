@@ -19,7 +19,7 @@ from blocks.data import read
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.feed import Feed, dataset
 from blocks.preprocessors import Columns
-from blocks.store import StoreSplit
+from blocks.store import StoreSplit, Stream
 from blocks.store.resume import Resume
 from blocks.transform import Transform
 
@@ -37,11 +37,13 @@ class Batches:
         dataset: The batches.
         steps: How many an epoch has, or None where that is learned by its end.
         feed: Where they come from, if they are transformed on the fly.
+        stream: Where they come from, if they are a store's.
     """
 
     dataset: tf.data.Dataset
     steps: int | None = None
     feed: Feed | None = None
+    stream: Stream | None = None
 
 
 def store_parts(preprocessor: Columns, head: Head) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def _stored(
 
         made = made.map(weigh)
     made = made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(PREFETCH)
-    return Batches(_to_device(made), steps)
+    return Batches(_to_device(made), steps, stream=stream)
 
 
 def _to_device(made: tf.data.Dataset) -> tf.data.Dataset:
@@ -216,13 +218,14 @@ def _unknown_length() -> Iterator[None]:
 
 @contextmanager
 def own_errors(*batches: Batches | None) -> Iterator[None]:
-    """Raise what a feed's thread raised, in place of TensorFlow's account of it; say how many rows were left out."""
+    """Raise what ended the batches, in place of TensorFlow's account of it; say how many rows were left out."""
     try:
         yield
     except tf.errors.OpError as error:
         for made in batches:
-            if made is not None and made.feed is not None and made.feed.error is not None:
-                raise made.feed.error from error
+            origin = None if made is None else made.feed or made.stream
+            if origin is not None and origin.error is not None:
+                raise origin.error from error
         raise
     for made in batches:
         if made is not None and made.feed is not None:

@@ -91,7 +91,7 @@ def verify(
         path: The export.
         source: Raw rows, anything that `blocks.read` takes, or None.
         store: The store's split that was made of these rows, or None.
-        small_batch_rows: How many rows of each chunk run at batch sizes below 1,000; all run at 1,000 and at once.
+        small_batch_rows: How many rows run at batch sizes below 1,000; all run at 1,000 and a chunk at once.
         verbose: Whether to show progress; None for on a terminal only.
 
     Returns:
@@ -125,7 +125,7 @@ def verify(
                     replay.write_arrays(rows, raw)
                     replay.write_arrays(expected, features)
                     size = len(next(iter(raw.values())))
-                    _collect(report, spec, child.run(rows, expected, None, _sizes(size, small_batch_rows)))
+                    _collect(report, spec, child.run(rows, expected, None, _sizes(size, small_batch_rows - done)))
                     done += size
                     progress.advance(size)
             report.rows["rows of the source" if store is None else "rows of the source and store"] = done
@@ -134,7 +134,8 @@ def verify(
 
 def _sizes(count: int, small: int) -> list[tuple[int, int]]:
     """Batch sizes with the number of rows to run at each, all rows at once (0) first."""
-    return [(0, count), *((size, min(count, small) if size < 1000 else count) for size in BATCH_SIZES)]
+    sizes = [(0, count), *((size, min(count, small) if size < 1000 else count) for size in BATCH_SIZES)]
+    return [(size, rows) for size, rows in sizes if rows > 0]
 
 
 def _cases(

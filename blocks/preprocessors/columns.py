@@ -294,7 +294,9 @@ class Columns(Preprocessor):
                 continue
             entry = NUMERIC if value.dtype.is_floating else CATEGORICAL
             packed.setdefault(entry, []).append(value if value.shape.rank == 2 else value[:, tf.newaxis])
-        scalars: dict[str, Any] = {name: emit(tf.concat(packed[name], axis=1)) for name in (NUMERIC, CATEGORICAL) if name in packed}
+        scalars: dict[str, Any] = {
+            name: emit(tf.concat(packed[name], axis=1)) for name in (NUMERIC, CATEGORICAL) if name in packed
+        }
         return {**scalars, **others}
 
     def compute_output_spec(self, inputs: Any) -> dict[str, keras.KerasTensor]:

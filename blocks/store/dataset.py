@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from blocks.errors import BlocksError
 from blocks.store.batches import Settings, as_batch
 from blocks.store.windows import WindowLoader
 
@@ -32,8 +33,12 @@ def build(
 
     def windows(of_epoch: np.ndarray) -> Iterator[Any]:
         start = (first, skip) if of_epoch == epoch else (0, 0)
-        for block in loader.ahead(int(of_epoch), *start, threads=threads):
-            yield as_batch(block)
+        try:
+            for block in loader.ahead(int(of_epoch), *start, threads=threads):
+                yield as_batch(block)
+        except BlocksError as error:
+            loader.error = error
+            raise
 
     specs = {entry.name: tf.TensorSpec((None, *entry.shape), np.dtype(entry.dtype)) for entry in loader.entries}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blocks.errors import InvalidArgument, StoreMismatch
+from blocks.errors import BlocksError, InvalidArgument, StoreMismatch
 from blocks.store.batches import Batch, Settings, as_batch, rebatch
 from blocks.store.windows import WindowLoader
 
@@ -51,6 +51,11 @@ class Stream:
         window = sum(sizes[: self._settings.window]) * sum(entry.row_bytes() for entry in self._loader.entries)
         # Each thread reads one window and permutes it into another; one more is in use.
         return (2 * self._threads + 1) * window
+
+    @property
+    def error(self) -> BlocksError | None:
+        """What ended a `dataset` of this stream, where TensorFlow keeps but the text of it."""
+        return self._loader.error
 
     def position(self) -> dict[str, Any]:
         """Say, as JSON, which batches were given: `StoreSplit.stream(..., position=...)` goes on with the next one."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from blocks.errors import BlocksError
 from blocks.store.manifest import Shard
 from blocks.store.read import ChunkReader
 from blocks.store.recycle import Recycler
@@ -25,6 +26,9 @@ class WindowLoader:
         order: which rows come when.
         entries: what to load.
         kept: windows whose memory is used again once nobody sees it.
+
+    Attributes:
+        error: what ended a `tf.data.Dataset` of these windows, of which TensorFlow keeps the text alone.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class WindowLoader:
     ):
         self._reader, self._chunks, self.order, self.entries = reader, chunks, order, entries
         self._recycler = Recycler(kept)
+        self.error: BlocksError | None = None
         self.windows = lru_cache(maxsize=2)(order.windows)
 
     def rows(self, epoch: int) -> list[int]:

@@ -71,7 +71,7 @@ def test_errors_say_the_rule():
         Cross(10, min_count=2)
     with pytest.raises(InvalidArgument, match="missing is one of 'any', 'all'"):
         Cross(missing="none")
-    with pytest.raises(SchemaMismatch, match="Cross takes strings or integers. Received: column 'b' of type double"):
+    with pytest.raises(SchemaMismatch, match=r"Cross takes strings or integers. Received: column 'b' of type double"):
         Columns({("a", "b"): Cross()}).bind(pa.schema([("a", pa.string()), ("b", pa.float64())]))
 
 

@@ -1,7 +1,6 @@
 """Extract against Python's re."""
 
 import re
-import sys
 
 import keras
 import numpy as np
@@ -60,7 +59,6 @@ def test_every_way_of_calling_gives_the_same_bits(same_bits, torture, invalid):
 def test_a_megabyte():
     text = "x" * 1_000_000
     assert Extract("x+y")(tf.constant([text, text + "y"])).numpy().tolist() == [b"", (text + "y").encode()]
-    assert sys.getsizeof(text) > 1_000_000
 
 
 def test_in_a_chain_and_in_a_functional_model(learned):
@@ -87,7 +85,9 @@ def test_errors_say_the_rule():
     ]:
         with pytest.raises(InvalidArgument, match=message):
             Extract(pattern, group=group)
-    with pytest.raises(InvalidArgument, match="A chain ends with a block that emits numbers or ids. Received: Extract"):
+    with pytest.raises(
+        InvalidArgument, match=r"A chain ends with a block that emits numbers or ids. Received: Extract"
+    ):
         Columns({"x": Extract("a")}, raw={"x": "string"}).spec  # noqa: B018
     with pytest.raises(SchemaMismatch, match="Extract takes columns of text"):
         Columns({"x": [Extract("a"), Vocabulary()]}).bind(blocks.read({"x": [1]}).schema)

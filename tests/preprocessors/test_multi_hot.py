@@ -62,7 +62,7 @@ def test_white_space_separates(learned):
 
 def test_every_way_of_calling_gives_the_same_bits(learned, same_bits, torture, invalid):
     texts = [value.encode() for value in torture] + invalid
-    texts += [b"|".join(texts[:9]), b"||", b"|".join([b"\r"] * 5)]
+    texts += [b"|".join(texts[:5]), b"||", b"|".join([b"\r"] * 5)]
     for mode in ("binary", "count"):
         block = learned(MultiHot(output_mode=mode, top_k=15), pa.array(texts, pa.binary()))
         rows = same_bits(block, texts * 50)
@@ -91,4 +91,5 @@ def test_chipotle(real, learned, same_bits):
     block = learned(MultiHot(",", unseen="zeros", missing="zeros"), texts)
     words = [token.decode() for token in block.tokens]
     expected = MultiLabelBinarizer(classes=words).fit_transform([parts(text, ",") for text in texts])
-    np.testing.assert_array_equal(same_bits(block, texts), expected.astype(np.float32))
+    np.testing.assert_array_equal(block(tf.constant(texts)), expected.astype(np.float32))
+    same_bits(block, texts[:1100])

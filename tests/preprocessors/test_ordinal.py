@@ -55,7 +55,7 @@ def test_errors_say_the_rule():
             Ordinal(order)
     with pytest.raises(InvalidArgument, match="missing is 'keep' or a finite number"):
         Ordinal(["a"], missing=np.inf)
-    with pytest.raises(SchemaMismatch, match="was adapted on integers. Received: string"):
+    with pytest.raises(SchemaMismatch, match=r"was adapted on integers. Received: string"):
         Ordinal([1])(np.array(["1"], object))
 
 

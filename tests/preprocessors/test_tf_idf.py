@@ -1,0 +1,104 @@
+"""TfIdf against scikit-learn's TfidfVectorizer."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+import blocks
+from blocks.errors import EmptySource, InvalidArgument, NotAdapted
+from blocks.preprocessors.tf_idf import TfIdf
+from blocks.preprocessors.token_table import label
+
+TEXT = st.text(st.sampled_from("ab c1,é\x00"), max_size=14)
+
+
+def theirs(block, texts, norm="l2", ngrams=(1, 1)):
+    """scikit-learn's, over our tokens and without missing texts among what it learns from."""
+    vectorizer = TfidfVectorizer(
+        vocabulary=[token.decode() for token in block.tokens],
+        token_pattern=r"(?u)\w+",
+        lowercase=False,
+        norm=norm,
+        ngram_range=ngrams,
+    )
+    return vectorizer.fit([text for text in texts if text])
+
+
+def assert_equal_within_a_bit(found, expected):
+    np.testing.assert_array_max_ulp(found, expected.astype(np.float32), 1)
+
+
+@given(st.lists(TEXT, min_size=1, max_size=20), st.sampled_from(["l2", None]), st.sampled_from([(1, 1), (1, 2)]))
+@settings(max_examples=60, deadline=None)
+def test_weights_are_those_of_scikit_learn(learned, texts, norm, ngrams):
+    texts = ["ab", *texts]
+    block = learned(TfIdf(6, norm=norm, ngrams=ngrams), pa.array(texts, pa.string()))
+    expected = theirs(block, texts, norm, ngrams).transform(texts).toarray()
+    assert_equal_within_a_bit(block(tf.constant(texts)).numpy().reshape(len(texts), -1), expected)
+
+
+@given(st.lists(TEXT, min_size=1, max_size=20))
+@settings(max_examples=40, deadline=None)
+def test_tokens_are_those_in_the_most_texts(learned, texts):
+    sets = [set(TfidfVectorizer(token_pattern=r"(?u)\w+", lowercase=False).build_analyzer()(text)) for text in texts]
+    counts = {token: sum(token in one for one in sets) for one in sets for token in one}
+    assume(counts)
+    order = sorted(counts, key=lambda token: (-counts[token], token.encode()))
+    block = learned(TfIdf(4), pa.array(texts, pa.string()))
+    assert [token.decode() for token in block.tokens] == order[:4]
+    assert [feature.name for feature in block.outputs("x", ("x",))] == [f"x={label(token)}" for token in block.tokens]
+
+
+def test_a_text_without_a_token_is_zero(learned):
+    block = learned(TfIdf(3), ["a b", "b c", None, "c c"])
+    rows = block(tf.constant(["", "!", "unseen", "a"])).numpy()
+    assert rows[:3].any() == False  # noqa: E712
+    assert rows[3].sum() == 1.0
+    assert block.width == 3
+
+
+def test_every_way_of_calling_gives_the_same_bits(learned, same_bits, torture, invalid):
+    texts = [value.encode()[:500] for value in torture] + invalid
+    texts += [b" ".join(texts[:9]), b"a b a c", b"".join(invalid)]
+    for options in ({}, {"split": "characters", "ngrams": (2, 3)}, {"split": "spaces", "norm": None}):
+        block = learned(TfIdf(40, **options), pa.array(texts, pa.binary()))
+        rows = same_bits(block, texts * 42)
+        assert np.isfinite(rows).all()
+        np.testing.assert_array_equal(block.copy()(tf.constant(texts)), rows[: len(texts)])
+
+
+def test_a_megabyte_and_no_row(learned):
+    block = learned(TfIdf(2), ["a b", "b"])
+    assert_equal_within_a_bit(block(tf.constant(["b " * 500_000])).numpy(), np.array([[1.0, 0.0]]))
+    assert block(tf.constant([], tf.string)).shape == (0, 2)
+
+
+def test_errors_say_the_rule(learned):
+    with pytest.raises(InvalidArgument, match="norm is 'l2' or None"):
+        TfIdf(3, norm="l1")
+    with pytest.raises(InvalidArgument, match="top_k >= 1"):
+        TfIdf(0)
+    with pytest.raises(NotAdapted, match="a column for each token"):
+        TfIdf(3).outputs("x", ("x",))
+    with pytest.raises(EmptySource, match="TfIdf learns from values"):
+        learned(TfIdf(3), ["!", ""])
+
+
+def test_messages(real, learned, same_bits):
+    lines = real("sms_spam/sms.tsv").read_text(encoding="utf-8").splitlines()
+    block = learned(TfIdf(500), lines)
+    vectorizer = theirs(block, lines)
+    expected = vectorizer.transform(lines).toarray()
+    words = TfidfVectorizer(token_pattern=r"(?u)\w+", lowercase=False, max_features=None).fit(lines)
+    most = np.sort(words.transform(lines).astype(bool).sum(axis=0).A1)[::-1][:500]
+    ours = (vectorizer.transform(lines) > 0).sum(axis=0).A1
+    np.testing.assert_array_equal(ours, most)
+    found = np.concatenate([block(tf.constant(lines[i : i + 1000])).numpy() for i in range(0, len(lines), 1000)])
+    assert_equal_within_a_bit(found, expected)
+    assert (found == expected.astype(np.float32)).mean() > 0.9999
+    same_bits(block, lines[:1100])
+    assert blocks.features.FeatureSpec.pack(block.outputs("text", ("text",)))["numeric"].shape == (500,)

@@ -1,0 +1,240 @@
+"""Precompute: the store holds the very bits that a SavedModel computes, for the model that it was made by alone."""
+
+import hashlib
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import blocks
+from blocks import classifiers, feature_extractors, preprocessors, regressors
+from blocks.errors import BadTarget, BlocksWarning, CorruptShard, InvalidArgument, StoreMismatch
+
+FORMATS = ["hdf5", "tfrecord"]
+SMALL = {"rows_per_shard": 256, "rows_per_chunk": 64, "verbose": False}
+
+
+@pytest.fixture(scope="module")
+def rows(make_table):
+    table = make_table(1500, seed=3)
+    weight = np.random.default_rng(0).integers(0, 5, len(table)) / 4
+    return table.append_column("weight", pa.array(weight)).append_column("tag", pa.array([f"r{i}" for i in range(1500)]))
+
+
+@pytest.fixture(scope="module")
+def splits(rows):
+    return blocks.read(rows).split(train=0.7, valid=0.2, test=0.1, key="id")
+
+
+@pytest.fixture(scope="module")
+def model(make_model, splits):
+    model = make_model()
+    model.head = classifiers.Softmax("label", sample_weight="weight")
+    model.adapt(splits["train"])
+    return model
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def store(request, model, splits, tmp_path_factory):
+    path = tmp_path_factory.mktemp("precomputed") / request.param
+    return model.precompute(splits, path, format=request.param, keys=["id", "tag"], **SMALL)
+
+
+def regressor(table, **head):
+    """A small adapted model whose target is a number, with gaps."""
+    model = blocks.Model(
+        preprocessors.Columns({"size": preprocessors.Standardize(), "city": preprocessors.Vocabulary()}),
+        feature_extractors.MLP([4]),
+        regressors.Mean("price", **head),
+        seed=0,
+    )
+    model.adapt(table)
+    return model
+
+
+@pytest.fixture
+def prices():
+    random = np.random.default_rng(1)
+    price = [None if i % 10 == 3 else float(i) for i in range(700)]
+    return pa.table({"size": random.normal(size=700), "city": random.choice(["a", "b"], 700), "price": price})
+
+
+def digests(folder):
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
+
+
+def damage(path):
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 16
+    path.write_bytes(raw)
+
+
+# -- what is in it -----------------------------------------------------------------------------------------------------
+
+
+def test_the_store_holds_the_bits_of_the_saved_model(store, model, splits, tmp_path):
+    model.export(tmp_path / "1")
+    for name, split in splits.items():
+        report = blocks.verify(tmp_path / "1", split, store[name], small_batch_rows=64)
+        assert report.ok, report
+        assert report.rows["rows of the source and store"] == split.count() == store[name].rows
+    if store.manifest.format == "hdf5":
+        swapped = splits["test"].table()
+        at = swapped.column_names.index("city")
+        swapped = swapped.set_column(at, "city", pa.array(np.roll(swapped["city"].to_pylist(), 1).tolist()))
+        report = blocks.verify(tmp_path / "1", swapped, store["test"], small_batch_rows=8)
+        assert [name for name, count in report.features.items() if count] == ["city"]
+
+
+def test_order_keys_targets_and_weights_are_the_sources(store, model, splits):
+    for name, split in splits.items():
+        table, found = split.table(), store[name].read()
+        assert found.keys["id"].tolist() == table["id"].to_pylist()
+        assert [tag.decode() for tag in found.keys["tag"]] == table["tag"].to_pylist()
+        assert [model.head.classes[code] for code in found.target] == table["label"].to_pylist()
+        np.testing.assert_array_equal(found.weight, table["weight"].to_numpy().astype(np.float32))
+        features = model.transform(table.combine_chunks().to_batches()[0])
+        for entry, values in features.items():
+            assert found.features[entry].tobytes() == values.tobytes()
+
+
+def test_the_store_says_what_its_columns_are(store, model):
+    columns = {entry.name: entry.columns for entry in store["train"].entries}
+    for name in ("numeric", "categorical"):
+        assert columns[f"features/{name}"] == tuple(model.spec[name].names)
+    assert store.metadata["target"] == "label"
+    assert len(store.manifest.splits["train"]) >= 4, "several shards, or resuming is not tried"
+
+
+def test_every_format_holds_the_same_rows(model, splits, tmp_path):
+    one, other = (model.precompute(splits, tmp_path / f, format=f, keys=["id", "tag"], **SMALL) for f in FORMATS)
+    for name in splits:
+        ours, theirs = one[name].read().flat(), other[name].read().flat()
+        assert {entry: array.tobytes() for entry, array in ours.items()} == {
+            entry: array.tobytes() for entry, array in theirs.items()
+        }
+
+
+def test_many_writers_write_the_same_bytes(store, model, splits, tmp_path):
+    arguments = {"format": store.manifest.format, "keys": ["id", "tag"]}
+    again = model.precompute(splits, tmp_path / "again", workers=5, **arguments, **SMALL)
+    assert digests(again.path) == digests(store.path)
+
+
+# -- for whom it is ----------------------------------------------------------------------------------------------------
+
+
+def test_a_store_that_fits_is_left_as_it_is_which_is_said(store, model, splits, capsys):
+    before = {file: file.stat().st_mtime_ns for file in store.path.iterdir()}
+    arguments = {"format": store.manifest.format, "keys": ["id", "tag"]}
+    again = model.precompute(splits, store.path, **arguments, **SMALL)
+    assert again.reused
+    assert not store.reused
+    assert capsys.readouterr().err == ""
+    model.precompute(splits, store.path, **arguments, **{**SMALL, "verbose": None})
+    assert capsys.readouterr().err == f"{store.path}: this store fits already, nothing is done\n"
+    assert {file: file.stat().st_mtime_ns for file in store.path.iterdir()} == before
+
+
+def test_other_parts_are_refused_by_name(store, model, make_model, splits, rows):
+    arguments = {"format": store.manifest.format, "keys": ["id", "tag"], **SMALL}
+    shorter = {**splits, "valid": splits["valid"].table().slice(1)}
+    with pytest.raises(StoreMismatch, match=r"made otherwise: source/valid differs\. It is left as it is"):
+        model.precompute(shorter, store.path, **arguments)
+    with pytest.raises(StoreMismatch, match="keys differs"):
+        model.precompute(splits, store.path, **{**arguments, "keys": ["id"]})
+    elsewhere = make_model()
+    elsewhere.head = classifiers.Softmax("label", sample_weight="weight")
+    elsewhere.adapt(rows)
+    with pytest.raises(StoreMismatch, match="preprocessor"):
+        elsewhere.precompute(splits, store.path, **arguments)
+    with pytest.raises(StoreMismatch, match="another preprocessor"):
+        elsewhere.evaluate(store["valid"])
+    unweighted = make_model()
+    unweighted.adapt(splits["train"])
+    with pytest.raises(StoreMismatch, match="another target"):
+        unweighted.fit(store["train"], verbose=0)
+    assert store.check() == []
+
+
+def test_learned_state_alone_makes_another_preprocessor(make_model, make_table, tmp_path):
+    model, other = make_model(), make_model()
+    model.adapt(make_table(300))
+    other.adapt(make_table(300, seed=9))
+    store = model.precompute({"train": make_table(300)}, tmp_path / "s", **SMALL)
+    with pytest.raises(StoreMismatch, match="another preprocessor"):
+        other.fit(store["train"], verbose=0)
+
+
+def test_a_new_extractor_or_postprocessor_keeps_the_store(store, model, splits):
+    bigger = model.replace(feature_extractor=feature_extractors.MLP([8]), postprocessors=[])
+    bigger.fit(store["train"], validation_data=store["valid"], epochs=1, batch_size=128, verbose=0)
+    again = bigger.precompute(splits, store.path, format=store.manifest.format, keys=["id", "tag"], **SMALL)
+    assert again.reused
+
+
+def test_splits_are_given_by_name(model, splits, tmp_path):
+    with pytest.raises(InvalidArgument, match="dict of splits"):
+        model.precompute(splits["train"], tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+# -- rows that cannot be used ------------------------------------------------------------------------------------------
+
+
+def test_rows_without_a_target_are_an_error_unless_skipped(prices, tmp_path):
+    with pytest.raises(BadTarget, match=r"'price' = None in 70 of 700 rows"):
+        regressor(prices).precompute({"train": prices}, tmp_path / "s", **SMALL)
+    model = regressor(prices, unusable="skip")
+    with pytest.warns(BlocksWarning, match=r"70 rows of .* have no usable target and are left out"):
+        store = model.precompute({"train": prices}, tmp_path / "s", **SMALL)
+    kept = prices.filter(prices["price"].is_valid())
+    found = store["train"].read()
+    np.testing.assert_array_equal(found.target, kept["price"].to_numpy())
+    features = model.transform(kept.combine_chunks().to_batches()[0])
+    assert found.features["numeric"].tobytes() == features["numeric"].tobytes()
+
+
+def test_repair_with_skipped_rows_finds_the_same_rows(prices, tmp_path):
+    model = regressor(prices, unusable="skip")
+    with pytest.warns(BlocksWarning, match="left out"):
+        store = model.precompute({"train": prices}, tmp_path / "s", **SMALL)
+    before = digests(store.path)
+    damage(store.path / "train-00002.h5")
+    with pytest.warns(BlocksWarning, match="left out"):
+        assert store.repair({"train": prices}) == ["train-00002.h5"]
+    assert digests(store.path) == before
+
+
+# -- repair ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_repair_writes_damaged_and_missing_shards_again(model, splits, tmp_path, format):
+    store = model.precompute(splits, tmp_path / "s", format=format, keys=["id", "tag"], **SMALL)
+    before = digests(store.path)
+    bad, gone = (store.manifest.splits["train"][i].file for i in (1, 2))
+    lost = store.manifest.splits["valid"][0].file
+    damage(store.path / bad)
+    (store.path / gone).unlink()
+    (store.path / lost).unlink()
+    with pytest.raises(CorruptShard, match=r"Shard train-0000[12]\..* is damaged"):
+        model.fit(store["train"], epochs=1, shuffle=False, verbose=0)
+    with pytest.raises(InvalidArgument, match=r"every damaged split.*'valid'"):
+        store.repair({"train": splits["train"]})
+    with pytest.raises(StoreMismatch, match="not those that shard"):
+        store.repair({**splits, "train": splits["test"]})
+    assert sorted(store.repair(splits)) == sorted([bad, gone, lost])
+    assert store.check() == []
+    assert digests(store.path) == before
+
+
+def test_a_store_opened_anew_is_repaired_by_the_models_plan(model, splits, tmp_path):
+    made = model.precompute(splits, tmp_path / "s", keys=["id", "tag"], **SMALL)
+    before = digests(made.path)
+    damage(made.path / "train-00000.h5")
+    store = blocks.open_store(tmp_path / "s")
+    with pytest.raises(InvalidArgument, match=r"planner=model\.plan"):
+        store.repair(splits)
+    assert store.repair(splits, planner=lambda data: model.plan(data, ["id", "tag"])) == ["train-00000.h5"]
+    assert digests(made.path) == before

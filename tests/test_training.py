@@ -1,0 +1,358 @@
+"""Training from a store: every batch once and in the stream's order, weights applied, and stores that do not fit refused."""
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import blocks
+from blocks import classifiers, feature_extractors, preprocessors, regressors
+from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch
+from blocks.store import Resume, Rows, SplitPlan, write
+
+SMALL = {"rows_per_shard": 512, "rows_per_chunk": 64, "verbose": False}
+WEIGHTS = {"yes": 3.0, "no\n": 0.25}
+
+
+@pytest.fixture(scope="module")
+def splits(make_table):
+    table = make_table(3000, seed=5)
+    weight = np.random.default_rng(2).integers(1, 6, len(table)) / 4
+    return blocks.read(table.append_column("weight", pa.array(weight))).split(train=0.8, valid=0.2, key="id")
+
+
+def fresh(train, dropout=0.0, **head):
+    model = blocks.Model(
+        preprocessors.Columns(
+            {
+                "age": [preprocessors.Impute("median"), preprocessors.Standardize()],
+                "größe": preprocessors.Standardize(),
+                "city": preprocessors.Vocabulary(),
+            }
+        ),
+        feature_extractors.MLP([8], dropout=dropout),
+        classifiers.Softmax("label", **head),
+        seed=0,
+    )
+    model.adapt(train)
+    return model
+
+
+@pytest.fixture(scope="module")
+def store(splits, tmp_path_factory):
+    return fresh(splits["train"]).precompute(splits, tmp_path_factory.mktemp("training") / "s", **SMALL)
+
+
+@pytest.fixture(scope="module")
+def weighted_store(splits, tmp_path_factory):
+    model = fresh(splits["train"], sample_weight="weight")
+    return model.precompute(splits, tmp_path_factory.mktemp("training") / "w", **SMALL)
+
+
+def weights_of(model):
+    return [np.asarray(variable).tobytes() for variable in model.core.variables]
+
+
+def by_hand(model, split, epochs, batch_size=32, seed=0, weigh=None, shuffle=True):
+    """What `fit` must come to: Keras' own step on every batch of the stream, one by one."""
+    model.compile()
+    for epoch in range(epochs):
+        model.core.reset_metrics()
+        for features, target, *weight in split.stream(batch_size, shuffle, seed, epoch=epoch):
+            weight = weight[0] if weight else None
+            if weigh is not None:
+                own = np.array([weigh[model.head.classes[code]] for code in target], np.float32)
+                weight = own if weight is None else own * weight
+            model.core.train_on_batch(dict(features), target, sample_weight=weight)
+    return weights_of(model)
+
+
+# -- what it is trained on ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_every_batch_of_every_epoch_once_and_in_order(store, splits, shuffle):
+    model = fresh(splits["train"])
+    history = model.fit(store["train"], epochs=3, batch_size=32, seed=7, shuffle=shuffle, verbose=0)
+    assert model.core.steps_per_execution == 8, "several steps a call, or the last, shorter call is not tried"
+    assert len(store["train"].stream(32)) % 8, "the last call is a shorter one"
+    steps = 3 * len(store["train"].stream(32))
+    assert int(model.core.optimizer.iterations) == steps
+    assert history.epoch == [0, 1, 2]
+    assert weights_of(model) == by_hand(fresh(splits["train"]), store["train"], 3, seed=7, shuffle=shuffle)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 1000])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_steps_per_execution_changes_no_bit(store, splits, steps, dropout):
+    chosen, given = fresh(splits["train"], dropout), fresh(splits["train"], dropout)
+    given.compile(steps_per_execution=steps)
+    for model in (chosen, given):
+        model.fit(store["train"], validation_data=store["valid"], epochs=2, batch_size=32, verbose=0)
+    assert given.core.steps_per_execution == steps != chosen.core.steps_per_execution
+    assert weights_of(chosen) == weights_of(given)
+
+
+def test_few_steps_run_one_by_one(store, splits):
+    model = fresh(splits["train"])
+    model.fit(store["train"], epochs=1, batch_size=512, verbose=0)
+    assert model.core.steps_per_execution == 1
+
+
+def test_epochs_reshuffle_and_validation_does_not(store, splits):
+    seen = {"train": [], "valid": []}
+
+    class Watched(keras.losses.Loss):
+        """Records the targets of each batch, which say the order of rows."""
+
+        def call(self, y_true, y_pred):
+            import tensorflow as tf
+
+            def note(target, features):
+                seen["train" if keras_learning[0] else "valid"].append(target.tobytes())
+                return np.float32(0)
+
+            return keras.ops.sum(y_pred, axis=-1) + tf.numpy_function(note, [y_true, y_pred], tf.float32)
+
+    keras_learning = [True]
+
+    class Phase(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            keras_learning[0] = False
+
+        def on_test_end(self, logs=None):
+            keras_learning[0] = True
+
+    model = fresh(splits["train"])
+    model.compile(loss=Watched(), metrics=[], run_eagerly=True)
+    model.fit(
+        store["train"],
+        validation_data=store["valid"],
+        epochs=2,
+        batch_size=300,
+        verbose=0,
+        callbacks=[Phase()],
+    )
+    per_epoch = len(store["train"].stream(300))
+    expected = [batch[1].tobytes() for epoch in (0, 1) for batch in store["train"].stream(300, epoch=epoch)]
+    assert seen["train"] == expected
+    assert seen["train"][:per_epoch] != seen["train"][per_epoch:]
+    in_order = [batch[1].tobytes() for batch in store["valid"].stream(300, shuffle=False)]
+    assert seen["valid"] == in_order * 2
+
+
+# -- weights -----------------------------------------------------------------------------------------------------------
+
+
+def test_class_weights_multiply_the_loss_of_their_rows(store, splits):
+    model = fresh(splits["train"], class_weight=WEIGHTS)
+    model.fit(store["train"], epochs=2, batch_size=32, verbose=0)
+    trained = weights_of(model)
+    assert trained == by_hand(fresh(splits["train"]), store["train"], 2, weigh=WEIGHTS)
+    assert trained != by_hand(fresh(splits["train"]), store["train"], 2)
+
+
+def test_balanced_weights_are_of_the_classes_counts(store, splits):
+    model = fresh(splits["train"], class_weight="balanced")
+    model.fit(store["train"], epochs=1, batch_size=32, verbose=0)
+    labels = splits["train"].table()["label"].to_pylist()
+    balanced = {name: len(labels) / (2 * labels.count(name)) for name in set(labels)}
+    assert weights_of(model) == by_hand(fresh(splits["train"]), store["train"], 1, weigh=balanced)
+
+
+@pytest.mark.parametrize("weigh", [None, WEIGHTS])
+def test_sample_weights_of_the_store_count(weighted_store, store, splits, weigh):
+    model = fresh(splits["train"], sample_weight="weight", class_weight=weigh)
+    model.fit(weighted_store["train"], epochs=2, batch_size=32, verbose=0)
+    manual = fresh(splits["train"], sample_weight="weight")
+    assert weights_of(model) == by_hand(manual, weighted_store["train"], 2, weigh=weigh)
+    assert weights_of(model) != by_hand(fresh(splits["train"]), store["train"], 2, weigh=weigh)
+
+
+def test_class_weights_do_not_count_in_evaluate(store, splits):
+    model, other = fresh(splits["train"]), fresh(splits["train"], class_weight=WEIGHTS)
+    assert model.evaluate(store["valid"]) == other.evaluate(store["valid"])
+
+
+# -- evaluate, calibrate -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_store_is_worth_its_source(store, weighted_store, splits, weighted):
+    of = weighted_store if weighted else store
+    model = fresh(splits["train"], sample_weight="weight" if weighted else None)
+    model.fit(of["train"], epochs=2, batch_size=64, verbose=0)
+    found = model.evaluate(of["valid"])
+    assert found == model.evaluate(splits["valid"])
+    rows = of["valid"].read()
+    predictions = np.asarray(model.core(dict(rows.features)), np.float64)
+    losses = -np.log(predictions[np.arange(len(rows)), rows.target])
+    # Keras divides a weighted sum by the number of rows
+    expected = (losses * (rows.weight if weighted else 1)).mean()
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_calibrating_on_a_store_or_its_source_is_the_same(make_model, make_table, tmp_path):
+    splits = blocks.read(make_table(1200)).split(train=0.7, valid=0.3, key="id")
+    model = make_model()
+    model.adapt(splits["train"])
+    store = model.precompute(splits, tmp_path / "s", **SMALL)
+    model.fit(store["train"], epochs=2, batch_size=64, verbose=0)
+    model.calibrate(store["valid"])
+    found = model.postprocessors[0].temperature
+    model.calibrate(splits["valid"])
+    assert found == model.postprocessors[0].temperature != 1.0
+
+
+def test_a_regressor_learns_from_a_store(tmp_path):
+    random = np.random.default_rng(0)
+    x = random.normal(size=2000)
+    table = pa.table({"x": x, "price": 1e9 + 100 * x + random.normal(size=2000)})
+    model = blocks.Model(
+        preprocessors.Columns({"x": preprocessors.Standardize()}),
+        feature_extractors.MLP([8]),
+        regressors.Mean("price"),
+        seed=0,
+    )
+    model.adapt(table)
+    store = model.precompute({"train": table}, tmp_path / "s", **SMALL)
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit(store["train"], epochs=20, batch_size=64, verbose=0)
+    assert store["train"].read().target.dtype == np.float64, "1e9 + noise has no room in float32"
+    answers = model.predict(table)["prediction"]
+    assert np.abs(answers - table["price"].to_numpy()).mean() < 20
+
+
+# -- what does not fit -------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_store_is_refused(store, splits):
+    model = fresh(splits["train"])
+    with pytest.raises(InvalidArgument, match=r"one split of a store: store\['train'\]"):
+        model.fit(store, verbose=0)
+    with pytest.raises(InvalidArgument, match="one split"):
+        model.fit({name: store[name] for name in store.splits}, verbose=0)
+
+
+def test_the_store_of_another_model_is_refused(store, splits):
+    other = fresh(splits["valid"])
+    for use in (other.fit, other.evaluate):
+        with pytest.raises(StoreMismatch, match="made from another preprocessor"):
+            use(store["train"], verbose=0)
+    model = fresh(splits["train"])
+    with pytest.raises(StoreMismatch, match="made from another preprocessor"):
+        model.fit(store["train"], validation_data=_store_of(other, splits, store)["valid"], verbose=0)
+
+
+def _store_of(model, splits, store):
+    return model.precompute(splits, store.path.with_name("other"), **SMALL)
+
+
+def test_a_store_without_targets_cannot_train(splits, tmp_path):
+    model = fresh(splits["train"])
+    of = {"preprocessor": blocks.block.fingerprint(model.preprocessor), "target": model.head.encoding}
+    plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.zeros((3, 2), "f4")})]))
+    store = write(tmp_path / "s", {"train": plan}, fingerprint=of, progress=False)
+    with pytest.raises(SchemaMismatch, match="Training needs targets"):
+        model.fit(store["train"], verbose=0)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, "64"])
+def test_a_batch_size_is_a_positive_integer(store, splits, size):
+    with pytest.raises(InvalidArgument, match="batch_size is a positive integer"):
+        fresh(splits["train"]).fit(store["train"], batch_size=size, verbose=0)
+
+
+# -- going on ----------------------------------------------------------------------------------------------------------
+
+
+class Stop(Exception):
+    pass
+
+
+class StopAt(keras.callbacks.Callback):
+    """Ends a `fit` the hard way, at any of Keras' calls."""
+
+    def __init__(self, when, epoch, batch=None):
+        super().__init__()
+        self.when, self.epoch, self.batch = when, epoch, batch
+        self.at = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.at = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.when == "batch" and self.at == self.epoch and batch >= self.batch:
+            raise Stop
+
+    def on_test_begin(self, logs=None):
+        if self.when == "validation" and self.at == self.epoch:
+            raise Stop
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.when == "epoch" and epoch == self.epoch:
+            raise Stop
+
+
+@pytest.mark.parametrize("every", [1, 10])
+@pytest.mark.parametrize(
+    "stops",
+    [
+        [("batch", 0, 20), ("batch", 1, 40), ("batch", 1, 0)],
+        [("validation", 0), ("validation", 1), ("validation", 2)],
+        [("epoch", 0), ("epoch", 2)],
+    ],
+    ids=["batch", "validation", "epoch"],
+)
+def test_a_stopped_fit_goes_on_to_the_same_weights(store, splits, tmp_path, stops, every):
+    arguments = {"validation_data": store["valid"], "epochs": 3, "batch_size": 32, "verbose": 0}
+    whole = fresh(splits["train"], 0.3)
+    history = whole.fit(store["train"], **arguments).history
+    for stop in stops:
+        with pytest.raises(Stop):
+            fresh(splits["train"], 0.3).fit(
+                store["train"], callbacks=[Resume(tmp_path, every=every), StopAt(*stop)], **arguments
+            )
+    model = fresh(splits["train"], 0.3)
+    rest = model.fit(store["train"], callbacks=[Resume(tmp_path, every=every)], **arguments)
+    assert weights_of(model) == weights_of(whole)
+    assert [np.asarray(v).tobytes() for v in model.core.optimizer.variables] == [
+        np.asarray(v).tobytes() for v in whole.core.optimizer.variables
+    ]
+    assert rest.epoch[-1] == 2
+    for name, values in rest.history.items():
+        assert values == history[name][-len(values) :], name
+    again = fresh(splits["train"], 0.3)
+    assert again.fit(store["train"], callbacks=[Resume(tmp_path)], **arguments).epoch == []
+    assert weights_of(again) == weights_of(whole)
+
+
+def test_a_run_is_resumed_over_the_same_batches(store, weighted_store, splits, tmp_path):
+    model = fresh(splits["train"])
+    with pytest.raises(Stop):
+        model.fit(
+            store["train"], epochs=2, batch_size=32, verbose=0, callbacks=[Resume(tmp_path, 1), StopAt("batch", 0, 20)]
+        )
+    resume = {"verbose": 0, "callbacks": [Resume(tmp_path)]}
+    with pytest.raises(StoreMismatch, match=r"the same batches\. Received: other batch_size, seed"):
+        model.fit(store["train"], batch_size=64, seed=3, **resume)
+    with pytest.raises(StoreMismatch, match="other split"):
+        model.fit(store["valid"], batch_size=32, **resume)
+    with pytest.raises(StoreMismatch, match="other shard"):
+        model.fit(store["train"].shard(0, 2), batch_size=32, **resume)
+    wider = model.replace(feature_extractor=feature_extractors.MLP([9]))
+    with pytest.raises(StoreMismatch, match="weights of other shapes"):
+        wider.fit(store["train"], batch_size=32, **resume)
+
+
+def test_rows_transformed_on_the_fly_go_on_from_an_epochs_border(splits, tmp_path):
+    def fit(folder, epochs, *callbacks):
+        model = fresh(splits["train"])
+        model.fit(
+            splits["train"], epochs=epochs, batch_size=32, verbose=0, callbacks=[Resume(tmp_path / folder, 1), *callbacks]
+        )
+        return weights_of(model)
+
+    with pytest.raises(Stop):
+        fit("stopped", 3, StopAt("batch", 1, 20))
+    assert fit("stopped", 3) == fit("whole", 3)
