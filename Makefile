@@ -2,16 +2,23 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# The oldest TensorFlow, with tensorflow-io, which has no wheels for Python 3.13.
+PYTHON_IO ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
+VENV_IO := .venv-io
+TESTS_IO := tests/store tests/preprocessors tests/test_contract.py tests/test_export.py tests/test_model.py
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench proof format clean
+.PHONY: demo test test-io check bench proof format clean
 
 demo: $(VENV)/ready  ## the main job, end to end, on real data
 	$(BIN)/python examples/quickstart.py
 
 test: $(VENV)/ready  ## every test and every docstring's example
 	$(BIN)/python -m pytest -q
+
+test-io: $(VENV_IO)/ready  ## what depends on TensorFlow, on the oldest one and with tensorflow-io; TESTS_IO= for every test
+	$(VENV_IO)/bin/python -m pytest -q $(TESTS_IO)
 
 check: $(VENV)/ready  ## style, types
 	$(BIN)/ruff check .
@@ -31,6 +38,11 @@ format: $(VENV)/ready
 $(VENV)/ready: pyproject.toml .ci/constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV_IO)/ready: pyproject.toml .ci/constraints-io.txt
+	test -x $(VENV_IO)/bin/python || $(PYTHON_IO) -m venv $(VENV_IO)
+	$(VENV_IO)/bin/python -m pip install --quiet --constraint .ci/constraints-io.txt --editable ".[dev,io]"
 	touch $@
 
 clean:

@@ -20,7 +20,7 @@ from blocks.data import Source
 from blocks.data.raw import to_raw
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Columns
-from blocks.preprocessors.columns import Lane
+from blocks.preprocessors.plan import Lane
 from blocks.progress import Progress
 from blocks.statistics import Statistic, Summary, update_columns
 from blocks.transform import encode, is_coded, observing, positions

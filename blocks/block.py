@@ -139,8 +139,14 @@ class Preprocessor(Block):
     identifier: ClassVar[bool] = False
     """Whether integers enter as int64 identifiers rather than as float64 quantities."""
 
-    accepts: ClassVar[tuple[str, ...]] = ("number",)
+    accepts: tuple[str, ...] = ("number",)
     """The families of Arrow types that may enter: "number", "text", "time"."""
+
+    several: ClassVar[bool] = False
+    """Whether the block takes several columns, as a tuple."""
+
+    emits_features: bool = True
+    """Whether a chain may end with the block; False of one that gives text or instants for the next to use."""
 
     observes_rows: ClassVar[bool] = True
     """Whether `observed` gives one value a row; False where a row has several (tokens) or none."""

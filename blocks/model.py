@@ -22,7 +22,7 @@ from blocks.predict import predict, predict_to_parquet
 from blocks.preprocessors import Columns
 from blocks.road import Road, raw_tensors
 from blocks.statistics import Summary
-from blocks.store import Resume, SplitPlan, Store, StoreSplit
+from blocks.store import Resume, SplitPlan, Store
 from blocks.transform import Transform
 
 PREDICT_ROWS = 8192
@@ -219,8 +219,7 @@ class Model(keras.Model):
 
         resume = next((c for c in kwargs.get("callbacks") or () if isinstance(c, Resume)), None)
         if resume is not None:
-            store = data.identity if isinstance(data, StoreSplit) else None
-            resume.batches = {"store": store, "batch_size": batch_size, "shuffle": shuffle, "seed": seed}
+            resume.batches = training.identity(data, batch_size, shuffle, seed)
         return training.fit_from(
             self.core,
             resume,

@@ -80,8 +80,7 @@ def batches(
         StoreMismatch: The store was made by another preprocessor or target.
         InvalidArgument: `batch_size` is no positive integer, or a feed is asked to begin in the middle of an epoch.
     """
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise InvalidArgument(f"batch_size is a positive integer. Received: {batch_size!r}.")
+    _require_size(batch_size)
     if isinstance(data, StoreSplit):
         return _stored(data, preprocessor, head, int(batch_size), shuffle, seed, training, start)
     if hasattr(data, "splits") and hasattr(data, "manifest"):
@@ -125,6 +124,20 @@ def _stored(
         made = made.map(weigh)
     made = made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(PREFETCH)
     return Batches(_to_device(made), steps, stream=stream)
+
+
+def _require_size(batch_size: Any) -> None:
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise InvalidArgument(f"batch_size is a positive integer. Received: {batch_size!r}.")
+
+
+def identity(data: Any, batch_size: int, shuffle: bool, seed: int) -> dict[str, Any]:
+    """What the batches of a run depend on, as JSON: a run goes on over the same alone."""
+    _require_size(batch_size)
+    if not isinstance(data, StoreSplit):
+        return {"store": None, "batch_size": int(batch_size), "shuffle": shuffle, "seed": seed}
+    position = data.stream(int(batch_size), shuffle, seed).position()
+    return {name: value for name, value in position.items() if name not in ("epoch", "batch")}
 
 
 def _to_device(made: tf.data.Dataset) -> tf.data.Dataset:
@@ -181,7 +194,9 @@ def fit_from(core: keras.Model, resume: Resume | None, make: Any, *, epochs: int
     history = None
     kwargs.pop("initial_epoch", None)
     if batch and epoch < epochs:
-        history = fit(core, make((epoch, batch)), epochs=epoch + 1, initial_epoch=epoch, **kwargs)
+        rest = make((epoch, batch))
+        _build_metrics(core, rest)
+        history = fit(core, rest, epochs=epoch + 1, initial_epoch=epoch, **kwargs)
         epoch += 1
     if epoch < epochs or history is None:
         rest = fit(core, make((epoch, 0)), epochs=epochs, initial_epoch=epoch, **kwargs)
@@ -190,6 +205,12 @@ def fit_from(core: keras.Model, resume: Resume | None, make: Any, *, epochs: int
             rest.history = {name: history.history.get(name, []) + values for name, values in rest.history.items()}
         history = rest
     return history
+
+
+def _build_metrics(core: keras.Model, made: Batches) -> None:
+    """Make the metrics' variables, as Keras does on the first batch: what they had counted is put back before it."""
+    zeros = keras.tree.map_structure(lambda spec: tf.zeros((1, *spec.shape[1:]), spec.dtype), made.dataset.element_spec)
+    core.test_on_batch(*zeros)
 
 
 def evaluate(core: keras.Model, held_out: Batches, **kwargs: Any) -> dict[str, float]:

@@ -20,7 +20,7 @@ from blocks.data.raw import to_raw
 from blocks.errors import SchemaMismatch
 from blocks.features import CATEGORICAL, NUMERIC, Entry
 from blocks.preprocessors import Columns
-from blocks.preprocessors.columns import Lane
+from blocks.preprocessors.plan import Lane
 
 BLOCK_ROWS = 4096
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.ipc as paipc
 import pyarrow.orc as paorc
 
@@ -88,7 +89,8 @@ class _Ipc:
             self._handle.seek(0)
             self._opened = (paipc.open_file if self._file else paipc.open_stream)(self._handle)
             self.schema = self._opened.schema
-            self.count = self._opened.count_rows() if self._file else None
+            # `RecordBatchFileReader.count_rows` came with pyarrow 26, which refuses NumPy 1.26.
+            self.count = ds.IpcFileFormat().make_fragment(self._handle).count_rows() if self._file else None
         except BaseException:
             self._handle.close()
             raise

@@ -21,6 +21,16 @@ MISSING_INT: Final = np.iinfo(np.int64).min
 """What a missing identifier, date or timestamp is in an int64 column."""
 
 
+def natural(type: pa.DataType) -> pa.DataType:
+    """The type of the values, however they are encoded.
+
+    Example:
+        >>> natural(pa.dictionary(pa.int32(), pa.string()))
+        DataType(string)
+    """
+    return type.value_type if pt.is_dictionary(type) else type
+
+
 def is_text(type: pa.DataType) -> bool:
     """Whether an Arrow type enters the graph as strings; dictionaries count by their values."""
     if pt.is_dictionary(type):
@@ -38,6 +48,11 @@ def is_text(type: pa.DataType) -> bool:
 def is_time(type: pa.DataType) -> bool:
     """Whether an Arrow type is a date, timestamp, time of day or duration."""
     return pt.is_temporal(type) and not pt.is_interval(type)
+
+
+def is_instant(type: pa.DataType) -> bool:
+    """Whether an Arrow type is a date or timestamp."""
+    return pt.is_date(type) or pt.is_timestamp(type)
 
 
 def is_number(type: pa.DataType) -> bool:

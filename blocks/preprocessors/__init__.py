@@ -1,35 +1,77 @@
 """Raw columns to features, one block a file."""
 
+from blocks.preprocessors.boolean import Boolean
 from blocks.preprocessors.bucketize import Bucketize
 from blocks.preprocessors.clip import Clip
 from blocks.preprocessors.columns import Columns
+from blocks.preprocessors.cross import Cross
+from blocks.preprocessors.cyclical import Cyclical
+from blocks.preprocessors.date_parts import DateParts
+from blocks.preprocessors.distance import Distance
+from blocks.preprocessors.elapsed import Elapsed
+from blocks.preprocessors.email_domain import EmailDomain
+from blocks.preprocessors.extract import Extract
+from blocks.preprocessors.frequency import Frequency
+from blocks.preprocessors.function import Function
+from blocks.preprocessors.geo_grid import GeoGrid
+from blocks.preprocessors.hashing import Hashing
 from blocks.preprocessors.impute import Impute
+from blocks.preprocessors.length import Length
 from blocks.preprocessors.log1p import Log1p
+from blocks.preprocessors.map import Map
 from blocks.preprocessors.max_abs import MaxAbs
 from blocks.preprocessors.min_max import MinMax
 from blocks.preprocessors.missing_indicator import MissingIndicator
+from blocks.preprocessors.multi_hot import MultiHot
+from blocks.preprocessors.normalize import Normalize
+from blocks.preprocessors.one_hot import OneHot
+from blocks.preprocessors.ordinal import Ordinal
 from blocks.preprocessors.piecewise_linear import PiecewiseLinear
 from blocks.preprocessors.power_transform import PowerTransform
 from blocks.preprocessors.quantile_transform import QuantileTransform
 from blocks.preprocessors.robust_scale import RobustScale
 from blocks.preprocessors.round import Round
 from blocks.preprocessors.standardize import Standardize
+from blocks.preprocessors.tf_idf import TfIdf
+from blocks.preprocessors.timestamp import Timestamp
+from blocks.preprocessors.tokens import Tokens
 from blocks.preprocessors.vocabulary import Vocabulary
 
 __all__ = [
+    "Boolean",
     "Bucketize",
     "Clip",
     "Columns",
+    "Cross",
+    "Cyclical",
+    "DateParts",
+    "Distance",
+    "Elapsed",
+    "EmailDomain",
+    "Extract",
+    "Frequency",
+    "Function",
+    "GeoGrid",
+    "Hashing",
     "Impute",
+    "Length",
     "Log1p",
+    "Map",
     "MaxAbs",
     "MinMax",
     "MissingIndicator",
+    "MultiHot",
+    "Normalize",
+    "OneHot",
+    "Ordinal",
     "PiecewiseLinear",
     "PowerTransform",
     "QuantileTransform",
     "RobustScale",
     "Round",
     "Standardize",
+    "TfIdf",
+    "Timestamp",
+    "Tokens",
     "Vocabulary",
 ]

@@ -1,7 +1,7 @@
 """Columns: one chain of preprocessors a column, packed into a few dense arrays. What `infer` chooses is in infer."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Self
 
@@ -13,33 +13,18 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State, emit
 from blocks.data import read
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
-from blocks.features import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec
-from blocks.preprocessors.infer import Choice, infer_choices
-
-Chain = Preprocessor | Sequence[Preprocessor]
-
-
-@dataclass(frozen=True)
-class Lane:
-    """One chain of blocks, the raw columns that enter it, and the name of what comes out."""
-
-    name: str
-    columns: tuple[str, ...]
-    blocks: tuple[Preprocessor, ...]
-
-    def compute(self, values: Any, until: int | None = None) -> Any:
-        """Values of the raw columns (a tuple for several) through the first `until` blocks, at full precision."""
-        for block in self.blocks[:until]:
-            values = block.compute(values)
-        return values
-
-    def outputs(self) -> list[Feature]:
-        """The features that the last block emits."""
-        return self.blocks[-1].outputs(self.name, self.columns)
-
-    def entry(self) -> Entry | None:
-        """The entry of higher rank that the last block emits, if it is not scalar features."""
-        return self.blocks[-1].entry(self.name, self.columns)
+from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
+from blocks.preprocessors.infer import infer_choices
+from blocks.preprocessors.plan import (
+    Chain,
+    Key,
+    Lane,
+    Plan,
+    checked_chains,
+    key_text,
+    selector_text,
+    stored_key,
+)
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -48,8 +33,10 @@ class Columns(Preprocessor):
 
     Args:
         columns: For each column (or, for blocks that take several, tuple of columns): a block, a list of blocks (a
-            chain, applied in order), or a tuple of those (several features of one column). Columns that are not named
-            are left out.
+            chain, applied in order), or a tuple of those (several features of one column). A tuple of columns for a
+            block of one column gives each a copy. An Arrow type, or a compiled regular expression, stands for all
+            columns of that type, or whose whole name matches, that have no key of their own; which these are is
+            settled at `adapt`. Columns that are not named are left out.
         raw: Column to raw dtype, where `bind` has been done already (a reload does this).
 
     Returns:
@@ -72,7 +59,7 @@ class Columns(Preprocessor):
 
     def __init__(
         self,
-        columns: Mapping[str | tuple[str, ...], Chain | tuple[Chain, ...]],
+        columns: Mapping[Key, Chain | tuple[Chain, ...]],
         *,
         raw: Mapping[str, str] | None = None,
         **kwargs: Any,
@@ -82,7 +69,9 @@ class Columns(Preprocessor):
             raise InvalidArgument(
                 f"Columns takes a dict of column names to blocks, one at least. Received: {columns!r}."
             )
-        self._plan = _Plan({key: _chains(key, value) for key, value in columns.items()}, [], dict(raw or {}))
+        self._plan = Plan(raw=dict(raw or {}))
+        for key, value in columns.items():
+            self._plan.add(key, checked_chains(key, value))
         self._track_blocks()
 
     @classmethod
@@ -105,7 +94,7 @@ class Columns(Preprocessor):
         source = read(source)
         _known(exclude, source.schema, "exclude")
         choices = infer_choices(source, frozenset(exclude), rows)
-        chosen: dict[str | tuple[str, ...], Any] = {choice.column: choice.blocks for choice in choices if choice.blocks}
+        chosen: dict[Key, Any] = {choice.column: choice.blocks for choice in choices if choice.blocks}
         if not chosen:
             raise SchemaMismatch(
                 "No column is of use: " + "; ".join(f"{choice.column}: {choice.reason}" for choice in choices)
@@ -121,7 +110,8 @@ class Columns(Preprocessor):
 
     def __setitem__(self, column: str | tuple[str, ...], chain: Chain | tuple[Chain, ...]) -> None:
         self._editable()
-        self._plan.chains[column] = _chains(column, chain)
+        self._plan.chains.pop(column, None)
+        self._plan.add(column, checked_chains(column, chain))
         self._plan.choices[:] = [choice for choice in self._plan.choices if choice.column != column]
         self._track_blocks()
 
@@ -146,14 +136,7 @@ class Columns(Preprocessor):
     @property
     def lanes(self) -> list[Lane]:
         """The chains, each with its columns and the name of its output."""
-        lanes = []
-        for key, chains in self._plan.chains.items():
-            columns = (key,) if isinstance(key, str) else tuple(key)
-            name = "_x_".join(columns)
-            for index, blocks in enumerate(chains):
-                suffix = "" if index == 0 else f"_{_snake(type(blocks[-1]).__name__)}"
-                lanes.append(Lane(name + suffix, columns, blocks))
-        return lanes
+        return self._plan.lanes()
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -232,6 +215,8 @@ class Columns(Preprocessor):
         Raises:
             SchemaMismatch: A column is unknown, or of a type that its block has no use for.
         """
+        self._plan.select(schema)
+        self._track_blocks()
         _known(self.columns, schema, "Columns")
         raw: dict[str, str] = {}
         for lane in self.lanes:
@@ -308,12 +293,19 @@ class Columns(Preprocessor):
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
-        columns = [
+        columns: list[Any] = [
             [
                 key if isinstance(key, str) else list(key),
                 [[keras.saving.serialize_keras_object(block) for block in chain] for chain in chains],
             ]
             for key, chains in self._plan.chains.items()
+        ]
+        columns += [
+            [
+                {"pattern": key.pattern} if isinstance(key, re.Pattern) else {"type": str(key)},
+                [[keras.saving.serialize_keras_object(block) for block in chain] for chain in chains],
+            ]
+            for key, chains in self._plan.selectors
         ]
         return {**super().get_config(), "columns": columns, "raw": dict(self._plan.raw)}
 
@@ -321,7 +313,7 @@ class Columns(Preprocessor):
     def from_config(cls, config: dict[str, Any]) -> "Columns":
         """The block that `get_config` described."""
         columns = {
-            key if isinstance(key, str) else tuple(key): tuple(
+            stored_key(key): tuple(
                 [keras.saving.deserialize_keras_object(block) for block in chain] for chain in chains
             )
             for key, chains in config["columns"]
@@ -331,8 +323,12 @@ class Columns(Preprocessor):
     def __str__(self) -> str:
         reasons = {choice.column: choice.reason for choice in self._plan.choices}
         rows = [
-            (_text(key), "; ".join(" > ".join(type(block).__name__ for block in chain) for chain in chains))
+            (key_text(key), "; ".join(" > ".join(type(block).__name__ for block in chain) for chain in chains))
             for key, chains in self._plan.chains.items()
+        ]
+        rows += [
+            (selector_text(key), "; ".join(" > ".join(type(block).__name__ for block in chain) for chain in chains))
+            for key, chains in self._plan.selectors
         ]
         rows += [(choice.column, "(left out)") for choice in self._plan.choices if not choice.blocks]
         return "\n".join(_aligned([(name, what, reasons.get(name, "")) for name, what in rows]))
@@ -350,35 +346,6 @@ class Columns(Preprocessor):
         return "\n".join(_aligned(rows))
 
 
-@dataclass
-class _Plan:
-    """What Columns was told: held apart, since Keras tracks and wraps every dict and list of a layer."""
-
-    chains: dict[str | tuple[str, ...], tuple[tuple[Preprocessor, ...], ...]]
-    choices: list[Choice]
-    raw: dict[str, str]
-
-
-def _chains(key: str | tuple[str, ...], value: Chain | tuple[Chain, ...]) -> tuple[tuple[Preprocessor, ...], ...]:
-    if not isinstance(key, str) and not (isinstance(key, tuple) and all(isinstance(name, str) for name in key)):
-        raise InvalidArgument(f"A key of Columns is a column's name or a tuple of names. Received: {key!r}.")
-    several = value if isinstance(value, tuple) else (value,)
-    chains = tuple((chain,) if isinstance(chain, Preprocessor) else tuple(chain) for chain in several)
-    for chain in chains:
-        if not chain or not all(isinstance(block, Preprocessor) for block in chain):
-            raise InvalidArgument(
-                f"A column goes through preprocessors: one, a list (a chain), or a tuple of those. "
-                f"Received for {key!r}: {value!r}."
-            )
-        for block in chain[:-1]:
-            if len(block.outputs("x", ("x",))) > 1:
-                raise InvalidArgument(
-                    f"Only the last block of a chain emits several features. Received for {key!r}: "
-                    f"{type(block).__name__} in the middle. Move it to the end, or turn its indicator off."
-                )
-    return chains
-
-
 def _known(names: Sequence[str], schema: pa.Schema, who: str) -> None:
     unknown = [name for name in names if name not in schema.names]
     if unknown:
@@ -391,14 +358,6 @@ def _known(names: Sequence[str], schema: pa.Schema, who: str) -> None:
 def _hint(names: Sequence[str], known: Any) -> str:
     close = [match for name in names for match in get_close_matches(name, list(known), 1)]
     return f" (did you mean {', '.join(map(repr, close))}?)" if close else ""
-
-
-def _text(key: str | tuple[str, ...]) -> str:
-    return key if isinstance(key, str) else ", ".join(key)
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{char.lower()}" if char.isupper() and i else char.lower() for i, char in enumerate(name))
 
 
 def _brief(value: np.ndarray) -> str:

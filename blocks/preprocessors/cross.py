@@ -52,6 +52,7 @@ class Cross(Preprocessor):
         array([82, 85,  0], dtype=int32)
     """
 
+    several = True
     identifier = True
     accepts = ("text", "number")
 

@@ -105,7 +105,7 @@ class Cyclical(Preprocessor):
             SchemaMismatch: The column holds something else.
         """
         # the families depend on the arguments here; the role declares them for the class
-        self.accepts = ("number",) if self.of_numbers else ("time",)  # type: ignore[misc]
+        self.accepts = ("number",) if self.of_numbers else ("time",)
         check_instants("Cyclical", type, column)
         return super().raw_type(type, column)
 

@@ -43,6 +43,8 @@ class Distance(Preprocessor):
     Source: R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68 (1984).
     """
 
+    several = True
+
     def __init__(self, unit: str = "km", *, missing: str | float = "keep", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_choice("Distance", "unit", unit, tuple(RADIUS))

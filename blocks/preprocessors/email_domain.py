@@ -6,9 +6,8 @@ import keras
 import tensorflow as tf
 
 from blocks.block import Preprocessor
-from blocks.features import Entry
 from blocks.preprocessors.extract import extracted
-from blocks.preprocessors.text import not_last, text_output
+from blocks.preprocessors.text import text_output
 
 ADDRESS: Final = r"^\s*(?:[^<>]*<)?[^<>@\s]+@([^<>@\s]*[^<>@\s.])\.?(?:>\s*)?\s*$"
 
@@ -31,6 +30,7 @@ class EmailDomain(Preprocessor):
     """
 
     accepts = ("text",)
+    emits_features = False
 
     def compute(self, values: Any) -> Any:
         """The domains."""
@@ -44,14 +44,6 @@ class EmailDomain(Preprocessor):
     def compute_output_spec(self, inputs: Any) -> Any:
         """Strings."""
         return text_output(inputs)
-
-    def entry(self, name: str, columns: tuple[str, ...]) -> Entry | None:
-        """None stands for text.
-
-        Raises:
-            InvalidArgument: Always: the block is not the last of a chain.
-        """
-        raise not_last(self)
 
     def examples(self, dtype: str) -> list[Any]:
         """Addresses, and what is none."""

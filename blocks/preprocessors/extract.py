@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
-from blocks.features import Entry
-from blocks.preprocessors.text import not_last, text_output
+from blocks.preprocessors.text import text_output
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -36,6 +35,7 @@ class Extract(Preprocessor):
     """
 
     accepts = ("text",)
+    emits_features = False
 
     def __init__(self, pattern: str, *, group: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -66,14 +66,6 @@ class Extract(Preprocessor):
     def compute_output_spec(self, inputs: Any) -> Any:
         """Strings."""
         return text_output(inputs)
-
-    def entry(self, name: str, columns: tuple[str, ...]) -> Entry | None:
-        """None stands for text.
-
-        Raises:
-            InvalidArgument: Always: the block is not the last of a chain.
-        """
-        raise not_last(self)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""

@@ -79,7 +79,7 @@ class Function(Preprocessor):
         self.output_names = names
         self.cardinality = cardinality
         # the families depend on the argument here; the role declares them for the class
-        self.accepts = tuple(accepts)  # type: ignore[misc]
+        self.accepts = tuple(accepts)
         self._traced = _Traced()
 
     def compute(self, values: Any) -> Any:

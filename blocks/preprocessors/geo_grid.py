@@ -42,6 +42,8 @@ class GeoGrid(Preprocessor):
         (array([[    6, 46907]], dtype=int32), [9, 64801])
     """
 
+    several = True
+
     def __init__(self, resolutions: float | Sequence[float] = (10.0, 1.0), *, num_bins: int = 100_000, **kwargs: Any):
         super().__init__(**kwargs)
         given = [resolutions] if isinstance(resolutions, int | float) else list(resolutions)

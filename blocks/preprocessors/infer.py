@@ -4,13 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from blocks.block import Preprocessor
 from blocks.data import Source
-from blocks.data.raw import is_number, is_text
+from blocks.data.raw import is_instant, is_number, is_text
 from blocks.errors import EmptySource
+from blocks.preprocessors.cyclical import Cyclical
+from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.log1p import Log1p
 from blocks.preprocessors.standardize import Standardize
+from blocks.preprocessors.tf_idf import TfIdf
+from blocks.preprocessors.timestamp import Timestamp
 from blocks.preprocessors.vocabulary import Vocabulary
 from blocks.statistics import Counts, CountsResult, Distinct, Moments, MomentsResult
 
@@ -19,6 +24,14 @@ IDENTIFIER_SHARE = 0.9
 
 HEAVY_TAIL = 10.0
 """A non-negative number whose largest value lies more than this many standard deviations above its mean."""
+
+PROSE_TOKENS = 256
+"""Words that are kept of a column of prose."""
+
+LOOKED_AT = 10_000
+"""Strings that are looked at to tell dates and prose from categories."""
+
+MICROSECONDS_A_DAY = 86_400_000_000
 
 MIN_COUNT = 2
 """Strings seen less often than this are out of vocabulary: one row teaches nothing about a token."""
@@ -29,7 +42,7 @@ class Choice:
     """What was chosen for one column, and why; no blocks where it is left out."""
 
     column: str
-    blocks: list[Preprocessor]
+    blocks: list[Preprocessor] | tuple[list[Preprocessor], ...]
     reason: str
 
 
@@ -40,9 +53,10 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int) -> list[Ch
         EmptySource: There are no rows.
     """
     fields = [field for field in source.schema if field.name not in exclude]
-    moments = {field.name: Moments() for field in fields if is_number(field.type)}
-    distinct = {field.name: Distinct() for field in fields if is_number(field.type) or is_text(field.type)}
+    moments = {field.name: Moments() for field in fields if is_number(field.type) or is_instant(field.type)}
     counts = {field.name: Counts() for field in fields if is_text(field.type)}
+    distinct = {name: Distinct() for name in (*moments, *counts)}
+    texts = {name: _Text() for name in counts}
     seen = 0
     for chunk in _first(source.select(list(distinct)), rows) if distinct else ():
         seen += len(chunk)
@@ -50,22 +64,58 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int) -> list[Ch
             for statistics in (moments, distinct, counts):
                 if name in statistics:
                     statistics[name].update(chunk.column(name))
+            if name in texts:
+                texts[name].look(chunk.column(name))
     if not seen:
         raise EmptySource(
-            f"A choice of blocks needs rows to look at. Received: {source!r} with no row of a number or string."
+            f"A choice of blocks needs rows to look at. Received: {source!r} with no row of a number, string or time."
         )
     choices = []
     for field in source.schema:
         name = field.name
         if name in exclude:
             choices.append(Choice(name, [], "excluded by name"))
-        elif name in moments:
+        elif name in moments and is_number(field.type):
             choices.append(_number(name, field.type, moments[name].result(), distinct[name].result().estimate))
+        elif name in moments:
+            choices.append(_instant(name, str(field.type), moments[name].result(), [], ""))
         elif name in counts:
-            choices.append(_text(name, counts[name].result(), distinct[name].result().estimate))
+            choices.append(_text(name, counts[name].result(), distinct[name].result().estimate, texts[name]))
         else:
             choices.append(Choice(name, [], f"{field.type} has no block of its own: name one for it"))
     return choices
+
+
+class _Text:
+    """What the first values of a column of strings look like."""
+
+    def __init__(self) -> None:
+        self.looked = self.dates = self.spaced = 0
+
+    def look(self, values: pa.Array) -> None:
+        """Look at values until enough have been seen."""
+        if self.looked >= LOOKED_AT:
+            return
+        values = values.slice(0, LOOKED_AT)
+        if pa.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
+        if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+            return
+        values = values.filter(pc.fill_null(pc.not_equal(values, ""), False))
+        self.looked += len(values)
+        dates = pc.match_substring_regex(values, r"^\s*[12]\d{3}-[01]\d-[0-3]\d([T ][0-2]\d:[0-5]\d.*)?\s*$")
+        self.dates += pc.sum(dates).as_py() or 0
+        self.spaced += pc.sum(pc.greater_equal(pc.count_substring(values, " "), 3)).as_py() or 0
+
+    @property
+    def are_dates(self) -> bool:
+        """Whether nearly all are dates, or dates and times, as ISO 8601 writes them."""
+        return self.looked > 0 and self.dates >= 0.95 * self.looked
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether half of them have four words or more."""
+        return self.looked > 0 and self.spaced >= 0.5 * self.looked
 
 
 def _first(source: Source, rows: int) -> Iterator[pa.RecordBatch]:
@@ -89,13 +139,42 @@ def _number(name: str, type: pa.DataType, moments: MomentsResult, distinct: floa
     return Choice(name, [Standardize(indicator=indicator)], f"{type}, about {distinct:.0f} distinct{missing}")
 
 
-def _text(name: str, counts: CountsResult, distinct: float) -> Choice:
+def _instant(name: str, type: str, moments: MomentsResult, before: list[Preprocessor], missing: str) -> Choice:
+    """Calendar parts and the time since the first instant seen, as two chains of one column."""
+    if not moments.count:
+        return Choice(name, [], f"{type}, all {moments.rows:,} values missing")
+    if moments.min == moments.max:
+        return Choice(name, [], f"{type}, constant")
+    if moments.missing:
+        missing = f", {moments.missing / moments.rows:.1%} missing"
+    days = (moments.max - moments.min) / MICROSECONDS_A_DAY
+    parts = [part for part, least in (("month", 60), ("weekday", 7), ("hour", 1)) if days >= least]
+    if moments.min % MICROSECONDS_A_DAY == 0 and moments.max % MICROSECONDS_A_DAY == 0 and "hour" in parts:
+        parts.remove("hour")
+    chains: list[list[Preprocessor]] = [[*_copies(before), Elapsed("min"), Standardize()]]
+    chains += [[*_copies(before), Cyclical(part)] for part in parts]
+    described = f"{type} over {days:,.0f} days{missing}: time elapsed, and the cycles of {', '.join(parts) or 'none'}"
+    return Choice(name, tuple(chains), described)
+
+
+def _copies(blocks: list[Preprocessor]) -> list[Preprocessor]:
+    return [block.copy() for block in blocks]
+
+
+def _text(name: str, counts: CountsResult, distinct: float, text: _Text) -> Choice:
     present = counts.rows - counts.missing
     if not present:
         return Choice(name, [], f"text, all {counts.rows:,} values missing")
     missing = f", {counts.missing / counts.rows:.1%} missing" if counts.missing else ""
     if distinct <= 1 and not counts.missing:
         return Choice(name, [], "text, constant")
+    if text.are_dates:
+        at = Timestamp()
+        seen = Moments()
+        seen.update(pa.array(at(counts.values.cast(pa.string()).to_numpy(zero_copy_only=False)).numpy()))
+        return _instant(name, "ISO 8601 text", seen.result(), [at], missing)
+    if present > 20 and text.is_prose and distinct > 0.5 * present:
+        return Choice(name, [TfIdf(PROSE_TOKENS)], f"prose, {distinct / present:.0%} of values distinct{missing}")
     if present > 20 and distinct > IDENTIFIER_SHARE * present:
-        return Choice(name, [], f"text, {distinct / present:.0%} of values distinct: an identifier or free text")
+        return Choice(name, [], f"text, {distinct / present:.0%} of values distinct: an identifier")
     return Choice(name, [Vocabulary(min_count=MIN_COUNT)], f"text, about {distinct:.0f} distinct{missing}")

@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
-from blocks.features import Entry
-from blocks.preprocessors.text import not_last, text_output
+from blocks.preprocessors.text import text_output
 from blocks.preprocessors.token_table import given, is_missing, key_type, lookup_table, positions
 
 
@@ -56,6 +55,7 @@ class Map(Preprocessor):
             raise InvalidArgument("Map's dictionary has one entry at least. Received: none.")
         targets = [value.item() if isinstance(value, np.generic) else value for _, value in pairs]
         self._text = all(isinstance(target, str) for target in targets)
+        self.emits_features = not self._text
         if not self._text and not all(_is_number(target) for target in targets):
             raise InvalidArgument(f"Map's dictionary leads to strings, or to numbers. Received: {targets!r}.")
         if default is not None and not (isinstance(default, str) if self._text else _is_number(default)):
@@ -105,16 +105,6 @@ class Map(Preprocessor):
     def compute_output_spec(self, inputs: Any) -> Any:
         """Strings, or float32."""
         return text_output(inputs) if self._text else super().compute_output_spec(inputs)
-
-    def entry(self, name: str, columns: tuple[str, ...]) -> Entry | None:
-        """None, for a number.
-
-        Raises:
-            InvalidArgument: The dictionary leads to strings: the block is not the last of a chain.
-        """
-        if self._text:
-            raise not_last(self)
-        return None
 
     def examples(self, dtype: str) -> list[Any]:
         """The first keys, and what is missing or unseen."""

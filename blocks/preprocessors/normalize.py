@@ -7,9 +7,8 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State
 from blocks.errors import InvalidArgument
-from blocks.features import Entry
 from blocks.preprocessors.character_table import changed, dense, replaced
-from blocks.preprocessors.text import not_last, text_output
+from blocks.preprocessors.text import text_output
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -37,6 +36,7 @@ class Normalize(Preprocessor):
     """
 
     accepts = ("text",)
+    emits_features = False
 
     def __init__(
         self,
@@ -74,14 +74,6 @@ class Normalize(Preprocessor):
     def compute_output_spec(self, inputs: Any) -> Any:
         """Strings."""
         return text_output(inputs)
-
-    def entry(self, name: str, columns: tuple[str, ...]) -> Entry | None:
-        """None stands for text.
-
-        Raises:
-            InvalidArgument: Always: the block is not the last of a chain.
-        """
-        raise not_last(self)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""

@@ -48,11 +48,7 @@ class TfIdf(Preprocessor):
         float32 of shape (batch, tokens), at most `top_k`; (batch,) where there is only one.
 
     Example:
-        >>> import blocks
-        >>> from blocks.preprocessors import Columns
-        >>> from blocks.adapt import adapt
-        >>> block = TfIdf(2, norm=None)
-        >>> _ = adapt(Columns({"text": block}), None, blocks.read({"text": ["to be", "or not to be", "to do"]}))
+        >>> block = TfIdf(2, norm=None).adapt(["to be", "or not to be", "to do"])
         >>> block(np.array(["be be", "do", "to"])).numpy()
         array([[0.      , 2.575364],
                [0.      , 0.      ],

