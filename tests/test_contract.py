@@ -40,7 +40,107 @@ PROBABILITIES = RANDOM.dirichlet([1.0, 1.0, 1.0], 40).astype("float32")
 CLASSES = RANDOM.integers(0, 3, 40).astype("int32")
 
 # name: (the block's factory, data as check_block takes it, its options)
+TEXTS = [
+    "Call me now",
+    "now|or never",
+    None,
+    "call CALL",
+    "Crème  brûlée",
+    "!",
+    "a@b.com",
+    "rice|beans|rice",
+    "\x00",
+    "",
+]
+WHEN = pa.array([0, None, -86_400_000_001, 951_782_400_000_000], pa.timestamp("us", "UTC"))
+
+
+@keras.saving.register_keras_serializable(package="test_contract")
+def clipped_root(values):
+    return tf.sqrt(tf.maximum(tf.where(tf.math.is_finite(values), values, 0.0), 0.0))
+
+
 TABLE = {
+    "OneHot": (lambda: preprocessors.OneHot(), TOKENS, {"chunk_tolerance": 0.0}),
+    "OneHot, zeros": (lambda: preprocessors.OneHot(min_count=2, missing="zeros", unseen="zeros"), TOKENS, {}),
+    "OneHot, integers": (lambda: preprocessors.OneHot(top_k=2), INTEGERS, {}),
+    "OneHot, binary": (lambda: preprocessors.OneHot(), pa.array([b"\xff", b"a\x00", None, b"\xff"]), {}),
+    "OneHot, given": (lambda: preprocessors.OneHot(vocabulary=["oslo", "rome\r"]), TOKENS, {}),
+    "Ordinal": (lambda: preprocessors.Ordinal(["oslo", "rome"], missing=0.5), TOKENS, {}),
+    "Ordinal, ids": (lambda: preprocessors.Ordinal([0, 7, -1], output_mode="int"), INTEGERS, {}),
+    "Boolean": (lambda: preprocessors.Boolean(), [True, False, None, True], {"finite": False}),
+    "Boolean, text": (lambda: preprocessors.Boolean(missing=0.5, unseen=-1), ["yes", " NO ", None, "?", "1"], {}),
+    "Hashing": (lambda: preprocessors.Hashing(50), TOKENS, {}),
+    "Hashing, salted integers": (lambda: preprocessors.Hashing(7, salt="ü"), INTEGERS, {}),
+    "Cross": (lambda: preprocessors.Cross(), (TOKENS * 3, INTEGERS * 5), {}),
+    "Cross, hashed": (lambda: preprocessors.Cross(40, missing="all"), (TOKENS * 3, INTEGERS * 5, TOKENS[::-1] * 3), {}),
+    "MultiHot": (lambda: preprocessors.MultiHot(), TEXTS, {}),
+    "MultiHot, count": (lambda: preprocessors.MultiHot(None, output_mode="count", missing="zeros"), TEXTS, {}),
+    "MultiHot, given": (lambda: preprocessors.MultiHot(vocabulary=["rice", "beans"], unseen="zeros"), TEXTS, {}),
+    "Frequency": (lambda: preprocessors.Frequency(), TOKENS, {}),
+    "Frequency, log": (lambda: preprocessors.Frequency("log", top_k=2, missing=-1.0), INTEGERS, {}),
+    "Length": (lambda: preprocessors.Length(), TOKENS, {}),
+    "Length, bytes": (lambda: preprocessors.Length(unit="bytes", missing=-1.0), TOKENS, {}),
+    "Map, numbers": (lambda: preprocessors.Map({7: 0.5, -1: 2.0}, default=1), INTEGERS, {"finite": False}),
+    "Tokens": (lambda: preprocessors.Tokens(5), TEXTS, {}),
+    "Tokens, n-grams": (
+        lambda: preprocessors.Tokens(6, split="characters", ngrams=(1, 2), num_oov_indices=3, top_k=9),
+        TEXTS,
+        {},
+    ),
+    "Tokens, given": (lambda: preprocessors.Tokens(3, split="spaces", vocabulary=["Call", "now"]), TEXTS, {}),
+    "TfIdf": (lambda: preprocessors.TfIdf(6), TEXTS, {}),
+    "TfIdf, n-grams": (lambda: preprocessors.TfIdf(50, split="characters", ngrams=(2, 3), norm=None), TEXTS, {}),
+    "Columns of text": (
+        lambda: preprocessors.Columns(
+            {
+                "a": (
+                    [preprocessors.Normalize(), preprocessors.Vocabulary()],
+                    [preprocessors.Normalize(case="upper"), preprocessors.Tokens(4)],
+                    [preprocessors.Extract(r"(\w+)@", group=1), preprocessors.OneHot()],
+                    [preprocessors.EmailDomain(), preprocessors.Frequency()],
+                    [preprocessors.Map({"!": "?"}, keep=True), preprocessors.Hashing(9)],
+                    preprocessors.TfIdf(9),
+                ),
+                "b": preprocessors.MultiHot(),
+                ("a", "c"): preprocessors.Cross(),
+            }
+        ),
+        {"a": TEXTS * 5, "b": TEXTS[::-1] * 5, "c": (INTEGERS * 9)[:50]},
+        {},
+    ),
+    "DateParts": (lambda: preprocessors.DateParts(["year", "week", "is_weekend"], timezone="Europe/Paris"), WHEN, {}),
+    "DateParts, keep": (
+        lambda: preprocessors.DateParts(["week"], missing="keep"),
+        WHEN.cast(pa.date32(), safe=False),
+        {"finite": False},
+    ),
+    "Cyclical": (
+        lambda: preprocessors.Cyclical("week", timezone="America/New_York", indicator=True),
+        WHEN,
+        {},
+    ),
+    "Cyclical, period": (lambda: preprocessors.Cyclical(period="quarter"), WHEN, {}),
+    "Cyclical, numbers": (lambda: preprocessors.Cyclical(period=360), [0.0, 90.0, None, -45.5], {}),
+    "Elapsed": (lambda: preprocessors.Elapsed("max", unit="hour", missing=0.0), WHEN, {}),
+    "Distance": (
+        lambda: preprocessors.Distance(),
+        ([10.0, None, -89.5], [0.0, 359.0, -180.0], [11.0, 2.0, 90.0], [5.0, 5.0, None]),
+        {"finite": False},
+    ),
+    "GeoGrid": (
+        lambda: preprocessors.GeoGrid([5, 0.02], num_bins=64),
+        ([10.0, None, 90.0], [0.0, 359.0, 180.0]),
+        {},
+    ),
+    "Function": (lambda: preprocessors.Function(clipped_root), [1.0, 4.0, None, -2.0], {}),
+    "Timestamp": (
+        lambda: preprocessors.Columns(
+            {"at": [preprocessors.Timestamp(timezone="Asia/Tokyo"), preprocessors.DateParts(["year", "hour"])]}
+        ),
+        {"at": ["2013-01-01T05:00Z", None, "?"]},
+        {},
+    ),
     "Standardize": (lambda: preprocessors.Standardize(), NUMBERS, {}),
     "Standardize, indicator": (lambda: preprocessors.Standardize(indicator=True), NUMBERS, {}),
     "Standardize, keep": (lambda: preprocessors.Standardize(missing="keep"), NUMBERS, {"finite": False}),
@@ -141,7 +241,9 @@ def test_contract(row):
 
 
 def test_every_public_block_has_a_row():
-    checked = {type(make()).__name__ for make, _, _ in TABLE.values()}
+    made = [make() for make, _, _ in TABLE.values()]
+    within = [block for columns in made if isinstance(columns, preprocessors.Columns) for block in columns._blocks]
+    checked = {type(block).__name__ for block in (*made, *within)}
     packages = ("preprocessors", "feature_extractors", "classifiers", "regressors", "postprocessors")
     public = {name for package in packages for name in importlib.import_module(f"blocks.{package}").__all__}
     assert public == checked

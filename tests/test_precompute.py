@@ -18,7 +18,9 @@ SMALL = {"rows_per_shard": 256, "rows_per_chunk": 64, "verbose": False}
 def rows(make_table):
     table = make_table(1500, seed=3)
     weight = np.random.default_rng(0).integers(0, 5, len(table)) / 4
-    return table.append_column("weight", pa.array(weight)).append_column("tag", pa.array([f"r{i}" for i in range(1500)]))
+    return table.append_column("weight", pa.array(weight)).append_column(
+        "tag", pa.array([f"r{i}" for i in range(1500)])
+    )
 
 
 @pytest.fixture(scope="module")

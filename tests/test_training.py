@@ -94,6 +94,15 @@ def test_steps_per_execution_changes_no_bit(store, splits, steps, dropout):
     assert weights_of(chosen) == weights_of(given)
 
 
+def test_rows_on_the_fly_take_no_step_more_than_there_are_batches(splits):
+    model, one = fresh(splits["train"], 0.4), fresh(splits["train"], 0.4)
+    one.compile(steps_per_execution=3)
+    for each in (model, one):
+        each.fit(splits["train"], epochs=2, batch_size=100, verbose=0)
+        assert int(each.core.optimizer.iterations) == 2 * -(-splits["train"].count() // 100)
+    assert weights_of(model) == weights_of(one)
+
+
 def test_few_steps_run_one_by_one(store, splits):
     model = fresh(splits["train"])
     model.fit(store["train"], epochs=1, batch_size=512, verbose=0)
@@ -116,7 +125,9 @@ def test_epochs_reshuffle_and_validation_does_not(store, splits):
 
     def epoch(number):
         trained = store["train"].stream(300, epoch=number)
-        return [batch[1].tolist() for stream in (trained, store["valid"].stream(300, shuffle=False)) for batch in stream]
+        return [
+            batch[1].tolist() for stream in (trained, store["valid"].stream(300, shuffle=False)) for batch in stream
+        ]
 
     assert seen == epoch(0) + epoch(1)
     assert epoch(0) != epoch(1)
@@ -330,7 +341,11 @@ def test_rows_transformed_on_the_fly_go_on_from_an_epochs_border(splits, tmp_pat
     def fit(folder, epochs, *callbacks):
         model = fresh(splits["train"])
         model.fit(
-            splits["train"], epochs=epochs, batch_size=32, verbose=0, callbacks=[Resume(tmp_path / folder, 1), *callbacks]
+            splits["train"],
+            epochs=epochs,
+            batch_size=32,
+            verbose=0,
+            callbacks=[Resume(tmp_path / folder, 1), *callbacks],
         )
         return weights_of(model)
 

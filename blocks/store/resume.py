@@ -93,10 +93,10 @@ class Resume(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Save when enough steps are done."""
-        # Keras numbers the steps of a last, shorter execution as if it were a full one
-        steps = self.params.get("steps") or batch + 1
-        self._batch = self._offset + min(batch + 1, steps)
-        if self.batches.get("store") is not None and self._batch - self._saved >= self.every:
+        self._batch = self._offset + batch + 1
+        # after the last step the epoch's end saves; Keras numbers a last, shorter execution as if it were a full one
+        within = self.batches.get("store") is not None and batch + 1 < self.params["steps"]
+        if within and self._batch - self._saved >= self.every:
             self._save()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

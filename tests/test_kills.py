@@ -1,0 +1,140 @@
+"""Killed at any moment and repeated: the same store, byte for byte, and the same weights, bit for bit.
+
+BLOCKS_KILLS and BLOCKS_FIT_KILLS say how often; `make proof` asks for many.
+"""
+
+import importlib.util
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import blocks
+
+KILLS = int(os.environ.get("BLOCKS_KILLS", "4"))
+FIT_KILLS = int(os.environ.get("BLOCKS_FIT_KILLS", "2"))
+SCRIPT = Path(__file__).with_name("road_to_kill.py")
+
+
+@pytest.fixture(scope="module")
+def road():
+    spec = importlib.util.spec_from_file_location("road_to_kill", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Attempts:
+    """The program, as a context: `run(seconds)` gives the status with which an attempt ended."""
+
+    def __init__(self, *arguments):
+        command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+        self.process.stdout.close()
+
+    def run(self, seconds=-1.0):
+        self.process.stdin.write(f"{seconds}\n")
+        return int(self.process.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def prepared(road, tmp_path_factory):
+    """The rows in a file, a model adapted on them and saved, and what else a test needs."""
+    folder = tmp_path_factory.mktemp("kills")
+    table = road.flights()
+    # several row groups, so that a resumed pass skips some
+    pq.write_table(table, folder / "flights.parquet", row_group_size=50_000)
+    model = road.new_model(table)
+    model.save(folder / "model.keras")
+    return folder, model, table
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("format", ["hdf5", "tfrecord"])
+def test_a_killed_precompute_ends_with_the_same_bytes(road, prepared, tmp_path, format, record_property):
+    folder, model, table = prepared
+    path, rng, moments = tmp_path / "killed", random.Random(11), Counter()
+    with Attempts("precompute", folder / "model.keras", folder / "flights.parquet", path, format) as attempts:
+        assert attempts.run() == 0
+        expected = road.digests(path)
+        shutil.rmtree(path)
+        begin = time.monotonic()
+        assert attempts.run() == 0
+        duration = time.monotonic() - begin
+        assert road.digests(path) == expected
+        shutil.rmtree(path)
+        killed = 0
+        while killed < KILLS:
+            status = attempts.run(rng.uniform(0, duration / 2))
+            if status:
+                assert os.WTERMSIG(status) == signal.SIGKILL
+                killed += 1
+            finished = (path / "manifest.json").exists()
+            moments["finished" if finished else "shards" if list(path.glob("*-0*")) else "none"] += bool(status)
+            if not status:
+                assert road.digests(path) == expected
+                shutil.rmtree(path)
+        assert attempts.run() == 0
+    assert road.digests(path) == expected
+    record_property("killed", {"kills": killed, **moments})
+    store = blocks.open_store(path)
+    assert store.check() == []
+    found = {name: store[name].read() for name in store.splits}
+    rows = np.concatenate([part.keys["row"] for part in found.values()])
+    np.testing.assert_array_equal(np.sort(rows), np.arange(len(table)))
+    for part in found.values():
+        assert (np.diff(part.keys["row"]) > 0).all(), "the source's order"
+        features = model.transform(table.take(part.keys["row"]).combine_chunks().to_batches()[0])
+        for name, values in features.items():
+            assert part.features[name].tobytes() == values.tobytes()
+        np.testing.assert_array_equal(part.target, table[road.TARGET].to_numpy()[part.keys["row"]])
+
+
+@pytest.mark.proof
+def test_a_killed_fit_ends_with_the_same_weights(road, tmp_path, record_property):
+    table = road.flights(20_000)
+    pq.write_table(table, tmp_path / "flights.parquet")
+    model = road.new_model(table)
+    model.save(tmp_path / "model.keras")
+    store = road.precompute(model, tmp_path / "flights.parquet", tmp_path / "store", "hdf5")
+    expected = "\n".join(part.hex() for part in road.fit(model, store, tmp_path / "whole"))
+    assert model.core.steps_per_execution == 16
+    path, out, rng, moments = tmp_path / "resume", tmp_path / "weights", random.Random(13), Counter()
+    with Attempts("fit", tmp_path / "model.keras", store.path, path, out) as attempts:
+        begin = time.monotonic()
+        assert attempts.run() == 0
+        duration = time.monotonic() - begin
+        assert out.read_text() == expected, "another process, the same bits"
+        shutil.rmtree(path)
+        out.unlink()
+        killed = 0
+        while killed < FIT_KILLS:
+            status = attempts.run(rng.uniform(0, duration / 3))
+            if status:
+                assert os.WTERMSIG(status) == signal.SIGKILL
+                killed += 1
+                with np.load(path / "resume.npz") as saved:
+                    moments[saved["about"].tobytes().split(b'"epoch": ')[1][:18].decode()] += 1
+            else:
+                assert out.read_text() == expected
+                shutil.rmtree(path)
+                out.unlink()
+        assert attempts.run() == 0
+    assert out.read_text() == expected
+    record_property("killed", dict(moments))
