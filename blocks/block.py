@@ -235,9 +235,9 @@ class Preprocessor(Block):
         """Learn from one column, for use outside a `Model`.
 
         Args:
-            data: Values of shape (rows,): an Arrow, NumPy, pandas or Polars column, a list, or an iterable of such
-                chunks or of batches (a `tf.data.Dataset`). It is read once. A tuple of them for a block of several
-                columns.
+            data: Values of shape (rows,): an Arrow, NumPy, pandas or Polars column, a list, a Source of one column, or
+                an iterable of such chunks or of batches (a `tf.data.Dataset`). It is read once. A tuple of them for a
+                block of several columns.
 
         Returns:
             The block itself.
@@ -469,15 +469,28 @@ def _without_names(config: Any) -> Any:
 def _column_chunks(data: Any) -> Iterable[pa.Array]:
     if isinstance(data, pa.ChunkedArray):
         return data.chunks
+    if hasattr(data, "schema") and hasattr(data, "chunks"):
+        if len(data.schema) != 1:
+            raise InvalidArgument(
+                f"A block learns from one column. Received: a source of {len(data.schema)}: "
+                f"{', '.join(data.schema.names)}. Select one: source.select([...])."
+            )
+        return (chunk.column(0) for chunk in data.chunks(65_536))
     if isinstance(data, pa.Array | np.ndarray) or hasattr(data, "__arrow_c_stream__"):
-        return [to_arrow(data)]
+        return [to_arrow(_flat(data))]
     if isinstance(data, list | tuple) and not (data and isinstance(data[0], pa.Array | pa.ChunkedArray | np.ndarray)):
         return [to_arrow(list(data))]
     if isinstance(data, Iterable):
-        return (to_arrow(chunk) for chunk in data)
+        return (to_arrow(_flat(chunk)) for chunk in data)
     raise InvalidArgument(
         f"adapt takes a column of values or an iterable of chunks of it. Received: {type(data).__name__}."
     )
+
+
+def _flat(chunk: Any) -> Any:
+    """A chunk of shape (rows, 1), as Keras' `FeatureSpace` makes them, as one of shape (rows,)."""
+    shape = getattr(chunk, "shape", ())
+    return np.asarray(chunk)[:, 0] if len(shape) == 2 and shape[1] == 1 else chunk
 
 
 def usable(count: float, name: str) -> None:

@@ -2,9 +2,9 @@
 
     python road_to_kill.py precompute|fit FOLDER ...
 
-reads seconds, a line each, from its standard input. For each it forks, says "ready" when the work proper begins in the
-child, kills the child after so many seconds (never where negative), and says how it ended. What is killed is thus the
-work, not the import of TensorFlow.
+reads seconds, a line each, from its standard input. For each it forks, waits until the work proper begins in the child,
+kills the child after so many seconds (never where negative), and says how it ended. What is killed is thus the
+work, not the import of TensorFlow. The answer is the status, and how many seconds the work proper took.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROWS = 30_000
 TARGET = "late"
 
 
@@ -59,7 +59,7 @@ def new_model(table: pa.Table) -> Any:
                 "dest": preprocessors.Vocabulary(min_count=2),
                 "distance": [preprocessors.Log1p(), preprocessors.Standardize()],
                 "dep_delay": preprocessors.Standardize(indicator=True),
-                "hour": preprocessors.Cyclical(24) if hasattr(preprocessors, "Cyclical") else preprocessors.Standardize(),
+                "hour": preprocessors.Standardize(),
             }
         ),
         feature_extractors.MLP([64, 32], dropout=0.3),
@@ -122,12 +122,14 @@ def attempts(work: Callable[[Callable[[], None]], None], seconds: Iterator[float
                 os._exit(1)
         os.close(there)
         os.read(here, 1)  # the work proper begins, or the child has ended
+        start = time.monotonic()
         if limit >= 0:
             # until the child ends, or its time is up
             select.select([here], [], [], limit)
             os.kill(child, signal.SIGKILL)
         os.close(here)
-        print(os.waitpid(child, 0)[1], flush=True)
+        status = os.waitpid(child, 0)[1]
+        print(status, time.monotonic() - start, flush=True)
 
 
 def main() -> None:
