@@ -13,7 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from measure import publish
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import blocks
 from blocks import classifiers, postprocessors, preprocessors
@@ -55,6 +59,24 @@ def run(seed: int, train: pa.Table, test: pa.Table) -> dict[str, float]:
     }
 
 
+def logistic_regression(train: pa.Table, test: pa.Table) -> dict[str, float]:
+    """scikit-learn's, on standardised numbers and one-hot categories."""
+    frame, held_out = train.to_pandas(), test.to_pandas()
+    rich = held_out.pop("income") == ">50K"
+    target = frame.pop("income") == ">50K"
+    text = [name for name in frame if frame[name].dtype.kind not in "iuf"]
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), text), remainder=StandardScaler(), sparse_threshold=0
+    )
+    model = make_pipeline(columns, LogisticRegression(max_iter=1000)).fit(frame, target)
+    score = model.predict_proba(held_out)[:, 1]
+    return {
+        "accuracy": float(((score > 0.5) == rich).mean()),
+        "roc_auc": float(roc_auc_score(rich, score)),
+        "log_loss": float(log_loss(rich, score)),
+    }
+
+
 def main() -> int:
     if "BLOCKS_DATA" not in os.environ:
         print("quality: skipped, BLOCKS_DATA does not name the folder of real data")
@@ -62,8 +84,7 @@ def main() -> int:
     train, test = load("adult_uci_train.csv.gz"), load("adult_uci_test.csv.gz")
     runs = [run(seed, train, test) for seed in range(SEEDS)]
     means = {name: float(np.mean([r[name] for r in runs])) for name in runs[0]}
-    # scikit-learn's logistic regression on one-hot categories, as FACTS has it measured: accuracy, AUC, log loss
-    linear = {"accuracy": 0.852, "roc_auc": 0.905, "log_loss": 0.318}
+    linear = logistic_regression(train, test)
     claims = [
         {
             "claim": f"UCI Adult, {name}, mean of {SEEDS} seeds, beside a linear model's",

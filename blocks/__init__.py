@@ -13,12 +13,12 @@ if TYPE_CHECKING:
         classifiers,
         data,
         errors,
-        evaluate,
         feature_extractors,
         postprocessors,
         preprocessors,
         regressors,
         statistics,
+        store,
         testing,
     )
     from blocks.data import Source, read
@@ -44,12 +44,12 @@ _MODULES = (
     "classifiers",
     "data",
     "errors",
-    "evaluate",
     "feature_extractors",
     "postprocessors",
     "preprocessors",
     "regressors",
     "statistics",
+    "store",
     "testing",
 )
 
@@ -61,7 +61,6 @@ __all__ = [
     "classifiers",
     "data",
     "errors",
-    "evaluate",
     "feature_extractors",
     "load",
     "open_store",
@@ -70,6 +69,7 @@ __all__ = [
     "read",
     "regressors",
     "statistics",
+    "store",
     "testing",
     "verify",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import Block, Head, Preprocessor
+from blocks.block import Block, Classifier, Head, Preprocessor
 from blocks.data import Source
 from blocks.data.raw import to_raw
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
@@ -23,7 +23,7 @@ from blocks.preprocessors import Columns
 from blocks.preprocessors.plan import Lane
 from blocks.progress import Progress
 from blocks.statistics import Statistic, Summary, update_columns
-from blocks.transform import encode, is_coded, observing, positions
+from blocks.transform import encode, identity, is_coded, observing, positions
 
 CHUNK_ROWS = 65_536
 
@@ -39,6 +39,8 @@ class _Task:
     columns: tuple[str, ...]
     statistics: dict[str, Statistic]
     values: Callable[[pa.RecordBatch], pa.Array]
+    target: str | None = None
+    classes: bool = False
 
 
 def passes(columns: Columns) -> int:
@@ -67,7 +69,8 @@ def adapt(
         head: The head whose target is learned in the same pass, or None.
         source: The training rows.
         initial: Statistics of an earlier call to continue from. Exact for blocks that read raw columns; blocks that
-            read what another block has learned are refused, since those values change with it.
+            read what another block has learned are refused, since those values change with it, and for blocks that use
+            the target, which know the rows of one source alone.
         verbose: Whether to show passes and progress; None for on a terminal only.
 
     Returns:
@@ -77,7 +80,8 @@ def adapt(
         SchemaMismatch: A column is unknown or of a type that does not fit.
         BadTarget: The target allows no learning, or stands among the inputs.
         EmptySource: There is no row, or no usable value for a block.
-        InvalidArgument: `initial` holds statistics that cannot be continued.
+        InvalidArgument: `initial` holds statistics that cannot be continued, or a block uses the target and there is no
+            head, or its source can be read only once.
     """
     check_target(columns, head, source.schema)
     columns.bind(source.schema)
@@ -87,11 +91,12 @@ def adapt(
             f"Statistics can be continued when every block reads raw columns (one pass). Received: chains that take "
             f"{total} passes. Adapt on all data at once instead."
         )
+    origin = _origin(columns, head, source, initial)
     summary = Summary()
     learned: set[int] = set()
     with ThreadPoolExecutor(cpu_count()) as pool:
         for wave in range(total):
-            tasks = _wave(columns, head if wave == 0 else None, learned, initial)
+            tasks = _wave(columns, head, learned, initial)
             progress = Progress(
                 f"adapt {wave + 1}/{total}", source.estimated_rows(), verbose, note=f"{len(tasks)} blocks"
             )
@@ -101,7 +106,7 @@ def adapt(
                     state = task.block.learn(task.statistics)
                 except EmptySource as error:
                     raise EmptySource(f"Column {', '.join(map(repr, task.columns))}: {error}") from None
-                task.block.restore(state)
+                task.block.restore({**state, "source": origin} if task.target is not None else state)
                 learned.add(id(task.block))
                 for name, statistic in task.statistics.items():
                     summary[f"{task.key}/{name}"] = statistic
@@ -129,16 +134,38 @@ def check_target(columns: Columns, head: Head | None, schema: pa.Schema | None) 
             )
 
 
+def _origin(columns: Columns, head: Head | None, source: Source, initial: Summary | None) -> np.ndarray | None:
+    """What tells the source from others, where a block must know the rows that it learned from."""
+    users = [lane for lane in columns.lanes if lane.blocks[-1].uses_target]
+    if not users:
+        return None
+    name = f"{type(users[0].blocks[-1]).__name__} of {users[0].name!r}"
+    if head is None:
+        raise InvalidArgument(
+            f"A block that uses the target is adapted with a head, which names it. Received: {name}, and no head. "
+            "Adapt a blocks.Model, or the block alone: block.adapt((values, target))."
+        )
+    if initial is not None:
+        raise InvalidArgument(
+            f"A block that uses the target knows the rows of one source, so its statistics cannot be continued. "
+            f"Received: initial statistics, and {name}. Adapt on all data at once."
+        )
+    return identity(source)
+
+
 def _wave(columns: Columns, head: Head | None, learned: set[int], initial: Summary | None) -> list[_Task]:
     tasks = []
-    if head is not None:
+    if head is not None and id(head) not in learned:
         tasks.append(_Task("target", head, (head.target,), head.statistics(), lambda chunk: chunk.column(head.target)))
     for lane in columns.lanes:
         for depth, block in enumerate(lane.blocks):
             if block.learns and id(block) not in learned:
                 key = f"{lane.name}/{depth}:{type(block).__name__}"
                 values = _values(lane, depth, columns.inputs)
-                tasks.append(_Task(key, block, lane.columns, block.statistics(), values))
+                task = _Task(key, block, lane.columns, block.statistics(), values)
+                if head is not None and block.uses_target:
+                    task.target, task.classes = head.target, isinstance(head, Classifier)
+                tasks.append(task)
                 break
     if initial is not None:
         wanted = {f"{task.key}/{name}": (task, name) for task in tasks for name in task.statistics}
@@ -180,23 +207,36 @@ def _arrow(values: Any) -> pa.Array:
 
 
 def _pass(source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress: Progress) -> None:
-    names = list(dict.fromkeys(name for task in tasks for name in task.columns)) or source.schema.names[:1]
+    users = [task for task in tasks if task.target is not None]
+    wanted = [name for task in tasks for name in task.columns] + [task.target for task in users if task.target]
+    names = list(dict.fromkeys(wanted)) or source.schema.names[:1]
     rows = 0
     with progress:
         for chunk in source.chunks(CHUNK_ROWS, columns=names, encoded=True, exact=False):
+            observations = [pool.submit(_observe, task, chunk, rows) for task in users]
             jobs = [
                 (statistic, values, None)
                 for task in tasks
+                if task.target is None
                 for values in [task.values(chunk)]
                 for statistic in task.statistics.values()
             ]
             update_columns(jobs, pool)
+            for future in observations:
+                future.result()
             rows += len(chunk)
             progress.advance(len(chunk))
     if not rows:
         raise EmptySource(
             f"There is nothing to adapt on. Received: {source!r} with no row. Check its path, filter or split."
         )
+
+
+def _observe(task: _Task, chunk: pa.RecordBatch, first: int) -> None:
+    target = chunk.column(task.target)
+    if task.classes and not pa.types.is_dictionary(target.type):
+        target = target.dictionary_encode()
+    task.block.observe(task.statistics, task.values(chunk), target, np.arange(first, first + len(chunk)))
 
 
 def unadapted(*blocks: Block) -> list[Block]:

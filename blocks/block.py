@@ -151,6 +151,9 @@ class Preprocessor(Block):
     observes_rows: ClassVar[bool] = True
     """Whether `observed` gives one value a row; False where a row has several (tokens) or none."""
 
+    uses_target: ClassVar[bool] = False
+    """Whether the block learns from the target too, and encodes the rows it learned from by others than themselves."""
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
 
@@ -164,6 +167,27 @@ class Preprocessor(Block):
         A block of several columns, or one whose statistics are of parts of a value, derives it here with TensorFlow.
         """
         return values
+
+    def observe(
+        self, statistics: Mapping[str, Statistic], values: pa.Array, target: pa.Array, rows: np.ndarray
+    ) -> None:
+        """Update the statistics of a block that uses the target, in place of `update`.
+
+        Args:
+            statistics: What `statistics` gave.
+            values: (rows,) What enters the block.
+            target: (rows,) The head's target; a classifier's is dictionary-encoded.
+            rows: (rows,) int64 positions in the source.
+        """
+        raise NotImplementedError
+
+    def places(self, values: Any) -> Any:
+        """What a block that uses the target must know of each value to encode it out of fold: an int64 tensor."""
+        raise NotImplementedError
+
+    def out_of_fold(self, places: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Emitted features of the rows, by their positions, that a block which uses the target was adapted on."""
+        raise NotImplementedError
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The state that follows from updated statistics. Changes nothing: `restore` does.
@@ -237,19 +261,32 @@ class Preprocessor(Block):
         Args:
             data: Values of shape (rows,): an Arrow, NumPy, pandas or Polars column, a list, a Source of one column, or
                 an iterable of such chunks or of batches (a `tf.data.Dataset`). It is read once. A tuple of them for a
-                block of several columns.
+                block of several columns, or of values and target for one that uses the target.
 
         Returns:
             The block itself.
 
         Raises:
             EmptySource: There is no usable value.
+            InvalidArgument: The block uses the target, and there is none.
         """
         statistics = self.statistics()
         columns = data if isinstance(data, tuple) else (data,)
+        if self.uses_target and len(columns) != 2:
+            raise InvalidArgument(
+                f"{type(self).__name__} learns from the target too: adapt((values, target)). Received: "
+                f"{len(columns)} column{'s' * (len(columns) > 1)}."
+            )
+        rows = 0
         for chunks in zip(*(_column_chunks(column) for column in columns), strict=True):
+            if self.uses_target:
+                values, target = chunks
+                self.raw_type(values.type, self.name)
+                self.observe(statistics, values, target, np.arange(rows, rows + len(values)))
+                rows += len(values)
+                continue
             dtypes = [self.raw_type(chunk.type, self.name) for chunk in chunks]
-            values: Any = chunks[0]
+            values = chunks[0]
             if type(self).observed is not Preprocessor.observed:
                 raw = [
                     keras.ops.convert_to_tensor(to_raw(chunk, dtype, self.name), dtype)

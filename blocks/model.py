@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from blocks import training
+from blocks import classifiers, postprocessors, regressors, training  # noqa: F401  (load finds every block by name)
 from blocks.adapt import adapt, check_target, passes
 from blocks.block import Classifier, FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.calibrate import calibrate
@@ -461,10 +461,15 @@ class Model(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "Model":
         """The model that `get_config` described."""
         deserialize = keras.saving.deserialize_keras_object
+
+        def unbuilt(name: str) -> Any:
+            # the core builds these by the model's seed, so that dropout of a reloaded model is repeatable too
+            return deserialize({key: value for key, value in config[name].items() if key != "build_config"})
+
         return cls(
             deserialize(config["preprocessor"]),
-            deserialize(config["feature_extractor"]),
-            deserialize(config["head"]),
+            unbuilt("feature_extractor"),
+            unbuilt("head"),
             [deserialize(block) for block in config["postprocessors"]],
             seed=config["seed"],
             name=config["name"],

@@ -4,8 +4,13 @@ The layers are the ones that are exported; nothing is computed here. Two things 
 through one traced function. Strings are looked up for their distinct values only, once for each Arrow dictionary
 (a Parquet row group has one), and spread over the rows by their indices: every lane of a single column works value by
 value, so the bits are the same.
+
+Blocks that use the target emit other features for the rows that they were adapted on, which are told by their
+positions in the source.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
@@ -16,8 +21,9 @@ import pyarrow.compute as pc
 import tensorflow as tf
 
 from blocks.block import emit
+from blocks.data import Source
 from blocks.data.raw import to_raw
-from blocks.errors import SchemaMismatch
+from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features import CATEGORICAL, NUMERIC, Entry
 from blocks.preprocessors import Columns
 from blocks.preprocessors.plan import Lane
@@ -47,22 +53,49 @@ class Transform:
         lanes = columns.lanes
         self._places = _places(lanes)
         self._coded = [lane for lane in lanes if is_coded(lane, self.inputs)]
-        self._of_values = {lane.name: traced([lane], self.inputs) for lane in self._coded}
+        self._users = {lane.name: lane.blocks[-1] for lane in lanes if lane.blocks[-1].uses_target}
+        self._of_values = {
+            (lane.name, held): traced([lane], self.inputs, held)
+            for lane in self._coded
+            for held in ([False, True] if lane.name in self._users else [False])
+        }
         plain = [lane for lane in lanes if not is_coded(lane, self.inputs)]
-        self._numbers = [lane for lane in plain if self._places[lane.name][0] == NUMERIC]
-        self._others = [lane for lane in plain if self._places[lane.name][0] != NUMERIC]
+        numbers = [lane.name for lane in plain if self._places[lane.name][0] == NUMERIC and lane.name not in self._users]
+        self._numbers = [lane for lane in plain if lane.name in numbers]
+        self._others = [lane for lane in plain if lane.name not in numbers]
         # in the order in which the traced function takes them
         self._columns = list(dict.fromkeys(name for lane in [*self._numbers, *self._others] for name in lane.columns))
-        self._of_rows = _packing(self._numbers, self._others, self._columns, self.inputs) if plain else None
-        self._known: dict[str, tuple[pa.Array, np.ndarray]] = {}
+        self._of_rows = {
+            held: _packing(self._numbers, self._others, self.inputs, held)
+            for held in ([False, True] if any(lane.name in self._users for lane in plain) else [False])
+            if plain
+        }
+        self._known: dict[tuple[str, bool], tuple[pa.Array, np.ndarray]] = {}
         self._lock = Lock()
 
-    def __call__(self, chunk: pa.RecordBatch) -> dict[str, np.ndarray]:
+    @property
+    def uses_target(self) -> bool:
+        """Whether the features of rows that were adapted on differ from others."""
+        return bool(self._users)
+
+    def adapted_on(self, source: Source) -> bool:
+        """Whether a block that uses the target was adapted on just these rows, so that their positions matter."""
+        if not self._users:
+            return False
+        try:
+            origin = identity(source)
+        except InvalidArgument:  # what can be read only once was not adapted on
+            return False
+        return any(np.array_equal(block.state.get("source", ()), origin) for block in self._users.values())
+
+    def __call__(self, chunk: pa.RecordBatch, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """The features of one chunk.
 
         Args:
             chunk: Rows with the preprocessor's columns, others are not looked at; string columns plain or
                 dictionary-encoded.
+            rows: (rows,) Positions in the source that was adapted on, for its own rows; blocks that use the target then
+                encode each out of fold. None for all other rows.
 
         Returns:
             Entry name to array of shape (rows, ...), float32 or int32, C-contiguous; not to be written to.
@@ -70,18 +103,18 @@ class Transform:
         Raises:
             SchemaMismatch: A column is missing or of another type.
         """
-        rows = len(chunk)
+        held = rows is not None and self.uses_target
         out: dict[str, np.ndarray] = {}
         puts: list[tuple[np.ndarray, slice | int, np.ndarray, np.ndarray | None]] = []
 
         def entry_of(name: str) -> np.ndarray:
             if name not in out:
-                out[name] = np.empty((rows, *self.spec[name].shape), self.spec[name].dtype)
+                out[name] = np.empty((len(chunk), *self.spec[name].shape), self.spec[name].dtype)
             return out[name]
 
-        if self._of_rows is not None:
+        if self._of_rows:
             raw = (to_raw(_column(chunk, name), self.inputs[name], name) for name in self._columns)
-            numbers, others = self._of_rows(*(tf.constant(values) for values in raw))
+            numbers, others = self._of_rows[held and True in self._of_rows](*(tf.constant(values) for values in raw))
             if self._numbers:
                 packed = _view(numbers)
                 if packed.shape[1:] == self.spec[NUMERIC].shape:
@@ -89,36 +122,44 @@ class Transform:
                 else:
                     places = [self._places[lane.name][1] for lane in self._numbers]
                     entry_of(NUMERIC)[:, np.concatenate([np.arange(p.start, p.stop) for p in places if p])] = packed
-            for lane, values in zip(self._others, others, strict=True):
+            for lane, tensor in zip(self._others, others, strict=True):
                 entry, place = self._places[lane.name]
+                values = _view(tensor)
+                if held and lane.name in self._users:
+                    values = self._users[lane.name].out_of_fold(values, rows)
                 if place is None:
-                    out[entry] = _view(values)
+                    out[entry] = values
                 else:
-                    puts.append((entry_of(entry), _columns(place, values.shape.rank), _view(values), None))
+                    puts.append((entry_of(entry), _columns(place, values.ndim), values, None))
         for lane in self._coded:
             coded = encode(_column(chunk, lane.columns[0]), lane.columns[0])
-            values = self._values_of(lane, coded.dictionary)
             entry, place = self._places[lane.name]
-            if place is None:
-                out[entry] = values.take(positions(coded), axis=0)
+            take: np.ndarray | None = positions(coded)
+            if held and lane.name in self._users:
+                places = self._values_of(lane, coded.dictionary, held)[take]
+                values, take = self._users[lane.name].out_of_fold(places, rows), None
             else:
-                puts.append((entry_of(entry), _columns(place, values.ndim), values, positions(coded)))
-        for start in range(0, rows, BLOCK_ROWS):
+                values = self._values_of(lane, coded.dictionary)
+            if place is None:
+                out[entry] = values.take(take, axis=0)
+            else:
+                puts.append((entry_of(entry), _columns(place, values.ndim), values, take))
+        for start in range(0, len(chunk), BLOCK_ROWS):
             # by blocks of rows that stay in the cache while every column is put in its place
             block = slice(start, start + BLOCK_ROWS)
             for array, columns, values, take in puts:
                 array[block, columns] = values[block] if take is None else values.take(take[block], axis=0)
         return {name: out[name] for name in self.spec}
 
-    def _values_of(self, lane: Lane, dictionary: pa.Array) -> np.ndarray:
+    def _values_of(self, lane: Lane, dictionary: pa.Array, held: bool = False) -> np.ndarray:
         """A lane's output for every value of a dictionary, and last for a missing one."""
-        known = self._known.get(lane.name)
+        known = self._known.get((lane.name, held))
         if known is None or not _same(known[0], dictionary):
             raw = to_raw(dictionary, "string", lane.columns[0])
             values = tf.constant(np.append(raw, ""), tf.string)
-            known = (dictionary, self._of_values[lane.name](values)[0].numpy())
+            known = (dictionary, self._of_values[lane.name, held](values)[0].numpy())
             with self._lock:
-                self._known[lane.name] = known
+                self._known[lane.name, held] = known
         return known[1]
 
 

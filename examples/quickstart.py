@@ -53,21 +53,23 @@ def main() -> int:
     )
     model.adapt(splits["train"])
     print(f"4. adapt       {model.passes} pass over the training rows; {type(head).__name__} of {target!r}")
-    batch_size = 1024 if splits["train"].count() > 20_000 else 32
+    store = model.precompute(splits, out / "store", overwrite=True)
+    print(f"5. precompute  {out / 'store'}: {sum(store.rows.values()):,} rows, {len(store.check())} problems")
+    batch_size = 1024 if store["train"].rows > 20_000 else 32
     history = model.fit(
-        splits["train"], validation_data=splits["valid"], epochs=options.epochs, batch_size=batch_size
+        store["train"], validation_data=store["valid"], epochs=options.epochs, batch_size=batch_size
     ).history
-    print(f"5. fit         {options.epochs} epochs: loss {history['loss'][0]:.4f} > {history['loss'][-1]:.4f}")
-    model.calibrate(splits["valid"])
-    metrics = ", ".join(f"{name} {value:.4f}" for name, value in model.evaluate(splits["test"]).items())
-    print(f"6. evaluate    on the test rows: {metrics}")
+    print(f"6. fit         {options.epochs} epochs: loss {history['loss'][0]:.4f} > {history['loss'][-1]:.4f}")
+    model.calibrate(store["valid"])
+    metrics = ", ".join(f"{name} {value:.4f}" for name, value in model.evaluate(store["test"]).items())
+    print(f"7. evaluate    on the test rows: {metrics}")
     model.save(out / "model.keras")
     version = 1 + max([int(p.name) for p in (out / "export").glob("*") if p.name.isdigit()], default=0)
     export = out / "export" / str(version)
     model.export(export)
-    print(f"7. export      {export} (SavedModel), {out / 'model.keras'}")
-    report = blocks.verify(export, splits["test"])
-    print("8. verify      " + str(report).replace("\n", "\n               "))
+    print(f"8. export      {export} (SavedModel), {out / 'model.keras'}")
+    report = blocks.verify(export, splits["test"], store["test"])
+    print("9. verify      " + str(report).replace("\n", "\n               "))
     row = ", ".join(
         f"{name!r}: tf.constant({[value.as_py()]!r}, tf.{dtype})"
         for (name, dtype), value in zip(
@@ -76,7 +78,7 @@ def main() -> int:
             strict=True,
         )
     )
-    print(f"""9. call it     anywhere TensorFlow runs, without blocks:
+    print(f"""10. call it    anywhere TensorFlow runs, without blocks:
 
       import tensorflow as tf
       serve = tf.saved_model.load({str(export)!r}).signatures["serve"]

@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,8 @@ def attempts(work: Callable[[Callable[[], None]], None], seconds: Iterator[float
             try:
                 work(lambda: None if os.write(there, b"!") else None)
                 os._exit(0)
-            finally:
+            except BaseException:
+                traceback.print_exc()
                 os._exit(1)
         os.close(there)
         os.read(here, 1)  # the work proper begins, or the child has ended

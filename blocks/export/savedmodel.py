@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_parts finds every block by name)
 from blocks.block import Block, fingerprint
 from blocks.data.raw import MISSING_INT
 from blocks.errors import InvalidArgument, NotExportable

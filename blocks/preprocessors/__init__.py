@@ -32,6 +32,7 @@ from blocks.preprocessors.quantile_transform import QuantileTransform
 from blocks.preprocessors.robust_scale import RobustScale
 from blocks.preprocessors.round import Round
 from blocks.preprocessors.standardize import Standardize
+from blocks.preprocessors.target_encode import TargetEncode
 from blocks.preprocessors.tf_idf import TfIdf
 from blocks.preprocessors.timestamp import Timestamp
 from blocks.preprocessors.tokens import Tokens
@@ -70,6 +71,7 @@ __all__ = [
     "RobustScale",
     "Round",
     "Standardize",
+    "TargetEncode",
     "TfIdf",
     "Timestamp",
     "Tokens",

@@ -141,6 +141,12 @@ def checked_chains(key: Key, value: Chain | tuple[Chain, ...]) -> Chains:
                 f"Received for {key!r}: {value!r}."
             )
         for block in chain[:-1]:
+            if block.uses_target:
+                raise InvalidArgument(
+                    f"A block that uses the target stands at the end of its chain, since its rows are encoded out of "
+                    f"fold. Received for {key!r}: {type(block).__name__} before {type(chain[-1]).__name__}. Move it to "
+                    "the end."
+                )
             if block.emits_features and len(block.outputs("x", ("x",))) > 1:
                 raise InvalidArgument(
                     f"Only the last block of a chain emits several features. Received for {key!r}: "

@@ -1,4 +1,13 @@
-"""A stream as a `tf.data.Dataset`. On the reading path TensorFlow is imported here, and for `example` shards."""
+"""A stream as a `tf.data.Dataset`. On the reading path TensorFlow is imported here, and for `example` shards.
+
+tensorflow-io's op for HDF5 is not used where it is installed: it would be slower and less safe. Measured side by side
+on TensorFlow 2.16.2 and tensorflow-io 0.37.1, 2 cores, the same shuffled batches of 40 float32 columns (asserted): the
+dataset below is 1.5 times as fast as with the op in place of `pread`, in its threads or in a graph of TensorFlow's, and
+1.3 times as fast as that graph without checksums. Of chunks alone, summed: 2 times the op's 65,536 rows, 5 times its
+8,192. The op also reads a shard as it was when first opened, after `repair` replaced it; cannot open one that holds a
+float16 or is compressed by lzf; and follows the headers of a damaged one: of 120 files with one flipped bit, 5 ended
+the process.
+"""
 
 import itertools
 from collections.abc import Iterator

@@ -25,8 +25,9 @@ from blocks.errors import (
     StoreLocked,
     StoreMismatch,
 )
-from blocks.store import Rows, SplitPlan, check, open_store, repair, write
+from blocks.store import Rows, SplitPlan, check, open_store, write
 from blocks.store.lock import locked
+from blocks.store.writing import repair
 
 KILLS = int(os.environ.get("BLOCKS_KILLS", "8"))
 SCRIPT = Path(__file__).with_name("small_store.py")
@@ -304,13 +305,13 @@ def test_repair_redoes_the_bad_shards_alone(small, kind, tmp_path):
     (store.path / gone).unlink()
     plans = {"train": small.plan(1000), "valid": small.plan(25)}
     with pytest.raises(StoreMismatch, match="not those that shard"):
-        repair(store, {"train": small.plan(310)})
-    assert repair(store, plans) == [bad, gone]
+        repair(store.path, {"train": small.plan(310)})
+    assert repair(store.path, plans) == [bad, gone]
     assert store.check() == []
     assert small.digests(store.path) == before
     (store.path / gone).unlink()
     with pytest.raises(InvalidArgument, match="every damaged split"):
-        repair(store, {})
+        repair(store.path, {})
 
 
 def test_a_damaged_manifest_is_told_and_can_be_overwritten(small, tmp_path):

@@ -1,0 +1,358 @@
+"""TargetEncode: strings or integers to the mean of the target, with which no training row sees its own."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+import tensorflow as tf
+
+from blocks.block import Preprocessor, State, emit, usable
+from blocks.data.raw import MISSING_INT, is_number, is_text, to_raw
+from blocks.errors import BadTarget, InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.features import Feature
+from blocks.preprocessors.numbers import check_choice
+from blocks.preprocessors.token_table import (
+    as_features,
+    is_missing,
+    key_type,
+    label,
+    lookup_table,
+    pack,
+    positions,
+    size,
+    unpack,
+)
+from blocks.statistics import Counts, Statistic, hash64
+
+MAX_FOLDS: Final = 256
+MAX_BYTES: Final = 1 << 28
+"""Of (value, fold, class) triples while learning; half of it can be counted exactly."""
+
+MAX_CELLS: Final = 1 << 27
+"""Of what is learned: distinct values times folds times features."""
+
+_HEAD: Final = np.dtype([("integer", "u1"), ("fold", "u1"), ("label", ">u8")])
+"""How a counted token begins; the value's bytes follow, none for a missing one."""
+
+
+@keras.saving.register_keras_serializable(package="blocks")
+class TargetEncode(Preprocessor):
+    """Each value to the target's mean over the rows with that value, drawn to the mean of all rows where these are few.
+
+    For a value with `n` rows whose targets sum to `s`, and `prior` the mean of all rows: `(s + smoothing * prior) /
+    (n + smoothing)`. A missing or unseen value becomes the prior. The target of two classes is 1 for the second (in
+    ascending order) and 0; of more classes there is a feature for each, with 1 for it. Rows weigh one each; those whose
+    target is missing or infinite are left out.
+
+    The rows that were adapted on are encoded from other rows than themselves when a model is fitted on them or writes
+    a store of them: each row has a fold, by a hash of its position in the source, and is encoded from the other folds,
+    their prior included. All other rows, `predict` and the export are encoded from all folds. So features of training
+    rows differ from served ones by design, which `verify` says.
+
+    It stands at the end of a chain. It learns within the pass of `adapt`, from the target of the model's head; adapted
+    alone it takes a pair, `adapt((values, target))`.
+
+    Args:
+        smoothing: How many rows the prior weighs, 0 or more.
+        folds: Number of folds, 2 to 256.
+        kind: "classes", "number", or "auto": classes where the head is a classifier or, alone, where the target is
+            text or booleans.
+        seed: Decides the folds.
+        width: The number of features, which a reload says before the state is restored.
+
+    Returns:
+        float32 of shape (batch,), or (batch, classes) for three classes or more.
+
+    Example:
+        >>> block = TargetEncode(smoothing=1.0).adapt((["rome", "oslo", "rome", "rome"], [1.0, 0.0, 1.0, 0.0]))
+        >>> block(np.array(["rome", "oslo", "paris", ""])).numpy()
+        array([0.625, 0.25 , 0.5  , 0.5  ], dtype=float32)
+
+    Source: Micci-Barreca, "A Preprocessing Scheme for High-Cardinality Categorical Attributes" (SIGKDD Explorations
+    2001), the m-estimate; scikit-learn's `TargetEncoder(smooth=m)` computes the same.
+    """
+
+    identifier = True
+    accepts = ("text", "number")
+    uses_target: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        smoothing: float = 10.0,
+        folds: int = 5,
+        kind: str = "auto",
+        seed: int = 0,
+        width: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_choice("TargetEncode", "kind", kind, ("auto", "classes", "number"))
+        if not 0 <= smoothing < np.inf or not 2 <= folds <= MAX_FOLDS or not 0 <= seed < 1 << 64:
+            raise InvalidArgument(
+                f"TargetEncode takes a finite smoothing >= 0, 2 to {MAX_FOLDS} folds, a seed from 0 to 2^64 - 1. "
+                f"Received: smoothing={smoothing}, folds={folds}, seed={seed}."
+            )
+        self.smoothing = float(smoothing)
+        self.folds = int(folds)
+        self.kind = kind
+        self.seed = int(seed)
+        self.width = 1 if kind == "number" else width
+
+    # -- learning ----------------------------------------------------------------------------------------------------
+
+    def statistics(self) -> dict[str, Statistic]:
+        """The classes' counts (none for a number), and those of value, fold and class or sign of the number."""
+        return {"classes": Counts(), "joint": Counts(MAX_BYTES)}
+
+    def observe(
+        self, statistics: Mapping[str, Statistic], values: pa.Array, target: pa.Array, rows: np.ndarray
+    ) -> None:
+        """Count values by fold with the target of their rows."""
+        if len(values) != len(target):
+            raise InvalidArgument(
+                f"TargetEncode takes a target for each value. Received: {len(values)} values, {len(target)} targets."
+            )
+        weights = None
+        if self._takes_numbers(target.type):
+            numbers = _numbers(target)
+            used = np.isfinite(numbers)
+            # weights are never negative, so that negative targets are counted apart
+            labels, label_of_row = np.arange(2, dtype=np.uint64), (numbers < 0).astype(np.int64)
+            weights = np.abs(numbers)[used]
+        else:
+            statistics["classes"].update(target)
+            labels, label_of_row, used = _classes(target)
+        entries, entry_of_row, integer = _entries(values, self.name)
+        code = (entry_of_row * self.folds + self._fold(rows)) * len(labels) + label_of_row
+        coded = pa.array(code[used]).dictionary_encode()
+        rest, which = np.divmod(coded.dictionary.to_numpy(), max(len(labels), 1))
+        entry, fold = np.divmod(rest, self.folds)
+        heads = np.empty(len(which), _HEAD)
+        heads["integer"], heads["fold"], heads["label"] = integer, fold, labels[which]
+        begin = pa.Array.from_buffers(pa.binary(_HEAD.itemsize), len(heads), [None, pa.py_buffer(heads.tobytes())])
+        separator = pa.scalar(b"", pa.large_binary())
+        tokens = pc.binary_join_element_wise(begin.cast(pa.large_binary()), entries.take(pa.array(entry)), separator)
+        statistics["joint"].update(pa.DictionaryArray.from_arrays(coded.indices, tokens), weights)
+
+    def _takes_numbers(self, target: pa.DataType) -> bool:
+        if self.kind == "auto":
+            return is_number(target) and not pt.is_dictionary(target) and not pt.is_boolean(target)
+        return self.kind == "number"
+
+    def _fold(self, rows: np.ndarray) -> np.ndarray:
+        """Each row's fold, by its position in the source."""
+        return (hash64(pa.array(rows), self.seed) % np.uint64(self.folds)).astype(np.int64)
+
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The values by falling count; the number of rows and the sums of the target by fold, missing values last.
+
+        Raises:
+            EmptySource: No value, or no target, is there.
+            BadTarget: There is one class only.
+            InvalidArgument: There are more distinct values than memory is meant for.
+        """
+        joint, found = results["joint"].result(), results["classes"].result()
+        if not joint.exact or not found.exact:
+            self._too_many(joint.distinct, "distinct values by fold and class")
+        if found.total and len(found.values) < 2:
+            raise BadTarget(f"TargetEncode learns from two classes or more. Received: {found.values.to_pylist()} alone.")
+        usable(joint.total, "TargetEncode")
+        heads = np.frombuffer(pc.binary_slice(joint.values, 0, _HEAD.itemsize).buffers()[2], _HEAD)
+        coded = pc.binary_slice(joint.values, _HEAD.itemsize).dictionary_encode()
+        entry_of_token = coded.indices.to_numpy()
+        tokens, place = _ranked(coded.dictionary, np.bincount(entry_of_token, joint.counts), heads)
+        usable(len(tokens), "TargetEncode")
+        classes = sorted(found.values.to_pylist())
+        # of two classes the second says all
+        features = 1 if len(classes) <= 2 else len(classes)
+        if (cells := (len(tokens) + 1) * self.folds * features) > MAX_CELLS:
+            self._too_many(cells, "distinct values times folds times classes")
+        counts = np.zeros((self.folds, len(tokens) + 1), np.int64)
+        sums = np.zeros((*counts.shape, features))
+        cell = (heads["fold"], place[entry_of_token])
+        np.add.at(counts, cell, joint.counts)
+        if not classes:
+            np.add.at(sums, (*cell, 0), np.where(heads["label"] == 0, 1.0, -1.0) * joint.weights)
+        else:
+            hashes = hash64(pa.array(classes, found.values.type))
+            order = np.argsort(hashes)
+            class_of_token = order[np.searchsorted(hashes[order], heads["label"].astype(np.uint64))]
+            feature = class_of_token - (len(classes) - features)
+            counted = feature >= 0
+            np.add.at(sums, (*(part[counted] for part in cell), feature[counted]), joint.counts[counted])
+        names = json.dumps([_name(value) for value in classes])
+        return {**pack(tokens), "counts": counts, "sums": sums, "classes": np.frombuffer(names.encode(), np.uint8)}
+
+    def _too_many(self, number: int, what: str) -> None:
+        raise InvalidArgument(
+            f"TargetEncode counts exactly what fits in {MAX_BYTES >> 20} MiB. Received: {number:,} {what}. Encode "
+            "fewer values, with [Hashing(num_bins=...), TargetEncode()] for instance, by fewer folds, or leave the "
+            "column out if it identifies rows."
+        )
+
+    def _restore(self, state: State) -> None:
+        self._table = lookup_table(state)
+        self.width = state["sums"].shape[2]
+        self._held_out: np.ndarray | None = None
+        encodings = self._smoothed(state["counts"].sum(axis=0), state["sums"].sum(axis=0))
+        with tf.init_scope():
+            self._encodings = tf.Variable(encodings, trainable=False)
+
+    def _smoothed(self, counts: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        """Encodings (..., values + 1, features), the prior last, of counts (..., values + 1) and sums of some folds."""
+        rows = counts.sum(axis=-1)[..., np.newaxis]
+        # folds without a row know nothing: no class is likelier than another
+        known_nothing = 1 / len(self.classes) if self.classes else 0.0
+        prior = np.where(rows > 0, sums.sum(axis=-2) / np.maximum(rows, 1), known_nothing)[..., np.newaxis, :]
+        weight = counts[..., np.newaxis] + self.smoothing
+        encodings = np.where(weight > 0, (sums + self.smoothing * prior) / np.where(weight > 0, weight, 1.0), prior)
+        encodings[..., -1:, :] = prior
+        return encodings
+
+    # -- use ---------------------------------------------------------------------------------------------------------
+
+    def raw_type(self, type: pa.DataType, column: str) -> str:
+        """String or int64.
+
+        Raises:
+            SchemaMismatch: The column holds fractions.
+        """
+        return key_type(self, type, column) or super().raw_type(type, column)
+
+    def compute(self, values: Any) -> Any:
+        """The encodings from all folds, float64."""
+        return as_features(tf.gather(self._encodings, self.places(values)))
+
+    def places(self, values: Any) -> Any:
+        """Each value's place among the learned ones, int64; one past their end for a missing or unseen one."""
+        found = positions(self._table, values, self.name)
+        return tf.where((found < 0) | is_missing(values), np.int64(size(self.state)), found)
+
+    def out_of_fold(self, places: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Features of rows that were adapted on, each from the folds that the row is not in.
+
+        Args:
+            places: (rows,) What `places` gave.
+            rows: (rows,) The rows' positions in the source.
+
+        Returns:
+            float32 as the block emits it.
+        """
+        self.require_adapted()
+        if self._held_out is None:
+            others = 1.0 - np.eye(self.folds)
+            state = self.state
+            # sums over the other folds alone: what is taken off a sum again leaves a trace in its last bits
+            counts, sums = (np.tensordot(others, state[name], axes=1) for name in ("counts", "sums"))
+            self._held_out = np.asarray(emit(tf.constant(self._smoothed(counts, sums))))
+        return np.asarray(as_features(self._held_out[self._fold(rows), places]))
+
+    def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
+        """One feature, or one for each class.
+
+        Raises:
+            NotAdapted: Their number is not known.
+        """
+        if self.width is None:
+            raise NotAdapted(
+                f"TargetEncode {self.name!r} has a feature for each class, and has not learned them. Adapt it before "
+                "its features are asked for."
+            )
+        if self.width == 1:
+            return [Feature(name, columns)]
+        ends = self.classes if self.adapted else list(map(str, range(self.width)))
+        return [Feature(f"{name}={end}", columns) for end in ends]
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes by name, in ascending order; none where the target is a number."""
+        self.require_adapted()
+        return list(json.loads(self.state["classes"].tobytes()))
+
+    def examples(self, dtype: str) -> list[Any]:
+        """The first values, and what is missing or unseen."""
+        return [*unpack(self.state)[:16], *super().examples(dtype)]
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration."""
+        return {
+            **super().get_config(),
+            "smoothing": self.smoothing,
+            "folds": self.folds,
+            "kind": self.kind,
+            "seed": self.seed,
+            "width": self.width,
+        }
+
+
+def _numbers(target: pa.Array) -> np.ndarray:
+    """A target as float64, NaN where it is missing.
+
+    Raises:
+        BadTarget: It holds no numbers.
+    """
+    target = target.dictionary_decode() if pt.is_dictionary(target.type) else target
+    if not is_number(target.type) and not pt.is_null(target.type):
+        raise BadTarget(
+            f"TargetEncode takes the target for a number. Received: one of type {target.type}. Cast it, or use "
+            "kind='classes'."
+        )
+    return to_raw(target, "float64", "target")
+
+
+def _classes(target: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hashes of the distinct classes, each row's class among them, and which rows have one."""
+    coded = target if pt.is_dictionary(target.type) else target.dictionary_encode()
+    found = coded.dictionary
+    there = found.is_valid().to_numpy(zero_copy_only=False)
+    if is_text(found.type):
+        there &= pc.fill_null(pc.not_equal(pc.binary_length(found), 0), False).to_numpy(zero_copy_only=False)
+    elif pt.is_floating(found.type):
+        there &= pc.fill_null(pc.is_finite(found), False).to_numpy(zero_copy_only=False)
+    class_of_row = pc.fill_null(coded.indices.cast(pa.int64()), len(found)).to_numpy()
+    return np.append(hash64(found), np.uint64(0)), class_of_row, np.append(there, False)[class_of_row]
+
+
+def _entries(values: pa.Array, name: str) -> tuple[pa.Array, np.ndarray, bool]:
+    """Distinct values as bytes, b"" for what is missing; each row's among them; and whether they are integers.
+
+    Raises:
+        SchemaMismatch: They are neither text nor integers.
+    """
+    coded = values if pt.is_dictionary(values.type) else values.dictionary_encode()
+    found = coded.dictionary
+    missing = pa.array([b""], pa.large_binary())
+    integer = pt.is_integer(found.type) or pt.is_boolean(found.type)
+    if integer:
+        numbers = to_raw(found, "int64", name)
+        found = pa.array(numbers, mask=numbers == MISSING_INT).cast(pa.large_string())
+    elif not is_text(found.type) and not pt.is_null(found.type):
+        raise SchemaMismatch(
+            f"TargetEncode takes strings or integers. Received: {name!r} with values of type {found.type}. Put a block "
+            "before it that makes ids of them (Bucketize(), for quantities)."
+        )
+    entries = pa.concat_arrays([pc.fill_null(found.cast(pa.large_binary()), b""), missing])
+    return entries, pc.fill_null(coded.indices.cast(pa.int64()), len(found)).to_numpy(), integer
+
+
+def _ranked(entries: pa.Array, counts: np.ndarray, heads: np.ndarray) -> tuple[pa.Array, np.ndarray]:
+    """The values among counted entries by falling count, ties by value; and each entry's rank, the last if missing."""
+    there = np.flatnonzero(pc.binary_length(entries).to_numpy())
+    tokens = entries.take(pa.array(there))
+    if heads["integer"].any():
+        tokens = tokens.cast(pa.large_string()).cast(pa.int64())
+    table = pa.table({"count": counts[there], "token": tokens})
+    order = pc.sort_indices(table, [("count", "descending"), ("token", "ascending")])
+    place = np.full(len(entries), len(tokens))
+    place[there[order.to_numpy()]] = np.arange(len(tokens))
+    return tokens.take(order), place
+
+
+def _name(value: Any) -> str:
+    return label(value.encode() if isinstance(value, str) else value)
