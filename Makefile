@@ -18,7 +18,7 @@ test: $(VENV)/ready  ## every test and every docstring's example
 	$(BIN)/python -m pytest -q
 
 test-io: $(VENV_IO)/ready  ## what depends on TensorFlow, on the oldest one and with tensorflow-io; TESTS_IO= for every test
-	$(VENV_IO)/bin/python -m pytest -q $(TESTS_IO)
+	BLOCKS_KILLS=2 $(VENV_IO)/bin/python -m pytest -q $(TESTS_IO)
 
 check: $(VENV)/ready  ## style, types
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ from blocks.data.raw import to_raw
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Columns
 from blocks.preprocessors.plan import Lane
-from blocks.progress import Progress
+from blocks.progress import Progress, announce
 from blocks.statistics import Statistic, Summary, update_columns
 from blocks.transform import encode, identity, is_coded, observing, positions
 
@@ -92,14 +92,17 @@ def adapt(
             f"{total} passes. Adapt on all data at once instead."
         )
     origin = _origin(columns, head, source, initial)
+    rows = source.estimated_rows()
+    announce(
+        f"adapt: {total} {'pass' if total == 1 else 'passes'} over {'the source' if rows is None else f'{rows:,} rows'}",
+        verbose,
+    )
     summary = Summary()
     learned: set[int] = set()
     with ThreadPoolExecutor(cpu_count()) as pool:
         for wave in range(total):
             tasks = _wave(columns, head, learned, initial)
-            progress = Progress(
-                f"adapt {wave + 1}/{total}", source.estimated_rows(), verbose, note=f"{len(tasks)} blocks"
-            )
+            progress = Progress(f"adapt {wave + 1}/{total}", rows, verbose, note=f"{len(tasks)} blocks")
             _pass(source, tasks, pool, progress)
             for task in tasks:
                 try:

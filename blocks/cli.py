@@ -26,11 +26,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check = commands.add_parser("check", help="verify every checksum, count and shape of a store")
     check.add_argument("path", metavar="STORE", help="the store's folder")
 
+    bench = commands.add_parser("bench", help="measure a store's batches next to what files and memory can give")
+    bench.add_argument("path", metavar="STORE", help="the store's folder")
+    bench.add_argument("--split", help="which of its splits; the largest unless given")
+    bench.add_argument("--batch-size", type=int, default=1024, help="rows of a batch (1024)")
+    bench.add_argument("--seconds", type=float, default=4.0, help="about how long to take (4)")
+
     options = parser.parse_args(arguments)
     from blocks.errors import BlocksError  # cheap, but not needed for --help
 
     try:
-        return {"verify": _verify, "check": _check}[options.command](options)
+        return {"verify": _verify, "check": _check, "bench": _bench}[options.command](options)
     except BlocksError as error:
         print(f"blocks {options.command}: {error}", file=sys.stderr)
         return 1
@@ -58,5 +64,15 @@ def _check(options: argparse.Namespace) -> int:
     problems = store.check()
     for problem in problems:
         print(problem)
-    print(f"{options.path}: {len(problems)} problems in {store.rows:,} rows")
+    print(f"{options.path}: {len(problems)} problems in {sum(store.rows.values()):,} rows")
     return 1 if problems else 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from blocks.store import open_store
+    from blocks.store.bench import bench, table
+
+    store = open_store(options.path)
+    print(f"{options.path}: {store}, batches of {options.batch_size:,}")
+    print(table(bench(store, options.split, batch_size=options.batch_size, seconds=options.seconds)))
+    return 0

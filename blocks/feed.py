@@ -51,6 +51,8 @@ class Feed:
             raise SchemaMismatch(
                 f"The source lacks {', '.join(map(repr, absent))}. It has: {', '.join(source.schema.names)}."
             )
+        self.held_out = transform.adapted_on(source)
+        """Whether the rows are those that a block which uses the target was adapted on: encoded out of fold."""
         self.skipped = 0
         self.error: BlocksError | None = None
 
@@ -90,25 +92,29 @@ class Feed:
                 stacklevel=3,
             )
 
-    def _usable(self, skip: int, rows: int) -> Iterator[tuple[pa.RecordBatch, Any, Any]]:
-        """Chunks, encoded targets and weights of the rows that can be used."""
+    def _usable(self, skip: int, rows: int) -> Iterator[tuple[pa.RecordBatch, Any, Any, Any]]:
+        """Chunks, encoded targets, weights and (where they matter) positions of the rows that can be used."""
+        first = 0
         for chunk in self.source.chunks(rows, columns=self.columns, encoded=True, exact=False):
             target, weight, usable = self._target(chunk)
+            place = np.arange(first, first + len(chunk)) if self.held_out else None
+            first += len(chunk)
             if usable is not None and not usable.all():
                 self.skipped += int(len(usable) - usable.sum())
                 chunk = chunk.filter(pa.array(usable))
                 target = None if target is None else target[usable]
                 weight = None if weight is None else weight[usable]
+                place = None if place is None else place[usable]
             self._any = self._any or len(chunk) > 0
             if skip >= len(chunk):
                 skip -= len(chunk)
                 continue
-            yield chunk.slice(skip), _after(target, skip), _after(weight, skip)
+            yield chunk.slice(skip), _after(target, skip), _after(weight, skip), _after(place, skip)
             skip = 0
 
-    def _rows(self, chunk: pa.RecordBatch, target: Any, weight: Any) -> Rows:
+    def _rows(self, chunk: pa.RecordBatch, target: Any, weight: Any, place: np.ndarray | None) -> Rows:
         keys = {name: _key(chunk.column(name), name) for name in self.keys}
-        return Rows(self.transform(chunk), target, weight, keys)
+        return Rows(self.transform(chunk, place), target, weight, keys)
 
     def _target(self, chunk: pa.RecordBatch) -> tuple[Any, Any, np.ndarray | None]:
         if self.head is None:

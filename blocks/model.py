@@ -7,7 +7,10 @@ from typing import Any
 
 import keras
 
-from blocks import classifiers, postprocessors, regressors, training  # noqa: F401  (load finds every block by name)
+import blocks.classifiers  # noqa: F401  (load finds every block by its registered name)
+import blocks.postprocessors  # noqa: F401
+import blocks.regressors  # noqa: F401
+from blocks import training
 from blocks.adapt import adapt, check_target, passes
 from blocks.block import Classifier, FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.calibrate import calibrate

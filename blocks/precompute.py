@@ -58,6 +58,9 @@ def precompute(
         )
     sources = {name: read(data) for name, data in splits.items()}
     spec = transform.spec
+    metadata: dict[str, Any] = {"target": head.target, "head": head.get_config()["state"]}
+    if transform.uses_target:
+        metadata["held_out"] = [name for name, source in sources.items() if transform.adapted_on(source)]
     store = write(
         Path(path),
         {name: plan(transform, head, source, keys) for name, source in sources.items()},
@@ -70,7 +73,7 @@ def precompute(
         format=format,
         columns={name: spec[name].names for name in (NUMERIC, CATEGORICAL) if name in spec},
         spec=spec.to_json(),
-        metadata={"target": head.target, "head": head.get_config()["state"]},
+        metadata=metadata,
         progress=sys.stderr.isatty() if verbose is None else verbose,
         **options,
     )

@@ -5,6 +5,17 @@ from types import TracebackType
 from typing import Any, Self
 
 
+def shown(verbose: bool | None) -> bool:
+    """Whether to show anything: as told, or on a terminal only."""
+    return sys.stderr.isatty() if verbose is None else verbose
+
+
+def announce(text: str, verbose: bool | None) -> None:
+    """Say what is about to be done, where progress is shown."""
+    if shown(verbose):
+        print(text, file=sys.stderr)
+
+
 class Progress:
     """A progress bar over rows.
 
@@ -26,7 +37,7 @@ class Progress:
         self, what: str, total: int | None, verbose: bool | None = None, *, note: str = "", unit: str = "rows"
     ) -> None:
         self.done = 0
-        self._shown = sys.stderr.isatty() if verbose is None else verbose
+        self._shown = shown(verbose)
         self._arguments = {"desc": what, "total": total, "unit": f" {unit}", "unit_scale": True, "postfix": note}
         self._bar: Any = None
 

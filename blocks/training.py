@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from blocks.block import Classifier, Head, fingerprint
 from blocks.data import read
-from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.errors import BlocksWarning, InvalidArgument, SchemaMismatch
 from blocks.feed import Feed, dataset
 from blocks.preprocessors import Columns
 from blocks.store import StoreSplit, Stream
@@ -95,6 +95,8 @@ def batches(
     if isinstance(data, Mapping) and any(isinstance(part, StoreSplit) for part in data.values()):
         raise InvalidArgument("Training takes one split. Received: a dict of them.")
     feed = Feed(read(data), transform, head)
+    if training:
+        _warn_of_leaks(preprocessor, feed.held_out)
     made = dataset(feed, batch_size, shuffle=shuffle, seed=seed, training=training, epoch=start[0])
     return Batches(_to_device(made), None, feed)
 
@@ -112,6 +114,8 @@ def _stored(
     split.require(**store_parts(preprocessor, head))
     if not any(entry.name == "target" for entry in split.entries):
         raise SchemaMismatch("Training needs targets. Received: a store without them.")
+    if training:
+        _warn_of_leaks(preprocessor, split.name in (split.metadata or {}).get("held_out", ()))
     stream = split.stream(batch_size, shuffle=shuffle, seed=seed, epoch=start[0], batch=start[1])
     steps = len(stream) - start[1]
     made = stream.dataset()
@@ -126,6 +130,20 @@ def _stored(
         made = made.map(weigh)
     made = made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(PREFETCH)
     return Batches(_to_device(made), steps, stream=stream)
+
+
+def _warn_of_leaks(preprocessor: Columns, held_out: bool) -> None:
+    """Say that rows to train on are encoded by their own targets, if they are among those that were adapted on."""
+    users = [lane.name for lane in preprocessor.lanes if lane.blocks[-1].uses_target]
+    if users and not held_out:
+        warnings.warn(
+            f"{', '.join(map(repr, users))} learned from the target, and the rows to train on are not the source that "
+            "the model was adapted on, by its files' names, sizes and times or by its content. They are encoded as new "
+            "rows are; any that were adapted on see their own target. Train on the very source of adapt, or on the "
+            "store's split of it.",
+            BlocksWarning,
+            stacklevel=4,
+        )
 
 
 def _require_size(batch_size: Any) -> None:

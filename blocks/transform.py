@@ -60,16 +60,12 @@ class Transform:
             for held in ([False, True] if lane.name in self._users else [False])
         }
         plain = [lane for lane in lanes if not is_coded(lane, self.inputs)]
-        numbers = [lane.name for lane in plain if self._places[lane.name][0] == NUMERIC and lane.name not in self._users]
-        self._numbers = [lane for lane in plain if lane.name in numbers]
-        self._others = [lane for lane in plain if lane.name not in numbers]
+        self._others = [lane for lane in plain if self._places[lane.name][0] != NUMERIC or lane.name in self._users]
+        self._numbers = [lane for lane in plain if lane not in self._others]
         # in the order in which the traced function takes them
         self._columns = list(dict.fromkeys(name for lane in [*self._numbers, *self._others] for name in lane.columns))
-        self._of_rows = {
-            held: _packing(self._numbers, self._others, self.inputs, held)
-            for held in ([False, True] if any(lane.name in self._users for lane in plain) else [False])
-            if plain
-        }
+        ways = [False, True] if self._users else [False]
+        self._of_rows = {held: _packing(self._numbers, self._others, self.inputs, held) for held in ways if plain}
         self._known: dict[tuple[str, bool], tuple[pa.Array, np.ndarray]] = {}
         self._lock = Lock()
 
@@ -103,7 +99,7 @@ class Transform:
         Raises:
             SchemaMismatch: A column is missing or of another type.
         """
-        held = rows is not None and self.uses_target
+        held = self._users if rows is not None else {}
         out: dict[str, np.ndarray] = {}
         puts: list[tuple[np.ndarray, slice | int, np.ndarray, np.ndarray | None]] = []
 
@@ -114,7 +110,7 @@ class Transform:
 
         if self._of_rows:
             raw = (to_raw(_column(chunk, name), self.inputs[name], name) for name in self._columns)
-            numbers, others = self._of_rows[held and True in self._of_rows](*(tf.constant(values) for values in raw))
+            numbers, others = self._of_rows[bool(held)](*(tf.constant(values) for values in raw))
             if self._numbers:
                 packed = _view(numbers)
                 if packed.shape[1:] == self.spec[NUMERIC].shape:
@@ -125,8 +121,8 @@ class Transform:
             for lane, tensor in zip(self._others, others, strict=True):
                 entry, place = self._places[lane.name]
                 values = _view(tensor)
-                if held and lane.name in self._users:
-                    values = self._users[lane.name].out_of_fold(values, rows)
+                if rows is not None and lane.name in held:
+                    values = held[lane.name].out_of_fold(values, rows)
                 if place is None:
                     out[entry] = values
                 else:
@@ -134,16 +130,14 @@ class Transform:
         for lane in self._coded:
             coded = encode(_column(chunk, lane.columns[0]), lane.columns[0])
             entry, place = self._places[lane.name]
-            take: np.ndarray | None = positions(coded)
-            if held and lane.name in self._users:
-                places = self._values_of(lane, coded.dictionary, held)[take]
-                values, take = self._users[lane.name].out_of_fold(places, rows), None
+            values = self._values_of(lane, coded.dictionary, lane.name in held)
+            if rows is not None and lane.name in held:
+                values = held[lane.name].out_of_fold(values.take(positions(coded)), rows)
+                puts.append((entry_of(entry), _columns(place, values.ndim), values, None))
+            elif place is None:
+                out[entry] = values.take(positions(coded), axis=0)
             else:
-                values = self._values_of(lane, coded.dictionary)
-            if place is None:
-                out[entry] = values.take(take, axis=0)
-            else:
-                puts.append((entry_of(entry), _columns(place, values.ndim), values, take))
+                puts.append((entry_of(entry), _columns(place, values.ndim), values, positions(coded)))
         for start in range(0, len(chunk), BLOCK_ROWS):
             # by blocks of rows that stay in the cache while every column is put in its place
             block = slice(start, start + BLOCK_ROWS)
@@ -151,7 +145,7 @@ class Transform:
                 array[block, columns] = values[block] if take is None else values.take(take[block], axis=0)
         return {name: out[name] for name in self.spec}
 
-    def _values_of(self, lane: Lane, dictionary: pa.Array, held: bool = False) -> np.ndarray:
+    def _values_of(self, lane: Lane, dictionary: pa.Array, held: bool) -> np.ndarray:
         """A lane's output for every value of a dictionary, and last for a missing one."""
         known = self._known.get((lane.name, held))
         if known is None or not _same(known[0], dictionary):
@@ -168,9 +162,18 @@ def is_coded(lane: Lane, inputs: dict[str, str]) -> bool:
     return len(lane.columns) == 1 and inputs[lane.columns[0]] == "string"
 
 
-def traced(lanes: Sequence[Lane], inputs: dict[str, str]) -> Callable[..., tuple[Any, ...]]:
-    """One traced function from the lanes' raw columns, each given once and in order, to every lane's features."""
-    return _function(lambda raw: tuple(emit(lane.compute(_given(lane, raw))) for lane in lanes), lanes, inputs)
+def traced(lanes: Sequence[Lane], inputs: dict[str, str], held: bool = False) -> Callable[..., tuple[Any, ...]]:
+    """One traced function from the lanes' raw columns, each given once and in order, to every lane's features.
+
+    With `held`, it gives places in place of features where a lane's block uses the target.
+    """
+    return _function(lambda raw: tuple(_features(lane, raw, held) for lane in lanes), lanes, inputs)
+
+
+def _features(lane: Lane, raw: Mapping[str, Any], held: bool) -> Any:
+    if held and lane.blocks[-1].uses_target:
+        return lane.blocks[-1].places(lane.compute(_given(lane, raw), -1))
+    return emit(lane.compute(_given(lane, raw)))
 
 
 def observing(lane: Lane, depth: int, inputs: dict[str, str]) -> Callable[..., Any]:
@@ -180,7 +183,7 @@ def observing(lane: Lane, depth: int, inputs: dict[str, str]) -> Callable[..., A
 
 
 def _packing(
-    numbers: Sequence[Lane], others: Sequence[Lane], columns: Sequence[str], inputs: dict[str, str]
+    numbers: Sequence[Lane], others: Sequence[Lane], inputs: dict[str, str], held: bool
 ) -> Callable[..., tuple[Any, list[Any]]]:
     """One traced function from raw columns to the features of `numbers`, packed, and those of `others`."""
 
@@ -189,7 +192,7 @@ def _packing(
         # packed column by column and turned at once, which is faster than interleaving
         flat = [tf.transpose(part) if part.shape.rank == 2 else part[tf.newaxis] for part in parts]
         packed = emit(tf.transpose(tf.concat(flat, axis=0))) if flat else tf.zeros((0,))
-        return packed, [emit(lane.compute(_given(lane, raw))) for lane in others]
+        return packed, [_features(lane, raw, held) for lane in others]
 
     return _function(compute, [*numbers, *others], inputs)
 
@@ -208,6 +211,17 @@ def _function(compute: Callable[[Mapping[str, Any]], Any], lanes: Sequence[Lane]
 
     # traced here and now: TensorFlow counts the traces of all functions that share this code, and warns
     return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+
+
+def identity(source: Source) -> np.ndarray:
+    """What tells a source's rows and their order from any others, whatever columns are selected: uint8 (32,).
+
+    Raises:
+        InvalidArgument: The source can be read only once.
+    """
+    rows = {name: value for name, value in source.fingerprint().items() if name != "schema"}
+    digest = hashlib.blake2b(json.dumps(rows, sort_keys=True, default=str).encode(), digest_size=32).digest()
+    return np.frombuffer(digest, np.uint8)
 
 
 def encode(column: pa.Array, name: str) -> pa.DictionaryArray:
@@ -234,7 +248,8 @@ def _view(tensor: Any) -> np.ndarray:
     return np.asarray(memoryview(tensor))
 
 
-def _columns(place: slice, rank: int) -> slice | int:
+def _columns(place: slice | None, rank: int) -> slice | int:
+    assert place is not None
     return place.start if rank == 1 else place
 
 

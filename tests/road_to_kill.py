@@ -7,6 +7,7 @@ kills the child after so many seconds (never where negative), and says how it en
 work, not the import of TensorFlow. The answer is the status, and how many seconds the work proper took.
 """
 
+import functools
 import hashlib
 import os
 import select
@@ -81,7 +82,7 @@ def precompute(model: Any, source: Path, folder: Path, format: str) -> Any:
     )
 
 
-def fit(model: Any, store: Any, folder: Path, begun: Callable[[], None] = lambda: None) -> list[bytes]:
+def fit(model: Any, store: Any, folder: Path, begun: Callable[[], Any] = lambda: None) -> list[bytes]:
     """Train with `Resume`; say when the first steps are done. Returns what training changed, as bytes."""
     import keras
 
@@ -110,14 +111,14 @@ def digests(folder: Path) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
 
 
-def attempts(work: Callable[[Callable[[], None]], None], seconds: Iterator[float]) -> None:
+def attempts(work: Callable[[Callable[[], Any]], None], seconds: Iterator[float]) -> None:
     """Do the work in a fork for every line, killed in good time."""
     for limit in seconds:
         here, there = os.pipe()
         child = os.fork()
         if not child:
             try:
-                work(lambda: None if os.write(there, b"!") else None)
+                work(functools.partial(os.write, there, b"!"))
                 os._exit(0)
             except BaseException:
                 traceback.print_exc()
@@ -142,7 +143,7 @@ def main() -> None:
     if what == "precompute":
         file, source, folder, format = given
 
-        def work(begun: Callable[[], None]) -> None:
+        def work(begun: Callable[[], Any]) -> None:
             model = load(file)
             _ = model.transform
             begun()
@@ -151,7 +152,7 @@ def main() -> None:
     else:
         file, store, folder, out = given
 
-        def work(begun: Callable[[], None]) -> None:
+        def work(begun: Callable[[], Any]) -> None:
             found = fit(load(file), blocks.open_store(store), Path(folder), begun)
             Path(out).write_text("\n".join(part.hex() for part in found))
 

@@ -77,6 +77,12 @@ TABLE = {
     "MultiHot": (lambda: preprocessors.MultiHot(), TEXTS, {}),
     "MultiHot, count": (lambda: preprocessors.MultiHot(None, output_mode="count", missing="zeros"), TEXTS, {}),
     "MultiHot, given": (lambda: preprocessors.MultiHot(vocabulary=["rice", "beans"], unseen="zeros"), TEXTS, {}),
+    "TargetEncode": (lambda: preprocessors.TargetEncode().adapt((TOKENS, list(range(len(TOKENS))))), TOKENS, {}),
+    "TargetEncode, classes": (
+        lambda: preprocessors.TargetEncode(kind="classes").adapt((INTEGERS, ["x", "y", "z"] * 2)),
+        INTEGERS,
+        {},
+    ),
     "Frequency": (lambda: preprocessors.Frequency(), TOKENS, {}),
     "Frequency, log": (lambda: preprocessors.Frequency("log", top_k=2, missing=-1.0), INTEGERS, {}),
     "Length": (lambda: preprocessors.Length(), TOKENS, {}),

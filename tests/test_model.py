@@ -418,6 +418,8 @@ def test_arguments_are_checked(fitted, table):
         fitted.predict(table, batch_size=0)
 
 
+# pandas' own, of infinities on NumPy 1.26
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
 def test_pandas_extension_types(fitted, table):
     frame = table.to_pandas().convert_dtypes()
     assert isinstance(frame["class"].dtype, pandas.Int64Dtype)

@@ -1,4 +1,4 @@
-"""Training from a store: every batch once and in the stream's order, weights applied, and stores that do not fit refused."""
+"""Training from a store: every batch once and in the stream's order, weights applied, other stores refused."""
 
 import keras
 import numpy as np

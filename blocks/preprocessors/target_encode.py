@@ -161,10 +161,12 @@ class TargetEncode(Preprocessor):
         if not joint.exact or not found.exact:
             self._too_many(joint.distinct, "distinct values by fold and class")
         if found.total and len(found.values) < 2:
-            raise BadTarget(f"TargetEncode learns from two classes or more. Received: {found.values.to_pylist()} alone.")
+            raise BadTarget(
+                f"TargetEncode learns from two classes or more. Received: {found.values.to_pylist()} alone."
+            )
         usable(joint.total, "TargetEncode")
-        heads = np.frombuffer(pc.binary_slice(joint.values, 0, _HEAD.itemsize).buffers()[2], _HEAD)
-        coded = pc.binary_slice(joint.values, _HEAD.itemsize).dictionary_encode()
+        heads, entries = _parted(joint.values)
+        coded = entries.dictionary_encode()
         entry_of_token = coded.indices.to_numpy()
         tokens, place = _ranked(coded.dictionary, np.bincount(entry_of_token, joint.counts), heads)
         usable(len(tokens), "TargetEncode")
@@ -178,7 +180,7 @@ class TargetEncode(Preprocessor):
         cell = (heads["fold"], place[entry_of_token])
         np.add.at(counts, cell, joint.counts)
         if not classes:
-            np.add.at(sums, (*cell, 0), np.where(heads["label"] == 0, 1.0, -1.0) * joint.weights)
+            np.add.at(sums[..., 0], cell, np.where(heads["label"] == 0, 1.0, -1.0) * joint.weights)
         else:
             hashes = hash64(pa.array(classes, found.values.type))
             order = np.argsort(hashes)
@@ -339,6 +341,19 @@ def _entries(values: pa.Array, name: str) -> tuple[pa.Array, np.ndarray, bool]:
         )
     entries = pa.concat_arrays([pc.fill_null(found.cast(pa.large_binary()), b""), missing])
     return entries, pc.fill_null(coded.indices.cast(pa.int64()), len(found)).to_numpy(), integer
+
+
+def _parted(tokens: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """What each counted token begins with, and the values' bytes after it."""
+    offsets = np.frombuffer(tokens.buffers()[1], np.int64)[tokens.offset : tokens.offset + len(tokens) + 1]
+    data = np.frombuffer(tokens.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    offsets = offsets - offsets[0]
+    at = offsets[:-1, np.newaxis] + np.arange(_HEAD.itemsize)
+    rest = np.ones(len(data), bool)
+    rest[at] = False
+    bounds = offsets - _HEAD.itemsize * np.arange(len(offsets))
+    buffers = [None, pa.py_buffer(bounds.tobytes()), pa.py_buffer(data[rest].tobytes())]
+    return data[at].view(_HEAD)[:, 0], pa.Array.from_buffers(pa.large_binary(), len(tokens), buffers)
 
 
 def _ranked(entries: pa.Array, counts: np.ndarray, heads: np.ndarray) -> tuple[pa.Array, np.ndarray]:

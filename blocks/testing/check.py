@@ -30,7 +30,8 @@ def check_block(
 
     - preprocessors: use before `adapt` is refused; adapting in chunks, in merged parts or twice changes nothing;
       missing, infinite and unseen values give features of the declared shape, dtype, range and cardinality, spoil no
-      statistic, and change no other row; the offline path (`Transform`) gives the same bits;
+      statistic, and change no other row; the offline path (`Transform`) gives the same bits. One that uses the target
+      comes adapted, and its learning is not checked;
     - feature extractors: the announced shape is true; gradients reach every trainable weight;
     - heads: the target's encoding does not depend on chunks or dictionary encoding, and marks what is unusable; loss
       and gradients are finite; metrics are fresh;

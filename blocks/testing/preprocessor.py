@@ -45,7 +45,8 @@ def preprocessor_case(block: Preprocessor, data: Any, options: Options) -> Case:
     with rule(block, "raw_type takes the columns' types, and refuses what the block has no use for"):
         for name, values in arrow.items():
             block.raw_type(values.type, name)
-    if block.learns:
+    # what a block learns from the target too is no matter of columns alone: it comes adapted
+    if block.learns and not block.uses_target:
         _check_learning(block, arrow, options)
     adapted = block.copy() if block.adapted else _adapted(block, arrow)
     return Case(adapted, _raw(block, arrow), arrow)

@@ -124,6 +124,7 @@ def flip(path, rng) -> int:
     return bit
 
 
+@pytest.mark.proof
 def test_every_flipped_bit_is_found_and_none_is_read(small, kind, tmp_path):
     store = small.make(tmp_path / "s", **kind)
     files = sorted(store.path.iterdir())

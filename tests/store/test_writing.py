@@ -169,6 +169,7 @@ def test_a_source_that_shrank_is_noticed(small, tmp_path):
         small.make(path, count=200)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("format", ["hdf5", "tfrecord"])
 def test_sigkill_at_any_moment(small, tmp_path, format):
     count, rng = 3000, random.Random(7)

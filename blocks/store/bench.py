@@ -1,0 +1,126 @@
+"""How fast a store gives batches on this machine, next to what its files and its memory could give at most."""
+
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+from blocks.errors import InvalidArgument
+from blocks.store.store import Store
+
+_BUFFER = 8 << 20
+_ROUNDS = 3
+
+Pieces = Iterator[tuple[float, int]]
+
+
+class Rate(NamedTuple):
+    """What one way gives: rows and bytes a second."""
+
+    way: str
+    rows: float
+    bytes: float
+
+
+def bench(store: Store, split: str | None = None, *, batch_size: int = 1024, seconds: float = 4.0) -> list[Rate]:
+    """Measure a split: its files read, memory copied, and shuffled batches from `stream` and from `dataset`.
+
+    The ways take turns, so that what else the machine does falls on all alike; medians count. Files are read as they
+    lie in the system's cache after a first turn, unless they are larger than it.
+
+    Args:
+        store: The store.
+        split: Its name; the one of most rows unless given.
+        batch_size: Rows of a batch.
+        seconds: About how long to take.
+
+    Returns:
+        The rates, ceilings first. Bytes are those of features, targets and weights, and for files all that is in them.
+
+    Raises:
+        InvalidArgument: There is no such split, it is empty, or an argument is not positive.
+        CorruptShard: A chunk is not what was written.
+
+    Example:
+        >>> import tempfile
+        >>> from blocks.store import Rows, SplitPlan, write
+        >>> plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.ones((99 - skip, 2), "f4")})]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = write(folder, {"train": plan}, fingerprint={}, progress=False)
+        ...     [rate.way for rate in bench(store, seconds=0.1)]
+        ['files read', 'memory copied', 'stream()', 'dataset()']
+    """
+    split = max(store.rows, key=store.rows.__getitem__) if split is None else split
+    chosen = store[split]
+    if not chosen.rows:
+        raise InvalidArgument(f"bench needs rows. Received: the split {split!r}, which has none.")
+    if seconds <= 0:
+        raise InvalidArgument(f"seconds is a positive number. Received: {seconds!r}.")
+    row = max(1, sum(entry.row_bytes() for entry in chosen.entries if not entry.name.startswith("keys/")))
+    stream = chosen.stream(batch_size)
+    batches = chosen.stream(batch_size).dataset()
+
+    def files() -> Pieces:
+        buffer = np.empty(_BUFFER, np.uint8)
+        for shard in store.manifest.splits[split]:
+            with (store.path / shard.file).open("rb", buffering=0) as file:
+                while count := file.readinto(buffer.data):
+                    yield count * shard.rows / shard.bytes, count
+
+    def copies() -> Pieces:
+        source = np.ones(min(_BUFFER, row * chosen.rows), np.uint8)
+        target = np.empty_like(source)
+        while True:
+            np.copyto(target, source)
+            yield len(source) / row, len(source)
+
+    def streamed() -> Pieces:
+        for batch in stream:
+            rows = len(next(iter(batch[0].values())))
+            yield rows, rows * row
+
+    def dataset() -> Pieces:
+        for batch in batches:
+            rows = int(next(iter(batch[0].values())).shape[0])
+            yield rows, rows * row
+
+    ways = {"files read": files, "memory copied": copies, "stream()": streamed, "dataset()": dataset}
+    each = seconds / (_ROUNDS + 0.5) / len(ways)
+    for way in ways.values():
+        _rate(way, each / 2)  # caches and traces
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _ in range(_ROUNDS):
+        for name, way in ways.items():
+            found[name].append(_rate(way, each))
+    return [Rate(name, median(r for r, _ in rates), median(b for _, b in rates)) for name, rates in found.items()]
+
+
+def _rate(way: Callable[[], Pieces], seconds: float) -> tuple[float, float]:
+    """Rows and bytes a second of a way that is begun again where it ends, over about so many seconds."""
+    rows, size = 0.0, 0
+    begin = time.perf_counter()
+    while (taken := time.perf_counter() - begin) < seconds:
+        pieces = way()
+        for count, bytes in pieces:
+            rows, size = rows + count, size + bytes
+            if (taken := time.perf_counter() - begin) >= seconds:
+                break
+        pieces.close()  # type: ignore[attr-defined]
+    return rows / taken, size / taken
+
+
+def table(rates: list[Rate]) -> str:
+    """Lay rates out as a small table, each way beside the first ceiling.
+
+    Example:
+        >>> print(table([Rate("files read", 2e6, 4e8), Rate("stream()", 1e6, 2e8)]))
+        way                   rows/s       MB/s   of files read
+        files read         2,000,000        400            1.00
+        stream()           1,000,000        200            0.50
+    """
+    first = rates[0]
+    lines = [f"{'way':<16}{'rows/s':>12}{'MB/s':>11}{'of ' + first.way:>16}"]
+    lines += [f"{way:<16}{rows:>12,.0f}{size / 1e6:>11,.0f}{rows / first.rows:>16.2f}" for way, rows, size in rates]
+    return "\n".join(lines)
