@@ -22,10 +22,23 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import blocks
 from blocks import classifiers, postprocessors, preprocessors
 
-COLUMNS = (
-    "age workclass fnlwgt education education_num marital occupation relationship race sex gain loss hours country "
-    "income"
-).split()
+COLUMNS = [
+    "age",
+    "workclass",
+    "fnlwgt",
+    "education",
+    "education_num",
+    "marital",
+    "occupation",
+    "relationship",
+    "race",
+    "sex",
+    "gain",
+    "loss",
+    "hours",
+    "country",
+    "income",
+]
 SEEDS = 3
 
 

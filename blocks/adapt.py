@@ -93,10 +93,8 @@ def adapt(
         )
     origin = _origin(columns, head, source, initial)
     rows = source.estimated_rows()
-    announce(
-        f"adapt: {total} {'pass' if total == 1 else 'passes'} over {'the source' if rows is None else f'{rows:,} rows'}",
-        verbose,
-    )
+    passing = "1 pass" if total == 1 else f"{total} passes"
+    announce(f"adapt: {passing} over {'the source' if rows is None else f'{rows:,} rows'}", verbose)
     summary = Summary()
     learned: set[int] = set()
     with ThreadPoolExecutor(cpu_count()) as pool:

@@ -526,8 +526,8 @@ def _column_chunks(data: Any) -> Iterable[pa.Array]:
 
 def _flat(chunk: Any) -> Any:
     """A chunk of shape (rows, 1), as Keras' `FeatureSpace` makes them, as one of shape (rows,)."""
-    shape = getattr(chunk, "shape", ())
-    return np.asarray(chunk)[:, 0] if len(shape) == 2 and shape[1] == 1 else chunk
+    shape: tuple[int, ...] = tuple(getattr(chunk, "shape", ()))
+    return np.asarray(chunk)[:, 0] if len(shape) == 2 and shape[-1] == 1 else chunk
 
 
 def usable(count: float, name: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-import blocks.classifiers  # noqa: F401  (load finds every block by its registered name)
-import blocks.postprocessors  # noqa: F401
+import blocks.classifiers
+import blocks.postprocessors
 import blocks.regressors  # noqa: F401
 from blocks import training
 from blocks.adapt import adapt, check_target, passes

@@ -1,4 +1,4 @@
-"""Blocks outside a `blocks.Model`: adapted alone, in anybody's Functional model, in `tf.data`, in Keras' FeatureSpace."""
+"""Blocks outside a `blocks.Model`: adapted alone, in a Functional model, in `tf.data`, in Keras' FeatureSpace."""
 
 import keras
 import numpy as np

@@ -13,10 +13,23 @@ from blocks import classifiers, feature_extractors, postprocessors, preprocessor
 DATA = os.environ.get("BLOCKS_DATA")
 pytestmark = pytest.mark.skipif(DATA is None, reason="BLOCKS_DATA does not name the folder of real data")
 
-UCI = (
-    "age workclass fnlwgt education education_num marital occupation relationship race sex gain loss hours country "
-    "income"
-).split()
+UCI = [
+    "age",
+    "workclass",
+    "fnlwgt",
+    "education",
+    "education_num",
+    "marital",
+    "occupation",
+    "relationship",
+    "race",
+    "sex",
+    "gain",
+    "loss",
+    "hours",
+    "country",
+    "income",
+]
 
 
 def adult_uci(name):
