@@ -9,7 +9,7 @@ import keras
 
 import blocks.classifiers
 import blocks.postprocessors
-import blocks.regressors  # noqa: F401
+import blocks.regressors  # noqa: F401  (load finds every block by the name under which it is registered)
 from blocks import training
 from blocks.adapt import adapt, check_target, passes
 from blocks.block import Classifier, FeatureExtractor, Head, Postprocessor, fingerprint
