@@ -142,7 +142,7 @@ class Preprocessor(Block):
     accepts: tuple[str, ...] = ("number",)
     """The families of Arrow types that may enter: "number", "text", "time"."""
 
-    several: ClassVar[bool] = False
+    several: bool = False
     """Whether the block takes several columns, as a tuple."""
 
     emits_features: bool = True

@@ -21,7 +21,7 @@ class Labels(Postprocessor):
         The answers and `label` of shape (batch,): string, int64, bool or float64.
 
     Example:
-        >>> Labels(classes=["no", "yes"])({"probabilities": [[0.9, 0.1]]})["label"].numpy()
+        >>> Labels(classes=["no", "yes"])({"probabilities": tf.constant([[0.9, 0.1]])})["label"].numpy()
         array([b'no'], dtype=object)
     """
 

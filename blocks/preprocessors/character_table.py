@@ -76,9 +76,12 @@ def dense(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def replaced(text: Any, places: Any, becomes: Any) -> Any:
-    """Strings (batch,) with every character replaced by `dense` tables; bytes that are no UTF-8 become U+FFFD."""
+    """Strings (batch,), every character replaced by `dense` tables, what is no character in UTF-8 by U+FFFD."""
     decoded = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
     codes = decoded.values
+    # Unicode's noncharacters: `unicode_encode` writes them as U+FFFD in TensorFlow 2.16, and as they are in newer ones.
+    never = tf.bitwise.bitwise_and(codes, 0xFFFE) == 0xFFFE
+    codes = tf.where(never | ((codes >= 0xFDD0) & (codes <= 0xFDEF)), 0xFFFD, codes)
     place = tf.gather(places, tf.minimum(codes, tf.shape(places)[0] - 1))
     several = tf.gather(becomes, place)
     first = tf.where(place > 0, several[:, 0], codes)

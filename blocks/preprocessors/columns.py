@@ -110,8 +110,11 @@ class Columns(Preprocessor):
 
     def __setitem__(self, column: str | tuple[str, ...], chain: Chain | tuple[Chain, ...]) -> None:
         self._editable()
-        self._plan.chains.pop(column, None)
-        self._plan.add(column, checked_chains(column, chain))
+        chains = checked_chains(column, chain)
+        if column in self._plan.chains:
+            self._plan.chains[column] = chains
+        else:
+            self._plan.add(column, chains)
         self._plan.choices[:] = [choice for choice in self._plan.choices if choice.column != column]
         self._track_blocks()
 

@@ -1,7 +1,7 @@
 """Function: a user's own TensorFlow or Keras function as a block."""
 
 from collections.abc import Callable, Sequence
-from inspect import isfunction
+from inspect import isfunction, signature
 from typing import Any, Final
 
 import keras
@@ -80,6 +80,9 @@ class Function(Preprocessor):
         self.cardinality = cardinality
         # the families depend on the argument here; the role declares them for the class
         self.accepts = tuple(accepts)
+        # one column for each positional argument
+        arguments = [p for p in signature(fn).parameters.values() if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
+        self.several = len(arguments) > 1 or any(p.kind is p.VAR_POSITIONAL for p in arguments)
         self._traced = _Traced()
 
     def compute(self, values: Any) -> Any:

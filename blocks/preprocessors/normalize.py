@@ -16,7 +16,8 @@ class Normalize(Preprocessor):
     r"""Text in one case, without accents, with single spaces. Text to text.
 
     Works character by character, by a table that is part of the state: neither the language of the process nor another
-    edition of Unicode changes it after the block was made. Bytes that are no UTF-8 become U+FFFD. Learns nothing.
+    edition of Unicode changes it after the block was made. Bytes that are no UTF-8, and Unicode's 66
+    noncharacters, become U+FFFD. Learns nothing.
 
     Args:
         case: "lower", "upper", "fold" (`str.casefold`: for comparing; "ß" becomes "ss"), or None to leave it. As

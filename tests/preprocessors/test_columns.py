@@ -174,8 +174,8 @@ def test_infer_chooses_by_type_and_statistics():
         ("empty", "all 400 values missing"),
         ("same", "text, constant"),
         ("blank", "all 400 values missing"),
-        ("name", "an identifier or free text"),
-        ("day", "has no block of its own"),
+        ("name", "an identifier"),
+        ("day", "constant"),
         ("label", "excluded by name"),
     ):
         line = next(line for line in text.splitlines() if line.startswith(name))

@@ -88,7 +88,7 @@ def test_errors_say_the_rule():
         Map({"a": 1}, default="b")
     with pytest.raises(InvalidArgument, match="from strings to strings, without a default"):
         Map({1: "b"}, keep=True)
-    with pytest.raises(InvalidArgument, match=r"A chain ends with a block that emits numbers or ids. Received: Map"):
+    with pytest.raises(InvalidArgument, match=r"numbers or ids. Received for 'x': Map"):
         Columns({"x": Map({"a": "b"})}, raw={"x": "string"}).spec  # noqa: B018
     with pytest.raises(SchemaMismatch, match=r"was adapted on integers. Received: string"):
         Map({1: 2})(np.array(["1"], object))

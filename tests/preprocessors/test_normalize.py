@@ -42,9 +42,14 @@ def lowered(text):
     return "".join(character.lower() for character in text)
 
 
+def never_assigned(character: str) -> str:
+    code = ord(character)
+    return "\ufffd" if code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF else character
+
+
 @pytest.mark.parametrize(("case", "python"), [("lower", str.lower), ("upper", str.upper), ("fold", str.casefold)])
 def test_case_of_every_character_there_is(case, python):
-    assert normalized(EVERY, case=case) == [python(character) for character in EVERY]
+    assert normalized(EVERY, case=case) == [python(never_assigned(character)) for character in EVERY]
 
 
 def test_accents_of_every_character_in_the_basic_plane_that_decomposes():
@@ -67,7 +72,7 @@ def test_what_accents_leave_alone():
         and not any(low <= ord(character) <= high for low, high in MARKS)
     ]
     assert len(untouched) > 1_000_000
-    assert normalized(untouched, strip_accents=True) == untouched
+    assert normalized(untouched, strip_accents=True) == [never_assigned(character) for character in untouched]
     assert normalized(["łøßæđ ガ 한 कि", "a\u0301\u0323"], strip_accents=True) == ["łøßæđ ガ 한 कि", "a"]
 
 
@@ -145,9 +150,7 @@ def test_in_a_chain():
 def test_errors_say_the_rule():
     with pytest.raises(InvalidArgument, match="case is 'lower', 'upper', 'fold' or None"):
         Normalize(case="title")
-    with pytest.raises(
-        InvalidArgument, match=r"A chain ends with a block that emits numbers or ids. Received: Normalize"
-    ):
+    with pytest.raises(InvalidArgument, match=r"numbers or ids. Received for 'x': Normalize"):
         Columns({"x": Normalize()}, raw={"x": "string"}).spec  # noqa: B018
 
 
