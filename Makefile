@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The oldest TensorFlow, with tensorflow-io, which has no wheels for Python 3.13.
 PYTHON_IO ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV_IO := .venv-io
-TESTS_IO := tests/store tests/preprocessors tests/test_contract.py tests/test_export.py tests/test_model.py
+TESTS_IO := tests/store/test_reading.py tests/store/test_stream.py tests/test_contract.py
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
