@@ -52,13 +52,19 @@ class Plan:
 
     def lanes(self) -> list[Lane]:
         """One lane for each chain; the second and later ones of a column are named by their last block too."""
-        lanes = []
+        lanes: list[Lane] = []
+        taken: set[str] = set()
         for key, chains in self.chains.items():
             columns = (key,) if isinstance(key, str) else tuple(key)
             name = "_x_".join(columns)
             for index, blocks in enumerate(chains):
                 suffix = "" if index == 0 else f"_{_snake(type(blocks[-1]).__name__)}"
-                lanes.append(Lane(name + suffix, columns, blocks))
+                # outputs are told apart by their lane's name: no two lanes share one
+                wanted, number = name + suffix, 2
+                while wanted in taken:
+                    wanted, number = f"{name}{suffix}_{number}", number + 1
+                taken.add(wanted)
+                lanes.append(Lane(wanted, columns, blocks))
         return lanes
 
     def select(self, schema: pa.Schema) -> None:
