@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import Block, Classifier, Head, Preprocessor
+from blocks.block import Classifier, Head, Preprocessor
 from blocks.data import Source
 from blocks.data.raw import to_raw
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
@@ -238,8 +238,3 @@ def _observe(task: _Task, chunk: pa.RecordBatch, first: int) -> None:
     if task.classes and not pa.types.is_dictionary(target.type):
         target = target.dictionary_encode()
     task.block.observe(task.statistics, task.values(chunk), target, np.arange(first, first + len(chunk)))
-
-
-def unadapted(*blocks: Block) -> list[Block]:
-    """Those of the blocks that still must learn."""
-    return [block for block in blocks if not block.adapted]

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.block import Preprocessor
+from blocks.preprocessors.numbers import full_packets
 
 NAN = np.float64("nan")
 
@@ -40,8 +41,8 @@ class Log1p(Preprocessor):
         values = tf.cast(values, tf.float64)
         # one NaN for all: the sign bit of log1p's own depends on the batch size
         if self.signed:
-            return tf.where(tf.math.is_nan(values), NAN, tf.sign(values) * tf.math.log1p(tf.abs(values)))
-        return tf.where(values >= -1.0, tf.math.log1p(values), NAN)
+            return tf.where(tf.math.is_nan(values), NAN, tf.sign(values) * full_packets(tf.math.log1p, tf.abs(values)))
+        return tf.where(values >= -1.0, full_packets(tf.math.log1p, values), NAN)
 
     def inverse(self, values: Any) -> Any:
         """`exp(y) - 1`, in float64."""
