@@ -13,7 +13,11 @@ RNG = np.random.default_rng(0)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(width=32, allow_subnormal=False), min_size=1), st.floats(-1e6, 0), st.floats(0, 1e6))
+@given(
+    st.lists(st.floats(width=32, allow_subnormal=False), min_size=1),
+    st.floats(-1e6, 0, width=32, allow_subnormal=False),
+    st.floats(0, 1e6, width=32, allow_subnormal=False),
+)
 def test_bits_of_numpy(values, low, high) -> None:
     data = np.array(values, np.float64)
     np.testing.assert_array_equal(Clip(low, high)(data), np.clip(data, low, high).astype(np.float32))
