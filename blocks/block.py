@@ -3,7 +3,7 @@
     keras.layers.Layer
     +-- Block
         +-- Preprocessor        raw values -> features                      learns statistics
-        +-- FeatureExtractor    packed features -> a representation         trained
+        +-- FeatureExtractor    packed features -> a representation         trained; may learn from features
         +-- Head                a representation -> predictions             knows target, loss, metrics, answers
         |   +-- Classifier
         |   +-- Regressor
@@ -17,7 +17,7 @@ is what `.keras` files, fingerprints and copies hold, so nothing learned can be 
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -25,14 +25,17 @@ import keras
 import numpy as np
 import pyarrow as pa
 
-from blocks.data.raw import MISSING_INT, is_number, is_text, is_time, raw_type, to_arrow, to_raw
-from blocks.errors import EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
-from blocks.features import Entry, Feature, FeatureSpec
-from blocks.statistics import Statistic
+from blocks import targets
+from blocks.data.raw import MISSING_INT, is_list, is_number, is_text, is_time, raw_type, to_arrow, to_raw
+from blocks.errors import BadTarget, EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.feature_learner import FeatureLearner
+from blocks.features import NUMERIC, Entry, Feature, FeatureSpec
+from blocks.members import MemberDense
+from blocks.statistics import Moments, Statistic
 
 State = dict[str, np.ndarray]
 
-FLOAT32_MAX = np.float64(np.finfo(np.float32).max)
+FLOAT32_MAX = np.finfo(np.float32).max
 
 __all__ = [
     "Block",
@@ -97,8 +100,8 @@ class Block(keras.layers.Layer):
     def copy(self) -> Self:
         """A new block of the same configuration and state, sharing nothing with this one."""
         twin = type(self).from_config(self.get_config())
-        if self._state is not None:
-            twin.restore(self._state)
+        if state := self.state:
+            twin.restore(state)
         return twin
 
     def require_adapted(self) -> None:
@@ -140,7 +143,7 @@ class Preprocessor(Block):
     """Whether integers enter as int64 identifiers rather than as float64 quantities."""
 
     accepts: tuple[str, ...] = ("number",)
-    """The families of Arrow types that may enter: "number", "text", "time"."""
+    """The families of Arrow types that may enter: "number", "text", "time", "list"."""
 
     several: bool = False
     """Whether the block takes several columns, as a tuple."""
@@ -220,11 +223,12 @@ class Preprocessor(Block):
         Raises:
             SchemaMismatch: The block has no use for the type.
         """
-        families = {"number": is_number, "text": is_text, "time": is_time}
+        families = {"number": is_number, "text": is_text, "time": is_time, "list": is_list}
         if not pa.types.is_null(type) and not any(families[family](type) for family in self.accepts):
             raise SchemaMismatch(
                 f"{self.__class__.__name__} takes columns of {' or '.join(self.accepts)}. "
-                f"Received: column {column!r} of type {type}. Choose another block for it, or cast the column."
+                f"Received: column {column!r} of type {type}. Choose another block for it"
+                f"{' (MultiHot or Tokens)' if is_list(type) else ''}, or cast the column."
             )
         if pa.types.is_null(type) and "number" not in self.accepts:
             return "string" if "text" in self.accepts else "int64"
@@ -232,7 +236,7 @@ class Preprocessor(Block):
 
     def examples(self, dtype: str) -> list[Any]:
         """Raw values worth trying, none of them from anybody's rows: usual, extreme, missing, unseen."""
-        if dtype == "string":
+        if dtype in ("string", "list"):
             return ["", "unseen", "new\nline", "\x00", "\u2028", "\N{GRINNING FACE}"]
         if dtype == "int64":
             return [MISSING_INT, 0, 1, -1, 1 << 40]
@@ -289,7 +293,7 @@ class Preprocessor(Block):
             values = chunks[0]
             if type(self).observed is not Preprocessor.observed:
                 raw = [
-                    keras.ops.convert_to_tensor(to_raw(chunk, dtype, self.name), dtype)
+                    keras.ops.convert_to_tensor(to_raw(chunk, dtype, self.name), _tensor_dtype(dtype))
                     for chunk, dtype in zip(chunks, dtypes, strict=True)
                 ]
                 seen = self.observed(raw[0] if len(raw) == 1 else tuple(raw)).numpy()
@@ -312,21 +316,33 @@ def emit(values: Any) -> Any:
     dtype = keras.backend.standardize_dtype(values.dtype)
     if dtype.startswith(("int", "uint", "bool")):
         return keras.ops.cast(values, "int32")
-    if dtype == "float64":
-        # what is finite stays finite; infinities and NaN pass
-        held = keras.ops.clip(values, -FLOAT32_MAX, FLOAT32_MAX)
-        values = keras.ops.where(keras.ops.isfinite(values), held, values)
-    return keras.ops.cast(values, "float32")
+    rounded = keras.ops.cast(values, "float32")
+    if dtype != "float64":
+        return rounded
+    # what is finite stays finite, for which half the bytes are touched after rounding; infinities and NaN pass
+    held = keras.ops.clip(rounded, -FLOAT32_MAX, FLOAT32_MAX)
+    return keras.ops.where(keras.ops.isfinite(values), held, rounded)
 
 
 class FeatureExtractor(Block):
     """Packed features to a representation of shape (batch, width). Trained, and free of any backend.
 
     `bind` tells it what the features are before it is built; alone, without a specification, it takes one float tensor.
+    One with `members` returns (batch, members, width): the core then predicts for each member and averages.
+
+    A subclass writes `make`, `call` and `compute_output_shape`. Layers inside that are `FeatureLearner`s (the bins of
+    piecewise-linear embeddings) learn from features before the first training step: `fit` sees to it; alone, `adapt`
+    does. What they learned is weights.
+
+    `trainable = False` freezes it, before or after it is built; compile again if the core was compiled.
     """
 
+    members: int | None = None
+    """How many members the representation has, or None for a plain one."""
+
     def __init__(self, spec: FeatureSpec | Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        # features keep their precision until a layer inside casts them
+        super().__init__(**{"autocast": False, **kwargs})
         self.spec = spec if spec is None or isinstance(spec, FeatureSpec) else FeatureSpec.from_json(spec)
 
     def bind(self, spec: FeatureSpec) -> None:
@@ -341,27 +357,160 @@ class FeatureExtractor(Block):
             )
         self.spec = spec
 
+    def make(self, input_shape: Any) -> None:
+        """Make the layers, the features' shapes being known."""
+
+    def build(self, input_shape: Any) -> None:
+        """Make the layers; freeze them, and give them what was learned, where that was said before they were there."""
+        self.make(input_shape)
+        self.built = True
+        if not self.trainable:
+            self.trainable = False
+        if self._state is not None:
+            self._restore(dict(self._state))
+
+    @property
+    def learners(self) -> list[FeatureLearner]:
+        """The layers inside that learn from features; known once the extractor is built."""
+        return [layer for layer in self._flatten_layers(include_self=False) if isinstance(layer, FeatureLearner)]
+
+    @property
+    def learns(self) -> bool:
+        """Whether a layer inside learns from features."""
+        return bool(self.learners)
+
+    @property
+    def adapted(self) -> bool:
+        """Whether all that learn have learned."""
+        return all(learner.adapted for learner in self.learners)
+
+    @property
+    def state(self) -> State:
+        """What was learned from features, as the weights have it."""
+        if not self.built:
+            return super().state
+        return {f"{i}/{name}": value for i, part in enumerate(self.learners) for name, value in part.state.items()}
+
+    def _restore(self, state: State) -> None:
+        if self.built and state:
+            for index, learner in enumerate(self.learners):
+                learner.restore({name: state[f"{index}/{name}"] for name in learner.learned})
+
+    def forget(self) -> None:
+        """Drop what a copy, not built yet, knows of features that are no longer the same."""
+        self._state = None
+
+    def statistics(self) -> dict[str, Statistic]:
+        """Fresh statistics of the features that are learned from, by their names; empty where nothing is learned."""
+        return {name: statistic for learner in self.learners for name, statistic in learner.statistics().items()}
+
+    def observe(self, statistics: Mapping[str, Statistic], features: Any) -> None:
+        """Update statistics by one chunk of features, NumPy arrays of shape (rows, ...)."""
+        numbers = np.asarray(features[NUMERIC] if isinstance(features, Mapping) else features)
+        for position, name in enumerate(number_names(self.spec, numbers.shape[1])):
+            if name in statistics:
+                statistics[name].update(pa.array(numbers[:, position]))
+
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The state that follows from updated statistics. Changes nothing: `restore` does."""
+        return {f"{i}/{name}": v for i, part in enumerate(self.learners) for name, v in part.learn(results).items()}
+
+    def adapt(self, chunks: Any) -> Self:
+        """Learn from features, for use outside a `Model`, whose `fit` does this.
+
+        Args:
+            chunks: Features as `call` takes them (NumPy arrays), or an iterable of such chunks.
+
+        Returns:
+            The extractor itself, built.
+        """
+        for features in [chunks] if isinstance(chunks, Mapping | np.ndarray) else chunks:
+            if not self.built:
+                self.build(keras.tree.map_structure(lambda value: (None, *np.shape(value)[1:]), features))
+                statistics = self.statistics()
+            self.observe(statistics, features)
+        self.restore(self.learn(statistics))
+        return self
+
+    def warm_start(self, other: Any) -> list[str]:
+        """Copy another extractor's weights where name (below the extractor's own) and shape agree.
+
+        Args:
+            other: A built extractor, or anything that has one as `feature_extractor`: a `Model`.
+
+        Returns:
+            The names of this extractor's weights that found no counterpart, and are as they were.
+
+        Raises:
+            InvalidArgument: One of the two is not built, or nothing fits.
+        """
+        other = getattr(other, "feature_extractor", other)
+        for extractor in (self, other):
+            if not isinstance(extractor, FeatureExtractor) or not extractor.built:
+                raise InvalidArgument(
+                    f"A warm start is between two built extractors. Received: {extractor!r}. Adapt both models first."
+                )
+        theirs = _weights_by_name(other)
+        left = []
+        for name, weight in (ours := _weights_by_name(self)).items():
+            if name in theirs and theirs[name].shape == weight.shape:
+                weight.assign(theirs[name])
+            else:
+                left.append(name)
+        if ours and len(left) == len(ours):
+            raise InvalidArgument(
+                f"A warm start needs weights of the same name and shape. Received: {type(other).__name__} with "
+                f"{_shapes(theirs)}, for {type(self).__name__} with {_shapes(ours)}."
+            )
+        return left
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write the extractor's own weights; those of its layers, learned ones included, are written by them."""
+        keras.layers.Layer.save_own_variables(self, store)
+
     def get_config(self) -> dict[str, Any]:
         """The configuration, the bound specification included."""
         return {**super().get_config(), "spec": self.spec.to_json() if self.spec is not None else None}
 
 
-class Head(Block):
-    """A representation to predictions. Knows its target column, encoding, loss, metrics and the answers' names.
+def number_names(spec: FeatureSpec | None, width: int) -> tuple[str, ...]:
+    """Names of the numeric features; their positions where there is no specification."""
+    if spec is None:
+        return tuple(map(str, range(width)))
+    return spec[NUMERIC].names if NUMERIC in spec else ()
 
-    A head's state stands in its configuration too, since its shape depends on it (the number of classes).
+
+def _weights_by_name(extractor: FeatureExtractor) -> dict[str, Any]:
+    return {weight.path.removeprefix(f"{extractor.path}/"): weight for weight in extractor.weights}
+
+
+def _shapes(weights: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {tuple(weight.shape)}" for name, weight in weights.items())
+
+
+class Head(Block):
+    """A representation to predictions. Knows its target, encoding and its inverse, loss, metrics and the answers' names.
+
+    A head's state stands in its configuration too, since its shape depends on it (the number of classes). The target is
+    one Arrow array: a column or, for a head of several columns, a struct of them (`blocks.targets`).
 
     Args:
-        target: Name of the target column.
+        target: Name of the target column; names of several for a head that takes them.
         sample_weight: Name of a column of non-negative weights, or None.
         unusable: What becomes of a row whose target is missing, or unseen in training: "error" or "skip" (left out and
             counted).
         state: What an earlier `adapt` learned, as `get_config` wrote it.
     """
 
+    takes_several: ClassVar[bool] = False
+    """Whether the target may be several columns."""
+
+    wanted: ClassVar[str] = "a target that was seen in training"
+    """What a row needs to be usable."""
+
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str],
         *,
         sample_weight: str | None = None,
         unusable: str = "error",
@@ -371,15 +520,37 @@ class Head(Block):
         super().__init__(**kwargs)
         if unusable not in ("error", "skip"):
             raise InvalidArgument(f"unusable is 'error' or 'skip'. Received: {unusable!r}.")
-        self.target = target
+        self.target = target if isinstance(target, str) else tuple(target)
+        named = bool(self.targets) and all(isinstance(name, str) for name in self.targets)
+        if not named or len(set(self.targets)) < len(self.targets):
+            raise InvalidArgument(f"A target is the name of a column, or distinct names of some. Received: {target!r}.")
+        if not isinstance(target, str) and not self.takes_several:
+            raise InvalidArgument(
+                f"{type(self).__name__} has one target column. Received: {target!r}. "
+                'Give the model a head for each: head={"a": ..., "b": ...}.'
+            )
         self.sample_weight = sample_weight
         self.unusable = unusable
         if state:
             self.restore({name: np.array(values, dtype) for name, (dtype, values) in state.items()})
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the target's columns."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def heads(self) -> dict[str, "Head"]:
+        """The heads by name, where there are several; else this one, by the name of ""."""
+        return {"": self}
+
     @abstractmethod
     def statistics(self) -> dict[str, Statistic]:
-        """Fresh statistics of the target column."""
+        """Fresh statistics of the target."""
+
+    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
+        """What each of the statistics, by name, is of: the target's column, unless the head says otherwise."""
+        return dict.fromkeys(self.statistics(), target)
 
     @abstractmethod
     def learn(self, results: Mapping[str, Statistic]) -> State:
@@ -400,20 +571,55 @@ class Head(Block):
         """What decides how a target is encoded, as JSON-able data: heads with equal ones can share a store."""
 
     @abstractmethod
-    def encode(self, target: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """The target as the loss takes it, and which rows are usable: two arrays of shape (rows,)."""
+    def encode(self, target: pa.Array) -> tuple[Any, np.ndarray]:
+        """The target as the loss takes it, an array (rows, ...), and which rows are usable, (rows,).
 
-    def weigh(self, encoded: np.ndarray) -> np.ndarray | None:
-        """Weights that the head gives to rows by their target, float32 (rows,); None where all weigh one."""
+        An array of Arrow's null type stands for a target of which every row is missing.
+        """
+
+    @abstractmethod
+    def decode(self, encoded: np.ndarray) -> np.ndarray:
+        """The target as the source has it, of an encoded and usable one."""
+
+    def encode_rows(self, chunk: pa.RecordBatch) -> tuple[Any, np.ndarray]:
+        """`encode` of a chunk of the source's rows.
+
+        Raises:
+            BadTarget: A row is not usable, and `unusable` is "error".
+        """
+        target = targets.gather(chunk, self.target)
+        encoded, usable = self.encode(target)
+        if self.unusable == "error" and not usable.all():
+            value = target[int(np.argmin(usable))].as_py()
+            raise BadTarget(
+                f"Every row needs {self.wanted}. Received: {self.target!r} = {value!r} in "
+                f"{int((~usable).sum()):,} of {len(usable):,} rows. Filter such rows out, or give the head "
+                "unusable='skip' to leave them out, counted."
+            )
+        return encoded, usable
+
+    @property
+    def class_weights(self) -> Any:
+        """What rows weigh in training by their class, float32 (classes,); None where all weigh one."""
         return None
 
-    @abstractmethod
-    def default_loss(self) -> keras.losses.Loss:
-        """The default loss over (encoded target, predictions)."""
+    def weigh(self, encoded: Any) -> Any:
+        """What rows weigh in training by their encoded target, float32 (rows,); None where all weigh one."""
+        weights = self.class_weights
+        return None if weights is None else weights[encoded]
 
     @abstractmethod
-    def default_metrics(self) -> list[keras.metrics.Metric]:
-        """Fresh default metrics over (encoded target, predictions)."""
+    def default_loss(self) -> Any:
+        """The default `keras.losses.Loss` over (encoded target, predictions)."""
+
+    @abstractmethod
+    def default_metrics(self) -> Any:
+        """Fresh default `keras.metrics.Metric`s over (encoded target, predictions)."""
+
+    @property
+    def loss_weights(self) -> Any:
+        """What the losses of several heads weigh in their sum, by head; None where there is one."""
+        return None
 
     @abstractmethod
     def answer(self, predictions: Any) -> dict[str, Any]:
@@ -423,7 +629,7 @@ class Head(Block):
         """The configuration, learned state included."""
         return {
             **super().get_config(),
-            "target": self.target,
+            "target": self.target if isinstance(self.target, str) else list(self.target),
             "sample_weight": self.sample_weight,
             "unusable": self.unusable,
             "state": {name: [value.dtype.str, value.tolist()] for name, value in self.state.items()},
@@ -431,7 +637,10 @@ class Head(Block):
 
 
 class Classifier(Head):
-    """A head whose target is one of several classes."""
+    """A head whose target is one of several classes or, where these do not exclude each other, any of them."""
+
+    exclusive: ClassVar[bool] = True
+    """Whether just one class is true of a row, so that the probabilities sum to 1."""
 
     @property
     @abstractmethod
@@ -440,32 +649,181 @@ class Classifier(Head):
 
 
 class Regressor(Head):
-    """A head whose target is a number; its answers are in the target's unit."""
+    """A head whose target is a number, or several at once; its answers are in the targets' units.
+
+    It learns the targets' moments: `mean` and `scale` (1 for a constant target), float64 of shape (), or (targets,)
+    where there are several.
+    """
+
+    takes_several = True
+    wanted: ClassVar[str] = "a target that is a finite number"
+
+    def statistics(self) -> dict[str, Statistic]:
+        """The moments of each target."""
+        return {self.of(column, "moments"): Moments() for column in self.targets}
+
+    def of(self, column: str, name: str) -> str:
+        """What a statistic of a target column is called."""
+        return name if isinstance(self.target, str) else f"{column}/{name}"
+
+    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
+        """Each target column, as float64.
+
+        Raises:
+            BadTarget: One holds no numbers.
+        """
+        parts = {self.target: target} if isinstance(self.target, str) else targets.columns(target, self.targets)
+        return {self.of(column, "moments"): pa.array(targets.numbers(parts[column], column)) for column in parts}
+
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The targets' means and scales.
+
+        Raises:
+            BadTarget: A target has no finite number.
+        """
+        found = [results[self.of(column, "moments")].result() for column in self.targets]
+        for column, moments in zip(self.targets, found, strict=True):
+            if not moments.count:
+                raise BadTarget(
+                    f"A regressor learns from numbers that are there. Received: {column!r}, of whose {moments.rows:,} "
+                    "values none is finite."
+                )
+        return self.joined(
+            mean=[moments.mean for moments in found],
+            scale=[moments.std if moments.std > 0 else 1.0 for moments in found],
+        )
+
+    def joined(self, **values: Sequence[float]) -> State:
+        """State of one number for each target: () where there is one, else (targets,)."""
+        return {
+            name: np.asarray(of_each[0] if isinstance(self.target, str) else of_each, np.float64)
+            for name, of_each in values.items()
+        }
+
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """Targets and weights: any regressors of the same numbers encode alike."""
+        target = self.target if isinstance(self.target, str) else list(self.target)
+        return {"kind": "number", "target": target, "weight": self.sample_weight}
+
+    def encode(self, target: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers themselves, float64 (rows,) or (rows, targets), and which rows are usable: finite.
+
+        Raises:
+            BadTarget: A column holds no numbers.
+        """
+        if isinstance(self.target, str):
+            values = targets.numbers(target, self.target)
+            return values, np.isfinite(values)
+        parts = targets.columns(target, self.targets)
+        values = np.stack([targets.numbers(parts[column], column) for column in self.targets], axis=1)
+        return values, np.isfinite(values).all(axis=1)
+
+    def decode(self, encoded: np.ndarray) -> np.ndarray:
+        """The numbers themselves."""
+        return np.asarray(encoded, np.float64)
 
 
 class Postprocessor(Block):
     """Answers to more answers, inside the exported graph. Takes and returns a dict of tensors of shape (batch, ...).
 
-    Subclasses write `call`; those that calibrate write `statistics`, `observe` and `learn` too.
+    Subclasses write `call`, and say in `needs` and `adds` which answers it reads and gives; those that learn from
+    held-out answers write `statistics`, `summarize` and `learn` too.
     """
+
+    needs: tuple[str | tuple[str, ...], ...] = ()
+    """The answers that it reads; a tuple stands for any one of several."""
+
+    adds: tuple[str, ...] = ()
+    """The answers that it adds or replaces."""
+
+    converts: bool = False
+    """Whether its answers are in another unit than the target, so that nothing can be calibrated after it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
+        self._observed: Mapping[str, Statistic] | None = None
 
     def bind(self, head: Head) -> None:
-        """Take what must be known of the head (its classes, say).
+        """Take what must be known of the head (its classes, say); of one not adapted yet, what can be.
 
         Raises:
             InvalidArgument: The block has no use for a head of that kind.
         """
 
+    def after(self, answers: Iterable[str]) -> set[str]:
+        """The names of the answers once the block has run on answers of these names.
+
+        Raises:
+            InvalidArgument: One that it needs is not among them.
+        """
+        names = set(answers)
+        for need in self.needs:
+            any_of = (need,) if isinstance(need, str) else need
+            if not names.intersection(any_of):
+                raise InvalidArgument(
+                    f"{type(self).__name__} needs {' or '.join(map(repr, any_of))} among the answers that reach it. "
+                    f"Received: {', '.join(map(repr, sorted(names))) or 'none'}. "
+                    "Use a head that answers it, or put the block that adds it before."
+                )
+        return names.union(self.adds)
+
+    def statistics(self) -> dict[str, Statistic]:
+        """Fresh statistics that `learn` needs of held-out answers; empty when nothing is learned."""
+        return {}
+
+    def summarize(
+        self,
+        statistics: dict[str, Statistic],
+        answers: Mapping[str, np.ndarray],
+        target: np.ndarray,
+        weight: np.ndarray | None,
+    ) -> None:
+        """Update what `statistics` gave with a chunk of held-out answers; more may be added that depend on their shape.
+
+        Args:
+            statistics: By name; those of several chunks or workers can be merged.
+            answers: By name, (rows, ...) each.
+            target: (rows, ...) As the head encodes it.
+            weight: (rows,) Or None, where all weigh one.
+        """
+
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The state that follows from updated statistics. Changes nothing: `restore` does.
+
+        Raises:
+            EmptySource: They saw too little.
+        """
+        return {}
+
     @property
     def calibrates(self) -> bool:
         """Whether the block learns from held-out answers."""
-        return False
+        return bool(self.statistics())
+
+    @property
+    def learns(self) -> bool:
+        """Whether the block calibrates."""
+        return self.calibrates
+
+    def require_adapted(self) -> None:
+        """Refuse to go on without learned state.
+
+        Raises:
+            NotAdapted: The block must be calibrated and is not.
+        """
+        if not self.adapted:
+            raise NotAdapted(
+                f"{type(self).__name__} {self.name!r} has not been calibrated. "
+                "Call model.calibrate(held_out) before the model predicts or is exported."
+            )
 
     def observe(self, answers: Mapping[str, np.ndarray], target: np.ndarray, weight: np.ndarray | None) -> None:
         """Take one chunk of held-out answers and encoded targets into the calibration under way."""
+        # in a proxy, as the state is: Keras wraps and tracks plain dicts
+        observed = dict(self._observed) if self._observed is not None else self.statistics()
+        self.summarize(observed, answers, target, weight)
+        self._observed = MappingProxyType(observed)
 
     def calibrate(self) -> None:
         """End the calibration: turn what was observed into state.
@@ -473,6 +831,21 @@ class Postprocessor(Block):
         Raises:
             EmptySource: Too little was observed.
         """
+        observed, self._observed = self._observed, None
+        if observed is None:
+            raise EmptySource(
+                f"{type(self).__name__} is calibrated on held-out rows. Received: none. Give model.calibrate some."
+            )
+        self.restore(self.learn(observed))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The answers; symbolic ones need no learned state, real ones do."""
+        answers = args[0] if args else kwargs.get("inputs")
+        if isinstance(answers, Mapping):
+            self.after(answers)
+        if not any(isinstance(value, keras.KerasTensor) for value in keras.tree.flatten((args, kwargs))):
+            self.require_adapted()
+        return super().__call__(*args, **kwargs)
 
 
 def fingerprint(*blocks: Block) -> str:
@@ -522,6 +895,10 @@ def _column_chunks(data: Any) -> Iterable[pa.Array]:
     raise InvalidArgument(
         f"adapt takes a column of values or an iterable of chunks of it. Received: {type(data).__name__}."
     )
+
+
+def _tensor_dtype(raw: str) -> str:
+    return "string" if raw == "list" else raw
 
 
 def _flat(chunk: Any) -> Any:

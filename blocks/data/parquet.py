@@ -71,7 +71,8 @@ class ParquetReader:
             if not groups:
                 continue
             present = [name for name in target.names if name in schema.names]
-            dictionaries = _dictionaries(metadata, schema, present) if encoded else []
+            # decoding text into a dictionary costs less than decoding it and encoding it after, however it is stored
+            dictionaries = [name for name in present if encoded and _is_text(schema.field(name).type)]
             with contextlib.ExitStack() as stack:
                 with naming(file, _FIX):
                     handle = stack.enter_context(file.open())
@@ -101,22 +102,6 @@ class ParquetReader:
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 # An expression that statistics cannot answer: every row group may hold such a row.
                 return list(range(metadata.num_row_groups))
-
-
-def _dictionaries(metadata: pq.FileMetaData, schema: pa.Schema, columns: Sequence[str]) -> list[str]:
-    """The string columns that the file stores as dictionary indices, so that giving these out costs nothing.
-
-    A writer gives up on a dictionary beyond about 1 MiB and stores the rest as text, which the footer does not say; but
-    indices into one that small take no more than 20 bits. The first and the last row group speak for all.
-    """
-    chosen = {name for name in columns if _is_text(schema.field(name).type)}
-    for index in {0, metadata.num_row_groups - 1}:
-        group = metadata.row_group(index)
-        for column in (group.column(i) for i in range(group.num_columns)):
-            by_index = column.total_uncompressed_size <= 2.5 * column.num_values + (2 << 20)
-            if not (column.has_dictionary_page and by_index):
-                chosen.discard(column.path_in_schema)
-    return sorted(chosen)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -143,5 +143,7 @@ def _conformed(array: pa.Array, kind: pa.DataType, encoded: bool) -> pa.Array:
             return _conformed(array.dictionary_decode(), kind, False)
         if array.dictionary.null_count:  # a null that hides behind an index would be missed by null counts
             return _conformed(array.dictionary_decode(), kind, False).dictionary_encode()
+        if array.type.index_type == pa.int32() and array.type.value_type == kind:
+            return array
         return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary.cast(kind))
     return array.cast(kind)
