@@ -3,9 +3,8 @@
     python benchmarks/scale.py [ROWS...]
 
 For each number of rows (1, 3 and 10 million unless given; each at least the first) and each step a fresh process: adapt
-on Parquet, precompute into HDF5, one epoch from the store. Seconds are the step's own; memory is the peak of resident
-bytes above what was resident when everything was imported and the step began. Files are kept in BLOCKS_SCALE, where it
-names a folder, for the next time.
+on Parquet, precompute into HDF5, one epoch from the store. Seconds are the step's own; peak memory is the process's,
+imports included, as a user's machine must have it, and beside it what the step adds to what was resident when it began. Files are kept in BLOCKS_SCALE, where it names a folder, for the next time.
 """
 
 import json
@@ -50,7 +49,7 @@ def child(step: str, table: Path, folder: Path) -> None:
         model.fit(blocks.open_store(store)["train"], epochs=1, batch_size=BATCH, verbose=0)
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds, "bytes": peak - before, "over_time": sampled.stop(before)}))
+    print(json.dumps({"seconds": seconds, "peak": peak, "added": peak - before, "over_time": sampled.stop(before)}))
     if step == "adapt":
         model.save(saved)
 
@@ -95,7 +94,8 @@ def measure(rows: int, folder: Path) -> dict[str, dict[str, Any]]:
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
         found[step] = json.loads(done.stdout.splitlines()[-1])
         print(
-            f"{rows:>12,} rows  {step:<12}{found[step]['seconds']:8.1f} s {found[step]['bytes'] >> 20:7,} MiB",
+            f"{rows:>12,} rows  {step:<12}{found[step]['seconds']:8.1f} s {found[step]['peak'] >> 20:7,} MiB"
+            f" ({found[step]['added'] >> 20:,} of the step)",
             flush=True,
         )
     shutil.rmtree(work)
@@ -111,16 +111,20 @@ def main() -> None:
     claims = []
     for rows in sizes[1:]:
         for step in STEPS:
-            for what, unit, most in (("seconds", 1, 1.05 * rows / least), ("bytes", 1 << 20, 1.15)):
+            for what, name, unit, target in (
+                ("seconds", "time", "s", f"<= {1.05 * rows / least:.4g}"),
+                ("peak", "peak memory of the process", "MiB", "<= 1.15"),
+                ("added", "peak memory above imports", "MiB", "<= 1.15" if step == "adapt" else None),
+            ):
+                scale = 1 if unit == "s" else 1 << 20
                 one, other = found[least][step][what], found[rows][step][what]
-                name = "s" if what == "seconds" else "MiB"
                 claims.append(
                     {
-                        "claim": f"{step}, {'time' if name == 's' else 'peak memory'} at {rows:,} rows over {least:,}",
-                        "ours": f"{other / unit:.1f} {name}",
-                        "theirs": f"{one / unit:.1f} {name}",
+                        "claim": f"{step}, {name} at {rows:,} rows over {least:,}",
+                        "ours": f"{other / scale:.1f} {unit}",
+                        "theirs": f"{one / scale:.1f} {unit}",
                         "ratio": other / one,
-                        "target": f"<= {most:.4g}",
+                        "target": target,
                     }
                 )
     publish("scale", claims, {"rows": found})

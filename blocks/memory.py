@@ -2,7 +2,8 @@
 
 Arrow's default allocator keeps what one thread allocates and another frees, so that a pass over ten row groups of
 Parquet held nearly twice the memory of a pass over one. jemalloc, which Arrow brings along on Linux and macOS, does not
-when it is told to wait for 200 ms only (not to wait at all doubles the time of reading). The environment's
+when it is told to wait for 200 ms only (not to wait at all doubles the time of reading), and to let all threads share
+one arena: one thread decodes what another frees, and an arena of an idle thread gives nothing back. The environment's
 `ARROW_DEFAULT_MEMORY_POOL` overrides the choice. Arrow reads its settings once, when it is loaded: import blocks before
 pandas or TensorFlow, which load it, for the full effect.
 """
@@ -16,7 +17,7 @@ def use_frugal_pool() -> None:
     if sys.platform not in ("linux", "darwin") or "ARROW_DEFAULT_MEMORY_POOL" in os.environ:
         return
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "jemalloc"
-    os.environ.setdefault("JE_ARROW_MALLOC_CONF", "dirty_decay_ms:200,muzzy_decay_ms:200")
+    os.environ.setdefault("JE_ARROW_MALLOC_CONF", "narenas:1,dirty_decay_ms:200,muzzy_decay_ms:0")
     arrow = sys.modules.get("pyarrow")
     if arrow is not None and "jemalloc" in arrow.supported_memory_backends():
         # too late for what Arrow's own code allocates, in time for what is allocated from Python
