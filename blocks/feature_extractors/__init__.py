@@ -1,6 +1,29 @@
-"""Packed features to a representation, one block a file; free of any backend."""
+"""Packed features to a representation, one block a file; free of any backend.
 
+`numeric` holds the embeddings of numbers that are an option of all that take numbers.
+"""
+
+from blocks.feature_extractors.dcn import DCN
+from blocks.feature_extractors.ensemble import Ensemble
+from blocks.feature_extractors.ft_transformer import FTTransformer
 from blocks.feature_extractors.mlp import MLP
+from blocks.feature_extractors.numeric import PeriodicEmbeddings, PiecewiseLinearEmbeddings
+from blocks.feature_extractors.resnet import ResNet
+from blocks.feature_extractors.tabm import TabM
+from blocks.feature_extractors.tower import Tower
+from blocks.feature_extractors.wide_deep import WideDeep
 from blocks.feature_extractors.wrapped import Keras
 
-__all__ = ["MLP", "Keras"]
+__all__ = [
+    "DCN",
+    "MLP",
+    "Ensemble",
+    "FTTransformer",
+    "Keras",
+    "PeriodicEmbeddings",
+    "PiecewiseLinearEmbeddings",
+    "ResNet",
+    "TabM",
+    "Tower",
+    "WideDeep",
+]

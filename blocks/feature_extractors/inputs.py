@@ -1,4 +1,4 @@
-"""TabularInputs: packed features to one vector a row; the beginning that extractors share. Not a block."""
+"""TabularInputs: packed features to vectors; the beginning that extractors share. Not a block."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from blocks.block import number_names
 from blocks.errors import InvalidArgument
+from blocks.feature_extractors.numeric import LinearEmbeddings, as_config, from_config
 from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
 
 
@@ -25,23 +27,42 @@ def embedding_width(cardinality: int) -> int:
 
 @keras.saving.register_keras_serializable(package="blocks")
 class TabularInputs(keras.layers.Layer):
-    """Numbers as they are and ids embedded, side by side in one vector a row. Trained, and free of any backend.
+    """Every feature as a vector: numbers as they are or embedded, ids embedded, tokens embedded and averaged.
+
+    Trained, and free of any backend. Tokens are averaged over those that are not padding (id 0).
 
     Args:
-        spec: The packed features' specification; None for a plain float tensor, which passes.
-        embedding_dim: Width of every embedding; None for `embedding_width` of each cardinality.
+        spec: The packed features' specification; None for a plain float tensor, whose columns are numbers.
+        embedding_dim: Width of every embedding of ids; None for `embedding_width` of each cardinality.
+        numeric_embeddings: None (a number is a vector of width 1), "piecewise_linear", "periodic", or one of the layers
+            of `blocks.feature_extractors.numeric`.
+        token_dim: Width that every feature's vector gets, for extractors that want features apart; None for all
+            vectors side by side.
 
     Returns:
-        Float tensor of shape (batch, width).
+        Float tensor of shape (batch, width); with `token_dim`, (batch, features, token_dim). Numbers first, then ids,
+        those of one width together, then tokens.
 
     Raises:
-        InvalidArgument: At build, when ids come without a specification, or there is nothing tabular in it.
+        InvalidArgument: At build, when ids have no specification, or an entry is neither numbers, ids nor tokens.
     """
 
-    def __init__(self, spec: FeatureSpec | Mapping[str, Any] | None, embedding_dim: int | None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        spec: FeatureSpec | Mapping[str, Any] | None = None,
+        embedding_dim: int | None = None,
+        numeric_embeddings: Any = None,
+        token_dim: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"autocast": False, **kwargs})
         self.spec = spec if spec is None or isinstance(spec, FeatureSpec) else FeatureSpec.from_json(spec)
-        self.embedding_dim = embedding_dim
+        self.embedding_dim = embedding_dim if token_dim is None else token_dim
+        self.numeric_embeddings = as_config(numeric_embeddings)
+        self.token_dim = token_dim
+
+    def _width(self, cardinality: int) -> int:
+        return self.embedding_dim or embedding_width(cardinality)
 
     def _groups(self) -> dict[int, list[tuple[int, int]]]:
         """Embedding width to the columns that have it: (position, cardinality)."""
@@ -49,51 +70,110 @@ class TabularInputs(keras.layers.Layer):
         if self.spec is not None and CATEGORICAL in self.spec:
             for position, feature in enumerate(self.spec[CATEGORICAL].features):
                 assert feature.cardinality is not None
-                width = self.embedding_dim or embedding_width(feature.cardinality)
-                groups.setdefault(width, []).append((position, feature.cardinality))
+                groups.setdefault(self._width(feature.cardinality), []).append((position, feature.cardinality))
         return dict(sorted(groups.items()))
 
+    def _sequences(self) -> dict[str, int]:
+        """The entries of tokens, with their cardinalities."""
+        found = {}
+        for name, entry in (self.spec or {}).items():
+            if name not in (NUMERIC, CATEGORICAL) and entry.dtype == "int32" and len(entry.shape) == 1:
+                cardinality = entry.features[0].cardinality
+                assert cardinality is not None
+                found[name] = cardinality
+        return found
+
+    def _check(self, input_shape: Any) -> None:
+        if not isinstance(input_shape, Mapping):
+            return
+        if self.spec is None and set(input_shape) - {NUMERIC}:
+            raise InvalidArgument(
+                "Ids are embedded by their cardinality. Received: categorical features and no specification. "
+                "Give the extractor spec=columns.spec, or let blocks.Model bind it."
+            )
+        unused = sorted(set(input_shape) - {NUMERIC, CATEGORICAL, *self._sequences()})
+        if unused:
+            raise InvalidArgument(
+                f"A tabular extractor needs numbers or ids. Received: {sorted(input_shape)}. Give {', '.join(unused)} "
+                "to an extractor of its own: Keras(..., inputs=...), within a Tower if there are others."
+            )
+
     def build(self, input_shape: Any) -> None:
-        """Make a table for each width."""
-        if isinstance(input_shape, Mapping):
-            if self.spec is None and CATEGORICAL in input_shape:
-                raise InvalidArgument(
-                    "Ids are embedded by their cardinality. Received: categorical features and no specification. "
-                    "Give the extractor spec=columns.spec, or let blocks.Model bind it."
-                )
-            if not {NUMERIC, CATEGORICAL} & set(input_shape):
-                raise InvalidArgument(f"A tabular extractor needs numbers or ids. Received: {sorted(input_shape)}.")
+        """Make the embeddings."""
+        self._check(input_shape)
+        numbers = input_shape.get(NUMERIC) if isinstance(input_shape, Mapping) else input_shape
+        self.numbers = None
+        if numbers is not None:
+            options = {"dtype": self.dtype_policy, "name": "numbers"}
+            if self.numeric_embeddings is not None:
+                names = number_names(self.spec, numbers[-1])
+                dim = {} if self.token_dim is None else {"dim": self.token_dim}
+                self.numbers = from_config(self.numeric_embeddings, names=names, **dim, **options)
+            elif self.token_dim is not None:
+                self.numbers = LinearEmbeddings(self.token_dim, **options)
+            if self.numbers is not None:
+                self.numbers.build(numbers)
+        random = keras.initializers.RandomNormal
         self.tables = []
         for width, columns in self._groups().items():
             total = sum(cardinality for _, cardinality in columns)
-            table = self.add_weight(
-                (total, width), initializer=keras.initializers.RandomNormal(stddev=0.05), name=f"embeddings_{width}"
-            )
+            table = self.add_weight((total, width), initializer=random(stddev=0.05), name=f"embeddings_{width}")
             self.tables.append(table)
+        self.words = []
+        for name, cardinality in self._sequences().items():
+            shape = (cardinality, self._width(cardinality))
+            self.words.append(self.add_weight(shape, initializer=random(stddev=0.05), name=f"tokens_{name}"))
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """One vector a row."""
-        if not isinstance(inputs, Mapping):
-            return ops.cast(inputs, self.compute_dtype)
-        parts = [ops.cast(inputs[NUMERIC], self.compute_dtype)] if NUMERIC in inputs else []
+        """One vector a row, or one a feature."""
+        parts = self._vectors(inputs)
+        if self.token_dim is None:
+            parts = [ops.reshape(part, (-1, part.shape[1] * part.shape[2])) for part in parts]
+        return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)
+
+    def _vectors(self, inputs: Any) -> list[Any]:
+        """Vectors of shape (batch, features, width), those of one width together."""
+        dtype = self.compute_dtype
+        packed = inputs if isinstance(inputs, Mapping) else {NUMERIC: inputs}
+        parts = []
+        if NUMERIC in packed:
+            values = packed[NUMERIC]
+            parts.append(ops.cast(values, dtype)[..., None] if self.numbers is None else self.numbers(values))
         for table, columns in zip(self.tables, self._groups().values(), strict=True):
             offset, shifted = 0, []
             for position, cardinality in columns:
-                shifted.append(inputs[CATEGORICAL][:, position] + offset)
+                shifted.append(packed[CATEGORICAL][:, position] + offset)
                 offset += cardinality
-            vectors = ops.take(table, ops.stack(shifted, axis=1), axis=0)
-            parts.append(ops.reshape(vectors, (-1, vectors.shape[1] * vectors.shape[2])))
-        return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
+            parts.append(ops.cast(ops.take(table, ops.stack(shifted, axis=1), axis=0), dtype))
+        for table, name in zip(self.words, self._sequences(), strict=True):
+            there = ops.cast(ops.not_equal(packed[name], 0), dtype)[..., None]
+            total = ops.sum(ops.cast(ops.take(table, packed[name], axis=0), dtype) * there, axis=1, keepdims=True)
+            parts.append(total / ops.maximum(ops.sum(there, axis=1, keepdims=True), 1))
+        return parts
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """(batch, width)."""
-        if not isinstance(input_shape, Mapping):
-            return tuple(input_shape)
-        numbers = input_shape[NUMERIC][1] if NUMERIC in input_shape else 0
-        return (None, numbers + sum(width * len(columns) for width, columns in self._groups().items()))
+    def widths(self, input_shape: Any) -> list[int]:
+        """The width of each feature's vector, in order."""
+        numbers = input_shape.get(NUMERIC) if isinstance(input_shape, Mapping) else input_shape
+        found = []
+        if numbers is not None:
+            width = 1 if self.numbers is None else self.numbers.compute_output_shape(numbers)[-1]
+            found += [width] * numbers[-1]
+        for width, columns in self._groups().items():
+            found += [width] * len(columns)
+        return found + [self._width(cardinality) for cardinality in self._sequences().values()]
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """(batch, width), or (batch, features, token_dim)."""
+        widths = self.widths(input_shape)
+        return (None, sum(widths)) if self.token_dim is None else (None, len(widths), self.token_dim)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
-        spec = self.spec.to_json() if self.spec is not None else None
-        return {**super().get_config(), "spec": spec, "embedding_dim": self.embedding_dim}
+        return {
+            **super().get_config(),
+            "spec": self.spec.to_json() if self.spec is not None else None,
+            "embedding_dim": self.embedding_dim,
+            "numeric_embeddings": self.numeric_embeddings,
+            "token_dim": self.token_dim,
+        }

@@ -8,6 +8,7 @@ import keras
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors.inputs import TabularInputs
+from blocks.feature_extractors.numeric import as_config
 from blocks.features import FeatureSpec
 
 
@@ -25,10 +26,14 @@ class MLP(FeatureExtractor):
         normalization: None, "batch" or "layer".
         residual: Whether to add a layer's input to its output where their widths agree.
         embedding_dim: Width of the ids' embeddings; None for a rule by cardinality.
+        numeric_embeddings: None, "piecewise_linear", "periodic", or one of `blocks.feature_extractors.numeric`.
         spec: The features' specification; `blocks.Model` binds it.
 
     Returns:
         Float tensor of shape (batch, units[-1]).
+
+    Parameters: those of the inputs (`TabularInputs`), and (w + 1) * u for each layer from width w to u, with
+        normalization 2 * u more (batch: 2 * u that are not trained as well).
 
     Example:
         >>> import numpy as np
@@ -45,6 +50,7 @@ class MLP(FeatureExtractor):
         normalization: str | None = None,
         residual: bool = False,
         embedding_dim: int | None = None,
+        numeric_embeddings: Any = None,
         spec: FeatureSpec | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -61,25 +67,27 @@ class MLP(FeatureExtractor):
         self.normalization = normalization
         self.residual = residual
         self.embedding_dim = embedding_dim
+        self.numeric_embeddings = as_config(numeric_embeddings)
 
-    def build(self, input_shape: Any) -> None:
+    def make(self, input_shape: Any) -> None:
         """Make the layers, the features' shapes being known."""
-        self.inputs_layer = TabularInputs(self.spec, self.embedding_dim, dtype=self.dtype_policy)
+        self.inputs_layer = TabularInputs(
+            self.spec, self.embedding_dim, self.numeric_embeddings, dtype=self.dtype_policy, name="inputs"
+        )
         self.inputs_layer.build(input_shape)
         shape = self.inputs_layer.compute_output_shape(input_shape)
         self.dense, self.norms = [], []
-        for width in self.units:
-            dense = keras.layers.Dense(width, dtype=self.dtype_policy)
+        for index, width in enumerate(self.units):
+            dense = keras.layers.Dense(width, dtype=self.dtype_policy, name=f"dense_{index}")
             dense.build(shape)
             shape = (*shape[:-1], width)
             self.dense.append(dense)
             if self.normalization is not None:
                 kind = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
-                norm = kind[self.normalization](dtype=self.dtype_policy)
+                norm = kind[self.normalization](dtype=self.dtype_policy, name=f"norm_{index}")
                 norm.build(shape)
                 self.norms.append(norm)
         self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy) if self.dropout else None
-        self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The representation."""
@@ -110,4 +118,5 @@ class MLP(FeatureExtractor):
             "normalization": self.normalization,
             "residual": self.residual,
             "embedding_dim": self.embedding_dim,
+            "numeric_embeddings": self.numeric_embeddings,
         }

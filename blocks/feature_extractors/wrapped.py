@@ -8,6 +8,7 @@ import keras
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors.inputs import TabularInputs
+from blocks.feature_extractors.numeric import as_config
 from blocks.features import FeatureSpec
 
 
@@ -18,12 +19,18 @@ class Keras(FeatureExtractor):
     Args:
         layer: A `keras.layers.Layer` or `keras.Model` whose output is of shape (batch, width).
         inputs: What the layer is given: "flat" (numbers and embedded ids as one vector a row), "packed" (the dict of
-            entries as it is), or the name of one entry.
+            entries as it is), or the name of one entry (an image, say).
+        pretrained: Whether a copy of the block, as `model.replace` makes it, carries the layer's weights along; unless
+            given, whether the layer had weights when it came.
         embedding_dim: Width of the ids' embeddings with "flat"; None for a rule by cardinality.
+        numeric_embeddings: With "flat": None, "piecewise_linear", "periodic", or one of
+            `blocks.feature_extractors.numeric`.
         spec: The features' specification; `blocks.Model` binds it.
 
     Returns:
-        What the layer returns.
+        What the layer returns, of shape (batch, width).
+
+    Parameters: the layer's, and with "flat" those of the inputs.
 
     Example:
         >>> import keras, numpy as np
@@ -36,7 +43,9 @@ class Keras(FeatureExtractor):
         layer: keras.layers.Layer,
         *,
         inputs: str = "flat",
+        pretrained: bool | None = None,
         embedding_dim: int | None = None,
+        numeric_embeddings: Any = None,
         spec: FeatureSpec | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -45,7 +54,9 @@ class Keras(FeatureExtractor):
             raise InvalidArgument(f"Keras wraps a keras.layers.Layer or keras.Model. Received: {type(layer).__name__}.")
         self.layer = layer
         self.inputs_name = inputs
+        self.pretrained = bool(layer.built and layer.weights) if pretrained is None else pretrained
         self.embedding_dim = embedding_dim
+        self.numeric_embeddings = as_config(numeric_embeddings)
 
     def bind(self, spec: FeatureSpec) -> None:
         """Take the specification, and refuse an entry that it does not have.
@@ -60,18 +71,19 @@ class Keras(FeatureExtractor):
             )
         super().bind(spec)
 
-    def build(self, input_shape: Any) -> None:
+    def make(self, input_shape: Any) -> None:
         """Build the wrapped layer on what it will be given."""
         self.flat = None
         if self.inputs_name == "flat":
-            self.flat = TabularInputs(self.spec, self.embedding_dim, dtype=self.dtype_policy)
+            self.flat = TabularInputs(
+                self.spec, self.embedding_dim, self.numeric_embeddings, dtype=self.dtype_policy, name="inputs"
+            )
             self.flat.build(input_shape)
             shape = self.flat.compute_output_shape(input_shape)
         else:
             shape = input_shape if self.inputs_name == "packed" else input_shape[self.inputs_name]
         if not self.layer.built:
             self.layer.build(shape)
-        self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """What the layer makes of the features."""
@@ -82,13 +94,24 @@ class Keras(FeatureExtractor):
         kwargs = {"training": training} if self.layer._call_has_training_arg else {}
         return self.layer(inputs, **kwargs)
 
+    def copy(self) -> "Keras":
+        """A new block of the same configuration; with `pretrained`, of the same weights in the layer."""
+        twin = super().copy()
+        if self.pretrained and self.layer.built:
+            if not twin.layer.built:
+                twin.layer.build_from_config(self.layer.get_build_config())
+            twin.layer.set_weights(self.layer.get_weights())
+        return twin
+
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
         return {
             **super().get_config(),
             "layer": keras.saving.serialize_keras_object(self.layer),
             "inputs": self.inputs_name,
+            "pretrained": self.pretrained,
             "embedding_dim": self.embedding_dim,
+            "numeric_embeddings": self.numeric_embeddings,
         }
 
     @classmethod

@@ -7,13 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from blocks.block import Postprocessor, State
-from blocks.errors import EmptySource
+from blocks.block import Head, Postprocessor, State
+from blocks.postprocessors.probabilities import TINY, classes_of, probabilities_of, rows_of
+from blocks.statistics import Statistic, Totals
 
 GRID = np.geomspace(0.02, 50.0, 129)
 """Inverse temperatures at which the loss's slope is summed up."""
-
-TINY = float(np.finfo(np.float32).tiny)
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -39,9 +38,11 @@ class Temperature(Postprocessor):
         array([[0.7, 0.3]], dtype=float32)
     """
 
+    needs = ("probabilities",)
+    adds = ("probabilities",)
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._sums: list[np.ndarray] = []
         self.restore({"temperature": np.asarray(1.0)})
 
     @property
@@ -49,14 +50,31 @@ class Temperature(Postprocessor):
         """The learned temperature; above 1 the probabilities were too bold."""
         return float(self.state["temperature"])
 
-    @property
-    def calibrates(self) -> bool:
-        """Always."""
-        return True
+    def bind(self, head: Head) -> None:
+        """Check the head.
 
-    def observe(self, answers: Mapping[str, np.ndarray], target: np.ndarray, weight: np.ndarray | None) -> None:
-        """Add a chunk's slopes and curvatures of the loss at every inverse temperature."""
-        logits = np.log(np.maximum(answers["probabilities"].astype(np.float64), TINY))
+        Raises:
+            InvalidArgument: The head is no classifier.
+        """
+        classes_of(self, head)
+
+    def statistics(self) -> dict[str, Statistic]:
+        """Slopes and curvatures of the loss at every inverse temperature."""
+        return {"loss": Totals(2 * len(GRID))}
+
+    def summarize(
+        self,
+        statistics: dict[str, Statistic],
+        answers: Mapping[str, np.ndarray],
+        target: np.ndarray,
+        weight: np.ndarray | None,
+    ) -> None:
+        """Add a chunk's slopes and curvatures.
+
+        Raises:
+            InvalidArgument: The probabilities are none.
+        """
+        logits = np.log(np.maximum(probabilities_of(self, answers, target), TINY))
         weight = np.ones(len(target)) if weight is None else weight.astype(np.float64)
         chosen = logits[np.arange(len(target)), target]
         slopes, curvatures = np.empty(len(GRID)), np.empty(len(GRID))
@@ -66,15 +84,12 @@ class Temperature(Postprocessor):
             mean = (share * logits).sum(axis=1)
             slopes[i] = weight @ (mean - chosen)
             curvatures[i] = weight @ ((share * logits**2).sum(axis=1) - mean**2)
-        self._sums.append(np.array([slopes, curvatures]))
-        self._sums = [sum(self._sums[1:], self._sums[0])]
+        statistics["loss"].update(rows_of(np.concatenate([slopes, curvatures])[None]))
 
-    def calibrate(self) -> None:
-        """Set the temperature to the optimum over what was observed."""
-        if not self._sums:
-            raise EmptySource("Temperature is calibrated on held-out rows. Received: none.")
-        slopes, curvatures = self._sums.pop()
-        self.restore({"temperature": np.asarray(1.0 / _root(slopes, curvatures))})
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The temperature at the optimum over what was observed."""
+        slopes, curvatures = np.split(results["loss"].result().sums, 2)
+        return {"temperature": np.asarray(1.0 / _root(slopes, curvatures))}
 
     def _restore(self, state: State) -> None:
         with tf.init_scope():

@@ -8,12 +8,15 @@ from blocks.statistics.counts import Counts, CountsResult
 from blocks.statistics.distinct import Distinct, DistinctResult
 from blocks.statistics.distinct_values import DistinctValues, DistinctValuesResult
 from blocks.statistics.hashing import hash64, hash_rows
+from blocks.statistics.histogram import Histogram, HistogramResult
 from blocks.statistics.missing import Missing, MissingResult
 from blocks.statistics.moments import Moments, MomentsResult
 from blocks.statistics.power import Power, PowerResult
 from blocks.statistics.quantiles import Quantiles, QuantilesResult
+from blocks.statistics.row_sample import RowSample, RowSampleResult
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.summary import Summary
+from blocks.statistics.totals import Totals, TotalsResult
 
 __all__ = [
     "Counts",
@@ -22,6 +25,8 @@ __all__ = [
     "DistinctResult",
     "DistinctValues",
     "DistinctValuesResult",
+    "Histogram",
+    "HistogramResult",
     "Missing",
     "MissingResult",
     "Moments",
@@ -30,8 +35,12 @@ __all__ = [
     "PowerResult",
     "Quantiles",
     "QuantilesResult",
+    "RowSample",
+    "RowSampleResult",
     "Statistic",
     "Summary",
+    "Totals",
+    "TotalsResult",
     "hash64",
     "hash_rows",
     "update_columns",

@@ -67,6 +67,21 @@ class QuantilesResult:
         found = self._sketch.get_quantiles(fractions.ravel().tolist(), True)
         return np.asarray(found, dtype=np.float64).reshape(fractions.shape)
 
+    def smallest(self, k: int) -> float:
+        """Returns the k-th smallest finite number; from the sketch, one whose rank is off by `error` at most.
+
+        Args:
+            k: From 1 to `count`.
+
+        Raises:
+            InvalidArgument: There is no such number.
+        """
+        if not 1 <= k <= self.count:
+            raise InvalidArgument(f"k is from 1 to the {self.count} numbers that there are. Received: {k}.")
+        if self._sketch is None:
+            return float(self._sorted[k - 1])
+        return float(self._sketch.get_quantile(k / self.count, True))
+
     def rank(self, x: ArrayLike) -> np.ndarray:
         """Returns the fraction of finite numbers that are at most x.
 

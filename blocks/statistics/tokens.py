@@ -132,17 +132,20 @@ def encoded(values: pa.Array) -> pa.DictionaryArray:
 
 
 def joined(pieces: list[Tokens]) -> Tokens:
-    """Returns the pieces as one, each token once."""
-    values = pa.concat_arrays([piece.values for piece in pieces]).dictionary_encode()
-    indices = values.indices.to_numpy()
-    size = len(values.dictionary)
-    # Float sums of counts are exact below 2^53 rows.
-    counts = np.bincount(indices, np.concatenate([piece.counts for piece in pieces]), minlength=size)
+    """Returns the pieces as one, each token once, and takes them out of the list: memory is short here."""
+    given = pa.concat_arrays([piece.values for piece in pieces])
+    counts = np.concatenate([piece.counts for piece in pieces])
     weights = None
     if any(piece.weights is not None for piece in pieces):
-        parts = [piece.counts if piece.weights is None else piece.weights for piece in pieces]
-        weights = np.bincount(indices, np.concatenate(parts), minlength=size)
-    return Tokens(values.dictionary, counts.astype(np.int64), weights)
+        weights = np.concatenate([piece.counts if piece.weights is None else piece.weights for piece in pieces])
+    pieces.clear()
+    values = given.dictionary_encode()
+    del given
+    indices, size = values.indices.to_numpy(), len(values.dictionary)
+    # Float sums of counts are exact below 2^53 rows.
+    counts = np.bincount(indices, counts, minlength=size).astype(np.int64)
+    weights = None if weights is None else np.bincount(indices, weights, minlength=size)
+    return Tokens(values.dictionary, counts, weights)
 
 
 def _memory(values: pa.Array) -> tuple[int, list[int]]:

@@ -18,7 +18,8 @@ PROBABILITIES = np.array([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4], [0.1, 0.1, 0.8]], "f
 )
 def test_names_the_likeliest_first_of_equal_ones(classes, dtype):
     answers = Labels(classes=classes)({"probabilities": PROBABILITIES, "other": PROBABILITIES})
-    assert set(answers) == {"probabilities", "other", "label"}
+    assert set(answers) == {"probabilities", "other", "label", "confidence"}
+    assert np.array_equal(answers["confidence"], PROBABILITIES.max(axis=1))
     label = answers["label"].numpy()
     assert label.dtype == dtype
     expected = [classes[1], classes[0], classes[2]]
@@ -40,5 +41,5 @@ def test_takes_the_heads_classes():
 
 
 def test_refuses_a_regressor():
-    with pytest.raises(InvalidArgument, match=r"Labels names a classifier's classes. Received: a Mean head"):
+    with pytest.raises(InvalidArgument, match=r"Labels works on a classifier's probabilities. Received: a Mean head"):
         Labels().bind(Mean("price"))

@@ -1,0 +1,143 @@
+"""Members: several predictions of one row inside one core, trained as if alone and averaged when used.
+
+An extractor with members returns (batch, members, width). The core folds them into the batch, so that a head sees rows
+as ever; its `MemberDense` layers hold weights of their own for each member. In training each member answers for itself
+(the loss is the mean of the members' losses); at inference the core gives the mean of their predictions.
+"""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="blocks")
+class MemberDense(keras.layers.Layer):
+    """A dense layer with weights of its own for each member; with one member, `keras.layers.Dense`.
+
+    Args:
+        units: Width of the output.
+        members: How many members the rows hold, fastest last: row i is of member i % members.
+        use_bias: Whether to add a bias.
+        bias_initializer: As of `keras.layers.Dense`; given once for all members.
+
+    Returns:
+        Float tensor of shape (batch * members, units).
+
+    Parameters: members * (width + 1) * units.
+
+    Example:
+        >>> import numpy as np
+        >>> MemberDense(3, members=2)(np.zeros((8, 5), "float32")).shape
+        TensorShape([8, 3])
+    """
+
+    def __init__(
+        self, units: int, members: int = 1, *, use_bias: bool = True, bias_initializer: Any = "zeros", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.members = members
+        self.use_bias = use_bias
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights: (width, units) for one member, else (members, width, units)."""
+        width, several = input_shape[-1], (self.members,) if self.members > 1 else ()
+        limit = math.sqrt(6 / (width + self.units))
+        kernel = keras.initializers.RandomUniform(-limit, limit)  # Glorot's, whose fans would count the members
+
+        def bias(shape: Any, dtype: Any = None) -> Any:
+            return ops.broadcast_to(self.bias_initializer((self.units,), dtype), shape)
+
+        self.kernel = self.add_weight((*several, width, self.units), initializer=kernel, name="kernel")
+        self.bias = self.add_weight((*several, self.units), initializer=bias, name="bias") if self.use_bias else None
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """The outputs, each row by its member's weights."""
+        if self.members == 1:
+            outputs = ops.matmul(inputs, self.kernel)
+            return outputs if self.bias is None else outputs + self.bias
+        rows = ops.reshape(inputs, (-1, self.members, inputs.shape[-1]))
+        outputs = ops.einsum("bmi,mio->bmo", rows, self.kernel)
+        if self.bias is not None:
+            outputs = outputs + self.bias
+        return ops.reshape(outputs, (-1, self.units))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """(batch * members, units)."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "members": self.members,
+            "use_bias": self.use_bias,
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }
+
+
+@keras.saving.register_keras_serializable(package="blocks")
+class MeanOfMembers(keras.layers.Layer):
+    """Predictions of folded rows to those of each row: the members' mean, or in training (batch, members, ...).
+
+    Args:
+        members: How many members the rows hold.
+    """
+
+    def __init__(self, members: int, **kwargs: Any) -> None:
+        super().__init__(**{"autocast": False, **kwargs})
+        self.members = members
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The mean over members; every member's own prediction in training."""
+        own = ops.reshape(inputs, (-1, self.members, *inputs.shape[1:]))
+        return own if training else ops.mean(own, axis=1)
+
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
+        """The shape of the mean: what users of the core see."""
+        return keras.KerasTensor(inputs.shape, inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration."""
+        return {**super().get_config(), "members": self.members}
+
+
+def fold(representation: Any) -> Any:
+    """(batch, members, width) as (batch * members, width)."""
+    return ops.reshape(representation, (-1, representation.shape[-1]))
+
+
+@keras.saving.register_keras_serializable(package="blocks")
+class Core(keras.Model):
+    """A functional model whose loss is the mean of its members' losses, where there are members; else plain."""
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The loss; each member's prediction counts as a row with the row's target and weight."""
+        members = self._members(y_pred)
+        if members is not None:
+
+            def repeat(values: Any) -> Any:
+                return None if values is None else ops.repeat(values, members, axis=0)
+
+            y_pred = keras.tree.map_structure(lambda own: ops.reshape(own, (-1, *own.shape[2:])), y_pred)
+            y = keras.tree.map_structure(repeat, y)
+            sample_weight = keras.tree.map_structure(repeat, sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Metrics of the members' mean."""
+        if self._members(y_pred) is not None:
+            y_pred = keras.tree.map_structure(lambda own: ops.mean(own, axis=1), y_pred)
+        return super().compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def _members(self, predictions: Any) -> int | None:
+        """How many members predictions hold: those of training have one axis more than the core's outputs."""
+        own, mean = keras.tree.flatten(predictions)[0], keras.tree.flatten(self.outputs)[0]
+        return int(own.shape[1]) if len(own.shape) > len(mean.shape) else None
