@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from blocks import classifiers, feature_extractors, postprocessors, preprocessors, regressors
-from blocks.block import FeatureExtractor, Postprocessor, Preprocessor, Regressor
+from blocks.block import Block, FeatureExtractor, Postprocessor, Preprocessor, Regressor
 from blocks.features import Feature, FeatureSpec
 from blocks.statistics import Moments
 from blocks.testing import check_block
@@ -38,6 +38,21 @@ FEATURES = {
 PLAIN = RANDOM.normal(size=(30, 5)).astype("float32")
 PROBABILITIES = RANDOM.dirichlet([1.0, 1.0, 1.0], 40).astype("float32")
 CLASSES = RANDOM.integers(0, 3, 40).astype("int32")
+OF_TWO = RANDOM.dirichlet([1.0, 1.0], 40).astype("float32")
+TRUTH = RANDOM.normal(5.0, 3.0, 40)
+POINTS = {
+    "prediction": TRUTH + RANDOM.normal(0.0, 1.0, 40),
+    "standard_deviation": RANDOM.uniform(0.5, 2.0, 40),
+    "quantiles": np.sort(TRUTH[:, None] + RANDOM.normal(0.0, 1.0, (40, 3)), axis=1),
+}
+
+SEVERAL = {
+    "a": [*range(39), None],
+    "b": [*np.exp(RANDOM.normal(3.0, 2.0, 38)).tolist(), -2.0, 1.0],
+    "c": [0, 1, 1, None] * 10,
+    "d": [3.5, 0.0, 0.0, 80.0] * 10,
+    "e": [True, False, True, False] * 10,
+}
 
 # name: (the block's factory, data as check_block takes it, its options)
 TEXTS = [
@@ -77,6 +92,8 @@ TABLE = {
     "MultiHot": (lambda: preprocessors.MultiHot(), TEXTS, {}),
     "MultiHot, count": (lambda: preprocessors.MultiHot(None, output_mode="count", missing="zeros"), TEXTS, {}),
     "MultiHot, given": (lambda: preprocessors.MultiHot(vocabulary=["rice", "beans"], unseen="zeros"), TEXTS, {}),
+    "MultiHot, lists": (lambda: preprocessors.MultiHot(), pa.array([["a", "b c"], ["a"], None, [], [None, ""]]), {}),
+    "Tokens, lists": (lambda: preprocessors.Tokens(3), pa.array([[7, 8, 9, 7], [8], None, []]), {}),
     "TargetEncode": (lambda: preprocessors.TargetEncode().adapt((TOKENS, list(range(len(TOKENS))))), TOKENS, {}),
     "TargetEncode, classes": (
         lambda: preprocessors.TargetEncode(kind="classes").adapt((INTEGERS, ["x", "y", "z"] * 2)),
@@ -211,6 +228,49 @@ TABLE = {
         FEATURES,
         {},
     ),
+    "MLP, bins": (
+        lambda: feature_extractors.MLP(
+            [6], spec=SPEC, numeric_embeddings=feature_extractors.PiecewiseLinearEmbeddings(5, 3)
+        ).adapt(FEATURES),
+        FEATURES,
+        {},
+    ),
+    "ResNet": (
+        lambda: feature_extractors.ResNet(8, depth=2, spec=SPEC, numeric_embeddings="periodic"),
+        FEATURES,
+        {},
+    ),
+    "FTTransformer": (lambda: feature_extractors.FTTransformer(8, depth=2, heads=2, spec=SPEC), FEATURES, {}),
+    "DCN": (
+        lambda: feature_extractors.DCN([6], spec=SPEC, rank=2, structure="parallel", dropout=0.2),
+        FEATURES,
+        {},
+    ),
+    "WideDeep": (lambda: feature_extractors.WideDeep([6], spec=SPEC, crosses=[("c", "e")]), FEATURES, {}),
+    "TabM": (
+        lambda: feature_extractors.TabM([6, 5], k=3, spec=SPEC, numeric_embeddings="piecewise_linear").adapt(FEATURES),
+        FEATURES,
+        {},
+    ),
+    "TabM, mini": (lambda: feature_extractors.TabM([6], k=3, variant="mini", spec=SPEC), FEATURES, {}),
+    "Tower": (
+        lambda: feature_extractors.Tower(
+            {
+                "x": (["a", "c"], feature_extractors.MLP([5], numeric_embeddings="piecewise_linear")),
+                "y": (None, feature_extractors.DCN([3])),
+            },
+            spec=SPEC,
+        ).adapt(FEATURES),
+        FEATURES,
+        {},
+    ),
+    "Ensemble": (
+        lambda: feature_extractors.Ensemble(
+            feature_extractors.MLP([5], numeric_embeddings="piecewise_linear"), k=2, spec=SPEC
+        ).adapt(FEATURES),
+        FEATURES,
+        {},
+    ),
     "Keras, layer": (lambda: feature_extractors.Keras(keras.layers.Dense(3), spec=SPEC), FEATURES, {}),
     "Keras, model": (
         lambda: feature_extractors.Keras(
@@ -234,9 +294,100 @@ TABLE = {
     "Mean, mse": (lambda: regressors.Mean("y"), (PLAIN, [1e9, 1e9 + 1, None, 1e9 + 3] * 12), {}),
     "Mean, mae": (lambda: regressors.Mean("y", loss="mae"), (PLAIN, NUMBERS[:40]), {}),
     "Mean, huber": (lambda: regressors.Mean("y", loss="huber"), (PLAIN, [1, 2, None, 7] * 12), {}),
+    "Mean, log": (lambda: regressors.Mean("y", transform="log"), (PLAIN, [0.0, 2, None, 1e6] * 12), {}),
+    "Mean, power": (lambda: regressors.Mean("y", transform="power", loss="huber"), (PLAIN, SKEWED), {}),
+    "Mean, several": (lambda: regressors.Mean(["a", "b"]), (PLAIN, SEVERAL), {}),
+    "Mean, several powers": (lambda: regressors.Mean(["b", "a"], transform="power"), (PLAIN, SEVERAL), {}),
+    "Quantiles": (lambda: regressors.Quantiles("y"), (PLAIN, NUMBERS), {}),
+    "Quantiles, one level": (lambda: regressors.Quantiles("y", [0.9]), (PLAIN, NUMBERS), {}),
+    "Quantiles, several": (lambda: regressors.Quantiles(["a", "b"], [0.1, 0.2, 0.8]), (PLAIN, SEVERAL), {}),
+    "Gaussian": (lambda: regressors.Gaussian("y"), (PLAIN, [1e9, 1e9 + 1, None, 1e9 + 3] * 12), {}),
+    "Gaussian, several": (lambda: regressors.Gaussian(["a", "b"], floor=0.1), (PLAIN, SEVERAL), {}),
+    "Poisson": (lambda: regressors.Poisson("y"), (PLAIN, [0, 2, None, 7] * 12), {}),
+    "Poisson, several": (lambda: regressors.Poisson(["c", "d"]), (PLAIN, SEVERAL), {}),
+    "Tweedie": (lambda: regressors.Tweedie("y", power=1.2), (PLAIN, [0.0, 2.5, None, 70.0] * 12), {}),
+    "Tweedie, several": (lambda: regressors.Tweedie(["c", "d"]), (PLAIN, SEVERAL), {}),
+    "Softmax, focal": (
+        lambda: classifiers.Softmax("y", focal_gamma=2.0, label_smoothing=0.1),
+        (PLAIN, ["no", "yes", None, "perhaps"] * 12),
+        {},
+    ),
+    "Ordinal, of a target": (
+        lambda: classifiers.Ordinal("y", classes=["low", "mid", "high"], class_weight="balanced"),
+        (PLAIN, ["low", "high", None, "mid"] * 12),
+        {},
+    ),
+    "Ordinal, of integers": (lambda: classifiers.Ordinal("y", focal_gamma=1.0), (PLAIN, [3, 1, 9, None, 3] * 9), {}),
+    "Sigmoid": (lambda: classifiers.Sigmoid(["c", "e"], class_weight={"e": 2.0}), (PLAIN, SEVERAL), {}),
+    "Sigmoid, lists": (
+        lambda: classifiers.Sigmoid("y", class_weight="balanced"),
+        (PLAIN, [["a", "b"], [], None, ["b"]] * 12),
+        {},
+    ),
+    "Sigmoid, strings": (
+        lambda: classifiers.Sigmoid("y", separator=", ", focal_gamma=2.0),
+        (PLAIN, ["a, b", "", None, "b"] * 12),
+        {},
+    ),
+    "Sigmoid, integers": (lambda: classifiers.Sigmoid("y", classes=[7, 3]), (PLAIN, [[3], [7, 3], None] * 12), {}),
     "Labels": (lambda: postprocessors.Labels(classes=["x", "y", "z"]), {"probabilities": PROBABILITIES}, {}),
     "Labels, integers": (lambda: postprocessors.Labels(classes=[3, 1, 2]), {"probabilities": PROBABILITIES}, {}),
     "Temperature": (lambda: postprocessors.Temperature(), ({"probabilities": PROBABILITIES}, CLASSES), {}),
+    "TopK": (lambda: postprocessors.TopK(2, classes=["x", "y", "z"]), {"probabilities": PROBABILITIES}, {}),
+    "VectorScaling": (lambda: postprocessors.VectorScaling(), ({"probabilities": PROBABILITIES}, CLASSES), {}),
+    "Isotonic": (lambda: postprocessors.Isotonic(), ({"probabilities": PROBABILITIES}, CLASSES), {}),
+    "Isotonic, two classes": (lambda: postprocessors.Isotonic(), ({"probabilities": OF_TWO}, CLASSES % 2), {}),
+    "Threshold": (
+        lambda: postprocessors.Threshold("f1", classes=[False, True]),
+        ({"probabilities": OF_TWO}, CLASSES % 2),
+        {},
+    ),
+    "Threshold, learned cost": (
+        lambda: postprocessors.Threshold(
+            cost=[[0, 5], [1, -1]], learn=True, positive="no", classes=["no", "yes"], name="t"
+        ),
+        ({"probabilities": OF_TWO}, CLASSES % 2),
+        {},
+    ),
+    "Threshold, cost": (
+        lambda: postprocessors.Threshold(cost=[[0, 1, 2], [9, 0, 1], [3, 3, 0]], classes=[1, 2, 3]),
+        {"probabilities": PROBABILITIES},
+        {},
+    ),
+    "Threshold, three classes": (
+        lambda: postprocessors.Threshold("balanced_accuracy", classes=["a", "b", "c"]),
+        ({"probabilities": PROBABILITIES}, CLASSES),
+        {},
+    ),
+    "ConformalSet": (lambda: postprocessors.ConformalSet(), ({"probabilities": PROBABILITIES}, CLASSES), {}),
+    "ConformalSet, never empty": (
+        lambda: postprocessors.ConformalSet(0.5, allow_empty=False),
+        ({"probabilities": PROBABILITIES}, CLASSES),
+        {},
+    ),
+    "ConformalInterval": (
+        lambda: postprocessors.ConformalInterval(),
+        ({"prediction": POINTS["prediction"]}, TRUTH),
+        {},
+    ),
+    "ConformalInterval, normalised": (
+        lambda: postprocessors.ConformalInterval(0.7),
+        ({name: POINTS[name] for name in ("prediction", "standard_deviation")}, TRUTH),
+        {},
+    ),
+    "ConformalInterval, quantiles": (
+        lambda: postprocessors.ConformalInterval(0.5, levels=[0.2, 0.5, 0.8]),
+        (POINTS, TRUTH),
+        {},
+    ),
+    "Abstain": (
+        lambda: postprocessors.Abstain(0.5, max_set_size=1),
+        {"probabilities": PROBABILITIES, "set_size": CLASSES},
+        {},
+    ),
+    "Clip of predictions": (lambda: postprocessors.Clip(-1, 1.5), POINTS, {}),
+    "Round of predictions": (lambda: postprocessors.Round(-1), POINTS, {}),
+    "Units": (lambda: postprocessors.Units(-0.1, 3, "USD"), POINTS, {}),
 }
 
 
@@ -249,10 +400,11 @@ def test_contract(row):
 def test_every_public_block_has_a_row():
     made = [make() for make, _, _ in TABLE.values()]
     within = [block for columns in made if isinstance(columns, preprocessors.Columns) for block in columns._blocks]
-    checked = {type(block).__name__ for block in (*made, *within)}
+    checked = {type(block) for block in (*made, *within)}
     packages = ("preprocessors", "feature_extractors", "classifiers", "regressors", "postprocessors")
-    public = {name for package in packages for name in importlib.import_module(f"blocks.{package}").__all__}
-    assert public == checked
+    modules = [importlib.import_module(f"blocks.{package}") for package in packages]
+    public = {getattr(module, name) for module in modules for name in module.__all__}
+    assert {block for block in public if issubclass(block, Block)} == checked
 
 
 def test_an_adapted_block_is_left_as_it_is():

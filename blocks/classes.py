@@ -1,0 +1,154 @@
+"""Classes: what a target of one class a row is learned and encoded as. No head lives here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from blocks.data.raw import is_text
+from blocks.errors import BadTarget, InvalidArgument, SchemaMismatch
+from blocks.statistics import CountsResult
+
+MAX_CLASSES = 10_000
+
+ClassWeight = list[tuple[Any, float]] | str | None
+
+
+def learn_classes(result: CountsResult, target: str, given: Sequence[Any] | None) -> dict[str, np.ndarray]:
+    """The classes, in ascending order unless given, and their counts.
+
+    Raises:
+        BadTarget: There are fewer than two, or more than 10,000.
+    """
+    found = dict(zip(result.values.to_pylist(), result.counts.tolist(), strict=True))
+    classes = sorted(found) if given is None else given
+    if not result.exact or len(classes) > MAX_CLASSES:
+        raise BadTarget(
+            f"A classifier has {MAX_CLASSES:,} classes at most. Received: {target!r} with "
+            f"{result.distinct:,} distinct values. Use a regressor for a number, or group the classes."
+        )
+    if len(classes) < 2 or sum(count > 0 for count in found.values()) < 2:
+        values = ", ".join(map(repr, found)) or "no usable value"
+        raise BadTarget(
+            f"A classifier learns from two classes or more. Received: {target!r} with {values} "
+            f"({result.missing:,} of {result.rows:,} missing)."
+        )
+    return class_state(classes, [found.get(name, 0) for name in classes])
+
+
+def class_state(classes: Sequence[Any], counts: Sequence[int]) -> dict[str, np.ndarray]:
+    """Classes and counts as state.
+
+    Raises:
+        BadTarget: A class is neither text nor number nor boolean, or stands there twice.
+    """
+    names = [_plain(name) for name in classes]
+    if len(set(names)) < len(names):
+        raise BadTarget(f"Every class stands once among the classes. Received: {names}.")
+    return {
+        "classes": np.frombuffer(json.dumps(names).encode(), np.uint8).copy(),
+        "counts": np.asarray(counts, np.int64),
+    }
+
+
+def class_names(state: Mapping[str, np.ndarray]) -> list[Any]:
+    """The classes of a state, as str, int, bool or float."""
+    return list(json.loads(state["classes"].tobytes()))
+
+
+def encode_classes(target: pa.Array | pa.ChunkedArray, classes: Sequence[Any], name: str) -> np.ndarray:
+    """The position of each row's class, int32, or -1 for a missing or unseen one.
+
+    Raises:
+        SchemaMismatch: The target is of another type than the classes.
+
+    Example:
+        >>> encode_classes(pa.array(["b", "c", None]), ["a", "b"], "label")
+        array([ 1, -1, -1], dtype=int32)
+    """
+    if isinstance(target, pa.ChunkedArray):
+        target = target.combine_chunks()
+    if pt.is_dictionary(target.type):
+        of_value = encode_classes(target.dictionary, classes, name)
+        indices = pc.fill_null(target.indices.cast(pa.int64()), len(of_value)).to_numpy(zero_copy_only=False)
+        return np.append(of_value, np.int32(-1))[indices]
+    known = pa.array(classes)
+    if pt.is_null(target.type):
+        target = target.cast(known.type)
+    if is_text(known.type) != is_text(target.type):
+        raise SchemaMismatch(
+            f"The target {name!r} has classes of type {known.type}, as it was when the model was adapted. "
+            f"Received: a column of type {target.type}. Cast it."
+        )
+    if not is_text(known.type) and target.type != known.type:
+        target, known = target.cast(pa.float64()), known.cast(pa.float64())
+    if pt.is_floating(target.type):
+        target = pc.add(target, 0.0)  # Arrow tells -0.0 from 0.0, statistics do not
+    found = pc.index_in(target.cast(known.type), value_set=known)
+    return pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
+
+
+def decode_classes(encoded: np.ndarray, classes: Sequence[Any]) -> np.ndarray:
+    """The classes at some positions: an array of objects for text, else of numbers or booleans."""
+    return np.array(classes, object if isinstance(classes[0], str) else None)[np.asarray(encoded)]
+
+
+def checked_weights(class_weight: Any) -> ClassWeight:
+    """A class weight as it is held: None, "balanced", or pairs of class and weight, which may come instead of a dict.
+
+    Raises:
+        InvalidArgument: It is none.
+    """
+    if class_weight is None or class_weight == "balanced":
+        return class_weight
+    if not isinstance(class_weight, Mapping | list):
+        raise InvalidArgument(f"class_weight is None, 'balanced' or a dict. Received: {class_weight!r}.")
+    weights = dict(class_weight)
+    if not all(0 <= weight < np.inf for weight in weights.values()):
+        raise InvalidArgument(f"A class's weight is a finite number, 0 at least. Received: {weights}.")
+    # pairs rather than a dict: JSON would turn the keys into strings
+    return list(weights.items())
+
+
+def weights_of(class_weight: ClassWeight, classes: Sequence[Any], balanced: np.ndarray) -> np.ndarray | None:
+    """What each class weighs, float32 (classes,), or None where all weigh one.
+
+    Args:
+        class_weight: What `checked_weights` gave.
+        classes: In order.
+        balanced: The weights that "balanced" stands for.
+
+    Raises:
+        InvalidArgument: A weight is of no class.
+    """
+    if class_weight is None:
+        return None
+    if isinstance(class_weight, str):
+        return balanced.astype(np.float32)
+    given = dict(class_weight)
+    if unknown := [name for name in given if name not in classes]:
+        raise InvalidArgument(f"class_weight names classes, which are {_some(classes)}. Received: {unknown}.")
+    return np.array([given.get(name, 1.0) for name in classes], np.float32)
+
+
+def balanced_weights(counts: np.ndarray) -> np.ndarray:
+    """Weights by which every class weighs alike: rows / (classes * rows of the class), as in scikit-learn."""
+    return counts.sum() / (len(counts) * np.maximum(counts, 1))
+
+
+def _some(classes: Sequence[Any]) -> str:
+    return ", ".join(map(repr, classes[:10])) + (", ..." if len(classes) > 10 else "")
+
+
+def _plain(name: Any) -> Any:
+    if isinstance(name, bytes):
+        return name.decode()
+    if isinstance(name, np.generic):
+        return name.item()
+    if not isinstance(name, str | int | float | bool):
+        raise BadTarget(f"A class is a string, a number or a boolean. Received: {name!r}. Cast the target.")
+    return name

@@ -1,0 +1,39 @@
+"""Evaluate: prediction tables, and what they say: metrics, curves, calibration, worth, comparison. No training here."""
+
+from blocks.evaluate.comparison import compare
+from blocks.evaluate.curve_tables import confusion, curves
+from blocks.evaluate.decisions import BestThreshold, best_threshold, gains, top_n
+from blocks.evaluate.dependence import partial_dependence
+from blocks.evaluate.explaining import explain
+from blocks.evaluate.explanation import Contribution, Explainer, Explanation
+from blocks.evaluate.importance import permutation_importance
+from blocks.evaluate.lime import Lime
+from blocks.evaluate.metric_table import metrics
+from blocks.evaluate.prediction_table import predict_table
+from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage, residuals
+from blocks.evaluate.worth import cost_matrix, value
+
+__all__ = [
+    "BestThreshold",
+    "Contribution",
+    "Explainer",
+    "Explanation",
+    "Lime",
+    "best_threshold",
+    "calibration",
+    "calibration_stages",
+    "compare",
+    "confusion",
+    "cost_matrix",
+    "curves",
+    "explain",
+    "gains",
+    "metrics",
+    "partial_dependence",
+    "permutation_importance",
+    "predict_table",
+    "quantile_coverage",
+    "residuals",
+    "top_n",
+    "value",
+]

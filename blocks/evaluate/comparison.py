@@ -1,0 +1,246 @@
+"""Comparison: tables of the same rows, difference by difference, with intervals that know that they are paired."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from scipy import stats
+
+from blocks.errors import EmptySource, InvalidArgument
+from blocks.evaluate.bootstrap import normal_interval, percentiles
+from blocks.evaluate.classification import Classification, ClassRows
+from blocks.evaluate.estimate import Judge, Settings, estimates, replicated
+from blocks.evaluate.grouping import ALL, By
+from blocks.evaluate.judging import FEW, checked_settings
+from blocks.evaluate.pairing import Pair
+from blocks.evaluate.ranking import Ranked
+from blocks.evaluate.rows import CHUNK_ROWS
+from blocks.evaluate.tables import open_table
+
+_LOWER_IS_BETTER = ("log_loss", "brier_score", "expected_calibration_error", "negative_log_likelihood")
+_NEITHER = ("mean_error", "mean_width", "coverage", "share_below")
+
+SCHEMA = pa.schema(
+    [("group", pa.string()), ("metric", pa.string()), ("baseline", pa.string()), ("other", pa.string())]
+    + [(name, pa.float64()) for name in ("baseline_value", "other_value", "difference", "low", "high", "p_value")]
+    + [("verdict", pa.string()), ("rows", pa.int64()), ("few", pa.bool_())]
+)
+
+
+def compare(
+    tables: Mapping[str, Any] | Sequence[Any],
+    by: By = None,
+    *,
+    metrics: Sequence[str] | None = None,
+    data: Any = None,
+    head: str | None = None,
+    confidence: float = 0.95,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    few: int = FEW,
+    max_groups: int = 100,
+    target: str | None = None,
+    classes: Sequence[Any] | None = None,
+    sample_weight: str | None = None,
+    chunk_rows: int = CHUNK_ROWS,
+) -> pa.Table:
+    """Whether one model is better than another, on the same rows: paired differences, by metric and group.
+
+    Rows are joined by the tables' keys; without keys, by their order, and then targets must agree. Tables in the same
+    order are compared in bounded memory; others are joined in memory. Rows that one of the two cannot judge are left
+    out of both.
+
+    Intervals come from the same replicates for both (the paired bootstrap over random groups of rows). Those of areas
+    come from the difference of each row's influences (for the ROC area DeLong's paired test). The `p_value` of
+    `accuracy` is McNemar's: exact up to 1,000 rows that one has right and the other wrong, by chi-squared with the
+    continuity correction beyond; it does not know weights.
+
+    Args:
+        tables: Prediction tables by name, or in order; with `data`, models, which answer its rows several times: write
+            tables of much data first. Each is compared with the first.
+        by: Columns that make groups, as of `blocks.evaluate.metrics`; of the first table.
+        metrics: The names wanted; None for all.
+        data: Rows for models.
+        head: Which one, where there are several.
+        confidence: Of the intervals.
+        bootstrap: Replicates, 1 at least.
+        seed: Of the replicates.
+        few: Groups with fewer rows are flagged.
+        max_groups: More groups are refused.
+        target: As of `metrics`.
+        classes: As of `metrics`.
+        sample_weight: As of `metrics`.
+        chunk_rows: Rows read at once.
+
+    Returns:
+        An Arrow table: group, metric, baseline, other, baseline_value, other_value, difference (other less baseline),
+        low, high, p_value, verdict ("other is better", "other is worse", "within noise" where the interval holds 0;
+        "other is higher" or "lower" where neither is better), rows, few.
+
+    Raises:
+        InvalidArgument: There is one table alone, or rows do not fit together.
+
+    Example:
+        >>> rows = {"price": [1.0, 2.0, 3.0, 4.0] * 9}
+        >>> a = pa.table({**rows, "prediction": [2.0, 3.0, 4.0, 5.0] * 9})
+        >>> b = pa.table({**rows, "prediction": [1.0, 2.0, 3.0, 4.5] * 9})
+        >>> found = compare({"old": a, "new": b}, metrics=["mean_absolute_error"], target="price")
+        >>> found.select(["difference", "verdict"]).to_pylist()
+        [{'difference': -0.875, 'verdict': 'other is better'}]
+    """
+    settings = checked_settings(confidence, bootstrap, seed)
+    named = dict(tables) if isinstance(tables, Mapping) else {str(i): table for i, table in enumerate(tables)}
+    if len(named) < 2 or bootstrap < 1:
+        raise InvalidArgument(
+            f"Two tables or more are compared, by 1 replicate or more. Received: {len(named)} and {bootstrap}."
+        )
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+    told: dict[str, Any] = {"target": target, "classes": classes, "sample_weight": sample_weight}
+    first, *others = named
+    known: set[str] = set()
+    for other in others:
+        one, two = open_table(named[first], data, by, **told), open_table(named[other], data, **told)
+        pair = Pair(one, two, by, head, max_groups, chunk_rows)
+        for group, found in _judge(pair).items():
+            for metric, line in found.lines(settings).items():
+                known.add(metric)
+                if metrics is not None and metric not in metrics and metric.partition("[")[0] not in metrics:
+                    continue
+                values = (group, metric, first, other, *line, found.rows, found.rows < few)
+                for column, item in zip(SCHEMA.names, values, strict=True):
+                    columns[column].append(item if not isinstance(item, float) or np.isfinite(item) else None)
+    absent = [name for name in metrics or () if name not in known and name not in {m.partition("[")[0] for m in known}]
+    if absent:
+        raise InvalidArgument(f"There is no metric {absent[0]!r} here. There are: {', '.join(sorted(known))}.")
+    return pa.table(columns, SCHEMA)
+
+
+@dataclass
+class _Judged:
+    """One group of rows, judged twice."""
+
+    baseline: dict[str, Judge]
+    other: dict[str, Judge]
+    areas: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    right: np.ndarray = field(default_factory=lambda: np.zeros(2, np.int64))
+    rows: int = 0
+
+    def merge(self, other: "_Judged") -> None:
+        for mine, theirs in ((self.baseline, other.baseline), (self.other, other.other)):
+            for suffix, judge in mine.items():
+                judge.merge(theirs[suffix])
+        self.right = self.right + other.right
+        self.rows += other.rows
+
+    def lines(self, settings: Settings) -> dict[str, tuple[Any, ...]]:
+        """By metric: both values, difference, interval, p-value, verdict."""
+        found: dict[str, tuple[Any, ...]] = {}
+        for suffix, one in self.baseline.items():
+            two = self.other[suffix]
+            point = Settings(replicates=0)
+            values = [estimates(judge.bucketed(), judge.metrics, point) for judge in (one, two)]
+            spread = [replicated(judge.bucketed(), judge.metrics, settings) for judge in (one, two)]
+            for name in values[0]:
+                if name not in values[1]:
+                    continue
+                low, high = percentiles(spread[1][name] - spread[0][name], settings.confidence)
+                p = _mcnemar(self.right) if name == "accuracy" else None
+                found[name + suffix] = _line(name, values[0][name].value, values[1][name].value, low, high, p)
+        for suffix, judges in self.classifications():
+            ours, theirs = (judge.ranked() for judge in judges)
+            for name, (_, area) in ours.items():
+                other = theirs[name][1].value
+                low, high = normal_interval(other - area.value, self.areas[name + suffix] ** 0.5, settings.confidence)
+                found[name + suffix] = _line(name, area.value, other, low, high, None)
+        return found
+
+    def classifications(self) -> Iterator[tuple[str, tuple[Classification, Classification]]]:
+        """The pairs of classifiers, by suffix."""
+        for suffix, one in self.baseline.items():
+            two = self.other[suffix]
+            if isinstance(one, Classification) and isinstance(two, Classification):
+                yield suffix, (one, two)
+
+
+def _line(
+    name: str, one: float, two: float, low: float, high: float, p: float | None
+) -> tuple[float, float, float, float, float, float | None, str]:
+    stem = name.partition("[")[0]
+    if not (np.isfinite(low) and np.isfinite(high)):
+        verdict = "undefined"
+    elif low <= 0 <= high:
+        verdict = "within noise"
+    elif stem in _NEITHER:
+        verdict = "other is higher" if low > 0 else "other is lower"
+    else:
+        lower = stem in _LOWER_IS_BETTER or stem.endswith(("_error", "_deviance", "_loss"))
+        verdict = "other is better" if (low > 0) != lower else "other is worse"
+    return one, two, two - one, low, high, p, verdict
+
+
+def _influence(
+    judge: Classification, areas: Mapping[str, tuple[int, Ranked]], metric: str, rows: ClassRows
+) -> np.ndarray:
+    """Each row's influence on an area."""
+    i, area = areas[metric]
+    c = 1 if len(judge.classes) == 2 else i
+    place = judge.curves[i].find(rows.probabilities[:, c])
+    return np.where(rows.target == c, area.positive[place], area.negative[place])
+
+
+def _mcnemar(right: np.ndarray) -> float:
+    """The p-value of two classifiers being right equally often, from the rows that one alone has right."""
+    one, two = (int(count) for count in right)
+    if one + two == 0:
+        return 1.0
+    if one + two <= 1000:
+        return float(stats.binomtest(one, one + two).pvalue)
+    return float(stats.chi2.sf((abs(one - two) - 1) ** 2 / (one + two), 1))
+
+
+def _judge(pair: Pair) -> dict[str, _Judged]:
+    """Both tables, by group; "all" first."""
+    groups: dict[str, _Judged] = {}
+
+    def empty() -> _Judged:
+        return _Judged(pair.readers[0].accumulators(), pair.readers[1].accumulators())
+
+    for name, suffix, one, two in pair.rows():
+        if name not in groups:
+            pair.grouping.check(len(groups) + 1)
+            groups[name] = empty()
+        found = groups[name]
+        found.baseline[suffix].update(one)
+        found.other[suffix].update(two)
+        found.rows += len(one.target)
+        if isinstance(one, ClassRows) and isinstance(two, ClassRows):
+            hits = one.label == one.target, two.label == two.target
+            found.right[:] += (np.count_nonzero(hits[0] & ~hits[1]), np.count_nonzero(hits[1] & ~hits[0]))
+    if not groups:
+        raise EmptySource("There is no row that both tables can judge.")
+    whole = empty()
+    for group in groups.values():
+        whole.merge(group)
+    named = {ALL: whole, **{name: groups[name] for name in sorted(groups) if name}}
+    if pair.readers[0].is_classifier:
+        _compare_areas(pair, named)
+    return named
+
+
+def _compare_areas(pair: Pair, groups: dict[str, _Judged]) -> None:
+    """A second pass: the sum of squared differences of each row's influence on both areas."""
+    ranked = {}
+    for name, found in groups.items():
+        for suffix, judges in found.classifications():
+            ranked[name, suffix] = [(judge, judge.ranked()) for judge in judges]
+    for name, suffix, *both in pair.rows():
+        for group in {ALL, name} - {""}:
+            judged = ranked[group, suffix]
+            for metric in judged[0][1]:
+                gap = _influence(*judged[1], metric, both[1]) - _influence(*judged[0], metric, both[0])
+                weight = both[0].weight
+                squares = (gap if weight is None else gap * weight) ** 2
+                groups[group].areas[metric + suffix] += float(squares.sum())

@@ -1,0 +1,127 @@
+"""Curves: confusion matrices, ROC and precision-recall curves, by group."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from blocks.errors import InvalidArgument
+from blocks.evaluate.classification import Classification
+from blocks.evaluate.grouping import By, Grouping
+from blocks.evaluate.judging import judge
+from blocks.evaluate.ranking import precision_recall_curve, roc_curve
+from blocks.evaluate.rows import CHUNK_ROWS
+from blocks.evaluate.tables import open_table
+
+
+def confusion(table: Any, by: By = None, *, head: str | None = None, max_groups: int = 100, **told: Any) -> pa.Table:
+    """How often each class is taken for which.
+
+    Args:
+        table: As of `metrics`.
+        by: As of `metrics`.
+        head: Which one, where there are several.
+        max_groups: More groups are refused.
+        told: `data`, `target`, `classes`, `sample_weight`, `chunk_rows` as of `metrics`.
+
+    Returns:
+        An Arrow table: group, target, label, rows (their weights, where there are any).
+
+    Example:
+        >>> rows = {"sold": ["no", "yes"], "probabilities": [[0.9, 0.1], [0.4, 0.6]]}
+        >>> confusion(pa.table(rows), target="sold", classes=["no", "yes"]).to_pylist()[0]
+        {'group': 'all', 'target': 'no', 'label': 'no', 'rows': 1.0}
+    """
+    parts = []
+    for group, judged in _classifications(table, by, head, max_groups, told):
+        if not len(judged.confusion):
+            raise InvalidArgument(f"A confusion matrix is of 1,000 classes at most. Received: {len(judged.classes):,}.")
+        k = len(judged.classes)
+        parts.append(
+            pa.table(
+                {
+                    "group": [group] * k * k,
+                    "target": np.repeat(judged.classes, k),
+                    "label": np.tile(judged.classes, k),
+                    "rows": judged.confusion.reshape(-1),
+                }
+            )
+        )
+    return pa.concat_tables(parts)
+
+
+def curves(
+    table: Any,
+    by: By = None,
+    *,
+    head: str | None = None,
+    points: int = 200,
+    max_groups: int = 100,
+    **told: Any,
+) -> pa.Table:
+    """ROC and precision-recall curves, one class against the rest.
+
+    Args:
+        table: As of `metrics`.
+        by: As of `metrics`.
+        head: Which one, where there are several.
+        points: Points of a curve at most, evenly spread along its length; 0 for every one.
+        max_groups: More groups are refused.
+        told: `data`, `target`, `classes`, `sample_weight`, `chunk_rows` as of `metrics`.
+
+    Returns:
+        An Arrow table: group, class, curve ("roc": x is the false, y the true positive rate; "precision_recall": x is
+        the recall, y the precision), threshold, x, y. Empty of a class that does not occur, or alone occurs.
+
+    Example:
+        >>> rows = {"sold": ["no", "yes"], "probabilities": [[0.9, 0.1], [0.4, 0.6]]}
+        >>> found = curves(pa.table(rows), target="sold", classes=["no", "yes"])
+        >>> found.filter(pa.compute.field("curve") == "roc").select(["x", "y"]).to_pylist()
+        [{'x': 0.0, 'y': 0.0}, {'x': 0.0, 'y': 1.0}, {'x': 1.0, 'y': 1.0}]
+    """
+    makers: Mapping[str, Callable[[Any], Any]] = {"roc": roc_curve, "precision_recall": precision_recall_curve}
+    schema = pa.schema(
+        [("group", pa.string()), ("class", pa.string()), ("curve", pa.string())]
+        + [(name, pa.float64()) for name in ("threshold", "x", "y")]
+    )
+    parts = [schema.empty_table()]
+    for group, judged in _classifications(table, by, head, max_groups, told):
+        names = judged.classes[1:] if len(judged.classes) == 2 else judged.classes
+        for name, held in zip(names, judged.curves, strict=False):
+            for curve, make in makers.items():
+                x, y, threshold = make(held)
+                if not np.isfinite(x).all() or not np.isfinite(y).all():
+                    continue
+                kept = _thinned(x, y, points)
+                labels = [[value] * len(kept) for value in (group, name, curve)]
+                parts.append(pa.table([*labels, threshold[kept], x[kept], y[kept]], schema=schema))
+    return pa.concat_tables(parts)
+
+
+def _classifications(
+    table: Any, by: By, head: str | None, max_groups: int, told: dict[str, Any]
+) -> Iterator[tuple[str, Classification]]:
+    chunk_rows, data = told.pop("chunk_rows", CHUNK_ROWS), told.pop("data", None)
+    names = ("target", "classes", "sample_weight")
+    unknown = sorted(set(told) - set(names))
+    if unknown:
+        raise InvalidArgument(f"There is no option {unknown[0]!r}. There are: {', '.join((*names, 'data'))}.")
+    opened = open_table(table, data, by, **told)
+    grouping = Grouping.of(by, opened.source.schema, max_groups)
+    judged = judge(opened.source, opened.description, grouping, chunk_rows, heads=[opened.description.head(head)])
+    judged.warn()
+    for group, state in judged.with_all():
+        for (_, suffix), found in state.accumulators.items():
+            if not isinstance(found, Classification):
+                raise InvalidArgument("Confusions and curves are of a classifier. Received: a regressor's table.")
+            yield f"{group}{suffix}", found
+
+
+def _thinned(x: np.ndarray, y: np.ndarray, points: int) -> np.ndarray:
+    """Places of points spread evenly along a curve, both ends among them."""
+    if not points or len(x) <= points:
+        return np.arange(len(x))
+    along = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
+    wanted = np.searchsorted(along, np.linspace(0, along[-1], points))
+    return np.unique(np.append(wanted, [0, len(x) - 1]))

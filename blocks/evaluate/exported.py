@@ -1,0 +1,73 @@
+"""Exported: answers from a SavedModel alone, through its `serve` signature."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from blocks.data.raw import is_list, to_raw
+from blocks.data.schema import require_columns
+from blocks.errors import InvalidArgument
+from blocks.export.replay import ASSETS
+from blocks.road import to_numpy
+
+
+class ExportedPredictor:
+    """The SavedModel that `Model.export` wrote; its own graph answers, and no block of it is made anew.
+
+    Args:
+        path: Its folder.
+        batch_size: Rows that go through the graph at once.
+
+    Raises:
+        InvalidArgument: The folder is no export of blocks.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], batch_size: int = 8192) -> None:
+        self._path, self._batch_size = Path(path), batch_size
+        try:
+            manifest = json.loads((self._path / ASSETS / "manifest.json").read_text())
+            self._schema: dict[str, str] = manifest["schema"]
+            self._heads: list[dict[str, Any]] = manifest["heads"]
+        except (OSError, ValueError, KeyError) as error:
+            raise InvalidArgument(f"{path} is no SavedModel that blocks exported: {error}") from error
+        self._model = tf.saved_model.load(str(path))  # holds what the signature needs
+        self._serve = self._model.signatures["serve"]
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The raw columns of the signature."""
+        return list(self._schema)
+
+    def answers(self, chunk: pa.RecordBatch) -> dict[str, np.ndarray]:
+        """Every answer of a chunk.
+
+        Raises:
+            SchemaMismatch: A column is missing or of another type.
+        """
+        require_columns(self._schema, chunk.schema.names, str(self._path))
+        parts = []
+        for start in range(0, len(chunk), self._batch_size):
+            rows = chunk.slice(start, self._batch_size)
+            parts.append(to_numpy(self._serve(**{name: self._tensor(rows, name) for name in self._schema})))
+        return {name: np.concatenate([part[name] for part in parts]) for name in sorted(parts[0])}
+
+    def _tensor(self, rows: pa.RecordBatch, name: str) -> Any:
+        values, dtype = rows.column(name), self._schema[name]
+        return tf.constant(to_raw(values, "list" if is_list(values.type) else dtype, name), dtype)
+
+    def describe(self) -> dict[str, Any]:
+        """A digest of the files, and the heads."""
+        digest = hashlib.blake2b(digest_size=16)
+        for file in sorted(self._path.rglob("*")):
+            if file.is_file() and file.parent.name in ("variables", "assets", self._path.name):
+                digest.update(f"{file.name}:{file.stat().st_size}".encode())
+                with file.open("rb") as handle:
+                    digest.update(hashlib.file_digest(handle, hashlib.blake2b).digest())
+        return {"model": digest.hexdigest(), "heads": self._heads}

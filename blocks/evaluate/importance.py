@@ -1,0 +1,140 @@
+"""Permutation importance: how much worse a metric gets when a column's values are shuffled among the rows."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from blocks.data import read
+from blocks.data.schema import require_columns
+from blocks.errors import BlocksWarning, InvalidArgument
+from blocks.evaluate.background import ROWS, sample
+from blocks.evaluate.metric_table import metrics
+from blocks.evaluate.predictor import predictor
+
+LOWER_IS_BETTER = ("loss", "error", "deviance", "score", "likelihood", "width")
+
+
+def permutation_importance(
+    model: Any,
+    source: Any,
+    *,
+    metric: str | None = None,
+    repeats: int = 5,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    rows: int = ROWS,
+    seed: int = 0,
+    target: str | None = None,
+) -> pa.Table:
+    """How much a model's metric on held-out rows relies on each raw column.
+
+    The values of a column are shuffled among the rows, `repeats` times. What a column adds beside others that tell the
+    same does not show: shuffle such columns together, as one of `groups`.
+
+    Args:
+        model: As of `blocks.explain`.
+        source: Rows with their target that the model was not trained on: anything that `blocks.read` takes.
+        metric: One of `blocks.evaluate.metrics`; unless given `log_loss` of a classifier and
+            `root_mean_squared_error` of a regressor.
+        repeats: Shuffles of each column.
+        groups: Columns by the name of their group, which are shuffled together, each in one group at most.
+        rows: Rows that are drawn from the source and predicted anew with each shuffle.
+        seed: Decides rows and shuffles.
+        target: The column of truth, for a model that does not say.
+
+    Returns:
+        An Arrow table, the most important first: column (or group), importance (the mean over the shuffles of how much
+        worse the metric got), low, high (the least and the most), standard_deviation (over the shuffles), metric,
+        baseline (the metric of the rows as they are).
+
+    Raises:
+        InvalidArgument: The metric is unknown or undefined, or a column stands in two groups.
+        SchemaMismatch: A column is unknown.
+        EmptySource: There are no rows.
+
+    Example:
+        >>> class Doubled:
+        ...     def predict(self, rows):
+        ...         return {"prediction": 2.0 * rows["x"].to_numpy()}
+        >>> data = {"x": [1.0, 2.0, 3.0], "noise": [3.0, 1.0, 2.0], "y": [2.0, 4.0, 6.0]}
+        >>> found = permutation_importance(Doubled(), data, target="y")
+        >>> found["column"].to_pylist(), found["importance"].to_pylist()[1]
+        (['x', 'noise'], 0.0)
+
+    Source: Breiman, "Random Forests" (2001); Fisher, Rudin, Dominici, "All Models are Wrong, but Many are Useful" (JMLR
+    2019).
+    """
+    if repeats < 1:
+        raise InvalidArgument(f"A column is shuffled once at least. Received: repeats={repeats!r}.")
+    source = read(source)
+    answering = predictor(model, [name for name in source.schema.names if name != target], target)
+    require_columns(answering.inputs, source.schema.names, "permutation_importance")
+    parts = _parts([name for name in source.schema.names if name in answering.inputs], groups or {})
+    table = sample(source, rows, seed=seed)
+    if metric is None:
+        metric = _default(answering)
+
+    def judged(rows: pa.Table) -> float:
+        found = metrics(answering, data=rows, metrics=[metric], bootstrap=0)
+        if len(found) != 1 or found["value"][0].as_py() is None:
+            raise InvalidArgument(
+                f"Importance is by one metric that is defined for these rows. Received: {metric!r}, which is "
+                f"{found['note'][0].as_py() if len(found) == 1 else ', '.join(found['metric'].to_pylist())}."
+            )
+        return float(found["value"][0].as_py())
+
+    baseline = judged(table)
+    worse = 1.0 if metric.partition("[")[0].endswith(LOWER_IS_BETTER) else -1.0
+    random = np.random.default_rng(seed)
+    changes: dict[str, np.ndarray] = {}
+    with warnings.catch_warnings():
+        # said once, of the rows as they are
+        warnings.simplefilter("ignore", BlocksWarning)
+        for part, columns in parts.items():
+            values = []
+            for _ in range(repeats):
+                order = pa.array(random.permutation(len(table)))
+                shuffled = table
+                for name in columns:
+                    place = table.schema.names.index(name)
+                    shuffled = shuffled.set_column(place, table.schema.field(name), table.column(name).take(order))
+                values.append(worse * (judged(shuffled) - baseline))
+            changes[part] = np.array(values)
+    order = sorted(changes, key=lambda part: -changes[part].mean())
+    return pa.table(
+        {
+            "column": pa.array(order, pa.string()),
+            "importance": [changes[part].mean() for part in order],
+            "low": [changes[part].min() for part in order],
+            "high": [changes[part].max() for part in order],
+            "standard_deviation": [changes[part].std() for part in order],
+            "metric": [metric] * len(order),
+            "baseline": [baseline] * len(order),
+        }
+    )
+
+
+def _parts(columns: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """What is shuffled together, by name."""
+    grouped = [name for names in groups.values() for name in names]
+    require_columns(grouped, columns, "groups")
+    twice = sorted({name for name in grouped if grouped.count(name) > 1})
+    alone = [name for name in columns if name not in grouped]
+    if twice or set(groups) & set(alone):
+        raise InvalidArgument(
+            "A column is in one group at most, and a group has a name of its own. "
+            f"Received: {', '.join(map(repr, twice or sorted(set(groups) & set(alone))))} twice."
+        )
+    return {**{name: list(names) for name, names in groups.items()}, **{name: [name] for name in alone}}
+
+
+def _default(answering: Any) -> str:
+    heads = answering.describe()["heads"]
+    if len(heads) != 1:
+        raise InvalidArgument(
+            f"A model with the heads {', '.join(head['name'] for head in heads)} is judged by a metric of one of them. "
+            "Name it: metric='head_metric'."
+        )
+    return "root_mean_squared_error" if heads[0].get("classes") is None else "log_loss"

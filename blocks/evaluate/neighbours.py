@@ -1,0 +1,171 @@
+"""Neighbours: rows that keep some of one row's raw values and have other values of the background in place of the rest.
+
+Values stay raw: numbers, strings, times and missing ones, as they come in. What is learned from the rows is LIME's job.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from blocks.data.raw import is_number, is_text, is_time, to_raw
+
+FEW = 10
+"""Numbers of a column with at most this many distinct ones are compared one by one, others by quarter."""
+
+MOST_WORDS = 500
+"""Words of one text that can be left out; those after them always stay."""
+
+MISSING = -1
+"""The group of missing values."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Rows around one, which is the first of them.
+
+    Args:
+        rows: (1 + n) raw rows.
+        kept: (1 + n, features) What each row kept: a column's value, or a word.
+        features: The column and value (or word) of each feature.
+        changed: (1 + n,) How many columns differ from the first row; of a text, the share of its words that is gone.
+    """
+
+    rows: pa.Table
+    kept: np.ndarray
+    features: Sequence[tuple[str, Any]]
+    changed: np.ndarray
+
+
+def neighbours(row: pa.Table, background: pa.Table, count: int, seed: int) -> Neighbours:
+    """Draw neighbours of a row.
+
+    Each keeps each value with probability 1/2, independently. What takes its place is another string; a number or time
+    of another quarter of the background's; a missing value for a present one, and the other way round. Of a text of
+    several words a random share of the words is left out. A column without any other value always stays, and is no
+    feature.
+
+    The draws are scrambled Sobol points, which fill every column, and nearly so every pair of columns, evenly. So a
+    column that the model does not use, or hardly, gets far less weight by chance than from independent draws.
+
+    Args:
+        row: One raw row.
+        background: Raw rows of the same schema.
+        count: How many to draw, rounded up to a power of two.
+        seed: Another seed, other neighbours.
+    """
+    from scipy.stats.qmc import Sobol
+
+    points = Sobol(len(row.schema), rng=np.random.default_rng(seed)).random_base2(math.ceil(math.log2(count)))
+    columns: list[pa.Array] = []
+    kept = []
+    features: list[tuple[str, Any]] = []
+    changed = np.zeros(1 + len(points))
+    for place, name in enumerate(row.schema.names):
+        own = row.column(name).combine_chunks()
+        others = background.column(name).combine_chunks()
+        tokens = _tokens(own, others)
+        if tokens is not None:
+            random = np.random.default_rng([seed, place])
+            shown, drawn, mask = _shortened(own.type, tokens, points[:, place], random)
+        else:
+            shown, drawn, mask = _replaced(own, others, points[:, place])
+        columns.append(pa.concat_arrays([own, drawn]))
+        if shown:
+            kept.append(np.vstack([np.ones((1, len(shown)), bool), mask]))
+            features += [(name, value) for value in shown]
+            changed[1:] += 1.0 - mask.mean(axis=1)
+    rows = pa.Table.from_arrays(columns, schema=row.schema)
+    return Neighbours(rows, np.hstack(kept) if kept else np.ones((len(changed), 0), bool), features, changed)
+
+
+def _replaced(own: pa.Array, values: pa.Array, point: np.ndarray) -> tuple[list[Any], pa.Array, np.ndarray]:
+    """The row's value where the point lies in the lower half, and others in their order over the upper half."""
+    groups, order = grouped(pa.concat_arrays([values, own]))
+    others = np.flatnonzero(groups[:-1] != groups[-1])
+    kept = point < 0.5
+    if not len(others):
+        return [], own.take(pa.array(np.zeros(len(point), np.int64))), kept[:, None]
+    others = others[np.argsort(order[others], kind="stable")]
+    place = np.maximum(2.0 * point - 1.0, 0.0) * len(others)
+    elsewhere = values.take(pa.array(others[place.astype(np.int64)]))
+    shown = None if groups[-1] == MISSING else own[0].as_py()
+    return [shown], pc.if_else(pa.array(kept), own[0], elsewhere), kept[:, None]
+
+
+def grouped(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Which values count as alike, and an order of the values.
+
+    Returns:
+        int64 (rows,), -1 for missing ones; all alike where they are lists or structs. And numbers (rows,), NaN for
+        missing ones, that are the values where these have an order, and their groups elsewhere.
+
+    Example:
+        >>> grouped(pa.array(["a", "b", "", None, "a"]))[0].tolist()
+        [0, 1, -1, -1, 0]
+        >>> grouped(pa.array([float(x) for x in range(20)] + [float("nan")]))[0].tolist()[::4]
+        [0, 0, 1, 2, 3, -1]
+    """
+    if pt.is_nested(values.type):
+        return np.zeros(len(values), np.int64), np.zeros(len(values))
+    missing = is_missing(values)
+    if is_number(values.type) or is_time(values.type):
+        numbers = to_raw(values, "int64" if is_time(values.type) else "float64").astype(np.float64)
+        finite = numbers[~missing & np.isfinite(numbers)]
+        if len(np.unique(finite)) > FEW:
+            edges = np.unique(np.quantile(finite, [0.25, 0.5, 0.75]))
+        else:
+            edges = np.unique(numbers[~missing])
+        groups = np.searchsorted(edges, numbers)
+    else:
+        groups = pc.fill_null(values.dictionary_encode().indices, MISSING).to_numpy(zero_copy_only=False)
+        numbers = groups.astype(np.float64)
+    return np.where(missing, MISSING, groups), np.where(missing, np.nan, numbers)
+
+
+def is_missing(values: pa.Array) -> np.ndarray:
+    """Which values are null, NaN or "", bool (rows,)."""
+    if is_text(values.type):
+        return pc.fill_null(pc.equal(pc.binary_length(values), 0), True).to_numpy(zero_copy_only=False)
+    return values.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+
+
+def is_prose(values: pa.Array) -> bool:
+    """Whether half of the strings that are there have four words or more, and half of them differ."""
+    if not (pt.is_string(values.type) or pt.is_large_string(values.type)):
+        return False
+    present = values.filter(pa.array(~is_missing(values)))
+    spaced = pc.greater_equal(pc.count_substring(present, " "), 3)
+    return len(present) > 0 and pc.mean(spaced).as_py() >= 0.5 and pc.count_distinct(present).as_py() > len(present) / 2
+
+
+def _tokens(own: pa.Array, values: pa.Array) -> list[str] | None:
+    """The row's text cut into words and what stands between them, where it is a text of several words."""
+    if not is_text(own.type) or is_missing(own)[0] or not is_prose(values):
+        return None
+    tokens = re.findall(r"\w+|\W+", own[0].as_py())
+    return tokens if len({token for token in tokens if _is_word(token)}) > 1 else None
+
+
+def _is_word(token: str) -> bool:
+    return re.match(r"\w", token) is not None
+
+
+def _shortened(
+    type: pa.DataType, tokens: list[str], share: np.ndarray, random: np.random.Generator
+) -> tuple[list[Any], pa.Array, np.ndarray]:
+    """The text with about a share of its words; one that is left out is so wherever it stands."""
+    words = list(dict.fromkeys(token for token in tokens if _is_word(token)))[:MOST_WORDS]
+    position = {word: index for index, word in enumerate(words)}
+    # what is no word, or beyond the most, is always there
+    feature = np.array([position.get(token, len(words)) for token in tokens])
+    kept = random.random((len(share), len(words))) < share[:, None]
+    there = np.hstack([kept, np.ones((len(share), 1), bool)])[:, feature]
+    texts = ["".join([tokens[place] for place in np.flatnonzero(row)]) for row in there]
+    return words, pa.array(texts, type), kept

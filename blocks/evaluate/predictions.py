@@ -1,0 +1,194 @@
+"""Predictions: raw rows answered chunk by chunk, with keys, split and target beside; nothing is written here."""
+
+import dataclasses
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from blocks.classifiers import Softmax
+from blocks.data import Source, read
+from blocks.data.schema import require_columns
+from blocks.errors import EmptySource, InvalidArgument
+from blocks.evaluate.columns import label_truth, numbers
+from blocks.evaluate.description import METADATA, Description, HeadDescription
+from blocks.evaluate.exported import ExportedPredictor
+from blocks.evaluate.rows import CHUNK_ROWS
+from blocks.predict import Predictor, answer_column, needed_columns, plain_column
+
+SPLIT = "split"
+
+
+def as_predictor(model: Any) -> Predictor:
+    """What answers rows: a `blocks.Model`, the folder of an exported SavedModel, or a `Predictor`.
+
+    Raises:
+        InvalidArgument: It is none of these.
+    """
+    if isinstance(model, str | os.PathLike):
+        return ExportedPredictor(model)
+    found = getattr(model, "predictor", model)
+    if not all(hasattr(found, name) for name in ("inputs", "answers", "describe")):
+        raise InvalidArgument(
+            "Rows are answered by a blocks.Model, the folder of an exported SavedModel, or an object with inputs, "
+            f"answers(chunk) and describe(). Received: {type(model).__name__}."
+        )
+    return found
+
+
+def as_splits(data: Any, split: str | None = None) -> dict[str | None, Source]:
+    """Rows by the name of their split; None for rows of none."""
+    if isinstance(data, Mapping) and data and all(_is_table(part) for part in data.values()):
+        if split is not None:
+            raise InvalidArgument(f"split= names the rows of one source. Received: {split!r} and a dict of splits.")
+        return {name: read(part) for name, part in data.items()}
+    return {split: read(data)}
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Source | pa.Table | Path) or hasattr(value, "columns")
+
+
+class Predictions:
+    """A model's answers to rows, as a table that is never held: a schema and chunks, so that `blocks.read` takes it.
+
+    Args:
+        predictor: What answers.
+        splits: Rows by split.
+        keys: Columns to keep, to know rows by.
+        targets: Whether to keep the heads' targets and weights.
+
+    Raises:
+        SchemaMismatch: A column is missing.
+        InvalidArgument: A key has the name of an answer.
+    """
+
+    def __init__(
+        self, predictor: Predictor, splits: Mapping[str | None, Source], *, keys: Sequence[str], targets: bool
+    ) -> None:
+        self.predictor, self.splits, self.keys = predictor, dict(splits), list(dict.fromkeys(keys))
+        self._described = predictor.describe()
+        heads = [HeadDescription.from_json(head) for head in self._described["heads"]]
+        beside = [name for head in heads for name in (*head.targets, head.sample_weight) if name] if targets else []
+        self._beside = list(dict.fromkeys(beside))
+        self._columns = {}
+        for name, source in self.splits.items():
+            require_columns(self._beside, source.schema.names, "The target (targets=False leaves it out)")
+            self._columns[name] = needed_columns(predictor, source, [*self.keys, *self._beside])
+        self._schema: pa.Schema | None = None
+        answers = self._answered_names()
+        self._renamed = {name: f"target_{name}" if name in answers else name for name in self._beside}
+        clash = [name for name in self.keys if name in answers and name not in self._beside]
+        if clash or (SPLIT in self.keys and self._has_split):
+            raise InvalidArgument(f"A key has no answer's name. Received: {clash[0] if clash else SPLIT!r}. Rename it.")
+        renamed = {name: new for name, new in self._renamed.items() if new != name}
+        self.heads = tuple(
+            dataclasses.replace(
+                head,
+                targets=head.targets if targets else (),
+                columns={name: renamed[name] for name in head.targets if name in renamed},
+            )
+            for head in heads
+        )
+        self._encoders = {
+            name: Softmax(name, classes=list(head.classes))
+            for head in self.heads
+            if head.classes is not None and head.kind != "Sigmoid"
+            for name in head.targets[:1]
+        }
+
+    @property
+    def _has_split(self) -> bool:
+        return any(name is not None for name in self.splits)
+
+    def _answered_names(self) -> list[str]:
+        for name, source in self.splits.items():
+            for chunk in source.chunks(1, columns=self._columns[name]):
+                found = self.predictor.answers(chunk)
+                # SavedModels give answers in another order than roads do
+                self._first = {name: answer_column(found[name]) for name in sorted(found)}
+                return list(self._first)
+        raise EmptySource(f"There is nothing to predict. Received: {list(self.splits.values())!r} with no row.")
+
+    def plan(self) -> dict[str, Any]:
+        """What decides every value of the table, as JSON, by part."""
+        return {
+            "model": self._described["model"],
+            "source": {name or "": source.fingerprint() for name, source in self.splits.items()},
+            "keys": self.keys,
+            "targets": self._renamed,
+        }
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Keys, split, targets, weights, answers."""
+        if self._schema is None:
+            raw = next(iter(self.splits.values())).schema
+            fields = [raw.field(name) for name in self.keys]
+            fields += [pa.field(SPLIT, pa.string())] if self._has_split else []
+            fields += [raw.field(name).with_name(new) for name, new in self._renamed.items() if new not in self.keys]
+            fields += [pa.field(name, values.type) for name, values in self._first.items()]
+            self._schema = pa.schema(fields)
+        return self._schema
+
+    @property
+    def description(self) -> Description:
+        """What the table is of."""
+        return Description(self.heads, {"keys": self.keys})
+
+    def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[pa.RecordBatch]:
+        """The table's chunks, split after split."""
+        for name in self.splits:
+            for chunk in self.raw_chunks(name, rows):
+                yield self.answered(chunk, name)[0]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What identifies the table's rows."""
+        return {"format": "predictions", **json.loads(json.dumps(self.plan()))}
+
+    def raw_chunks(self, split: str | None, rows: int) -> Iterator[pa.RecordBatch]:
+        """The raw chunks of a split, of exactly `rows` rows but the last."""
+        return self.splits[split].chunks(rows, columns=self._columns[split], encoded=True)
+
+    def answered(self, chunk: pa.RecordBatch, split: str | None) -> tuple[pa.RecordBatch, Counter[str]]:
+        """A chunk's part of the table, and how many rows have unusable targets or answers that are not finite."""
+        counts: Counter[str] = Counter()
+        answers = self.predictor.answers(chunk)
+        for name, values in answers.items():
+            if values.dtype.kind == "f" and (bad := int((~np.isfinite(values)).reshape(len(chunk), -1).any(1).sum())):
+                counts[f"nonfinite_predictions[{name}]"] += bad
+        columns = {name: plain_column(chunk.column(name)) for name in self.keys}
+        if self._has_split:
+            columns[SPLIT] = pa.repeat(pa.scalar(split, pa.string()), len(chunk))
+        for name, new in self._renamed.items():
+            columns[new] = plain_column(chunk.column(name))
+        for name in {name for head in self.heads for name in head.targets}:
+            usable = self._usable(name, chunk.column(name))
+            if not usable.all():
+                counts[f"unusable_targets[{name}]"] += int(np.count_nonzero(~usable))
+                new = self._renamed[name]
+                columns[new] = pc.if_else(pa.array(usable), columns[new], pa.scalar(None, columns[new].type))
+        columns |= {name: answer_column(values) for name, values in answers.items()}
+        schema = self.schema
+        arrays = [columns[name].cast(schema.field(name).type) for name in schema.names]
+        return pa.RecordBatch.from_arrays(arrays, schema=schema), counts
+
+    def _usable(self, name: str, values: pa.Array) -> np.ndarray:
+        if name in self._encoders:
+            return self._encoders[name].encode(values)[1]
+        for head in self.heads:
+            if head.kind == "Sigmoid" and name in head.targets:
+                alone = dataclasses.replace(head, targets=(name,))
+                return label_truth([values], alone)[1]
+        return np.isfinite(numbers(values, name))
+
+
+def with_metadata(schema: pa.Schema, description: Description) -> pa.Schema:
+    """A schema that says what its table is of."""
+    return schema.with_metadata({METADATA: description.to_bytes()})

@@ -1,0 +1,97 @@
+"""What the model is: its road, sizes, versions and fingerprints."""
+
+import json
+import math
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from blocks.block import fingerprint
+from blocks.evaluate.reporting.content import Section, Table
+from blocks.evaluate.reporting.subject import Subject
+from blocks.export.replay import ASSETS
+from blocks.features import FeatureSpec
+
+LIBRARIES = ("ml-blocks", "tensorflow", "keras", "numpy", "pyarrow", "scikit-learn")
+
+
+def about(subject: Subject) -> Section:
+    """The section on the model."""
+    return _of_export(subject) if subject.exported else _of_model(subject)
+
+
+def _of_model(subject: Subject) -> Section:
+    model = subject.model
+    columns, core = model.preprocessor, model.core
+    counts = _entries(model.spec)
+    steps = [
+        ("raw rows", f"{len(columns.inputs)} columns"),
+        (type(columns).__name__, f"{sum(len(lane.blocks) for lane in columns.lanes)} blocks"),
+        ("features", counts),
+        (type(model.feature_extractor).__name__, f"{core.count_params():,} parameters with the heads"),
+    ]
+    chains = model.road.chains
+    for name, head in model.head.heads.items():
+        called = f"{name}: " if name else ""
+        steps.append((called + type(head).__name__, "of " + ", ".join(head.targets)))
+        steps += [(called + type(block).__name__, "postprocessor") for block in chains[name]]
+    steps.append(("answers", ", ".join(subject.answers)))
+    prints = {
+        "preprocessor": fingerprint(columns),
+        "head": fingerprint(model.head),
+        "model": subject.predictor.describe()["model"],
+    }
+    trainable = sum(math.prod(weight.shape) for weight in core.trainable_weights)
+    sizes = [
+        ("raw columns", len(columns.inputs)),
+        ("features", sum(len(entry.features) for entry in model.spec.values())),
+        ("parameters", int(core.count_params())),
+        ("trainable parameters", trainable),
+        ("layers of the core", len(core.layers)),
+    ]
+    section = Section("model", "The model", numbers={"road": [list(step) for step in steps]})
+    section.tables = [
+        Table(
+            "What becomes of each raw column",
+            ("column", "blocks", "features"),
+            [
+                (
+                    ", ".join(lane.columns),
+                    " > ".join(type(block).__name__ for block in lane.blocks),
+                    len(lane.outputs()),
+                )
+                for lane in columns.lanes
+            ],
+        ),
+        Table("Sizes", ("what", "number"), sizes),
+        _versions({name: version(name) for name in LIBRARIES} | {"python": platform.python_version()}),
+        Table("Fingerprints", ("of", "digest"), list(prints.items())),
+    ]
+    return section
+
+
+def _of_export(subject: Subject) -> Section:
+    manifest: dict[str, Any] = json.loads((Path(subject.model) / ASSETS / "manifest.json").read_text())
+    spec = FeatureSpec.from_json(manifest["spec"])
+    steps = [("raw rows", f"{len(manifest['schema'])} columns"), ("features", _entries(spec))]
+    for head in subject.heads:
+        steps.append((f"{head.name}: {head.kind}" if head.name else head.kind, "of " + ", ".join(head.targets)))
+    steps.append(("answers", ", ".join(subject.answers)))
+    section = Section("model", "The model", ["An exported SavedModel: its own graph gave every answer of this report."])
+    section.numbers = {"road": [list(step) for step in steps]}
+    prints = {**manifest["fingerprints"], "model": subject.predictor.describe()["model"]}
+    section.tables = [
+        Table("Raw columns, as they enter", ("column", "type"), list(manifest["schema"].items())),
+        _versions(manifest["versions"]),
+        Table("Fingerprints", ("of", "digest"), list(prints.items())),
+    ]
+    return section
+
+
+def _entries(spec: FeatureSpec) -> str:
+    return ", ".join(f"{len(entry.features)} {name}" for name, entry in spec.items())
+
+
+def _versions(found: dict[str, str]) -> Table:
+    return Table("Versions that it was made with", ("library", "version"), sorted(found.items()))

@@ -1,0 +1,128 @@
+"""The data: schema, missing values and distributions, by `blocks.statistics`, in one pass over the training rows."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+
+from blocks.data.raw import is_instant, is_number
+from blocks.evaluate.reporting import figures
+from blocks.evaluate.reporting.content import Figure, Section, Table
+from blocks.evaluate.reporting.subject import Subject
+from blocks.statistics import Counts, Distinct, Missing, Moments, Quantiles, Statistic, Summary
+
+DRAWN = 24
+"""Columns whose distributions are drawn; the table has all."""
+
+BINS = 24
+MOST_LISTED = 8
+
+
+def data(subject: Subject) -> Section:
+    """The section on the data."""
+    section = Section("data", "The data")
+    if subject.store is not None:
+        counts = [(name, count, name == subject.judged) for name, count in subject.store.rows.items()]
+        section.tables = [Table("Splits", ("split", "rows", "judged here"), counts)]
+        section.text = [
+            "Left out: schema, missing values and distributions. A store holds features, not the raw rows they are of."
+        ]
+        return section
+    counts = [(name, source.count(), name == subject.judged) for name, source in subject.sources.items()]
+    section.tables = [Table("Splits", ("split", "rows", "judged here"), counts)]
+    source = subject.sources[subject.training]
+    section.text = [f"Distributions are of the split {subject.training!r}, every row of it."]
+    summary = Summary()
+    for field in source.schema:
+        for name, statistic in _statistics(field.type).items():
+            summary[f"{field.name}/{name}"] = statistic
+    for chunk in source.chunks(encoded=True, exact=False):
+        for key, statistic in summary.items():
+            statistic.update(chunk.column(key.rpartition("/")[0]))
+    found = {field.name: _described(field, summary) for field in source.schema}
+    rows = [
+        (name, str(source.schema.field(name).type), *(one[key] for key in COLUMNS)) for name, one in found.items()
+    ]
+    section.tables.append(Table("Columns", ("column", "type", *COLUMNS), rows))
+    targets = [name for head in subject.heads for name in head.targets]
+    order = [*targets, *(name for name in source.schema.names if name not in targets)]
+    drawn = [name for name in order if found[name]["drawing"] is not None][:DRAWN]
+    section.numbers["distributions"] = {name: found[name]["drawing"] for name in drawn}
+    section.figures = [_figure(place, name, found[name]) for place, name in enumerate(drawn)]
+    if len(drawn) < len(found):
+        section.text.append(f"Drawn are {len(drawn)} of {len(found)} columns.")
+    return section
+
+
+COLUMNS = ("missing share", "distinct", "mean", "least", "median", "largest", "most frequent")
+
+
+def _statistics(kind: pa.DataType) -> dict[str, Statistic]:
+    if pt.is_nested(kind):
+        return {"missing": Missing()}
+    held: dict[str, Statistic] = {"missing": Missing(), "distinct": Distinct()}
+    if is_number(kind) and not pt.is_boolean(kind):
+        return {**held, "moments": Moments(), "quantiles": Quantiles()}
+    if is_instant(kind):
+        return {**held, "quantiles": Quantiles()}
+    return {**held, "counts": Counts(1 << 22)}
+
+
+def _described(field: pa.Field, summary: Summary) -> dict[str, Any]:
+    """A column's row of the table, and the numbers of its drawing."""
+    results: dict[str, Any] = {
+        name: summary[f"{field.name}/{name}"].result() for name in _statistics(field.type)  # type: ignore[attr-defined]
+    }
+    found: dict[str, Any] = dict.fromkeys([*COLUMNS, "drawing"])
+    found["missing share"] = float(results["missing"].fraction)
+    if "distinct" in results:
+        found["distinct"] = round(results["distinct"].estimate)
+    if "moments" in results and results["moments"].count:
+        found["mean"] = float(results["moments"].mean)
+    if "quantiles" in results and results["quantiles"].count:
+        of = results["quantiles"]
+        ends = [of.min, float(of.quantile(0.5)), of.max]
+        instant = is_instant(field.type)
+        found |= zip(("least", "median", "largest"), map(_moment, ends) if instant else ends, strict=True)
+        if of.max > of.min and not instant:
+            found["drawing"] = _bins(of)
+    if "counts" in results and results["counts"].total:
+        of = results["counts"]
+        listed = [
+            (str(value.as_py()), int(count))
+            for value, count in zip(of.values[:MOST_LISTED], of.counts[:MOST_LISTED], strict=True)
+        ]
+        found["most frequent"] = ", ".join(f"{figures.shortened(value)} ({count:,})" for value, count in listed[:3])
+        others = of.total - sum(count for _, count in listed)
+        if listed[0][1] > 1:
+            rest = [("(others)", others), ("(missing)", of.missing)]
+            found["drawing"] = {"values": listed + [(name, int(count)) for name, count in rest if count]}
+    return found
+
+
+def _bins(of: Any) -> dict[str, Any]:
+    """Counts between even edges; from the lowest to the highest 0.5% where tails are long."""
+    low, high = (float(end) for end in of.quantile([0.005, 0.995]))
+    if (of.max - of.min) < 3 * (high - low):
+        low, high = of.min, of.max
+    edges = np.linspace(low, high, BINS + 1)
+    rank = of.rank(edges)
+    rank[0] = 0.0 if low == of.min else rank[0]
+    return {"edges": edges.tolist(), "rows": (np.diff(rank) * of.count).round().tolist()}
+
+
+def _moment(microseconds: float) -> str:
+    return str(np.datetime64(round(microseconds), "us").astype("datetime64[s]")).replace("T", " ")
+
+
+def _figure(place: int, name: str, found: dict[str, Any]) -> Figure:
+    drawing, missing = found["drawing"], found["missing share"]
+    absent = f", {missing:.1%} missing" if missing else ""
+    if "edges" in drawing:
+        svg = figures.histogram(f"data-{place}", drawing["edges"], drawing["rows"], x=figures.shortened(name, 40))
+        ends = f"from {drawing['edges'][0]:.4g} to {drawing['edges'][-1]:.4g}"
+        return Figure(name, svg, f"Histogram {ends}, median {found['median']:.4g}{absent}.")
+    labels, counts = zip(*drawing["values"], strict=True)
+    svg = figures.bars(f"data-{place}", labels, counts, x="rows")
+    return Figure(name, svg, f"Most frequent values: {found['most frequent']}{absent}.")

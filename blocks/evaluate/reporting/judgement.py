@@ -1,0 +1,273 @@
+"""How good the model is: metrics with intervals, by split and group; confusions and curves; calibration."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from blocks.errors import BlocksError, BlocksWarning
+from blocks.evaluate.curve_tables import confusion, curves
+from blocks.evaluate.description import HeadDescription
+from blocks.evaluate.metric_table import metrics
+from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage, residuals
+from blocks.evaluate.reporting import figures
+from blocks.evaluate.reporting.content import Figure, Section, Table
+from blocks.evaluate.reporting.subject import Subject
+
+HEADLINES = (
+    "accuracy",
+    "balanced_accuracy",
+    "log_loss",
+    "roc_auc",
+    "roc_auc_ovr",
+    "brier_score",
+    "root_mean_squared_error",
+    "mean_absolute_error",
+    "r2",
+    "coverage",
+)
+MOST_CLASSES = 12
+"""Classes up to which the whole confusion matrix is shown."""
+
+
+def judgement(subject: Subject) -> Section:
+    """The section on metrics."""
+    section = Section("metrics", "How good it is")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", BlocksWarning)
+        found = metrics(subject.table, by=subject.by)
+    section.text = [str(one.message) for one in caught if issubclass(one.category, BlocksWarning)]
+    whole = [row for row in found.to_pylist() if row["group"] == "all"]
+    section.numbers["rows"] = max(row["rows"] for row in whole)
+    plain_names = [row for row in whole if "[" not in row["metric"]]
+    columns = ("metric", "value", "low", "high", "note")
+    section.tables = [
+        Table(
+            f"On {section.numbers['rows']:,} rows of {subject.judged!r}, with 95% intervals",
+            columns,
+            [[row[name] for name in columns] for row in plain_names],
+        )
+    ]
+    section.tables += _per_class(whole)
+    section.tables += _per_split(subject, plain_names)
+    for head in subject.heads:
+        headline = _headline(head, plain_names)
+        if subject.by is not None and headline is not None:
+            _add_groups(section, found, headline, place=head.name)
+    return section
+
+
+def _headline(head: HeadDescription, rows: list[dict[str, Any]]) -> str | None:
+    names = [row["metric"] for row in rows if row["value"] is not None]
+    return next((name for name in map(head.metric, HEADLINES) if name in names), None)
+
+
+def _headlines(heads: list[HeadDescription], rows: list[dict[str, Any]]) -> list[str]:
+    wanted = {head.metric(name) for head in heads for name in HEADLINES}
+    return [row["metric"] for row in rows if row["metric"] in wanted]
+
+
+def _per_class(rows: list[dict[str, Any]]) -> list[Table]:
+    """What is of a class, a level or a target, in a row each."""
+    held: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        stem, _, of = row["metric"].partition("[")
+        if of:
+            held.setdefault(of[:-1], {})[stem] = row["value"]
+    names = list(dict.fromkeys(name for of in held.values() for name in of))
+    if not held:
+        return []
+    return [Table("By class, level or target", ("of", *names), [(of, *map(one.get, names)) for of, one in held.items()])]
+
+
+def _per_split(subject: Subject, whole: list[dict[str, Any]]) -> list[Table]:
+    names = _headlines(subject.heads, whole)
+    if len(subject.tables) < 2 or not names:
+        return []
+    rows = []
+    for split, table in subject.tables.items():
+        found = {row["metric"]: row["value"] for row in metrics(table, bootstrap=0).to_pylist()}
+        rows.append((split, *(found.get(name) for name in names)))
+    return [Table("By split; splits beside the judged one by a sample of their rows", ("split", *names), rows)]
+
+
+def _add_groups(section: Section, found: pa.Table, headline: str, place: str) -> None:
+    rows = [row for row in found.to_pylist() if row["metric"] == headline]
+    columns = ("group", "value", "low", "high", "rows", "few", "note")
+    section.tables.append(
+        Table(f"{headline} by group", ("group", headline, *columns[2:]), [[row[c] for c in columns] for row in rows])
+    )
+    drawn = [row for row in rows if row["low"] is not None][:40]
+    if drawn:
+        values = {name: [row[name] for row in drawn] for name in ("group", "value", "low", "high")}
+        svg = figures.dots(f"groups{place}", values["group"], values["value"], values["low"], values["high"], x=headline)
+        ends = f"from {min(values['value']):.4g} to {max(values['value']):.4g}"
+        section.figures.append(Figure(f"{headline} by group, with 95% intervals", svg, f"Values lie {ends}."))
+
+
+def mistakes(subject: Subject) -> Section:
+    """The section on confusions, curves and errors."""
+    section = Section("mistakes", "Where it errs")
+    for place, head in enumerate(subject.heads):
+        part = Section(f"mistakes-{place}", head.name or "", numbers={})
+        (_confusions if head.classes is not None else _errors)(subject, head, part, f"mistakes{place}")
+        section.parts.append(part)
+    return _flat(section)
+
+
+def _flat(section: Section) -> Section:
+    """A section whose only part is nameless, in one."""
+    if len(section.parts) == 1:
+        part = section.parts.pop()
+        section.text += part.text
+        section.tables, section.figures, section.numbers = part.tables, part.figures, part.numbers
+    return section
+
+
+def _confusions(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
+    found = confusion(subject.table, head=head.name)
+    for group in dict.fromkeys(found["group"].to_pylist()):
+        rows = [row for row in found.to_pylist() if row["group"] == group]
+        classes = list(dict.fromkeys(row["target"] for row in rows))
+        counts = np.array([row["rows"] for row in rows]).reshape(len(classes), len(classes))
+        suffix = "" if group == "all" else f" of {group.removeprefix('all')}"
+        if len(classes) <= MOST_CLASSES:
+            caption = f"Confusions{suffix}: rows by their class, columns by the label given"
+            table = [(one, *map(_whole, counts[place])) for place, one in enumerate(classes)]
+            part.tables.append(Table(caption, ("class", *classes), table))
+            shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+            svg = figures.matrix(f"{name}-confusion{len(part.figures)}", classes, shares)
+            described = "; ".join(f"{one}: {shares[i, i]:.1%} right" for i, one in enumerate(classes))
+            part.figures.append(Figure(f"Share of each class{suffix} by label", svg, described))
+        else:
+            off = counts * (1 - np.eye(len(classes)))
+            most = [place for place in np.argsort(-off, axis=None, kind="stable")[:20] if off.flat[place]]
+            pairs = [divmod(int(place), len(classes)) for place in most]
+            table = [(classes[i], classes[j], _whole(off[i, j])) for i, j in pairs]
+            part.tables.append(Table(f"The most frequent confusions{suffix}", ("class", "label", "rows"), table))
+    _curves(subject, head, part, name)
+
+
+def _curves(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
+    found = curves(subject.table, head=head.name, points=120).to_pylist()
+    axes = {"roc": ("false positive rate", "true positive rate"), "precision_recall": ("recall", "precision")}
+    for kind, (x, y) in axes.items():
+        of_kind = [row for row in found if row["curve"] == kind]
+        labels = list(dict.fromkeys(f"{row['class']}" for row in of_kind))
+        if not of_kind:
+            part.text.append(f"Left out: the curve of {x} against {y}, which one class alone does not have.")
+            continue
+        series = [
+            (
+                figures.shortened(label),
+                [row["x"] for row in of_kind if row["class"] == label],
+                [row["y"] for row in of_kind if row["class"] == label],
+            )
+            for label in labels[: len(figures.SERIES)]
+        ]
+        svg = figures.lines(f"{name}-{kind}", series, x=x, y=y, diagonal=kind == "roc")
+        title = "ROC curve" if kind == "roc" else "Precision and recall"
+        part.figures.append(Figure(f"{title}, {', '.join(label for label, *_ in series)}", svg, f"{y} against {x}."))
+        part.numbers[kind] = [{key: row[key] for key in ("class", "threshold", "x", "y")} for row in of_kind]
+
+
+def _errors(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
+    found = residuals(subject.table, head=head.name)
+    rows = found.to_pylist()
+    columns = ("predicted", "residual", "low", "high", "q05", "q50", "q95", "rows")
+    part.tables.append(
+        Table("Errors by prediction: truth less prediction, in bins of equally many rows", columns,
+              [[row[c] for c in columns] for row in rows])
+    )  # fmt: skip
+    x = [row["predicted"] for row in rows]
+    band = (x, [row["q05"] for row in rows], [row["q95"] for row in rows])
+    svg = figures.lines(
+        f"{name}-residuals", [("mean error", x, [row["residual"] for row in rows])], x="prediction",
+        y="truth less prediction", markers=True, band=band,
+    )  # fmt: skip
+    told = "Mean error by prediction; the area holds 90% of the errors."
+    part.figures.append(Figure("Errors against predictions", svg, told))
+
+
+def calibrated(subject: Subject) -> Section:
+    """The section on calibration."""
+    section = Section("calibration", "How sure it may be")
+    for place, head in enumerate(subject.heads):
+        part = Section(f"calibration-{place}", head.name or "")
+        (_reliability if head.classes is not None else _coverage)(subject, head, part, f"calibration{place}")
+        section.parts.append(part)
+    return _flat(section)
+
+
+def _reliability(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
+    for strategy, told in (("quantile", "bins of equally many rows"), ("uniform", "bins of equal width")):
+        rows = calibration(subject.table, strategy=strategy, head=head.name).to_pylist()
+        classes = list(dict.fromkeys(row["class"] for row in rows))
+        columns = ("class", "predicted", "observed", "low", "high", "rows")
+        table = [[row[c] for c in columns] for row in rows]
+        part.tables.append(Table(f"Predicted probability and observed share, {told}", columns, table))
+        if strategy == "quantile":
+            first = [row for row in rows if row["class"] == classes[0]]
+            band = ([row["predicted"] for row in first], [row["low"] for row in first], [row["high"] for row in first])
+            svg = figures.lines(name, _reliabilities(rows, "class", classes), x="predicted probability",
+                                y="observed share", diagonal=True, markers=True,
+                                band=band if len(classes) == 1 else None)  # fmt: skip
+            gap = max(abs(row["predicted"] - row["observed"]) for row in rows)
+            told = f"Observed share against predicted probability; the largest gap of a bin is {gap:.3f}."
+            part.figures.append(Figure(f"Reliability, {', '.join(map(str, classes[: len(figures.SERIES)]))}", svg, told))
+    if subject.exported or subject.store is not None or head.kind == "Sigmoid":
+        return
+    rows = calibration_stages(subject.model, subject.sources[subject.judged], head=head.name).to_pylist()
+    stages = _that_change(rows)
+    if len(stages) > 1:
+        shown = [row for row in rows if row["class"] == rows[-1]["class"]]
+        svg = figures.lines(f"{name}-stages", _reliabilities(shown, "stage", stages), x="predicted probability",
+                            y="observed share", diagonal=True, markers=True)  # fmt: skip
+        told = f"Reliability of {rows[-1]['class']} after {', then '.join(stages)}."
+        part.figures.append(Figure("What each postprocessor changes", svg, told))
+        part.numbers["stages"] = rows
+
+
+def _that_change(rows: list[dict[str, Any]]) -> list[str]:
+    """The stages after which the curves are others than before."""
+    held: list[str] = []
+    before: Any = None
+    for stage in dict.fromkeys(row["stage"] for row in rows):
+        curves = [(row["class"], row["predicted"], row["observed"]) for row in rows if row["stage"] == stage]
+        if curves != before:
+            held.append(stage)
+        before = curves
+    return held
+
+
+def _reliabilities(rows: list[dict[str, Any]], by: str, names: list[str]) -> list[Any]:
+    return [
+        (
+            figures.shortened(name),
+            [row["predicted"] for row in rows if row[by] == name],
+            [row["observed"] for row in rows if row[by] == name],
+        )
+        for name in names[: len(figures.SERIES)]
+    ]
+
+
+def _coverage(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
+    try:
+        rows = quantile_coverage(subject.table, head=head.name).to_pylist()
+    except BlocksError:
+        part.text.append("Left out: the model gives neither quantiles nor intervals, so there is nothing to be sure of.")
+        return
+    columns = ("level", "observed", "low", "high", "rows")
+    table = [[row[c] for c in columns] for row in rows]
+    part.tables.append(Table("Share of truths at or below each quantile; without a level, inside the interval", columns,
+                             table))  # fmt: skip
+    levels = [row for row in rows if row["level"] is not None]
+    if levels:
+        series = [("", [row["level"] for row in levels], [row["observed"] for row in levels])]
+        svg = figures.lines(name, series, x="level", y="observed share", diagonal=True, markers=True)
+        part.figures.append(Figure("Coverage of quantiles", svg, "Observed share against level."))
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else float(value)

@@ -1,0 +1,43 @@
+"""The export: whether it gives the bits that were computed offline, by `blocks.verify`."""
+
+import os
+from pathlib import Path
+
+from blocks.data import read
+from blocks.evaluate.background import sample
+from blocks.evaluate.reporting.content import Section, Table
+from blocks.evaluate.reporting.subject import Subject
+from blocks.export import verify
+
+ROWS = 1000
+SMALL_BATCH_ROWS = 100
+"""Rows that are replayed; `blocks.verify` takes all that it is given."""
+
+
+def export(subject: Subject, path: str | os.PathLike[str] | None) -> Section:
+    """The section on the export.
+
+    Args:
+        subject: What the report is of.
+        path: The SavedModel; the model itself where that is one; None where there is none.
+    """
+    section = Section("export", "The export")
+    path = subject.model if path is None and subject.exported else path
+    if path is None:
+        section.text = ["Left out: no export was given (export=)."]
+        return section
+    rows = None if subject.store is not None else read(sample(subject.sources[subject.judged], ROWS, seed=subject.seed))
+    found = verify(path, rows, small_batch_rows=SMALL_BATCH_ROWS, verbose=False)
+    told = "equal, bit for bit" if found.ok else "DIFFERENT"
+    sizes = ", ".join("all" if size == 0 else str(size) for size in found.batch_sizes)
+    section.text = [
+        f"{Path(path).name}: features are {told}, in a process that cannot import blocks, at batch sizes {sizes}.",
+        *found.notes,
+    ]
+    section.tables = [
+        Table("Rows replayed", ("rows", "number"), list(found.rows.items())),
+        Table("Features", ("feature", "rows whose bits differ"), list(found.features.items())),
+        Table("Answers", ("answer", "largest relative difference"), list(found.answers.items())),
+    ]
+    section.numbers = {"ok": found.ok, "tolerance": found.tolerance}
+    return section

@@ -1,0 +1,171 @@
+"""Subject: what a report is of: a model and its splits, or a store; and its prediction tables, made once."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from blocks.data import Source, read
+from blocks.data.schema import require_columns
+from blocks.errors import InvalidArgument
+from blocks.evaluate.background import sample
+from blocks.evaluate.description import Description, HeadDescription
+from blocks.evaluate.grouping import By
+from blocks.evaluate.predictions import Predictions, as_predictor, as_splits, with_metadata
+from blocks.evaluate.tables import by_columns
+from blocks.predict import answer_column
+from blocks.road import to_numpy
+from blocks.store import Store
+
+BESIDE_ROWS = 20_000
+"""Rows of the splits beside the judged one that are predicted, for comparison."""
+
+
+@dataclass
+class Subject:
+    """A model and the rows that it is judged on.
+
+    Args:
+        model: A `blocks.Model`, or the folder of an exported SavedModel.
+        sources: Raw rows by split; empty where a store was given.
+        store: Where no raw rows are given.
+        judged: The name of the split that is judged.
+        by: Columns of groups, as of `blocks.evaluate.metrics`.
+        rows: How many raw rows are drawn where not all are needed.
+        seed: Decides which.
+        tables: Prediction tables by split: files.
+    """
+
+    model: Any
+    sources: dict[str, Source]
+    store: Store | None
+    judged: str
+    by: By
+    rows: int
+    seed: int
+    tables: dict[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: Any, data: Any, by: By, rows: int, seed: int) -> "Subject":
+        """What a user gives to be reported on.
+
+        Raises:
+            InvalidArgument: The rows are none, or a store is to be read by an exported SavedModel.
+        """
+        if not isinstance(data, Store):
+            sources = {name or "data": source for name, source in as_splits(data).items()}
+            return cls(model, sources, None, _judged(list(sources)), by, rows, seed)
+        if isinstance(model, str | os.PathLike) or by:
+            raise InvalidArgument(
+                "A store holds features alone: it is judged with a blocks.Model, and without groups. "
+                f"Received: {'by=' + repr(by) if by else model!r}. Give the splits' raw rows."
+            )
+        return cls(model, {}, data, _judged(list(data.splits)), None, rows, seed)
+
+    @property
+    def exported(self) -> bool:
+        """Whether the model is the folder of a SavedModel."""
+        return isinstance(self.model, str | os.PathLike)
+
+    @property
+    def training(self) -> str:
+        """The split that the model was trained on, as its name says; the judged one where none does."""
+        return next((name for name in self.sources if name.startswith("train")), self.judged)
+
+    @property
+    def predictor(self) -> Any:
+        """What answers raw rows."""
+        return as_predictor(self.model)
+
+    @property
+    def heads(self) -> list[HeadDescription]:
+        """The model's heads."""
+        return [HeadDescription.from_json(head) for head in self.predictor.describe()["heads"]]
+
+    @property
+    def answers(self) -> list[str]:
+        """The names of the model's answers."""
+        beside = {name for head in self.heads for name in (*head.target_columns(), head.sample_weight)}
+        schema = pq.read_schema(self.table)
+        return [name for name in schema.names if name not in {*beside, *by_columns(self.by, schema.names)}]
+
+    @property
+    def table(self) -> Path:
+        """The prediction table of the judged split."""
+        return self.tables[self.judged]
+
+    def background(self) -> pa.Table:
+        """Raw rows to draw other values from, of the training split."""
+        return sample(self.sources[self.training], seed=self.seed)
+
+    def drawn(self) -> pa.Table:
+        """Raw rows of the judged split."""
+        return sample(self.sources[self.judged], self.rows, seed=self.seed)
+
+    def predict(self, folder: Path) -> None:
+        """Write the prediction tables: the judged split in full, raw splits beside it by a sample."""
+        if self.store is not None:
+            self.tables[self.judged] = _of_store(self.model, self.store[self.judged], folder / "judged.parquet")
+            return
+        for place, (name, source) in enumerate(self.sources.items()):
+            if name != self.judged:
+                source = read(sample(source, BESIDE_ROWS, seed=self.seed))
+            self.tables[name] = self._of_rows(source, folder / f"{place}.parquet")
+
+    def _of_rows(self, source: Source, path: Path) -> Path:
+        keys = by_columns(self.by, source.schema.names)
+        require_columns(keys, source.schema.names, "by")
+        predictions = Predictions(self.predictor, {None: source}, keys=keys, targets=True)
+        # columns of groups are kept as keys are, and are none
+        schema = with_metadata(predictions.schema, Description(predictions.heads))
+        with pq.ParquetWriter(path, schema) as writer:
+            for chunk in predictions.chunks():
+                writer.write_batch(chunk)
+        return path
+
+
+def _judged(names: Sequence[str]) -> str:
+    """The split to judge: held-out rows where the names tell them."""
+    if not names:
+        raise InvalidArgument("A report is of rows. Received: no split.")
+    for wanted in ("test", "valid", "holdout"):
+        found = [name for name in names if name.startswith(wanted)]
+        if found:
+            return found[0]
+    return names[-1]
+
+
+def _of_store(model: Any, split: Any, path: Path) -> Path:
+    """A store's split answered, with its decoded targets."""
+    heads: Mapping[str, Any] = model.head.heads
+    described = [HeadDescription.from_json(head) for head in as_predictor(model).describe()["heads"]]
+    schema = writer = None
+    try:
+        for batch in split.stream(batch_size=8192, shuffle=False):
+            features, target = batch[0], batch[1]
+            columns: dict[str, Any] = {}
+            for name, head in heads.items():
+                columns |= _targets(head, target[name] if name else target)
+            answers = to_numpy(model.road.answers(dict(features)))
+            columns |= {name: answer_column(values) for name, values in answers.items()}
+            if writer is None:
+                table = pa.table(columns)
+                schema = with_metadata(table.schema, Description(tuple(described)))
+                writer = pq.ParquetWriter(path, schema)
+            writer.write_table(pa.table(columns).cast(schema))
+    finally:
+        if writer is not None:
+            writer.close()
+    return path
+
+
+def _targets(head: Any, encoded: Any) -> dict[str, Any]:
+    decoded = head.decode(np.asarray(encoded))
+    if len(head.targets) == 1:
+        return {head.targets[0]: pa.array(decoded if np.ndim(decoded) == 1 else list(decoded))}
+    return {name: pa.array(np.asarray(decoded)[:, place]) for place, name in enumerate(head.targets)}

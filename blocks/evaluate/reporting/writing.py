@@ -1,0 +1,117 @@
+"""`blocks.report`: gathers the sections, writes the page and its JSON."""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from blocks.evaluate.grouping import By
+from blocks.evaluate.reporting.about import about
+from blocks.evaluate.reporting.content import Section, plain, shown
+from blocks.evaluate.reporting.distributions import data as data_section
+from blocks.evaluate.reporting.history import training
+from blocks.evaluate.reporting.judgement import HEADLINES, calibrated, judgement, mistakes
+from blocks.evaluate.reporting.money import worth as worth_section
+from blocks.evaluate.reporting.page import page
+from blocks.evaluate.reporting.proof import export as export_section
+from blocks.evaluate.reporting.reasons import importance, reasons
+from blocks.evaluate.reporting.subject import Subject
+from blocks.evaluate.worth import Worth
+from blocks.progress import Progress
+from blocks.store import durable
+
+
+def report(
+    model: Any,
+    data: Any,
+    path: str | os.PathLike[str] = "report.html",
+    *,
+    title: str | None = None,
+    by: By = None,
+    worth: Worth | None = None,
+    positive: Any = None,
+    export: str | os.PathLike[str] | None = None,
+    rows: int = 10_000,
+    seed: int = 0,
+    verbose: bool | None = None,
+) -> Path:
+    """Write what is to be known of a model as one HTML page that needs no network, and its numbers as JSON beside it.
+
+    On the page: the model, the data, the training, metrics with intervals and by group, errors, calibration, importance
+    of the raw columns, five explained rows, worth, and whether the export gives the same bits. What cannot be told is
+    said to be left out. The same arguments give the same page.
+
+    Args:
+        model: A `blocks.Model`, or the folder of an exported SavedModel.
+        data: A dict of splits' raw rows (anything that `blocks.read` takes), or rows alone, or a `Store`; of a store,
+            all that needs raw rows is left out. Judged is the split "test", else "valid", else the last.
+        path: The page; the JSON has its name and the ending .json.
+        title: The page's title.
+        by: Columns of groups, as of `blocks.evaluate.metrics`.
+        worth: What a decision is worth, as of `blocks.evaluate.value`.
+        positive: The class to act on, where there are more than two.
+        export: The model's SavedModel, to be verified on the rows.
+        rows: Raw rows that are drawn where not all are needed: for importance, explanations and verification.
+        seed: Decides which.
+        verbose: Whether to show progress; None for on a terminal only.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        SchemaMismatch, InvalidArgument, EmptySource, NotAdapted: As they say.
+
+    Example:
+        >>> import blocks, numpy as np, tempfile
+        >>> from blocks import classifiers, preprocessors
+        >>> rows = {"x": np.linspace(-1, 1, 64), "sold": np.repeat(["no", "yes"], 32)}
+        >>> columns = preprocessors.Columns({"x": preprocessors.Standardize()})
+        >>> model = blocks.Model(columns, head=classifiers.Softmax("sold"), seed=0)
+        >>> _ = model.adapt(rows)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     page = blocks.report(model, rows, f"{folder}/report.html")
+        ...     page.name, page.with_suffix(".json").exists()
+        ('report.html', True)
+    """
+    final = Path(path)
+    subject = Subject.of(model, data, by, rows, seed)
+    with tempfile.TemporaryDirectory() as folder, Progress("report", 10, verbose, unit="sections") as progress:
+        subject.predict(Path(folder))
+        sections: list[Section] = []
+        for make in (about, data_section, training, judgement, mistakes, calibrated, importance, reasons):
+            sections.append(make(subject))
+            progress.advance(1)
+        sections += [worth_section(subject, worth, positive), export_section(subject, export)]
+        progress.advance(2)
+        title = title or "Report on " + ", ".join(_of(subject))
+        html = page(title, _subtitle(subject), _highlights(sections), sections)
+    content = {
+        "title": title,
+        "judged": subject.judged,
+        "sections": {section.id: section.to_json() for section in sections},
+    }
+    final.parent.mkdir(parents=True, exist_ok=True)
+    durable.write_text(final.with_suffix(".json"), json.dumps(plain(content), indent=1))
+    durable.write_text(final, html)
+    return final
+
+
+def _of(subject: Subject) -> Sequence[str]:
+    return list(dict.fromkeys(name for head in subject.heads for name in head.targets))
+
+
+def _subtitle(subject: Subject) -> str:
+    heads = ", ".join(f"{head.kind} of {', '.join(head.targets)}" for head in subject.heads)
+    return f"{heads}, judged on the split {subject.judged!r}."
+
+
+def _highlights(sections: Sequence[Section]) -> list[tuple[str, str, str]]:
+    """The first metrics with their intervals."""
+    judged = next(section for section in sections if section.id == "metrics")
+    found = [("rows judged", shown(judged.numbers["rows"]), "")]
+    for name, value, low, high, _ in judged.tables[0].rows:
+        if any(name.endswith(headline) for headline in HEADLINES) and value is not None and len(found) < 6:
+            found.append((name, shown(value), f"{shown(low)} to {shown(high)}" if low is not None else ""))
+    return found

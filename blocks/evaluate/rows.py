@@ -1,0 +1,236 @@
+"""Rows: a prediction table's chunks as the arrays that accumulators take, head by head; unusable rows are counted.
+
+Which metrics there are lives in `classification` and `regression`.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+
+from blocks.classifiers import Softmax
+from blocks.data import Source
+from blocks.errors import SchemaMismatch
+from blocks.evaluate.classification import Classification, ClassRows
+from blocks.evaluate.columns import all_finite, label_truth, matrix, numbers, of_target, weights
+from blocks.evaluate.description import HeadDescription
+from blocks.evaluate.estimate import Judge
+from blocks.evaluate.regression import NumberRows, Regression
+
+CHUNK_ROWS = 65_536
+
+Rows = ClassRows | NumberRows
+_R = TypeVar("_R", bound=Rows)
+
+
+@dataclasses.dataclass
+class Found:
+    """A chunk of one head's rows: by suffix of the metrics' names, the rows that can be judged.
+
+    Attributes:
+        rows: "" for one target; "[target]" for each of several.
+        kept: By suffix, (rows,) places in the chunk of the rows that are judged.
+        left_out: How many rows are left out, by why.
+    """
+
+    rows: dict[str, Rows]
+    kept: dict[str, np.ndarray]
+    left_out: Counter[str]
+
+
+class HeadReader:
+    """Reads what one head's judgement needs from a table's chunks.
+
+    Args:
+        head: What the table says of it.
+        schema: The table's.
+
+    Raises:
+        SchemaMismatch: The table has no answer that can be judged.
+    """
+
+    def __init__(self, head: HeadDescription, schema: pa.Schema) -> None:
+        self.head = head
+        self._schema = schema
+        names = {name: head.answer(name) for name in ANSWERS if head.answer(name) in schema.names}
+        self.names = names
+        if "probabilities" not in names and "prediction" not in names:
+            raise SchemaMismatch(
+                f"A prediction table has the column {head.answer('probabilities')!r} or {head.answer('prediction')!r}. "
+                f"Received: {', '.join(schema.names)}."
+            )
+        self.is_classifier = "probabilities" in names
+        self.is_multilabel = self.is_classifier and (head.kind == "Sigmoid" or len(head.targets) > 1)
+        self._encoder = None
+        if self.is_classifier and not self.is_multilabel:
+            self._encoder = Softmax(head.targets[0], classes=list(head.classes or ()))
+        self.weight = head.sample_weight if head.sample_weight in schema.names else None
+        self.columns = list(dict.fromkeys([*head.target_columns(), *names.values(), *filter(None, [self.weight])]))
+
+    def accumulators(self) -> dict[str, Judge]:
+        """A fresh accumulator for each suffix."""
+        weighted = self.weight is not None
+        if self.is_classifier:
+            if self.is_multilabel:
+                return {f"[{name}]": Classification(["0", "1"], weighted) for name in self._labels()}
+            return {"": Classification([text(name) for name in self.head.classes or ()], weighted)}
+        several = len(self.head.targets) > 1
+        quantiles = self.head.levels if "quantiles" in self.names else None
+        made: dict[str, Any] = {
+            "levels": list(quantiles or ()),
+            "interval": {"low", "high"} <= set(self.names),
+            "deviation": "standard_deviation" in self.names,
+            "weighted": weighted,
+        }
+        return {f"[{name}]" if several else "": Regression(**made) for name in self.head.targets}
+
+    def read(self, chunk: pa.RecordBatch, start: int) -> Found:
+        """The rows of a chunk that can be judged.
+
+        Args:
+            chunk: Has at least `columns`.
+            start: Place of its first row in the table.
+        """
+        positions = np.arange(start, start + len(chunk))
+        weight = None if self.weight is None else weights(chunk.column(self.weight), self.weight)
+        found = Found({}, {}, Counter())
+        if self.is_multilabel:
+            self._read_labels(chunk, positions, weight, found)
+        elif self.is_classifier:
+            self._read_classes(chunk, positions, weight, found)
+        else:
+            self._read_numbers(chunk, positions, weight, found)
+        return found
+
+    def scores(self, chunk: pa.RecordBatch) -> np.ndarray:
+        """What rows are ranked by: probabilities (rows, classes), or predictions (rows,), as float64."""
+        name = self.names["probabilities" if self.is_classifier else "prediction"]
+        if self.is_classifier:
+            return matrix(chunk.column(name), name).astype(np.float64, copy=False)
+        return numbers(chunk.column(name), name).astype(np.float64, copy=False)
+
+    def _read_classes(self, chunk: pa.RecordBatch, positions: Any, weight: Any, found: Found) -> None:
+        assert self._encoder is not None
+        classes = len(self.head.classes or ())
+        held = matrix(chunk.column(self.names["probabilities"]), self.names["probabilities"])
+        if held.shape[1] != classes:
+            raise SchemaMismatch(f"There is a probability for each of {classes} classes. Received: {held.shape[1]}.")
+        target, usable = self._encoder.encode(chunk.column(self.head.target_columns()[0]))
+        finite = np.isfinite(held).all(axis=1)
+        probabilities = np.clip(held.astype(np.float64, copy=False), 0.0, 1.0)
+        label = probabilities[:, 1] > probabilities[:, 0] if classes == 2 else probabilities.argmax(axis=1)
+        label = label.astype(np.int64)
+        if "label" in self.names:
+            decided, known = self._encoder.encode(chunk.column(self.names["label"]))
+            label = np.where(known, decided, label)
+        epsilon = float(np.finfo(held.dtype).eps) if held.dtype.kind == "f" else float(np.finfo(np.float64).eps)
+        rows = ClassRows(positions, target, probabilities, label, weight, epsilon)
+        self._keep("", rows, usable, {self.names["probabilities"]: finite}, found)
+
+    def _read_labels(self, chunk: pa.RecordBatch, positions: Any, weight: Any, found: Found) -> None:
+        held = matrix(chunk.column(self.names["probabilities"]), self.names["probabilities"])
+        decided = None
+        if "label" in self.names and pt.is_fixed_size_list(chunk.schema.field(self.names["label"]).type):
+            decided = matrix(chunk.column(self.names["label"]), self.names["label"])
+        epsilon = float(np.finfo(held.dtype).eps)
+        targets, usable = self._label_targets(chunk)
+        for i, name in enumerate(self._labels()):
+            one = np.clip(held[:, i].astype(np.float64), 0.0, 1.0)
+            label = (one > 0.5).astype(np.int64) if decided is None else decided[:, i].astype(np.int64)
+            rows = ClassRows(
+                positions, targets[:, i].astype(np.int64), np.stack([1 - one, one], axis=1), label, weight, epsilon
+            )
+            finite = {self.names["probabilities"]: np.isfinite(held[:, i])}
+            self._keep(f"[{name}]", rows, usable, finite, found)
+
+    def _labels(self) -> list[str]:
+        return [text(name) for name in (self.head.targets if len(self.head.targets) > 1 else self.head.classes or ())]
+
+    def _label_targets(self, chunk: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+        columns = [chunk.column(name) for name in self.head.target_columns()]
+        return label_truth(columns, self.head)
+
+    def _read_numbers(self, chunk: pa.RecordBatch, positions: Any, weight: Any, found: Found) -> None:
+        names = self.names
+        several = len(self.head.targets) > 1
+        held = {
+            name: matrix(chunk.column(column), column)
+            if pt.is_nested(chunk.schema.field(column).type)
+            else numbers(chunk.column(column), column)
+            for name, column in names.items()
+            if name in ("prediction", "quantiles", "low", "high", "standard_deviation")
+        }
+        finite = {names[name]: all_finite(values) for name, values in held.items()}
+        targets = len(self.head.targets)
+        for i, (name, column) in enumerate(zip(self.head.targets, self.head.target_columns(), strict=True)):
+            target = numbers(chunk.column(column), column).astype(np.float64, copy=False)
+            own = {answer: of_target(values, i, targets) for answer, values in held.items()}
+            quantiles = own.get("quantiles") if self.head.levels else None
+            rows = NumberRows(
+                positions,
+                target,
+                own["prediction"][:, 0],
+                weight,
+                quantiles,
+                *(own[answer][:, 0] if answer in own else None for answer in ("low", "high", "standard_deviation")),
+            )
+            self._keep(f"[{name}]" if several else "", rows, np.isfinite(target), finite, found)
+
+    def _keep(self, suffix: str, rows: Rows, usable: np.ndarray, finite: dict[str, np.ndarray], found: Found) -> None:
+        kept = usable.copy()
+        if not usable.all():
+            found.left_out[f"unusable_targets{suffix}"] += int(np.count_nonzero(~usable))
+        for name, fine in finite.items():
+            if not fine.all():
+                kept &= fine
+                found.left_out[f"nonfinite_predictions[{name}]"] += int(np.count_nonzero(~fine))
+        if kept.all():
+            found.rows[suffix], found.kept[suffix] = rows, np.arange(len(kept))
+        else:
+            found.kept[suffix] = np.flatnonzero(kept)
+            found.rows[suffix] = taken(rows, found.kept[suffix])
+
+
+ANSWERS = ("probabilities", "label", "prediction", "quantiles", "low", "high", "standard_deviation")
+
+
+def taken(rows: _R, places: np.ndarray | slice) -> _R:
+    """Some of the rows."""
+    values = {field.name: getattr(rows, field.name) for field in dataclasses.fields(rows)}
+    some: dict[str, Any] = {k: v[places] for k, v in values.items() if isinstance(v, np.ndarray)}
+    return dataclasses.replace(rows, **some)
+
+
+def grouped(rows: _R, codes: np.ndarray, names: Sequence[str]) -> Iterator[tuple[str, _R, np.ndarray]]:
+    """The rows of each group: its name, its rows, and their places among `rows`.
+
+    Args:
+        rows: Of a chunk.
+        codes: (rows,) the place of each row's group in `names`.
+        names: Of the groups.
+    """
+    if len(names) == 1:
+        yield names[0], rows, np.arange(len(codes))
+        return
+    order = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    for i, name in enumerate(names):
+        places = order[ends[i] : ends[i + 1]]
+        yield name, taken(rows, places), places
+
+
+def chunks(source: Source, columns: list[str], rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """A table's chunks with the place of each one's first row."""
+    start = 0
+    for chunk in source.chunks(rows, columns=columns, encoded=True, exact=False):
+        yield start, chunk
+        start += len(chunk)
+
+
+def text(value: Any) -> str:
+    """A class's name in a metric's."""
+    return value if isinstance(value, str) else str(value)
