@@ -7,7 +7,8 @@ from blocks.feature_extractors.dcn import DCN
 from blocks.feature_extractors.ensemble import Ensemble
 from blocks.feature_extractors.ft_transformer import FTTransformer
 from blocks.feature_extractors.mlp import MLP
-from blocks.feature_extractors.numeric import PeriodicEmbeddings, PiecewiseLinearEmbeddings
+from blocks.feature_extractors.periodic_embeddings import PeriodicEmbeddings
+from blocks.feature_extractors.piecewise_linear_embeddings import PiecewiseLinearEmbeddings
 from blocks.feature_extractors.resnet import ResNet
 from blocks.feature_extractors.tabm import TabM
 from blocks.feature_extractors.tower import Tower
