@@ -1,0 +1,345 @@
+"""Head, and its two kinds: the roles of what turns a representation into predictions."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from blocks import targets
+from blocks.block.base import Block, State
+from blocks.classes import (
+    balanced_weights,
+    checked_weights,
+    class_names,
+    class_state,
+    decode_classes,
+    encode_classes,
+    learn_classes,
+    weights_of,
+)
+from blocks.errors import BadTarget, InvalidArgument
+from blocks.members import MemberDense
+from blocks.statistics import Counts, Moments, Statistic
+
+
+class Head(Block):
+    """A representation to predictions. Knows its target, encoding and decoding, loss, metrics and the answers' names.
+
+    A head's state stands in its configuration too, since its shape depends on it (the number of classes). The target is
+    one Arrow array: a column or, for a head of several columns, a struct of them (`blocks.targets`).
+
+    Args:
+        target: Name of the target column; names of several for a head that takes them.
+        sample_weight: Name of a column of non-negative weights, or None.
+        unusable: What becomes of a row whose target is missing, or unseen in training: "error" or "skip" (left out and
+            counted).
+        state: What an earlier `adapt` learned, as `get_config` wrote it.
+        members: How many members the rows of a representation hold; the core says so before the head is built.
+    """
+
+    takes_several: ClassVar[bool] = False
+    """Whether the target may be several columns."""
+
+    wanted: ClassVar[str] = "a target that was seen in training"
+    """What a row needs to be usable."""
+
+    def __init__(
+        self,
+        target: str | Sequence[str],
+        *,
+        sample_weight: str | None = None,
+        unusable: str = "error",
+        state: Mapping[str, Any] | None = None,
+        members: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.members = members
+        if unusable not in ("error", "skip"):
+            raise InvalidArgument(f"unusable is 'error' or 'skip'. Received: {unusable!r}.")
+        self.target = target if isinstance(target, str) else tuple(target)
+        named = bool(self.targets) and all(isinstance(name, str) for name in self.targets)
+        if not named or len(set(self.targets)) < len(self.targets):
+            raise InvalidArgument(f"A target is the name of a column, or distinct names of some. Received: {target!r}.")
+        if not isinstance(target, str) and not self.takes_several:
+            raise InvalidArgument(
+                f"{type(self).__name__} has one target column. Received: {target!r}. "
+                'Give the model a head for each: head={"a": ..., "b": ...}.'
+            )
+        self.sample_weight = sample_weight
+        self.unusable = unusable
+        if state:
+            self.restore({name: np.array(values, dtype) for name, (dtype, values) in state.items()})
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the target's columns."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def heads(self) -> Mapping[str, "Head"]:
+        """The heads by name, where there are several; else this one, by the name of ""."""
+        return MappingProxyType({"": self})  # no dict: Keras walks those when it loads, and would not come back
+
+    @abstractmethod
+    def statistics(self) -> dict[str, Statistic]:
+        """Fresh statistics of the target."""
+
+    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
+        """What each of the statistics, by name, is of: the target's column, unless the head says otherwise."""
+        return dict.fromkeys(self.statistics(), target)
+
+    @abstractmethod
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The state that follows from the target's statistics.
+
+        Raises:
+            BadTarget: They allow no learning: no usable value, or one class only.
+        """
+
+    @property
+    def learns(self) -> bool:
+        """Heads always learn from their target."""
+        return True
+
+    def dense(self, units: int, input_shape: Any, **kwargs: Any) -> MemberDense:
+        """A dense layer in the head's precision, built, with weights of its own for each member."""
+        layer = MemberDense(units, self.members, **{"dtype": self.dtype_policy, **kwargs})
+        layer.build(input_shape)
+        return layer
+
+    def learns_as(self, other: "Head") -> bool:
+        """Whether another head's state would be this one's, of the same data."""
+        alike = type(self) is type(other) and self.target == other.target
+        return alike and set(self.statistics()) == set(other.statistics())
+
+    @property
+    @abstractmethod
+    def encoding(self) -> dict[str, Any]:
+        """What decides how a target is encoded, as JSON-able data: heads with equal ones can share a store."""
+
+    @abstractmethod
+    def encode(self, target: pa.Array) -> tuple[Any, np.ndarray]:
+        """The target as the loss takes it, an array (rows, ...), and which rows are usable, (rows,).
+
+        An array of Arrow's null type stands for a target of which every row is missing.
+        """
+
+    @abstractmethod
+    def decode(self, encoded: np.ndarray) -> np.ndarray:
+        """The target as the source has it, of an encoded and usable one."""
+
+    def encode_rows(self, chunk: pa.RecordBatch) -> tuple[Any, np.ndarray]:
+        """`encode` of a chunk of the source's rows.
+
+        Raises:
+            BadTarget: A row is not usable, and `unusable` is "error".
+        """
+        target = targets.gather(chunk, self.target)
+        encoded, usable = self.encode(target)
+        if self.unusable == "error" and not usable.all():
+            value = target[int(np.argmin(usable))].as_py()
+            raise BadTarget(
+                f"Every row needs {self.wanted}. Received: {self.target!r} = {value!r} in "
+                f"{int((~usable).sum()):,} of {len(usable):,} rows. Filter such rows out, or give the head "
+                "unusable='skip' to leave them out, counted."
+            )
+        return encoded, usable
+
+    @property
+    def class_weights(self) -> Any:
+        """What rows weigh in training by their class, float32 (classes,); None where all weigh one."""
+        return None
+
+    def weigh(self, encoded: Any) -> Any:
+        """What rows weigh in training by their encoded target, float32 (rows,); None where all weigh one."""
+        weights = self.class_weights
+        return None if weights is None else weights[encoded]
+
+    @abstractmethod
+    def default_loss(self) -> Any:
+        """The default `keras.losses.Loss` over (encoded target, predictions)."""
+
+    @abstractmethod
+    def default_metrics(self) -> Any:
+        """Fresh default `keras.metrics.Metric`s over (encoded target, predictions)."""
+
+    @property
+    def loss_weights(self) -> Any:
+        """What the losses of several heads weigh in their sum, by head; None where there is one."""
+        return None
+
+    @abstractmethod
+    def answer(self, predictions: Any) -> dict[str, Any]:
+        """The named answers that predictions of shape (batch, ...) are."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration, learned state included."""
+        return {
+            **super().get_config(),
+            "target": self.target if isinstance(self.target, str) else list(self.target),
+            "sample_weight": self.sample_weight,
+            "unusable": self.unusable,
+            "state": {name: [value.dtype.str, value.tolist()] for name, value in self.state.items()},
+            **({"members": self.members} if self.members > 1 else {}),
+        }
+
+
+class Classifier(Head):
+    """A head whose target is one of several classes or, where these do not exclude each other, any of them.
+
+    It learns the classes and their counts.
+
+    Args:
+        target: Name of the target column.
+        classes: The classes in order, when they are given rather than learned.
+        class_weight: None, "balanced", or a dict of class to weight.
+        kwargs: As of `Head`.
+    """
+
+    exclusive: ClassVar[bool] = True
+    """Whether just one class is true of a row, so that the probabilities sum to 1."""
+
+    def __init__(
+        self,
+        target: str | Sequence[str],
+        *,
+        classes: Sequence[Any] | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(target, **kwargs)
+        self._weights = checked_weights(class_weight)
+        self._given = None if classes is None else list(classes)
+        if self._given is not None and not self.adapted:
+            self.restore(class_state(self._given, [0] * len(self._given)))
+
+    def statistics(self) -> dict[str, Statistic]:
+        """The classes' counts."""
+        return {"counts": Counts()}
+
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The classes, in ascending order unless given, and their counts.
+
+        Raises:
+            BadTarget: There are fewer than two, or more than 10,000.
+        """
+        return learn_classes(results["counts"].result(), self.targets[0], self._given)
+
+    @property
+    def classes(self) -> list[Any]:
+        """The classes, as str, int, bool or float, in the order of the probabilities."""
+        self.require_adapted()
+        return class_names(self.state)
+
+    @property
+    def priors(self) -> np.ndarray:
+        """Each class's share of the rows that were adapted on, float64 (classes,)."""
+        counts = self.state["counts"]
+        return counts / max(counts.sum(), 1)
+
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """Target, weights and classes: any classifiers of the same classes encode alike."""
+        return {"kind": "classes", "target": self.target, "weight": self.sample_weight, "classes": self.classes}
+
+    def encode(self, target: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """The class's position, int32 (rows,), or -1 for a missing or unseen one; and which rows are usable.
+
+        Raises:
+            SchemaMismatch: The target is of another type than the classes.
+        """
+        positions = encode_classes(target, self.classes, self.targets[0])
+        return positions, positions >= 0
+
+    def decode(self, encoded: np.ndarray) -> np.ndarray:
+        """The classes at some positions."""
+        return decode_classes(encoded, self.classes)
+
+    @property
+    def class_weights(self) -> np.ndarray | None:
+        """What rows weigh in training by their class, float32 (classes,); None where all weigh one."""
+        return weights_of(self._weights, self.classes, balanced_weights(self.state["counts"]))
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration, learned state included."""
+        return {**super().get_config(), "classes": self._given, "class_weight": self._weights}
+
+
+class Regressor(Head):
+    """A head whose target is a number, or several at once; its answers are in the targets' units.
+
+    It learns the targets' moments: `mean` and `scale` (1 for a constant target), float64 of shape (), or (targets,)
+    where there are several.
+    """
+
+    takes_several = True
+    wanted: ClassVar[str] = "a target that is a finite number"
+
+    def statistics(self) -> dict[str, Statistic]:
+        """The moments of each target."""
+        return {self.of(column, "moments"): Moments() for column in self.targets}
+
+    def of(self, column: str, name: str) -> str:
+        """What a statistic of a target column is called."""
+        return name if isinstance(self.target, str) else f"{column}/{name}"
+
+    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
+        """Each target column, as float64.
+
+        Raises:
+            BadTarget: One holds no numbers.
+        """
+        parts = {self.target: target} if isinstance(self.target, str) else targets.columns(target, self.targets)
+        return {self.of(column, "moments"): pa.array(targets.numbers(parts[column], column)) for column in parts}
+
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The targets' means and scales.
+
+        Raises:
+            BadTarget: A target has no finite number.
+        """
+        found = [results[self.of(column, "moments")].result() for column in self.targets]
+        for column, moments in zip(self.targets, found, strict=True):
+            if not moments.count:
+                raise BadTarget(
+                    f"A regressor learns from numbers that are there. Received: {column!r}, of whose {moments.rows:,} "
+                    "values none is finite."
+                )
+        return self.joined(
+            mean=[moments.mean for moments in found],
+            scale=[moments.std if moments.std > 0 else 1.0 for moments in found],
+        )
+
+    def joined(self, **values: Sequence[float]) -> State:
+        """State of one number for each target: () where there is one, else (targets,)."""
+        return {
+            name: np.asarray(of_each[0] if isinstance(self.target, str) else of_each, np.float64)
+            for name, of_each in values.items()
+        }
+
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """Targets and weights: any regressors of the same numbers encode alike."""
+        target = self.target if isinstance(self.target, str) else list(self.target)
+        return {"kind": "number", "target": target, "weight": self.sample_weight}
+
+    def encode(self, target: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers themselves, float64 (rows,) or (rows, targets), and which rows are usable: finite.
+
+        Raises:
+            BadTarget: A column holds no numbers.
+        """
+        if isinstance(self.target, str):
+            values = targets.numbers(target, self.target)
+            return values, np.isfinite(values)
+        parts = targets.columns(target, self.targets)
+        values = np.stack([targets.numbers(parts[column], column) for column in self.targets], axis=1)
+        return values, np.isfinite(values).all(axis=1)
+
+    def decode(self, encoded: np.ndarray) -> np.ndarray:
+        """The numbers themselves."""
+        return np.asarray(encoded, np.float64)

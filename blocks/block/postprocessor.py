@@ -1,0 +1,137 @@
+"""Postprocessor: the role of what turns answers into more answers."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import keras
+import numpy as np
+
+from blocks.block.base import Block, State
+from blocks.block.head import Head
+from blocks.errors import EmptySource, InvalidArgument, NotAdapted
+from blocks.statistics import Statistic
+
+
+class Postprocessor(Block):
+    """Answers to more answers, inside the exported graph. Takes and returns a dict of tensors of shape (batch, ...).
+
+    Subclasses write `call`, and say in `needs` and `adds` which answers it reads and gives; those that learn from
+    held-out answers write `statistics`, `summarize` and `learn` too.
+    """
+
+    needs: tuple[str | tuple[str, ...], ...] = ()
+    """The answers that it reads; a tuple stands for any one of several."""
+
+    adds: tuple[str, ...] = ()
+    """The answers that it adds or replaces."""
+
+    converts: bool = False
+    """Whether its answers are in another unit than the target, so that nothing can be calibrated after it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"autocast": False, **kwargs})
+        self._observed: Mapping[str, Statistic] | None = None
+
+    def bind(self, head: Head) -> None:
+        """Take what must be known of the head (its classes, say); of one not adapted yet, what can be.
+
+        Raises:
+            InvalidArgument: The block has no use for a head of that kind.
+        """
+
+    def after(self, answers: Iterable[str]) -> set[str]:
+        """The names of the answers once the block has run on answers of these names.
+
+        Raises:
+            InvalidArgument: One that it needs is not among them.
+        """
+        names = set(answers)
+        for need in self.needs:
+            any_of = (need,) if isinstance(need, str) else need
+            if not names.intersection(any_of):
+                raise InvalidArgument(
+                    f"{type(self).__name__} needs {' or '.join(map(repr, any_of))} among the answers that reach it. "
+                    f"Received: {', '.join(map(repr, sorted(names))) or 'none'}. "
+                    "Use a head that answers it, or put the block that adds it before."
+                )
+        return names.union(self.adds)
+
+    def statistics(self) -> dict[str, Statistic]:
+        """Fresh statistics that `learn` needs of held-out answers; empty when nothing is learned."""
+        return {}
+
+    def summarize(
+        self,
+        statistics: dict[str, Statistic],
+        answers: Mapping[str, np.ndarray],
+        target: np.ndarray,
+        weight: np.ndarray | None,
+    ) -> None:
+        """Update what `statistics` gave with a chunk of held-out answers; more may be added that depend on their shape.
+
+        Args:
+            statistics: By name; those of several chunks or workers can be merged.
+            answers: By name, (rows, ...) each.
+            target: (rows, ...) As the head encodes it.
+            weight: (rows,) Or None, where all weigh one.
+        """
+
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The state that follows from updated statistics. Changes nothing: `restore` does.
+
+        Raises:
+            EmptySource: They saw too little.
+        """
+        return {}
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether the block learns from held-out answers."""
+        return bool(self.statistics())
+
+    @property
+    def learns(self) -> bool:
+        """Whether the block calibrates."""
+        return self.calibrates
+
+    def require_adapted(self) -> None:
+        """Refuse to go on without learned state.
+
+        Raises:
+            NotAdapted: The block must be calibrated and is not.
+        """
+        if not self.adapted:
+            raise NotAdapted(
+                f"{type(self).__name__} {self.name!r} has not been calibrated. "
+                "Call model.calibrate(held_out) before the model predicts or is exported."
+            )
+
+    def observe(self, answers: Mapping[str, np.ndarray], target: np.ndarray, weight: np.ndarray | None) -> None:
+        """Take one chunk of held-out answers and encoded targets into the calibration under way."""
+        # in a proxy, as the state is: Keras wraps and tracks plain dicts
+        observed = dict(self._observed) if self._observed is not None else self.statistics()
+        self.summarize(observed, answers, target, weight)
+        self._observed = MappingProxyType(observed)
+
+    def calibrate(self) -> None:
+        """End the calibration: turn what was observed into state.
+
+        Raises:
+            EmptySource: Too little was observed.
+        """
+        observed, self._observed = self._observed, None
+        if observed is None:
+            raise EmptySource(
+                f"{type(self).__name__} is calibrated on held-out rows. Received: none. Give model.calibrate some."
+            )
+        self.restore(self.learn(observed))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The answers; symbolic ones need no learned state, real ones do."""
+        answers = args[0] if args else kwargs.get("inputs")
+        if isinstance(answers, Mapping):
+            self.after(answers)
+        if not any(isinstance(value, keras.KerasTensor) for value in keras.tree.flatten((args, kwargs))):
+            self.require_adapted()
+        return super().__call__(*args, **kwargs)

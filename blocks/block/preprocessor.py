@@ -1,0 +1,264 @@
+"""Preprocessor: the role of what turns raw values into features."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any, ClassVar, Self
+
+import keras
+import numpy as np
+import pyarrow as pa
+
+from blocks.block.base import Block, State
+from blocks.data.raw import MISSING_INT, is_list, is_number, is_text, is_time, raw_type, to_arrow, to_raw
+from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.features import Entry, Feature
+from blocks.statistics import Statistic
+
+FLOAT32_MAX = np.finfo(np.float32).max
+
+
+class Preprocessor(Block):
+    """Raw values to features: computed in float64, emitted as float32, or int32 for ids.
+
+    A block for one column writes `compute` and, when it learns, `statistics` and `learn`; in a chain the values stay at
+    full precision from one `compute` to the next, and only the last is rounded. A block for several columns takes and
+    gets them as a tuple, in the order of its key in `Columns`.
+    """
+
+    identifier: ClassVar[bool] = False
+    """Whether integers enter as int64 identifiers rather than as float64 quantities."""
+
+    accepts: tuple[str, ...] = ("number",)
+    """The families of Arrow types that may enter: "number", "text", "time", "list"."""
+
+    several: bool = False
+    """Whether the block takes several columns, as a tuple."""
+
+    emits_features: bool = True
+    """Whether a chain may end with the block; False of one that gives text or instants for the next to use."""
+
+    observes_rows: ClassVar[bool] = True
+    """Whether `observed` gives one value a row; False where a row has several (tokens) or none."""
+
+    uses_target: ClassVar[bool] = False
+    """Whether the block learns from the target too, and encodes the rows it learned from by others than themselves."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"autocast": False, **kwargs})
+
+    def statistics(self) -> dict[str, Statistic]:
+        """Fresh statistics that `learn` needs of the values that enter; empty when nothing is learned."""
+        return {}
+
+    def observed(self, values: Any) -> Any:
+        """What the statistics are of, as one tensor: the values that enter, unless the block says otherwise.
+
+        A block of several columns, or one whose statistics are of parts of a value, derives it here with TensorFlow.
+        """
+        return values
+
+    def observe(
+        self, statistics: Mapping[str, Statistic], values: pa.Array, target: pa.Array, rows: np.ndarray
+    ) -> None:
+        """Update the statistics of a block that uses the target, in place of `update`.
+
+        Args:
+            statistics: What `statistics` gave.
+            values: (rows,) What enters the block.
+            target: (rows,) The head's target; a classifier's is dictionary-encoded.
+            rows: (rows,) int64 positions in the source.
+        """
+        raise NotImplementedError
+
+    def places(self, values: Any) -> Any:
+        """What a block that uses the target must know of each value to encode it out of fold: an int64 tensor."""
+        raise NotImplementedError
+
+    def out_of_fold(self, places: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Emitted features of the rows, by their positions, that a block which uses the target was adapted on."""
+        raise NotImplementedError
+
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The state that follows from updated statistics. Changes nothing: `restore` does.
+
+        Raises:
+            EmptySource: The statistics saw no usable value.
+        """
+        return {}
+
+    @property
+    def learns(self) -> bool:
+        """Whether `statistics` asks for any."""
+        return bool(self.statistics())
+
+    @abstractmethod
+    def compute(self, values: Any) -> Any:
+        """The block's work at full precision: a tensor of shape (batch,) to one of shape (batch,) or (batch, k)."""
+
+    def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
+        """The features that come out, in order; one unless the block says otherwise."""
+        return [Feature(name, columns)]
+
+    def entry(self, name: str, columns: tuple[str, ...]) -> Entry | None:
+        """The entry of higher rank that comes out (tokens, an image), in place of scalar features; None for those."""
+        return None
+
+    def raw_type(self, type: pa.DataType, column: str) -> str:
+        """The dtype in which a column of this Arrow type enters the block.
+
+        Raises:
+            SchemaMismatch: The block has no use for the type.
+        """
+        families = {"number": is_number, "text": is_text, "time": is_time, "list": is_list}
+        if not pa.types.is_null(type) and not any(families[family](type) for family in self.accepts):
+            raise SchemaMismatch(
+                f"{self.__class__.__name__} takes columns of {' or '.join(self.accepts)}. "
+                f"Received: column {column!r} of type {type}. Choose another block for it"
+                f"{' (MultiHot, Tokens or TfIdf take lists)' if is_list(type) else ''}, or cast the column."
+            )
+        if pa.types.is_null(type) and "number" not in self.accepts:
+            return "string" if "text" in self.accepts else "int64"
+        return raw_type(type, identifier=self.identifier)
+
+    def examples(self, dtype: str) -> list[Any]:
+        """Raw values worth trying, none of them from anybody's rows: usual, extreme, missing, unseen."""
+        if dtype in ("string", "list"):
+            return ["", "unseen", "new\nline", "\x00", "\u2028", "\N{GRINNING FACE}"]
+        if dtype == "int64":
+            return [MISSING_INT, 0, 1, -1, 1 << 40]
+        return [float("nan"), float("inf"), float("-inf"), 0.0, 1.0, -1.5, 0.1, 1e9, 1e-9]
+
+    def call(self, inputs: Any) -> Any:
+        """The features of one column: `compute`, rounded once to float32, or int32 for ids.
+
+        A column may have shape (batch, 1), as Keras' `FeatureSpace` makes them; a single feature keeps that shape.
+        """
+        if not isinstance(inputs, tuple | list) and len(inputs.shape) == 2 and inputs.shape[1] == 1:
+            features = emit(self.compute(inputs[:, 0]))
+            return features[:, None] if len(features.shape) == 1 else features
+        return emit(self.compute(inputs))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The features of raw values; symbolic inputs need no learned state, real ones do."""
+        if not any(isinstance(value, keras.KerasTensor) for value in keras.tree.flatten((args, kwargs))):
+            self.require_adapted()
+        return super().__call__(*args, **kwargs)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Shape and dtype of the features, known without learned state."""
+        first = keras.tree.flatten(inputs)[0]
+        features = self.outputs("x", ("x",))
+        shape = first.shape if len(features) == 1 else (first.shape[0], len(features))
+        return keras.KerasTensor(shape, "float32" if features[0].cardinality is None else "int32")
+
+    def adapt(self, data: Any) -> Self:
+        """Learn from one column, for use outside a `Model`.
+
+        Args:
+            data: Values of shape (rows,): an Arrow, NumPy, pandas or Polars column, a list, a Source of one column, or
+                an iterable of such chunks or of batches (a `tf.data.Dataset`). It is read once. A tuple of them for a
+                block of several columns, or of values and target for one that uses the target.
+
+        Returns:
+            The block itself.
+
+        Raises:
+            EmptySource: There is no usable value.
+            InvalidArgument: The block uses the target, and there is none.
+        """
+        statistics = self.statistics()
+        columns = data if isinstance(data, tuple) else (data,)
+        if self.uses_target and len(columns) != 2:
+            raise InvalidArgument(
+                f"{type(self).__name__} learns from the target too: adapt((values, target)). Received: "
+                f"{len(columns)} column{'s' * (len(columns) > 1)}."
+            )
+        rows = 0
+        for chunks in _side_by_side([_column_chunks(column) for column in columns]):
+            if self.uses_target:
+                values, target = chunks
+                self.raw_type(values.type, self.name)
+                self.observe(statistics, values, target, np.arange(rows, rows + len(values)))
+                rows += len(values)
+                continue
+            dtypes = [self.raw_type(chunk.type, self.name) for chunk in chunks]
+            values = chunks[0]
+            if type(self).observed is not Preprocessor.observed:
+                raw = [
+                    keras.ops.convert_to_tensor(to_raw(chunk, dtype, self.name), _tensor_dtype(dtype))
+                    for chunk, dtype in zip(chunks, dtypes, strict=True)
+                ]
+                seen = self.observed(raw[0] if len(raw) == 1 else tuple(raw)).numpy()
+                values = pa.array(seen, pa.binary() if seen.dtype == object else None)
+            for statistic in statistics.values():
+                statistic.update(values)
+        if statistics:
+            self.restore(self.learn(statistics))
+        return self
+
+
+def emit(values: Any) -> Any:
+    """Full precision to what leaves a preprocessor: float64 rounded once to float32, in its range, and ids to int32.
+
+    Example:
+        >>> import numpy as np
+        >>> emit(np.array([0.1], "float64")).dtype.name
+        'float32'
+    """
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    if dtype.startswith(("int", "uint", "bool")):
+        return keras.ops.cast(values, "int32")
+    rounded = keras.ops.cast(values, "float32")
+    if dtype != "float64":
+        return rounded
+    # what is finite stays finite, for which half the bytes are touched after rounding; infinities and NaN pass
+    held = keras.ops.clip(rounded, -FLOAT32_MAX, FLOAT32_MAX)
+    return keras.ops.where(keras.ops.isfinite(values), held, rounded)
+
+
+def _column_chunks(data: Any) -> Iterable[pa.Array]:
+    if isinstance(data, pa.ChunkedArray):
+        return data.chunks
+    if hasattr(data, "schema") and hasattr(data, "chunks"):
+        if len(data.schema) != 1:
+            raise InvalidArgument(
+                f"A block learns from one column. Received: a source of {len(data.schema)}: "
+                f"{', '.join(data.schema.names)}. Select one: source.select([...])."
+            )
+        return (chunk.column(0) for chunk in data.chunks(65_536))
+    if isinstance(data, pa.Array | np.ndarray) or hasattr(data, "__arrow_c_stream__"):
+        return [to_arrow(_flat(data))]
+    if isinstance(data, list | tuple) and not (data and isinstance(data[0], pa.Array | pa.ChunkedArray | np.ndarray)):
+        return [to_arrow(list(data))]
+    if isinstance(data, Iterable):
+        return (to_arrow(_flat(chunk)) for chunk in data)
+    raise InvalidArgument(
+        f"adapt takes a column of values or an iterable of chunks of it. Received: {type(data).__name__}."
+    )
+
+
+def _side_by_side(columns: Sequence[Iterable[pa.Array]]) -> Iterator[tuple[pa.Array, ...]]:
+    """The chunks of columns that are as long as each other, and cut alike.
+
+    Raises:
+        InvalidArgument: They are not.
+    """
+    for chunks in zip_longest(*columns):
+        lengths = [0 if chunk is None else len(chunk) for chunk in chunks]
+        if len(set(lengths)) > 1:
+            raise InvalidArgument(
+                f"Columns that a block learns from together have the same rows, in the same chunks. Received: chunks "
+                f"of {', '.join(map(str, lengths))} rows."
+            )
+        yield chunks
+
+
+def _tensor_dtype(raw: str) -> str:
+    return "string" if raw == "list" else raw
+
+
+def _flat(chunk: Any) -> Any:
+    """A chunk of shape (rows, 1), as Keras' `FeatureSpace` makes them, as one of shape (rows,)."""
+    shape: tuple[int, ...] = tuple(getattr(chunk, "shape", ()))
+    return np.asarray(chunk)[:, 0] if len(shape) == 2 and shape[-1] == 1 else chunk
