@@ -21,8 +21,10 @@ MECHANISM = {"run", "measure", "table"}
 # sizes that take a minute or two each on two cores; a script alone takes its own defaults
 SIZES: dict[str, list[str]] = {
     "adapt": ["100000"],
+    "evaluate": ["500000", "2000000"],
     "memory": ["500000", "2000000"],
     "precompute": ["500000"],
+    "quality": ["--quick"],
     "scale": ["500000", "2000000"],
     "stream": ["--rows", "1000000", "--repeats", "5"],
     "train": ["300000", "7"],

@@ -4,7 +4,8 @@
 
 For each number of rows (1, 3 and 10 million unless given; each at least the first) and each step a fresh process: adapt
 on Parquet, precompute into HDF5, one epoch from the store. Seconds are the step's own; peak memory is the process's,
-imports included, as a user's machine must have it, and beside it what the step adds to what was resident when it began. Files are kept in BLOCKS_SCALE, where it names a folder, for the next time.
+imports included, as a user's machine must have it, and beside it what the step adds to what was resident when it began.
+Files are kept in BLOCKS_SCALE, where it names a folder, for the next time.
 """
 
 import json

@@ -10,9 +10,11 @@ from blocks.memory import use_frugal_pool
 
 if TYPE_CHECKING:
     from blocks import (
+        baselines,
         classifiers,
         data,
         errors,
+        evaluate,
         feature_extractors,
         postprocessors,
         preprocessors,
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
         store,
         testing,
     )
+    from blocks.comparing import compare
     from blocks.data import Source, read
+    from blocks.evaluate.explaining import explain
+    from blocks.evaluate.reporting import report
     from blocks.export import verify
     from blocks.features import FeatureSpec
     from blocks.model import Model, load
@@ -35,15 +40,20 @@ _HOMES = {
     "Model": "blocks.model",
     "Source": "blocks.data",
     "Summary": "blocks.statistics",
+    "compare": "blocks.comparing",
+    "explain": "blocks.evaluate.explaining",
+    "report": "blocks.evaluate.reporting",
     "load": "blocks.model",
     "open_store": "blocks.store",
     "read": "blocks.data",
     "verify": "blocks.export",
 }
 _MODULES = (
+    "baselines",
     "classifiers",
     "data",
     "errors",
+    "evaluate",
     "feature_extractors",
     "postprocessors",
     "preprocessors",
@@ -58,9 +68,13 @@ __all__ = [
     "Model",
     "Source",
     "Summary",
+    "baselines",
     "classifiers",
+    "compare",
     "data",
     "errors",
+    "evaluate",
+    "explain",
     "feature_extractors",
     "load",
     "open_store",
@@ -68,6 +82,7 @@ __all__ = [
     "preprocessors",
     "read",
     "regressors",
+    "report",
     "statistics",
     "store",
     "testing",

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from blocks import targets
 from blocks.block import Classifier, Head, Preprocessor
 from blocks.data import Source
 from blocks.data.raw import to_raw
@@ -41,6 +42,12 @@ class _Task:
     values: Callable[[pa.RecordBatch], pa.Array]
     target: str | None = None
     classes: bool = False
+
+    def updates(self, chunk: pa.RecordBatch) -> list[tuple[Statistic, pa.Array, None]]:
+        """Each statistic with the values of a chunk that it is of."""
+        values = self.values(chunk)
+        observed = self.block.observed(values) if isinstance(self.block, Head) else {}
+        return [(statistic, observed.get(name, values), None) for name, statistic in self.statistics.items()]
 
 
 def passes(columns: Columns) -> int:
@@ -123,7 +130,7 @@ def check_target(columns: Columns, head: Head | None, schema: pa.Schema | None) 
     """
     if head is None:
         return
-    for role, name in (("target", head.target), ("sample_weight", head.sample_weight)):
+    for role, name in (*(("target", name) for name in head.targets), ("sample_weight", head.sample_weight)):
         if name is not None and name in columns.columns:
             raise BadTarget(
                 f"The {role} must not stand among the inputs: the model would read its answer. Received: {name!r} in "
@@ -157,7 +164,10 @@ def _origin(columns: Columns, head: Head | None, source: Source, initial: Summar
 def _wave(columns: Columns, head: Head | None, learned: set[int], initial: Summary | None) -> list[_Task]:
     tasks = []
     if head is not None and id(head) not in learned:
-        tasks.append(_Task("target", head, (head.target,), head.statistics(), lambda chunk: chunk.column(head.target)))
+        target = head.target
+        tasks.append(
+            _Task("target", head, head.targets, head.statistics(), lambda chunk: targets.gather(chunk, target))
+        )
     for lane in columns.lanes:
         for depth, block in enumerate(lane.blocks):
             if block.learns and id(block) not in learned:
@@ -165,7 +175,7 @@ def _wave(columns: Columns, head: Head | None, learned: set[int], initial: Summa
                 values = _values(lane, depth, columns.inputs)
                 task = _Task(key, block, lane.columns, block.statistics(), values)
                 if head is not None and block.uses_target:
-                    task.target, task.classes = head.target, isinstance(head, Classifier)
+                    task.target, task.classes = _encoding_target(head, lane.name)
                 tasks.append(task)
                 break
     if initial is not None:
@@ -180,19 +190,36 @@ def _wave(columns: Columns, head: Head | None, learned: set[int], initial: Summa
     return tasks
 
 
+def _encoding_target(head: Head, name: str) -> tuple[str, bool]:
+    """The target that a block which uses it learns from, and whether it is one of several classes.
+
+    Raises:
+        InvalidArgument: There are several.
+    """
+    classes = isinstance(head, Classifier)
+    if not isinstance(head.target, str) or (isinstance(head, Classifier) and not head.exclusive):
+        raise InvalidArgument(
+            f"A block that uses the target learns from one number or class a row. Received: one for {name!r}, and "
+            f"{type(head).__name__} of {', '.join(map(repr, head.targets))}. Use Vocabulary or Hashing in its place."
+        )
+    return head.target, classes
+
+
 def _values(lane: Lane, depth: int, inputs: Mapping[str, str]) -> Callable[[pa.RecordBatch], pa.Array]:
     """From a chunk to the values that the statistics of the block at `depth` of a lane are of."""
     block = lane.blocks[depth]
     if depth == 0 and len(lane.columns) == 1 and type(block).observed is Preprocessor.observed:
         return lambda chunk: chunk.column(lane.columns[0])
     observe = observing(lane, depth, dict(inputs))
-    if is_coded(lane, dict(inputs)) and block.observes_rows:
+    if is_coded(lane, dict(inputs)):
 
         def of_distinct(chunk: pa.RecordBatch) -> pa.Array:
             coded = encode(chunk.column(lane.columns[0]), lane.columns[0])
             raw = np.append(to_raw(coded.dictionary, "string", lane.columns[0]), "")
-            values = _arrow(observe(tf.constant(raw, tf.string)))
-            return pa.DictionaryArray.from_arrays(pa.array(positions(coded)), values)
+            seen, at = observe(tf.constant(raw, tf.string)), positions(coded)
+            if isinstance(seen, tf.RaggedTensor):
+                seen, at = seen.values, _runs(seen.row_splits.numpy(), at)
+            return pa.DictionaryArray.from_arrays(pa.array(at), _arrow(seen))
 
         return of_distinct
 
@@ -203,7 +230,15 @@ def _values(lane: Lane, depth: int, inputs: Mapping[str, str]) -> Callable[[pa.R
     return of_rows
 
 
+def _runs(splits: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Positions of all values of the rows `at` of a ragged tensor, row after row: int32."""
+    begin, lengths = splits[:-1][at], np.diff(splits)[at]
+    before = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum(), dtype=np.int32) + np.repeat((begin - before).astype(np.int32), lengths)
+
+
 def _arrow(values: Any) -> pa.Array:
+    values = getattr(values, "flat_values", values)
     return pa.array(values.numpy(), pa.binary() if values.dtype == tf.string else None)
 
 
@@ -215,14 +250,7 @@ def _pass(source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress
     with progress:
         for chunk in source.chunks(CHUNK_ROWS, columns=names, encoded=True, exact=False):
             observations = [pool.submit(_observe, task, chunk, rows) for task in users]
-            jobs = [
-                (statistic, values, None)
-                for task in tasks
-                if task.target is None
-                for values in [task.values(chunk)]
-                for statistic in task.statistics.values()
-            ]
-            update_columns(jobs, pool)
+            update_columns([job for task in tasks if task.target is None for job in task.updates(chunk)], pool)
             for future in observations:
                 future.result()
             rows += len(chunk)

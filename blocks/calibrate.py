@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from blocks.block import Head, Postprocessor
+from blocks.heads import own
 from blocks.progress import Progress
 
 
@@ -17,6 +18,7 @@ def calibrate(
     block: Postprocessor,
     batches: Iterable[Any],
     *,
+    name: str = "",
     verbose: bool | None = None,
 ) -> None:
     """Let one postprocessor learn from held-out rows, on what those before it make of them.
@@ -24,9 +26,10 @@ def calibrate(
     Args:
         core: Features to predictions.
         head: Names the predictions.
-        postprocessors: In order.
+        postprocessors: Those of the block's head, in order.
         block: One of them; its state is replaced.
         batches: (features, target[, weight]) of held-out rows; iterated once.
+        name: Which of several heads the block belongs to.
         verbose: Whether to show progress; None for on a terminal only.
 
     Raises:
@@ -35,7 +38,7 @@ def calibrate(
     before = list(postprocessors[: list(postprocessors).index(block)])
 
     def answers_of(features: Any) -> dict[str, Any]:
-        answers = head.answer(core(features, training=False))
+        answers = head.heads[name].answer(own(core(features, training=False), name))
         for earlier in before:
             answers = earlier(answers)
         return answers
@@ -44,6 +47,7 @@ def calibrate(
     with Progress(f"calibrate {type(block).__name__}", None, verbose) as progress:
         for features, target, *weight in batches:
             answers = {name: value.numpy() for name, value in answer(features).items()}
-            block.observe(answers, target.numpy(), weight[0].numpy() if weight else None)
-            progress.advance(len(target))
+            truth = own(target, name).numpy()
+            block.observe(answers, truth, weight[0].numpy() if weight else None)
+            progress.advance(len(truth))
     block.calibrate()

@@ -32,11 +32,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bench.add_argument("--batch-size", type=int, default=1024, help="rows of a batch (1024)")
     bench.add_argument("--seconds", type=float, default=4.0, help="about how long to take (4)")
 
+    report = commands.add_parser("report", help="write what is to be known of a model as one HTML page")
+    report.add_argument(
+        "model", metavar="MODEL", help="a .keras file of Model.save, or an exported SavedModel's folder"
+    )
+    report.add_argument(
+        "data", metavar="DATA", nargs="+", help="raw rows (CSV, Parquet, ...), several as SPLIT=DATA; or a store"
+    )
+    report.add_argument("--out", default="report.html", help="the page (report.html); its numbers go to .json")
+    report.add_argument("--by", nargs="*", help="columns of groups to judge apart, times as COLUMN:month")
+    report.add_argument("--export", help="the model's SavedModel, to be verified")
+
     options = parser.parse_args(arguments)
     from blocks.errors import BlocksError  # cheap, but not needed for --help
 
     try:
-        return {"verify": _verify, "check": _check, "bench": _bench}[options.command](options)
+        return {"verify": _verify, "check": _check, "bench": _bench, "report": _report}[options.command](options)
     except BlocksError as error:
         print(f"blocks {options.command}: {error}", file=sys.stderr)
         return 1
@@ -75,4 +86,28 @@ def _bench(options: argparse.Namespace) -> int:
     store = open_store(options.path)
     print(f"{options.path}: {store}, batches of {options.batch_size:,}")
     print(table(bench(store, options.split, batch_size=options.batch_size, seconds=options.seconds)))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from pathlib import Path
+    from typing import Any
+
+    from blocks.data import read
+    from blocks.evaluate.reporting import report
+    from blocks.model import load
+    from blocks.store import open_store
+
+    named = [name.partition("=") for name in options.data if "=" in name and not Path(name).exists()]
+    if len(named) != len(options.data) and len(options.data) > 1:
+        print("blocks report: several splits are named: train=FILE test=FILE", file=sys.stderr)
+        return 2
+    data: Any
+    if named:
+        data = {split: read(path) for split, _, path in named}
+    else:
+        path = Path(options.data[0])
+        data = open_store(path) if (path / "manifest.json").exists() else read(path)
+    model = load(options.model) if Path(options.model).is_file() else options.model
+    print(report(model, data, options.out, by=options.by, export=options.export))
     return 0

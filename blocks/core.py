@@ -6,6 +6,7 @@ Free of any backend: with a store's `spec` it is built and trained on Keras' JAX
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from blocks.block import FeatureExtractor, Head
 from blocks.errors import InvalidArgument
 from blocks.features import FeatureSpec
+from blocks.members import Core, MeanOfMembers, fold
 
 
 def build_core(
@@ -50,7 +52,24 @@ def build_core(
                 f"A feature extractor returns one tensor of shape (batch, width). "
                 f"Received from {type(feature_extractor).__name__}: {type(representation).__name__}."
             )
-        return keras.Model(inputs, head(representation), name="core")
+        return Core(inputs, _predictions(head, representation, feature_extractor), name="core")
+
+
+def _predictions(head: Head, representation: Any, feature_extractor: FeatureExtractor) -> Any:
+    """What the head makes of a representation, or of each of its members, folded into the batch."""
+    members = feature_extractor.members
+    if tuple(representation.shape[1:-1]) != (() if members is None else (members,)):
+        raise InvalidArgument(
+            f"A feature extractor returns (batch, width), or (batch, members, width) when it says its `members`. "
+            f"Received from {type(feature_extractor).__name__}, members={members}: {representation.shape}. Pool an "
+            "image or a sequence: keras.layers.GlobalAveragePooling2D() behind it, or pooling='avg'."
+        )
+    for one in head.heads.values():
+        one.members = members or 1
+    if members is None:
+        return head(representation)
+    predictions = head(fold(representation))
+    return keras.tree.map_structure(lambda own: MeanOfMembers(members)(own), predictions)
 
 
 @contextmanager

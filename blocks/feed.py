@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
+import keras
 import numpy as np
 import pyarrow as pa
 import tensorflow as tf
@@ -44,7 +45,7 @@ class Feed:
         self.keys = tuple(keys)
         wanted = [*transform.inputs, *self.keys]
         if head is not None:
-            wanted += [head.target] + ([head.sample_weight] if head.sample_weight else [])
+            wanted += [*head.targets] + ([head.sample_weight] if head.sample_weight else [])
         self.columns = list(dict.fromkeys(wanted))
         absent = [name for name in self.columns if name not in source.schema.names]
         if absent:
@@ -102,14 +103,15 @@ class Feed:
             if usable is not None and not usable.all():
                 self.skipped += int(len(usable) - usable.sum())
                 chunk = chunk.filter(pa.array(usable))
-                target = None if target is None else target[usable]
+                target = None if target is None else _taken(target, usable)
                 weight = None if weight is None else weight[usable]
                 place = None if place is None else place[usable]
             self._any = self._any or len(chunk) > 0
             if skip >= len(chunk):
                 skip -= len(chunk)
                 continue
-            yield chunk.slice(skip), _after(target, skip), _after(weight, skip), _after(place, skip)
+            rest = slice(skip, None)
+            yield chunk.slice(skip), _taken(target, rest), _taken(weight, rest), _taken(place, rest)
             skip = 0
 
     def _rows(self, chunk: pa.RecordBatch, target: Any, weight: Any, place: np.ndarray | None) -> Rows:
@@ -119,15 +121,7 @@ class Feed:
     def _target(self, chunk: pa.RecordBatch) -> tuple[Any, Any, np.ndarray | None]:
         if self.head is None:
             return None, None, None
-        target, usable = self.head.encode(chunk.column(self.head.target))
-        if self.head.unusable == "error" and not usable.all():
-            row = int(np.argmin(usable))
-            value = chunk.column(self.head.target)[row].as_py()
-            raise BadTarget(
-                f"Every row needs a target that was seen in training. Received: {self.head.target!r} = {value!r} in "
-                f"{int((~usable).sum()):,} of {len(usable):,} rows. Filter such rows out, or give the head "
-                "unusable='skip' to leave them out, counted."
-            )
+        target, usable = self.head.encode_rows(chunk)
         weight = None
         if self.head.sample_weight is not None:
             weight = to_raw(chunk.column(self.head.sample_weight), "float64", self.head.sample_weight)
@@ -170,7 +164,7 @@ def dataset(
     head = feed.head
     if head is None:
         raise InvalidArgument("Training needs a target. Received: a feed without a head.")
-    weighted = head.sample_weight is not None or (training and head.weigh(np.zeros(0, np.int32)) is not None)
+    by_class = head.class_weights if training else None
     epochs = count(epoch)
 
     def windows() -> Iterator[tuple[Any, ...]]:
@@ -195,27 +189,30 @@ def dataset(
             order = random.permutation(sum(map(len, held)))
             joined = {name: values[order] for name, values in joined.items()}
         rows = Rows.from_flat(joined)
-        weight = rows.weight
-        if weighted:
-            of_class = head.weigh(np.asarray(rows.target)) if training else None
-            weight = np.ones(len(rows), np.float32) if weight is None else weight
-            weight = weight if of_class is None else weight * of_class
-        return (dict(rows.features), rows.target) + ((weight,) if weighted else ())
+        weight: Any = rows.weight
+        if by_class is not None:
+            own = 1.0 if weight is None else weight
+            weight = keras.tree.map_structure(lambda of_class: of_class * own, head.weigh(rows.target))
+        return (dict(rows.features), rows.target) + (() if weight is None else (weight,))
 
     signature: tuple[Any, ...] = (
         {name: tf.TensorSpec((None, *entry.shape), entry.dtype) for name, entry in feed.transform.spec.items()},
-        tf.TensorSpec((None,), head.encode(pa.array([], pa.null()))[0].dtype),
+        keras.tree.map_structure(
+            lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), head.encode(pa.array([], pa.null()))[0]
+        ),
     )
-    if weighted:
-        signature += (tf.TensorSpec((None,), tf.float32),)
+    if by_class is not None or head.sample_weight is not None:
+        of_row = tf.TensorSpec((None,), tf.float32)
+        signature += (dict.fromkeys(by_class, of_row) if isinstance(by_class, dict) else of_row,)
     options = tf.data.Options()
     options.autotune.enabled = False  # it stalls some epochs by up to a second after their last batch
     data = tf.data.Dataset.from_generator(windows, output_signature=signature).prefetch(1)
     return data.rebatch(batch_size).prefetch(8).with_options(options)
 
 
-def _after(values: np.ndarray | None, skip: int) -> np.ndarray | None:
-    return None if values is None else values[skip:]
+def _taken(values: Any, rows: Any) -> Any:
+    """Some rows of an array, or of each in a dict of them."""
+    return None if values is None else keras.tree.map_structure(lambda part: part[rows], values)
 
 
 def _key(values: pa.Array, name: str) -> np.ndarray:

@@ -10,20 +10,22 @@ import keras
 import blocks.classifiers
 import blocks.postprocessors
 import blocks.regressors  # noqa: F401  (load finds every block by the name under which it is registered)
-from blocks import training
+from blocks import auto, training
 from blocks.adapt import adapt, check_target, passes
-from blocks.block import Classifier, FeatureExtractor, Head, Postprocessor, fingerprint
+from blocks.block import FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.calibrate import calibrate
 from blocks.core import build_core
-from blocks.data import read
+from blocks.data import Source, read
 from blocks.errors import InvalidArgument, NotAdapted
+from blocks.evaluate import predict_table
 from blocks.export import export
-from blocks.feature_extractors import MLP
 from blocks.features import FeatureSpec
+from blocks.heads import as_head
 from blocks.precompute import plan, precompute
-from blocks.predict import predict, predict_to_parquet
+from blocks.predict import RoadPredictor, predict, predict_to_parquet
 from blocks.preprocessors import Columns
-from blocks.road import Road, raw_tensors
+from blocks.progress import announce
+from blocks.road import Road, chains, check_chains, raw_tensors
 from blocks.statistics import Summary
 from blocks.store import Resume, SplitPlan, Store
 from blocks.transform import Transform
@@ -39,10 +41,14 @@ class Model(keras.Model):
     `evaluate` and `compile` work on `core`, a plain functional `keras.Model` from features to predictions.
 
     Args:
-        preprocessor: A `Columns`.
-        feature_extractor: Any of `blocks.feature_extractors`; an `MLP` unless given.
-        head: Any of `blocks.classifiers` or `blocks.regressors`.
-        postprocessors: Any of `blocks.postprocessors`, applied in order.
+        preprocessor: A `Columns`; "auto" for `Columns.infer` of the rows that `adapt` is given, without the targets and
+            the weights.
+        feature_extractor: Any of `blocks.feature_extractors`; "auto" for what did best on several tables, a `TabM`.
+            `describe()` says what was chosen.
+        head: Any of `blocks.classifiers` or `blocks.regressors`; several as a dict by name, which then leads the names
+            of their answers: `price_prediction`.
+        postprocessors: Any of `blocks.postprocessors`, applied in order; with several heads, a dict of lists by head.
+        loss_weights: What the loss of each of several heads weighs in their sum, by head; 1.0 unless given.
         seed: Fixes initial weights and dropout; with the `seed` of `fit`, a run is repeatable.
 
     Raises:
@@ -67,39 +73,49 @@ class Model(keras.Model):
 
     def __init__(
         self,
-        preprocessor: Columns,
-        feature_extractor: FeatureExtractor | None = None,
-        head: Head | None = None,
-        postprocessors: Sequence[Postprocessor] = (),
+        preprocessor: Columns | str = auto.AUTO,
+        feature_extractor: FeatureExtractor | str | None = auto.AUTO,
+        head: Head | Mapping[str, Head] | None = None,
+        postprocessors: Sequence[Postprocessor] | Mapping[str, Sequence[Postprocessor]] = (),
         *,
+        loss_weights: Mapping[str, float] | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"autocast": False, **kwargs})
-        feature_extractor = MLP() if feature_extractor is None else feature_extractor
+        self.automatic = tuple(
+            name
+            for name, part in (("preprocessor", preprocessor), ("feature_extractor", feature_extractor))
+            if part is None or part == auto.AUTO
+        )
+        if "feature_extractor" in self.automatic:
+            feature_extractor = auto.feature_extractor()
         for name, part, role in (
             ("preprocessor", preprocessor, Columns),
             ("feature_extractor", feature_extractor, FeatureExtractor),
-            ("head", head, Head),
-            *(("postprocessors", block, Postprocessor) for block in postprocessors),
+            ("head", head := as_head(head, loss_weights), Head),
         ):
-            if not isinstance(part, role):
+            if not isinstance(part, role) and not (name == "preprocessor" and part == auto.AUTO):
                 raise InvalidArgument(
                     f"Model's {name} is a {role.__name__}. Received: {type(part).__name__}. "
                     "Wrap a Keras layer or model as feature_extractors.Keras(...)."
                 )
-        assert head is not None
-        self.preprocessor = preprocessor
-        self.feature_extractor = feature_extractor
+        assert isinstance(head, Head)
+        assert isinstance(feature_extractor, FeatureExtractor)
+        self.preprocessor: Any = preprocessor
+        self.feature_extractor: Any = feature_extractor
         self.head = head
-        self.postprocessors = list(postprocessors)
+        of_heads = chains(head, postprocessors)
+        self.postprocessors: Any = of_heads.get("", of_heads)
+        if "" not in of_heads:  # a list of its own, since Keras saves no layers of lists in a dict
+            self._of_heads = [block for chain in of_heads.values() for block in chain]
         self.seed = seed
         self._compiled_with: dict[str, Any] | None = None
+        self._trained_on: tuple[str, ...] = ()
         self._parts = _Parts()
-        check_target(preprocessor, head, None)
-        for block in self.postprocessors:
-            if head.adapted or not isinstance(head, Classifier):
-                block.bind(head)
+        if isinstance(preprocessor, Columns):
+            check_target(preprocessor, head, None)
+        self._bind()
         if head.adapted and feature_extractor.spec is not None:
             self._compose(feature_extractor.spec)
 
@@ -123,19 +139,35 @@ class Model(keras.Model):
             SchemaMismatch, BadTarget, EmptySource: As they say.
         """
         before = self._learned()
-        summary = adapt(self.preprocessor, self.head, read(data), initial=initial, verbose=verbose)
-        for block in self.postprocessors:
-            block.bind(self.head)
+        source = read(data)
+        if "preprocessor" in self.automatic and (initial is None or not isinstance(self.preprocessor, Columns)):
+            self.preprocessor = auto.preprocessor(source, self.head)
+            announce(f"auto: {self.preprocessor!r}; model.describe() says why", verbose)
+        summary = adapt(self.preprocessor, self.head, source, initial=initial, verbose=verbose)
+        self._bind()
         if before is None or before != self._learned():
             if self._parts.core is not None:
                 self.feature_extractor, self.head = self.feature_extractor.copy(), self.head.copy()
+                self.feature_extractor.forget()
             self._compose(self.preprocessor.spec)
         self._parts.road = self._parts.transform = None
         return summary
 
+    def _bind(self) -> None:
+        for name, chain in chains(self.head, self.postprocessors).items():
+            head = self.head.heads[name]
+            for block in chain:
+                block.bind(head)
+
     @property
     def passes(self) -> int:
-        """How many passes over the source `adapt` takes."""
+        """How many passes over the source `adapt` takes.
+
+        Raises:
+            NotAdapted: The preprocessor is yet to be chosen.
+        """
+        if not isinstance(self.preprocessor, Columns):
+            raise NotAdapted("The preprocessor is chosen when the model is adapted. Call model.adapt(source) first.")
         return passes(self.preprocessor)
 
     def _learned(self) -> str | None:
@@ -144,6 +176,8 @@ class Model(keras.Model):
     def _compose(self, spec: FeatureSpec) -> None:
         self._parts.core = None
         self.core = self._parts.core = build_core(spec, self.feature_extractor, self.head, seed=self.seed)
+        check_chains(self.core, self.head, chains(self.head, self.postprocessors))
+        self._trained_on = ()
         self.built = True
         self._compile_core()
 
@@ -154,16 +188,18 @@ class Model(keras.Model):
 
     # -- training ----------------------------------------------------------------------------------------------------
 
-    def compile(self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any) -> None:
+    def compile(self, optimizer: Any = None, loss: Any = None, metrics: Any = None, **kwargs: Any) -> None:
         """Choose how the core is trained. Optional: `fit` does this with its defaults.
 
         Args:
-            optimizer: As of `keras.Model.compile`.
+            optimizer: As of `keras.Model.compile`; AdamW with a rate that did well on several tables unless given.
             loss: The head's unless given; over (encoded target, the core's predictions).
             metrics: The head's unless given.
             kwargs: `weighted_metrics`, `jit_compile`, `steps_per_execution`, ... as of `keras.Model.compile`.
         """
-        optimizer = keras.optimizers.serialize(keras.optimizers.get(optimizer))
+        optimizer = keras.optimizers.serialize(
+            auto.optimizer() if optimizer is None else keras.optimizers.get(optimizer)
+        )
         self._compiled_with = {"optimizer": optimizer, "loss": loss, "metrics": metrics, **kwargs}
         if self._parts.core is not None:
             self._compile_core()
@@ -175,6 +211,7 @@ class Model(keras.Model):
         settings["optimizer"] = keras.optimizers.deserialize(settings["optimizer"])
         settings["loss"] = self.head.default_loss() if settings["loss"] is None else settings["loss"]
         settings["metrics"] = self.head.default_metrics() if settings["metrics"] is None else settings["metrics"]
+        settings.setdefault("loss_weights", self.head.loss_weights)
         # XLA is 6-19% slower than TensorFlow's own kernels on a CPU
         settings.setdefault("jit_compile", bool(_accelerators()))
         self.core.compile(**settings)
@@ -184,8 +221,8 @@ class Model(keras.Model):
         data: Any,
         *,
         validation_data: Any = None,
-        epochs: int = 10,
-        batch_size: int = 1024,
+        epochs: int | None = None,
+        batch_size: int | None = None,
         shuffle: bool = True,
         seed: int = 0,
         verbose: Any = "auto",
@@ -193,12 +230,18 @@ class Model(keras.Model):
     ) -> keras.callbacks.History:
         """Train the core by gradients.
 
+        With nothing said but the data, the optimizer is AdamW, whose rate falls, and training ends when the loss on
+        `validation_data` has not fallen for some epochs. Of more than 50,000 rows, without held-out ones, or with a
+        `Resume` among the callbacks, it lasts 4 to 20 epochs. The best weights are restored, where rows are held out
+        and there is no `Resume`. What is said is done: an optimizer of `compile`'s keeps its rate, and a number of
+        epochs is that number.
+
         Args:
             data: A store's split, or rows (anything that `blocks.read` takes), which are transformed on the fly in a
                 background thread.
             validation_data: The same, or None; never shuffled.
-            epochs: Passes over the data.
-            batch_size: Rows a step.
+            epochs: Passes over the data; None for as long as it helps, see above.
+            batch_size: Rows a step; None for about 128 steps an epoch, of 32 to 1,024 rows.
             shuffle: Whether to shuffle, anew each epoch.
             seed: Decides every order.
             verbose: As of Keras; "auto" is a bar on a terminal and silence elsewhere.
@@ -215,12 +258,21 @@ class Model(keras.Model):
         self._require_core("fit")
         if not self.core.compiled:
             self.compile()
-        valid = None if validation_data is None else self._batches(validation_data, batch_size)
+        rows = training.estimated_rows(data)
+        valid = None if validation_data is None else self._batches(validation_data, batch_size or PREDICT_ROWS)
+        batch_size = auto.batch_size(rows) if batch_size is None else batch_size
+        callbacks = list(kwargs.pop("callbacks", None) or ())
+        if epochs is None:
+            epochs, more = auto.length(self.core, rows, valid is not None, callbacks)
+            callbacks += more
 
         def train(start: tuple[int, int]) -> training.Batches:
             return self._batches(data, batch_size, shuffle=shuffle, seed=seed, training=True, start=start)
 
-        resume = next((c for c in kwargs.get("callbacks") or () if isinstance(c, Resume)), None)
+        origin = training.origin(data)
+        if origin is not None and origin not in self._trained_on:
+            self._trained_on = (*self._trained_on, origin)
+        resume = next((c for c in callbacks if isinstance(c, Resume)), None)
         if resume is not None:
             resume.batches = training.identity(data, batch_size, shuffle, seed)
         return training.fit_from(
@@ -229,8 +281,10 @@ class Model(keras.Model):
             train,
             valid=valid,
             epochs=epochs,
+            before=lambda: training.learn(self.feature_extractor, data, self.transform, self.head),
             steps_per_execution=(self._compiled_with or {}).get("steps_per_execution"),
             verbose=_verbosity(verbose),
+            callbacks=callbacks,
             **kwargs,
         )
 
@@ -251,22 +305,32 @@ class Model(keras.Model):
             self.compile()
         return training.evaluate(self.core, self._batches(data, batch_size), verbose=_verbosity(verbose), **kwargs)
 
-    def calibrate(self, data: Any, *, verbose: bool | None = None) -> None:
+    def calibrate(self, data: Any, *, allow_training_rows: bool = False, verbose: bool | None = None) -> None:
         """Let the postprocessors learn from held-out rows, in their order.
 
         Args:
             data: A store's split, or rows, that were not trained on.
+            allow_training_rows: Whether to go on with a split or source that `fit` was given. Other rows that hold
+                some of those cannot be told.
             verbose: Whether to show progress; None for on a terminal only.
 
         Raises:
+            InvalidArgument: `fit` was given the same rows.
             NotAdapted, StoreMismatch, BadTarget, EmptySource: As they say.
         """
         self._require_core("calibrate")
-        for block in self.postprocessors:
-            if block.calibrates:
-                held_out = self._batches(data, PREDICT_ROWS)
-                with training.own_errors(held_out):
-                    calibrate(self.core, self.head, self.postprocessors, block, held_out.dataset, verbose=verbose)
+        if not allow_training_rows and self._trained_on and training.origin(data) in self._trained_on:
+            raise InvalidArgument(
+                "calibrate takes rows that the model was not trained on, since it is surer of those than of new ones. "
+                f"Received: {training.described(data)}, which fit was given. Give held-out rows, or "
+                "allow_training_rows=True."
+            )
+        for name, chain in chains(self.head, self.postprocessors).items():
+            for block in chain:
+                if block.calibrates:
+                    held_out = self._batches(data, PREDICT_ROWS)
+                    with training.own_errors(held_out):
+                        calibrate(self.core, self.head, chain, block, held_out.dataset, name=name, verbose=verbose)
         self._parts.road = None
 
     def _batches(self, data: Any, batch_size: int, **order: Any) -> training.Batches:
@@ -350,6 +414,9 @@ class Model(keras.Model):
         """The parts in order, ready to run."""
         self._require_core("use the model")
         if self._parts.road is None:
+            for chain in chains(self.head, self.postprocessors).values():
+                for block in chain:
+                    block.require_adapted()
             self._parts.road = Road(self.preprocessor, self.core, self.head, self.postprocessors)
         return self._parts.road
 
@@ -389,15 +456,55 @@ class Model(keras.Model):
         if batch_size < 1:
             raise InvalidArgument(f"batch_size is a positive integer. Received: {batch_size!r}.")
         if isinstance(data, Mapping):
-            beside = {self.head.target, self.head.sample_weight, *keys} - set(self.preprocessor.inputs)
+            beside = {*self.head.targets, self.head.sample_weight, *keys} - set(self.preprocessor.inputs)
             self.preprocessor.check_keys([name for name in data if name not in beside])
         source = read(data)
         if path is None:
             if keys:
                 raise InvalidArgument("keys are written beside the answers to a file. Received: keys and no path.")
-            return predict(self.road, self.transform, source, batch_size=batch_size, verbose=verbose)
-        predict_to_parquet(self.road, self.transform, source, path, keep=keys, batch_size=batch_size, verbose=verbose)
+            return predict(self._predictor(batch_size), source, verbose=verbose)
+        predict_to_parquet(self._predictor(batch_size), source, path, keep=keys, verbose=verbose)
         return read(path)
+
+    def predict_table(
+        self,
+        data: Any,
+        path: str | os.PathLike[str],
+        *,
+        keys: Sequence[str] = (),
+        targets: bool = True,
+        split: str | None = None,
+        overwrite: bool = False,
+        verbose: bool | None = None,
+    ) -> Source:
+        """Write every row's keys, split, target and full answers to a file that `blocks.evaluate` judges.
+
+        Args:
+            data: Rows (anything that `blocks.read` takes), or a dict of splits.
+            path: A Parquet file, or an SQLite database where it ends with .db, .sqlite or .sqlite3.
+            keys: Columns to keep, to know rows by.
+            targets: Whether to keep the target and weights.
+            split: The name of the split that `data` is.
+            overwrite: Replace a table of another model or source instead of refusing.
+            verbose: Whether to show progress; None for on a terminal only.
+
+        Returns:
+            The table, a Source again. Killed at any moment, the same call goes on where it was.
+
+        Raises:
+            NotAdapted, StoreMismatch, SchemaMismatch, EmptySource: As of `blocks.evaluate.predict_table`.
+        """
+        options: dict[str, Any] = {"keys": keys, "targets": targets, "split": split, "overwrite": overwrite}
+        return predict_table(self.predictor, data, path, verbose=verbose, **options)
+
+    @property
+    def predictor(self) -> RoadPredictor:
+        """The model as `blocks.evaluate` takes it: it answers chunks of raw rows."""
+        self._require_core("predict")
+        return self._predictor(PREDICT_ROWS)
+
+    def _predictor(self, batch_size: int) -> RoadPredictor:
+        return RoadPredictor(self.road, self.transform, batch_size)
 
     # -- variations, files -------------------------------------------------------------------------------------------
 
@@ -408,27 +515,41 @@ class Model(keras.Model):
         with fresh weights.
 
         Args:
-            parts: `preprocessor`, `feature_extractor`, `head`, `postprocessors` or `seed`.
+            parts: `preprocessor`, `feature_extractor`, `head`, `postprocessors`, `loss_weights` or `seed`.
 
         Raises:
             InvalidArgument: An unknown part.
         """
-        known = ("preprocessor", "feature_extractor", "head", "postprocessors", "seed")
+        known = ("preprocessor", "feature_extractor", "head", "postprocessors", "loss_weights", "seed")
         unknown = sorted(set(parts) - set(known))
         if unknown:
             raise InvalidArgument(f"replace takes {', '.join(known)}. Received: {', '.join(unknown)}.")
-        head = parts.get("head") or self.head.copy()
-        alike = type(head) is type(self.head) and head.target == self.head.target
-        if alike and not head.adapted and self.head.adapted:
-            head.restore(self.head.state)
-        extractor = parts.get("feature_extractor") or self.feature_extractor.copy()
-        preprocessor = parts.get("preprocessor") or self.preprocessor.copy()
-        if preprocessor.adapted and head.adapted:
-            extractor.bind(preprocessor.spec)
+        head = as_head(parts.get("head") or self.head.copy(), parts.get("loss_weights"))
+        for name, one in head.heads.items():
+            other = self.head.heads.get(name)
+            if not one.adapted and other is not None and other.adapted and one.learns_as(other):
+                one.restore(other.state)
+        extractor = parts.get("feature_extractor")
+        if extractor is None:
+            extractor = self.feature_extractor.copy()
+            if "preprocessor" in parts:
+                extractor.forget()
+        elif extractor == auto.AUTO:
+            extractor = auto.feature_extractor()
+        preprocessor = parts.get("preprocessor", self.preprocessor)
+        if isinstance(preprocessor, Columns):
+            preprocessor = preprocessor if "preprocessor" in parts else preprocessor.copy()
+            if preprocessor.adapted and head.adapted:
+                extractor.bind(preprocessor.spec)
         postprocessors = parts.get("postprocessors")
         if postprocessors is None:
-            postprocessors = [type(block).from_config(block.get_config()) for block in self.postprocessors]
+            postprocessors = _each(lambda block: type(block).from_config(block.get_config()), self.postprocessors)
         model = Model(preprocessor, extractor, head, postprocessors, seed=parts.get("seed", self.seed))
+        model.automatic = tuple(
+            name
+            for name in ("preprocessor", "feature_extractor")
+            if (name in self.automatic if name not in parts else parts[name] == auto.AUTO)
+        )
         model._compiled_with = self._compiled_with
         if model._parts.core is not None:
             model._compile_core()
@@ -452,11 +573,13 @@ class Model(keras.Model):
         """The configuration."""
         serialize = keras.saving.serialize_keras_object
         return {
-            "preprocessor": serialize(self.preprocessor),
+            "preprocessor": serialize(self.preprocessor) if isinstance(self.preprocessor, Columns) else auto.AUTO,
             "feature_extractor": serialize(self.feature_extractor),
             "head": serialize(self.head),
-            "postprocessors": [serialize(block) for block in self.postprocessors],
+            "postprocessors": _each(serialize, self.postprocessors),
             "seed": self.seed,
+            "automatic": list(self.automatic),
+            "trained_on": list(self._trained_on),
             "name": self.name,
         }
 
@@ -469,14 +592,18 @@ class Model(keras.Model):
             # the core builds these by the model's seed, so that dropout of a reloaded model is repeatable too
             return deserialize({key: value for key, value in config[name].items() if key != "build_config"})
 
-        return cls(
-            deserialize(config["preprocessor"]),
+        preprocessor = config["preprocessor"]
+        model = cls(
+            preprocessor if preprocessor == auto.AUTO else deserialize(preprocessor),
             unbuilt("feature_extractor"),
             unbuilt("head"),
-            [deserialize(block) for block in config["postprocessors"]],
+            _each(deserialize, config["postprocessors"]),
             seed=config["seed"],
             name=config["name"],
         )
+        model.automatic = tuple(config.get("automatic", ()))
+        model._trained_on = tuple(config.get("trained_on", ()))
+        return model
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The core's, so that training goes on after a reload."""
@@ -486,6 +613,15 @@ class Model(keras.Model):
         """Compile the core as it was."""
         if self._parts.core is not None:
             self.core.compile_from_config(config)
+
+    def describe(self) -> str:
+        """The model in words: what happens to each column and why, the parts, and how it is trained, as text."""
+        return auto.description(
+            self.preprocessor if isinstance(self.preprocessor, Columns) else None,
+            self.feature_extractor,
+            self.automatic,
+            self.core.optimizer if self._parts.core is not None and self.core.compiled else None,
+        )
 
     def summary(self, print_fn: Any = print, **kwargs: Any) -> None:
         """Print the road: each part, what enters it and what leaves it, then the core's layers.
@@ -499,7 +635,7 @@ class Model(keras.Model):
             self.core.summary(print_fn=print_fn, **kwargs)
 
     def _require_core(self, what: str) -> None:
-        if self._parts.core is None or not self.preprocessor.adapted:
+        if self._parts.core is None or not (isinstance(self.preprocessor, Columns) and self.preprocessor.adapted):
             raise NotAdapted(f"Cannot {what}: the model has not been adapted. Call model.adapt(source) first.")
 
 
@@ -527,6 +663,13 @@ def _verbosity(verbose: Any) -> Any:
     return (1 if sys.stdout.isatty() else 0) if verbose in ("auto", None) else verbose
 
 
+def _each(function: Any, postprocessors: Any) -> Any:
+    """A function of every postprocessor, in the same list or dict of lists."""
+    if isinstance(postprocessors, Mapping):
+        return {name: [function(block) for block in chain] for name, chain in postprocessors.items()}
+    return [function(block) for block in postprocessors]
+
+
 def _accelerators() -> list[Any]:
     import tensorflow as tf
 
@@ -536,10 +679,14 @@ def _accelerators() -> list[Any]:
 def _road_text(model: Model) -> str:
     lines = ["raw rows"]
     columns = model.preprocessor
-    lines.append(f"  > preprocessor       {type(columns).__name__} of {len(columns.columns)} columns")
+    known = isinstance(columns, Columns)
+    lines.append(f"  > preprocessor       {f'Columns of {len(columns.columns)} columns' if known else columns}")
     if model._parts.core is not None:
         lines += [f"      {name}: {entry.dtype} (batch, {entry.shape[0]})" for name, entry in model.spec.items()]
     lines.append(f"  > feature extractor  {type(model.feature_extractor).__name__}")
-    lines.append(f"  > head               {type(model.head).__name__} of {model.head.target!r}")
-    lines += [f"  > postprocessor      {type(block).__name__}" for block in model.postprocessors]
+    for name, chain in chains(model.head, model.postprocessors).items():
+        head = model.head.heads[name]
+        called = f"{name}: " if name else ""
+        lines.append(f"  > head               {called}{type(head).__name__} of {', '.join(map(repr, head.targets))}")
+        lines += [f"  > postprocessor      {called}{type(block).__name__}" for block in chain]
     return "\n".join([*lines, "answers"])

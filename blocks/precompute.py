@@ -58,7 +58,8 @@ def precompute(
         )
     sources = {name: read(data) for name, data in splits.items()}
     spec = transform.spec
-    metadata: dict[str, Any] = {"target": head.target, "head": head.get_config()["state"]}
+    target = head.target if isinstance(head.target, str) else list(head.target)
+    metadata: dict[str, Any] = {"target": target, "head": head.get_config()["state"]}
     if transform.uses_target:
         metadata["held_out"] = [name for name, source in sources.items() if transform.adapted_on(source)]
     store = write(

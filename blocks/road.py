@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from blocks.block import Head, Postprocessor
 from blocks.data.raw import to_arrow, to_raw
-from blocks.errors import SchemaMismatch
+from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features import FeatureSpec
+from blocks.heads import named, own
 from blocks.preprocessors import Columns
 
-DTYPES = {"float32": tf.float32, "float64": tf.float64, "int64": tf.int64, "string": tf.string}
+DTYPES = {"float32": tf.float32, "float64": tf.float64, "int64": tf.int64, "string": tf.string, "list": tf.string}
 
 
 class Road:
@@ -26,16 +27,20 @@ class Road:
         preprocessor: Adapted.
         core: Features to predictions.
         head: Gives the predictions their names.
-        postprocessors: In order.
+        postprocessors: In order; by head where there are several.
     """
 
     def __init__(
-        self, preprocessor: Columns, core: keras.Model, head: Head, postprocessors: Sequence[Postprocessor]
+        self,
+        preprocessor: Columns,
+        core: keras.Model,
+        head: Head,
+        postprocessors: Sequence[Postprocessor] | Mapping[str, Sequence[Postprocessor]] = (),
     ) -> None:
         self.preprocessor = preprocessor
         self.core = core
         self.head = head
-        self.postprocessors = list(postprocessors)
+        self.chains = chains(head, postprocessors)
         self.raw_signature = {
             name: tf.TensorSpec((None,), DTYPES[dtype], name=name) for name, dtype in preprocessor.inputs.items()
         }
@@ -55,10 +60,68 @@ class Road:
         return self.head.answer(self.core(features, training=False))
 
     def _answers(self, features: Mapping[str, Any]) -> dict[str, Any]:
-        answers = self.predictions(features)
-        for block in self.postprocessors:
-            answers = block(answers)
+        predictions = self.core(features, training=False)
+        answers: dict[str, Any] = {}
+        for name, chain in self.chains.items():
+            of_head = self.head.heads[name].answer(own(predictions, name))
+            for block in chain:
+                of_head = block(of_head)
+            answers |= named(name, of_head)
         return answers
+
+
+def chains(head: Head, postprocessors: Any) -> dict[str, list[Postprocessor]]:
+    """Postprocessors in order, by head; those of a single head by the name of "".
+
+    Args:
+        head: One, or several by name.
+        postprocessors: A sequence of them; with several heads, a dict of sequences.
+
+    Raises:
+        InvalidArgument: They are no postprocessors, or of no such head.
+    """
+    names = list(head.heads)
+    if names == [""] and not isinstance(postprocessors, Mapping):
+        postprocessors = {"": postprocessors}
+    elif names == [""] or (postprocessors and not isinstance(postprocessors, Mapping)):
+        raise InvalidArgument(
+            "Postprocessors are a list, or with several heads a dict of lists by head: "
+            f'{{"{names[0] or "price"}": [...]}}. '
+            f"Received: {type(postprocessors).__name__}, for a head {type(head).__name__}."
+        )
+    given = dict(postprocessors or {})
+    if unknown := [name for name in given if name not in names]:
+        raise InvalidArgument(
+            f"Postprocessors belong to a head, of which there are {', '.join(names)}. Received: {unknown}."
+        )
+    for block in (block for chain in given.values() for block in chain):
+        if not isinstance(block, Postprocessor):
+            raise InvalidArgument(f"Model's postprocessors is a Postprocessor. Received: {type(block).__name__}.")
+    return {name: list(given.get(name, ())) for name in names}
+
+
+def check_chains(core: keras.Model, head: Head, chains: Mapping[str, Sequence[Postprocessor]]) -> None:
+    """Refuse postprocessors that lack an answer, or that would be calibrated in another unit than the target's.
+
+    Args:
+        core: Features to predictions.
+        head: Names the predictions.
+        chains: Postprocessors in order, by head.
+
+    Raises:
+        InvalidArgument: They do.
+    """
+    for name, chain in chains.items():
+        answers = set(head.heads[name].answer(own(core.output, name)))
+        converter = None
+        for block in chain:
+            answers = block.after(answers)
+            if converter is not None and block.calibrates:
+                raise InvalidArgument(
+                    f"Postprocessors are calibrated in the target's unit. Received: {type(block).__name__} after "
+                    f"{type(converter).__name__}, which converts to another. Put it before."
+                )
+            converter = block if block.converts else converter
 
 
 def feature_signature(spec: FeatureSpec) -> dict[str, tf.TensorSpec]:

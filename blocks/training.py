@@ -4,8 +4,10 @@ A store's split is streamed; anything else is read and transformed on the fly. H
 `store` and `feed`.
 """
 
+import hashlib
+import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +16,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from blocks.block import Classifier, Head, fingerprint
+from blocks.block import FeatureExtractor, Head, fingerprint
 from blocks.data import read
 from blocks.errors import BlocksWarning, InvalidArgument, SchemaMismatch
 from blocks.feed import Feed, dataset
+from blocks.heads import own
 from blocks.preprocessors import Columns
 from blocks.store import StoreSplit, Stream
 from blocks.store.resume import Resume
@@ -27,6 +30,11 @@ MOST_STEPS = 32
 """Steps that run as one call, at most: worth 1.4 to 1.9 times the speed at a batch size of 1,024."""
 
 STEPS_OF_UNKNOWN = 8
+
+LEARN_ROWS = 500_000
+"""Rows that an extractor learns from before the first step, at most."""
+
+LEARN_CHUNK = 65_536
 
 PREFETCH = 8
 
@@ -83,17 +91,14 @@ def batches(
         InvalidArgument: `batch_size` is no positive integer, or a feed is asked to begin in the middle of an epoch.
     """
     _require_size(batch_size)
+    _require_one_split(data)
     if isinstance(data, StoreSplit):
         return _stored(data, preprocessor, head, int(batch_size), shuffle, seed, training, start)
-    if hasattr(data, "splits") and hasattr(data, "manifest"):
-        raise InvalidArgument("Training takes one split of a store: store['train']. Received: the whole store.")
     if start[1]:
         raise InvalidArgument(
             "Only a store can begin in the middle of an epoch. Received: rows that are transformed on the fly. "
             "Precompute them: store = model.precompute(splits, path)."
         )
-    if isinstance(data, Mapping) and any(isinstance(part, StoreSplit) for part in data.values()):
-        raise InvalidArgument("Training takes one split. Received: a dict of them.")
     feed = Feed(read(data), transform, head)
     if training:
         _warn_of_leaks(preprocessor, feed.held_out)
@@ -112,24 +117,34 @@ def _stored(
     start: tuple[int, int],
 ) -> Batches:
     split.require(**store_parts(preprocessor, head))
-    if not any(entry.name == "target" for entry in split.entries):
+    if not any(entry.name.partition("/")[0] == "target" for entry in split.entries):
         raise SchemaMismatch("Training needs targets. Received: a store without them.")
     if training:
         _warn_of_leaks(preprocessor, split.name in (split.metadata or {}).get("held_out", ()))
     stream = split.stream(batch_size, shuffle=shuffle, seed=seed, epoch=start[0], batch=start[1])
     steps = len(stream) - start[1]
     made = stream.dataset()
-    weights = head.weigh(np.arange(len(head.classes), dtype=np.int32)) if isinstance(head, Classifier) else None
-    if training and weights is not None:
-        of_class = tf.constant(weights)
-
-        def weigh(features: Any, target: Any, *weight: Any) -> Any:
-            own = tf.gather(of_class, target)
-            return features, target, own * weight[0] if weight else own
-
-        made = made.map(weigh)
+    if training and head.class_weights is not None:
+        made = made.map(_weigher(head))
     made = made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(PREFETCH)
     return Batches(_to_device(made), steps, stream=stream)
+
+
+def _weigher(head: Head) -> Any:
+    """What adds class weights to batches, or multiplies their weights by them."""
+    of_class = {
+        name: None if one.class_weights is None else tf.constant(one.class_weights) for name, one in head.heads.items()
+    }
+
+    def weigh(features: Any, target: Any, *weight: Any) -> Any:
+        rows = weight[0] if weight else tf.ones(tf.shape(keras.tree.flatten(target)[0])[:1])
+        weights = {
+            name: rows if table is None else rows * tf.gather(table, own(target, name))
+            for name, table in of_class.items()
+        }
+        return features, target, weights.get("", weights)
+
+    return weigh
 
 
 def _warn_of_leaks(preprocessor: Columns, held_out: bool) -> None:
@@ -144,6 +159,13 @@ def _warn_of_leaks(preprocessor: Columns, held_out: bool) -> None:
             BlocksWarning,
             stacklevel=4,
         )
+
+
+def _require_one_split(data: Any) -> None:
+    if hasattr(data, "splits") and hasattr(data, "manifest"):
+        raise InvalidArgument("Training takes one split of a store: store['train']. Received: the whole store.")
+    if isinstance(data, Mapping) and any(isinstance(part, StoreSplit) for part in data.values()):
+        raise InvalidArgument("Training takes one split. Received: a dict of them.")
 
 
 def _require_size(batch_size: Any) -> None:
@@ -165,6 +187,31 @@ def _to_device(made: tf.data.Dataset) -> tf.data.Dataset:
     if not tf.config.list_logical_devices("GPU"):
         return made
     return made.apply(tf.data.experimental.copy_to_device("/GPU:0")).prefetch(2)
+
+
+def origin(data: Any) -> str | None:
+    """What tells rows from any others, in a store or not; None where they can be read only once."""
+    if isinstance(data, StoreSplit):
+        made_of = data.fingerprint.get("source", {}).get(data.name)
+        rows = {"store": data.identity, "split": data.name} if made_of is None else dict(made_of)
+    else:
+        try:
+            rows = read(data).fingerprint()
+        except InvalidArgument:
+            return None
+    rows.pop("schema", None)
+    return hashlib.blake2b(json.dumps(rows, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
+
+
+def estimated_rows(data: Any) -> int | None:
+    """How many rows there are, at most, as far as can be told without a pass."""
+    _require_one_split(data)
+    return data.rows if isinstance(data, StoreSplit) else read(data).estimated_rows()
+
+
+def described(data: Any) -> str:
+    """Rows by name, for a message."""
+    return f"split {data.name!r} of a store" if isinstance(data, StoreSplit) else repr(read(data))
 
 
 def fit(
@@ -198,19 +245,51 @@ def fit(
         )
 
 
-def fit_from(core: keras.Model, resume: Resume | None, make: Any, *, epochs: int, **kwargs: Any) -> Any:
+def learn(extractor: FeatureExtractor, data: Any, transform: Transform, head: Head) -> None:
+    """Let an extractor learn from the features that it will be trained on, unless it has: one pass, the same each time.
+
+    Args:
+        extractor: Built.
+        data: A store's split, or rows; the first `LEARN_ROWS` are read (of a longer split, in a fixed shuffled order).
+        transform: Raw columns to features.
+        head: Says which rows are usable.
+    """
+    if extractor.adapted:
+        return
+    statistics, rows = extractor.statistics(), 0
+    for features in _features(data, transform, head):
+        extractor.observe(statistics, {name: value[: LEARN_ROWS - rows] for name, value in features.items()})
+        rows += len(next(iter(features.values())))
+        if rows >= LEARN_ROWS:
+            break
+    extractor.restore(extractor.learn(statistics))
+
+
+def _features(data: Any, transform: Transform, head: Head) -> Iterator[Mapping[str, np.ndarray]]:
+    if isinstance(data, StoreSplit):
+        yield from (batch[0] for batch in data.stream(LEARN_CHUNK, shuffle=data.rows > LEARN_ROWS, seed=0))
+    else:
+        yield from (rows.features for rows in Feed(read(data), transform, head).chunks())
+
+
+def fit_from(
+    core: keras.Model, resume: Resume | None, make: Any, *, epochs: int, before: Callable[[], None], **kwargs: Any
+) -> Any:
     """`fit`, going on where `resume` was when a run before was killed.
 
     Args:
         core: Compiled.
         resume: The callback, if there is one among the callbacks.
         make: (epoch, batch) to the batches from there on.
+        before: Called when the weights to start from are there, before the first step.
         epochs: Number of the last epoch.
         kwargs: As of `fit`.
     """
     if resume is None:
+        before()
         return fit(core, make((0, 0)), epochs=epochs, **kwargs)
     epoch, batch = resume.restore(core)
+    before()
     history = None
     kwargs.pop("initial_epoch", None)
     if batch and epoch < epochs:

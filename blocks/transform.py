@@ -30,7 +30,7 @@ from blocks.preprocessors.plan import Lane
 
 BLOCK_ROWS = 4096
 
-_SPEC = {"float32": tf.float32, "float64": tf.float64, "int64": tf.int64, "string": tf.string}
+_SPEC = {"float32": tf.float32, "float64": tf.float64, "int64": tf.int64, "string": tf.string, "list": tf.string}
 
 
 class Transform:

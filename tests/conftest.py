@@ -2,9 +2,11 @@
 
 import os
 
+import keras
 import numpy as np
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 from hypothesis import settings
 
 import blocks
@@ -113,7 +115,7 @@ def fitted(table):
     model = hard_model()
     model.adapt(table)
     model.fit(table, epochs=3, batch_size=64, verbose=0)
-    model.calibrate(table)
+    model.calibrate(table, allow_training_rows=True)
     return model
 
 
@@ -129,3 +131,40 @@ def exported(fitted, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "1"
     fitted.export(path)
     return path
+
+
+def learn_target(head, target):
+    statistics = head.statistics()
+    observed = head.observed(target)
+    for name, statistic in statistics.items():
+        statistic.update(observed[name])
+    head.restore(head.learn(statistics))
+    return head
+
+
+@pytest.fixture(scope="session")
+def learned():
+    """Adapts a head on an Arrow target, and returns it."""
+    return learn_target
+
+
+@pytest.fixture(scope="session")
+def trained():
+    """Trains a head alone, on all rows at every step: the model, and its history."""
+
+    def train(head, features, target, *, steps=300, rate=0.05):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input(features.shape[1:])
+        model = keras.Model(inputs, head(inputs))
+        model.compile(
+            keras.optimizers.Adam(rate),
+            loss=head.default_loss(),
+            metrics=head.default_metrics(),
+            steps_per_execution=steps // 3,
+            jit_compile=False,
+        )
+        # a dataset, as blocks.Model feeds it: Keras rounds arrays to float32
+        data = tf.data.Dataset.from_tensors((features, head.encode(target)[0])).repeat(steps)
+        return model, model.fit(data, verbose=0, shuffle=False, steps_per_epoch=steps // 3, epochs=3).history
+
+    return train

@@ -51,7 +51,7 @@ def test_signatures_have_the_columns_own_names(meta_graph):
             "is it?": "float64",
         }  # fmt: skip
         assert all([dim.size for dim in info.tensor_shape.dim] == [-1] for info in served[name].inputs.values())
-    assert set(served["serve"].outputs) == {"probabilities", "label"}
+    assert set(served["serve"].outputs) == {"probabilities", "label", "confidence"}
     assert set(served["transform_features"].outputs) == {"numeric", "categorical"}
     assert set(served["predict_features"].inputs) == {"numeric", "categorical"}
     assert set(served["predict_features"].outputs) == {"probabilities"}
@@ -203,7 +203,7 @@ def test_verify_finds_no_difference(report, fitted):
     assert bool(report)
     assert set(report.features) == set(fitted.preprocessor.get_feature_names_out())
     assert not any(report.features.values())
-    assert set(report.answers) == {"probabilities", "label"}
+    assert set(report.answers) == {"probabilities", "label", "confidence"}
     assert report.answers["label"] == 0.0
     assert report.answers["probabilities"] <= 1e-6
     assert report.rows == {"golden rows": 24, "rows of the source": 400}

@@ -18,17 +18,19 @@ ORDER = [
     {"errors", "memory"},
     {"statistics"},
     {"data"},
-    {"features", "progress"},
+    {"features", "progress", "feature_learner", "members", "targets", "classes"},
     {"block"},
     {"preprocessors", "feature_extractors", "classifiers", "regressors", "postprocessors"},
+    {"heads"},
     {"transform", "core"},
     {"road", "adapt"},
     {"store"},
-    {"feed", "calibrate"},
+    {"feed", "calibrate", "auto"},
     {"training"},
     {"export", "predict", "precompute"},
     {"evaluate"},
-    {"model"},
+    {"model", "baselines"},
+    {"comparing"},
     {"testing"},
     {"serving"},
     {"runs"},
@@ -38,7 +40,7 @@ ORDER = [
 LINE = {unit: line for line, units in enumerate(ORDER) for unit in units}
 
 WITHOUT_KERAS = ("errors", "statistics", "data", "features", "progress", "store")
-WITHOUT_TENSORFLOW = (*WITHOUT_KERAS[:-1], "block", "core", "feature_extractors", "classifiers", "regressors")
+WITHOUT_TENSORFLOW = (*WITHOUT_KERAS[:-1], "feature_learner", "members", "block", "core", "feature_extractors", "classifiers", "regressors")
 
 
 def modules():

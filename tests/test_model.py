@@ -73,7 +73,7 @@ def test_answers_have_the_targets_type(fitted, table):
 def test_predict_writes_parquet_with_keys(fitted, table, tmp_path):
     written = fitted.predict(table, path=tmp_path / "answers.parquet", keys=["id", "city"], batch_size=64)
     found = written.table()
-    assert found.column_names == ["id", "city", "probabilities", "label"]
+    assert found.column_names == ["id", "city", "probabilities", "label", "confidence"]
     assert found["id"].to_pylist() == table["id"].to_pylist()
     assert found["city"].to_pylist() == table["city"].to_pylist()
     expected = fitted.predict(table)
@@ -210,7 +210,7 @@ def test_calibrate_changes_answers_and_nothing_else(make_model, table):
     model.adapt(table)
     model.fit(table, epochs=3, batch_size=64, verbose=0)
     before, score, weights = model.predict(table), model.evaluate(table), weights_of(model)
-    model.calibrate(table)
+    model.calibrate(table, allow_training_rows=True)
     after = model.predict(table)
     assert not np.allclose(before["probabilities"], after["probabilities"], atol=1e-4)
     assert before["label"].tolist() == after["label"].tolist()
@@ -348,7 +348,7 @@ def test_keys_at_prediction(fitted, odd_rows):
             use(more)
     with pytest.raises(SchemaMismatch, match=r"The source lacks 'class'. It has: "):
         fitted.predict(pa.table(less))
-    assert set(fitted.predict({**odd_rows, "label": odd_rows["city"]})) == {"probabilities", "label"}
+    assert set(fitted.predict({**odd_rows, "label": odd_rows["city"]})) == {"probabilities", "label", "confidence"}
 
 
 def test_types_and_shapes_at_prediction(fitted, odd_rows):
@@ -403,7 +403,7 @@ def test_parts_are_of_their_roles():
         blocks.Model(columns)
     with pytest.raises(InvalidArgument, match=r"postprocessors is a Postprocessor. Received: Dense"):
         blocks.Model(columns, head=head, postprocessors=[keras.layers.Dense(3)])
-    with pytest.raises(InvalidArgument, match=r"Labels names a classifier's classes. Received: a Mean head"):
+    with pytest.raises(InvalidArgument, match=r"Labels works on a classifier's probabilities. Received: a Mean head"):
         blocks.Model(columns, head=regressors.Mean("y"), postprocessors=[postprocessors.Labels()])
     with pytest.raises(BadTarget, match=r"The target must not stand among the inputs.*'x'"):
         blocks.Model(columns, head=classifiers.Softmax("x"))

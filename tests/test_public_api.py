@@ -45,6 +45,8 @@ PROGRAM = (
     "blocks.load",
     "blocks.Model.export",
     "blocks.verify",
+    "blocks.explain",
+    "blocks.report",
     "blocks.Model.replace",
     "blocks.compare",
     "blocks.baselines.boosted",

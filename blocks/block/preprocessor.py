@@ -38,9 +38,6 @@ class Preprocessor(Block):
     emits_features: bool = True
     """Whether a chain may end with the block; False of one that gives text or instants for the next to use."""
 
-    observes_rows: ClassVar[bool] = True
-    """Whether `observed` gives one value a row; False where a row has several (tokens) or none."""
-
     uses_target: ClassVar[bool] = False
     """Whether the block learns from the target too, and encodes the rows it learned from by others than themselves."""
 
@@ -54,7 +51,8 @@ class Preprocessor(Block):
     def observed(self, values: Any) -> Any:
         """What the statistics are of, as one tensor: the values that enter, unless the block says otherwise.
 
-        A block of several columns, or one whose statistics are of parts of a value, derives it here with TensorFlow.
+        A block of several columns, or one whose statistics are of parts of a value, derives it here with TensorFlow;
+        parts of which a row has any number (tokens) as a ragged tensor (batch, None).
         """
         return values
 
@@ -189,7 +187,8 @@ class Preprocessor(Block):
                     keras.ops.convert_to_tensor(to_raw(chunk, dtype, self.name), _tensor_dtype(dtype))
                     for chunk, dtype in zip(chunks, dtypes, strict=True)
                 ]
-                seen = self.observed(raw[0] if len(raw) == 1 else tuple(raw)).numpy()
+                observed = self.observed(raw[0] if len(raw) == 1 else tuple(raw))
+                seen = getattr(observed, "flat_values", observed).numpy()
                 values = pa.array(seen, pa.binary() if seen.dtype == object else None)
             for statistic in statistics.values():
                 statistic.update(values)

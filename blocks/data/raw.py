@@ -2,7 +2,8 @@
 
 The rule (DESIGN.md, contract 7) stands here once: float16 and float32 enter as float32; other numbers and booleans as
 float64 (null is NaN); integers that a block treats as identifiers as int64 and dates and timestamps as int64
-microseconds since 1970 UTC (null is the smallest int64); strings and binary as string (null is "").
+microseconds since 1970 UTC (null is the smallest int64); strings and binary as string (null is ""); lists of strings,
+binary or integers as string too, each item led by the unit separator, an empty list as that alone (null is "").
 What a block makes of them does not live here.
 """
 
@@ -15,10 +16,13 @@ import pyarrow.types as pt
 
 from blocks.errors import SchemaMismatch
 
-RawType = Literal["float32", "float64", "int64", "string"]
+RawType = Literal["float32", "float64", "int64", "string", "list"]
 
 MISSING_INT: Final = np.iinfo(np.int64).min
 """What a missing identifier, date or timestamp is in an int64 column."""
+
+LIST_SEPARATOR: Final = "\x1f"
+"""What leads every item of a list in its raw string: ASCII's unit separator."""
 
 
 def natural(type: pa.DataType) -> pa.DataType:
@@ -55,6 +59,13 @@ def is_instant(type: pa.DataType) -> bool:
     return pt.is_date(type) or pt.is_timestamp(type)
 
 
+def is_list(type: pa.DataType) -> bool:
+    """Whether an Arrow type is a list, of any layout and length, of text or integers."""
+    if pt.is_list(type) or pt.is_large_list(type) or pt.is_fixed_size_list(type):
+        return is_text(type.value_type) or pt.is_integer(natural(type.value_type)) or pt.is_null(type.value_type)
+    return False
+
+
 def is_number(type: pa.DataType) -> bool:
     """Whether an Arrow type is a number or boolean."""
     return pt.is_integer(type) or pt.is_floating(type) or pt.is_boolean(type) or pt.is_decimal(type)
@@ -68,10 +79,10 @@ def raw_type(type: pa.DataType, *, identifier: bool = False) -> RawType:
         identifier: Whether the block that reads it treats integers as identifiers rather than quantities.
 
     Returns:
-        "float32", "float64", "int64" or "string".
+        "float32", "float64", "int64", "string", or "list": strings that hold lists.
 
     Raises:
-        SchemaMismatch: The type has no scalar raw form (lists, structs, maps).
+        SchemaMismatch: The type has no raw form (structs, maps, lists of lists or of fractions).
 
     Example:
         >>> import pyarrow as pa
@@ -90,14 +101,16 @@ def raw_type(type: pa.DataType, *, identifier: bool = False) -> RawType:
         return "int64"
     if is_number(type) or pt.is_null(type):
         return "float64"
+    if is_list(type):
+        return "list"
     raise SchemaMismatch(
-        f"A raw column holds numbers, booleans, dates, timestamps, strings or binary. Received: {type}. "
-        "Leave the column out or flatten it before it is read."
+        "A raw column holds numbers, booleans, dates, timestamps, strings, binary, or lists of strings or integers. "
+        f"Received: {type}. Leave the column out or flatten it before it is read."
     )
 
 
 def to_raw(values: pa.Array | pa.ChunkedArray, dtype: str, name: str = "column") -> np.ndarray:
-    """One Arrow column as the NumPy array that enters the graph.
+    r"""One Arrow column as the NumPy array that enters the graph.
 
     Args:
         values: Column of any length.
@@ -106,10 +119,12 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: str, name: str = "column")
         name: The column's name, for the error.
 
     Returns:
-        Array of shape (rows,): float32, float64, int64, or object (str or bytes) for "string".
+        Array of shape (rows,): float32, float64, int64, or object (str or bytes) for "string" and "list". Where lists
+        are expected, text enters as it is.
 
     Raises:
-        SchemaMismatch: The column is of another family (text where numbers were, say).
+        SchemaMismatch: The column is of another family (text where numbers were, say), or a list's item holds the unit
+            separator.
 
     Example:
         >>> import pyarrow as pa
@@ -117,6 +132,8 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: str, name: str = "column")
         array([ 1., nan])
         >>> to_raw(pa.array(["a", None]), "string")
         array(['a', ''], dtype=object)
+        >>> to_raw(pa.array([["a", "b"], [], None]), "list")
+        array(['\x1fa\x1fb', '\x1f', ''], dtype=object)
     """
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
@@ -127,6 +144,7 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: str, name: str = "column")
         pt.is_null(kind)
         or {
             "string": is_text(kind),
+            "list": is_text(kind) or is_list(kind),
             "int64": is_time(kind) or pt.is_integer(kind) or pt.is_boolean(kind) or pt.is_floating(kind),
             "float64": is_number(kind),
             "float32": is_number(kind),
@@ -137,9 +155,11 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: str, name: str = "column")
             f"Column {name!r} enters the model as {dtype}, as it was when the model was adapted. Received: {kind}. "
             f"Cast the column, or read it with column_types={{{name!r}: ...}}."
         )
-    if dtype == "string":
+    if dtype in ("string", "list"):
         if pt.is_null(kind):
             return np.full(len(values), "", object)
+        if is_list(kind):
+            values = _joined(values, name)
         out = values.to_numpy(zero_copy_only=False)
         if values.null_count:
             out = np.where(values.is_null().to_numpy(zero_copy_only=False), "", out)
@@ -156,6 +176,28 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: str, name: str = "column")
     return values.to_numpy(zero_copy_only=False).astype(dtype, copy=False)
 
 
+def _joined(lists: pa.Array, name: str) -> pa.Array:
+    """Lists as text, each item led by the separator, which stands alone for an empty list."""
+    if pt.is_fixed_size_list(lists.type):
+        lists = lists.cast(pa.large_list(lists.type.value_type))
+    bounds = lists.offsets.to_numpy().astype(np.int64)
+    items = lists.values.slice(bounds[0], bounds[-1] - bounds[0])  # a slice shares its parent's items
+    kind = natural(items.type)
+    binary = is_text(kind) and not (pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
+    items = items.cast(kind).cast(pa.large_binary() if binary else pa.large_string())
+    start, empty = (pa.scalar(text.encode() if binary else text, items.type) for text in (LIST_SEPARATOR, ""))
+    held = pc.match_substring(items, LIST_SEPARATOR)
+    if pc.any(held).as_py():
+        raise SchemaMismatch(
+            f"The items of a list hold no unit separator ({LIST_SEPARATOR!r}), which stands between them on their way "
+            f"into the model. Received: {items.filter(held)[0].as_py()!r} in column {name!r}. Replace it in the data."
+        )
+    items = pc.binary_join_element_wise(start, pc.fill_null(items, empty), empty)
+    joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array(bounds - bounds[0]), items), empty)
+    joined = pc.if_else(pc.equal(pc.binary_length(joined), 0), start, joined)
+    return pc.if_else(lists.is_null(), pa.scalar(None, joined.type), joined)
+
+
 def _to_int64(values: pa.Array, name: str) -> np.ndarray:
     kind = values.type
     if pt.is_floating(kind):
@@ -169,18 +211,37 @@ def _to_int64(values: pa.Array, name: str) -> np.ndarray:
                 f"Received: fractions, or numbers beyond int64 ({error})."
             ) from error
     if pt.is_timestamp(kind):
-        values = values.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64())
+        values = _held(values).cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64())
     elif pt.is_date(kind):
-        values = values.cast(pa.timestamp("us")).cast(pa.int64())
+        values = _held(values).cast(pa.timestamp("us")).cast(pa.int64())
     elif pt.is_time(kind):
         values = values.cast(pa.time64("us"), safe=False).cast(pa.int64())
     elif pt.is_duration(kind):
-        values = values.cast(pa.duration("us"), safe=False).cast(pa.int64())
+        values = _held(values).cast(pa.duration("us"), safe=False).cast(pa.int64())
     else:
-        values = values.cast(pa.int64())
+        try:
+            values = values.cast(pa.int64())
+        except pa.ArrowInvalid as error:
+            raise SchemaMismatch(
+                f"Identifiers enter the model as int64. Received: larger ones in column {name!r} of type {kind} "
+                f"({error}). Cast the column to string."
+            ) from error
     if values.null_count:
         values = pc.fill_null(values, pa.scalar(MISSING_INT, pa.int64()))
     return values.to_numpy(zero_copy_only=False)
+
+
+def _held(values: pa.Array) -> pa.Array:
+    """Dates, timestamps or durations, null where microseconds in int64 cannot hold them (292,000 years)."""
+    kind = values.type
+    unit = "day" if pt.is_date32(kind) else "ms" if pt.is_date64(kind) else kind.unit
+    most = (MISSING_INT + 1) // -{"day": 86_400_000_000, "s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}[unit]
+    counted = values.cast(pa.int32() if pt.is_date32(kind) else pa.int64()).cast(pa.int64())
+    ends = pc.min_max(counted).as_py()
+    if ends["max"] is None or (ends["max"] <= most and ends["min"] >= -most):
+        return values
+    far = pc.or_(pc.greater(counted, most), pc.less(counted, -most))
+    return pc.if_else(far, pa.scalar(None, kind), values)
 
 
 def to_arrow(values: object, name: str = "column") -> pa.Array:

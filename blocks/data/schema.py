@@ -37,7 +37,7 @@ def natural_type(kind: pa.DataType) -> pa.DataType:
 
 
 def natural_schema(schema: pa.Schema, where: str) -> pa.Schema:
-    """Natural types, every column nullable, no metadata.
+    """Natural types, every column nullable, no metadata but what blocks itself wrote.
 
     Args:
         schema: any schema.
@@ -47,7 +47,8 @@ def natural_schema(schema: pa.Schema, where: str) -> pa.Schema:
         SchemaMismatch: if two columns have one name.
     """
     require_unique(schema.names, where)
-    return pa.schema([pa.field(f.name, natural_type(f.type)) for f in schema])
+    own = {name: value for name, value in (schema.metadata or {}).items() if name == b"blocks"}
+    return pa.schema([pa.field(f.name, natural_type(f.type)) for f in schema], metadata=own or None)
 
 
 def require_unique(names: Sequence[str], where: str) -> None:

@@ -52,7 +52,9 @@ class Source:
     def schema(self) -> pa.Schema:
         """The columns by their natural Arrow types: strings are strings, however they are stored."""
         full = self._reader.schema
-        return full if self._columns is None else pa.schema([full.field(name) for name in self._columns])
+        if self._columns is None:
+            return full
+        return pa.schema([full.field(name) for name in self._columns], metadata=full.metadata)
 
     @property
     def rejected(self) -> int:

@@ -21,6 +21,7 @@ from blocks.errors import InvalidArgument, NotExportable
 from blocks.export.names import restore_names, saveable_names
 from blocks.export.replay import ASSETS, write_arrays
 from blocks.features import FeatureSpec
+from blocks.heads import describe_heads
 from blocks.road import Road, raw_tensors
 
 VERSION = 1
@@ -114,7 +115,7 @@ def _signatures(module: Any) -> dict[str, Any]:
 
 
 def _parts(road: Road) -> Sequence[Block]:
-    return [*road.preprocessor._blocks, *road.postprocessors]
+    return [*road.preprocessor._blocks, *(block for chain in road.chains.values() for block in chain)]
 
 
 def _is_resource(value: Any) -> bool:
@@ -160,13 +161,15 @@ def _write_assets(road: Road, rows: Mapping[str, Any], folder: Path) -> None:
 
 def _manifest(road: Road) -> dict[str, Any]:
     serialize = keras.saving.serialize_keras_object
+    chains: Any = {name: [serialize(block) for block in chain] for name, chain in road.chains.items()}
     return {
         "version": VERSION,
-        "schema": road.preprocessor.inputs,
+        "schema": {name: spec.dtype.name for name, spec in road.raw_signature.items()},
         "spec": road.preprocessor.spec.to_json(),
         "preprocessor": serialize(road.preprocessor),
         "head": serialize(road.head),
-        "postprocessors": [serialize(block) for block in road.postprocessors],
+        "heads": describe_heads(road.head),
+        "postprocessors": chains.get("", chains),
         "fingerprints": {"preprocessor": fingerprint(road.preprocessor), "head": fingerprint(road.head)},
         "notes": {"serving_examples": "tf.train.Example holds floats as float32: float64 columns are rounded."},
         "versions": {

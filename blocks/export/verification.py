@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blocks import targets
 from blocks.data import read
 from blocks.data.raw import to_raw
 from blocks.errors import SchemaMismatch, StoreMismatch
@@ -156,8 +157,8 @@ def _cases(
             yield _raw(chunk, transform.inputs), transform(chunk)
         return
     stored = _Stored(store)
-    for chunk in source.chunks(CHUNK_ROWS, columns=list(dict.fromkeys([*columns, head.target])), encoded=True):
-        usable = head.encode(chunk.column(head.target))[1]
+    for chunk in source.chunks(CHUNK_ROWS, columns=list(dict.fromkeys([*columns, *head.targets])), encoded=True):
+        usable = head.encode(targets.gather(chunk, head.target))[1]
         chunk = chunk.filter(pa.array(usable))
         if len(chunk):
             yield _raw(chunk, transform.inputs), stored.take(len(chunk))

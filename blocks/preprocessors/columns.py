@@ -34,9 +34,10 @@ class Columns(Preprocessor):
     Args:
         columns: For each column (or, for blocks that take several, tuple of columns): a block, a list of blocks (a
             chain, applied in order), or a tuple of those (several features of one column). A tuple of columns for a
-            block of one column gives each a copy. An Arrow type, or a compiled regular expression, stands for all
-            columns of that type, or whose whole name matches, that have no key of their own; which these are is
-            settled at `adapt`. Columns that are not named are left out.
+            block of one column gives each a copy; before a block of several, blocks that learn nothing work on each
+            column. An Arrow type, or a compiled regular expression, stands for all columns of that type, or whose whole
+            name matches, that have no key of their own; which these are is settled at `adapt`. Columns that are not
+            named are left out.
         raw: Column to raw dtype, where `bind` has been done already (a reload does this).
 
     Returns:
@@ -233,6 +234,18 @@ class Columns(Preprocessor):
         self._plan.raw.clear()
         self._plan.raw.update(raw)
 
+    def adapt(self, data: Any) -> Self:
+        """Refused: the passes over all columns are `blocks.adapt`'s, which a model's `adapt` makes.
+
+        Raises:
+            InvalidArgument: Always, saying so.
+        """
+        raise InvalidArgument(
+            "Columns learns column by column in shared passes, with a model: blocks.Model(preprocessor=columns, ...)"
+            ".adapt(source); or without one: blocks.adapt.adapt(columns, None, blocks.read(data)). "
+            f"Received: Columns.adapt of {type(data).__name__}."
+        )
+
     # -- the graph ---------------------------------------------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
@@ -265,6 +278,9 @@ class Columns(Preprocessor):
     def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Packed features of raw columns of shape (batch,)."""
         self.check_keys(list(inputs))
+        lengths = {name: values.shape[0] for name, values in inputs.items() if values.shape and values.shape[0]}
+        if len(set(lengths.values())) > 1:
+            raise SchemaMismatch(f"All raw columns of a batch have the same number of rows. Received: {lengths}.")
         parts: dict[str, Any] = {}
         for lane in self.lanes:
             values = [inputs[column] for column in lane.columns]

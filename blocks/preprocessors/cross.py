@@ -19,8 +19,8 @@ from blocks.preprocessors.token_table import (
     is_missing,
     kept,
     key_type,
+    learned,
     lookup_table,
-    pack,
     positions,
     size,
     unpack,
@@ -104,7 +104,7 @@ class Cross(Preprocessor):
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The kept keys, in order."""
         counts = results["counts"].result()
-        return pack(counts.values.slice(0, kept(counts, self.min_count, self.top_k)))
+        return learned(self, counts, kept(counts, self.min_count, self.top_k))
 
     def _restore(self, state: State) -> None:
         if state:

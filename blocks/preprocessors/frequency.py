@@ -15,8 +15,8 @@ from blocks.preprocessors.token_table import (
     is_missing,
     kept,
     key_type,
+    learned,
     lookup_table,
-    pack,
     positions,
     unpack,
 )
@@ -76,7 +76,7 @@ class Frequency(Preprocessor):
             numbers = numbers / counts.total
         elif self.output_mode == "log":
             numbers = np.log1p(numbers)
-        return {**pack(counts.values.slice(0, number)), "numbers": np.append(numbers, 0.0)}
+        return {**learned(self, counts, number), "numbers": np.append(numbers, 0.0)}
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)

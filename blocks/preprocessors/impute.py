@@ -64,7 +64,15 @@ class Impute(Preprocessor):
         """The value that missing ones become."""
         result = results["of"].result()
         if self.strategy == "most_frequent":
-            usable(len(result.values), "Impute")
+            usable(result.total, "Impute")
+            # counts may be too small by the error: the first must lead the second, or what is not listed, by more
+            second = result.counts[1] if len(result.counts) > 1 else 0
+            if not result.exact and (not len(result.counts) or result.counts[0] <= second + result.error):
+                raise InvalidArgument(
+                    "The most frequent value is told of columns whose values repeat. Received: more distinct values "
+                    f"than fit in memory ({result.distinct:,} or more), none of them surely the most frequent. Use "
+                    "'median' or 'mean'."
+                )
             return scalars(fill=result.values[0].as_py())
         usable(result.count, "Impute")
         return scalars(fill=result.mean if self.strategy == "mean" else result.quantile(0.5))

@@ -8,11 +8,12 @@ import pyarrow.compute as pc
 
 from blocks.block import Preprocessor
 from blocks.data import Source
-from blocks.data.raw import is_instant, is_number, is_text
+from blocks.data.raw import is_instant, is_list, is_number, is_text
 from blocks.errors import EmptySource
 from blocks.preprocessors.cyclical import Cyclical
 from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.log1p import Log1p
+from blocks.preprocessors.multi_hot import MultiHot
 from blocks.preprocessors.standardize import Standardize
 from blocks.preprocessors.tf_idf import TfIdf
 from blocks.preprocessors.timestamp import Timestamp
@@ -26,7 +27,7 @@ HEAVY_TAIL = 10.0
 """A non-negative number whose largest value lies more than this many standard deviations above its mean."""
 
 PROSE_TOKENS = 256
-"""Words that are kept of a column of prose."""
+"""Words that are kept of a column of prose, and items of one of lists."""
 
 LOOKED_AT = 10_000
 """Strings that are looked at to tell dates and prose from categories."""
@@ -81,6 +82,8 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int) -> list[Ch
             choices.append(_instant(name, str(field.type), moments[name].result(), [], ""))
         elif name in counts:
             choices.append(_text(name, counts[name].result(), distinct[name].result().estimate, texts[name]))
+        elif is_list(field.type):
+            choices.append(Choice(name, [MultiHot(min_count=MIN_COUNT, top_k=PROSE_TOKENS)], str(field.type)))
         else:
             choices.append(Choice(name, [], f"{field.type} has no block of its own: name one for it"))
     return choices

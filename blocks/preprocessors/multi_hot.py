@@ -1,4 +1,4 @@
-"""MultiHot: text that lists several tokens to a column for each token."""
+"""MultiHot: lists, or text that lists several tokens, to a column for each token."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,15 +11,15 @@ from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features import Feature
 from blocks.preprocessors.numbers import check_choice
-from blocks.preprocessors.splitting import dense, distinct_cells, flat, number_of_rows
+from blocks.preprocessors.splitting import by_form, dense, distinct_cells, flat, number_of_rows
 from blocks.preprocessors.token_table import (
     as_features,
     check_limits,
     given,
     is_missing,
     kept,
+    learned,
     lookup_table,
-    pack,
     portable,
     positions,
     size,
@@ -31,11 +31,13 @@ from blocks.statistics import Counts, Statistic
 
 @keras.saving.register_keras_serializable(package="blocks")
 class MultiHot(Preprocessor):
-    """A column for each token, 1 (or how often) where the text lists it; first, if asked, one for missing and unseen.
+    r"""A column for each token, 1 (or how often) where the text lists it; first, if asked, one for missing and unseen.
 
-    The text is cut at the separator; ASCII white space around a token does not count, and an empty token is none. So
-    a missing text says 1 in `<name>_missing`, one that lists nothing ("|") 0 everywhere, and one with tokens that have
-    no column 1 (or how many) in `<name>_other`.
+    A column is text, cut at the separator, or Arrow lists of strings or integers (in decimal), whose items are the
+    tokens; served lists are strings, each item led by the unit separator: "\x1frice\x1fbeans". ASCII white space
+    around a token does not count, and an empty or null token is none. So a missing text or list says 1 in
+    `<name>_missing`, one that lists nothing ("|", an empty list) 0 everywhere, and one with tokens that have no column
+    1 (or how many) in `<name>_other`.
 
     Args:
         separator: What stands between tokens; None for ASCII white space.
@@ -58,8 +60,7 @@ class MultiHot(Preprocessor):
                [1., 0., 0., 0.]], dtype=float32)
     """
 
-    accepts = ("text",)
-    observes_rows = False
+    accepts = ("text", "list")
 
     def __init__(
         self,
@@ -103,13 +104,12 @@ class MultiHot(Preprocessor):
         return {"counts": Counts()} if self.learns else {}
 
     def observed(self, values: Any) -> Any:
-        """All tokens of all rows."""
-        return self._tokens(values)[0]
+        """The tokens of each row."""
+        tokens, rows = self._tokens(values)
+        return tf.RaggedTensor.from_value_rowids(tokens, rows, tf.size(values, tf.int64), validate=False)
 
     def _tokens(self, values: Any) -> tuple[Any, Any]:
-        if self.separator is None:
-            return flat(tf.strings.split(values))
-        tokens, rows = flat(tf.strings.split(values, self.separator))
+        tokens, rows = flat(by_form(values, lambda text: tf.strings.split(text, self.separator)))
         tokens = tf.strings.strip(tokens)
         present = tf.not_equal(tokens, "")
         return tf.boolean_mask(tokens, present), tf.boolean_mask(rows, present)
@@ -119,7 +119,7 @@ class MultiHot(Preprocessor):
         counts = results["counts"].result()
         number = kept(counts, self.min_count, self.top_k)
         usable(number + len(self._before), "MultiHot")
-        return pack(counts.values.slice(0, number))
+        return learned(self, counts, number)
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)

@@ -30,15 +30,16 @@ def full_packets(function: Callable[[Any], Any], values: Any) -> Any:
 
     Args:
         function: float64 (n,) to float64 (n,).
-        values: float64 of shape (batch,).
+        values: float64 of any shape, (batch,) or Keras' (batch, 1) say.
 
     Example:
         >>> x = tf.constant([0.1, 0.2, 0.3], tf.float64)
         >>> bool(tf.reduce_all(full_packets(tf.math.log1p, x)[2:] == full_packets(tf.math.log1p, x[2:])))
         True
     """
-    rows = tf.size(values)
-    return function(tf.pad(values, [[0, -rows % _PACKET]], constant_values=1.0))[:rows]
+    number = tf.size(values)
+    padded = tf.pad(tf.reshape(values, [-1]), [[0, -number % _PACKET]], constant_values=1.0)
+    return tf.reshape(function(padded)[:number], tf.shape(values))
 
 
 def within_float32(values: Any) -> Any:

@@ -18,8 +18,8 @@ from blocks.preprocessors.token_table import (
     is_missing,
     kept,
     key_type,
+    learned,
     lookup_table,
-    pack,
     portable,
     positions,
     size,
@@ -100,7 +100,7 @@ class OneHot(Preprocessor):
         counts = results["counts"].result()
         number = kept(counts, self.min_count, self.top_k)
         usable(number + len(self._before), "OneHot")
-        return pack(counts.values.slice(0, number))
+        return learned(self, counts, number)
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)

@@ -29,7 +29,9 @@ class Lane:
     def compute(self, values: Any, until: int | None = None) -> Any:
         """Values of the raw columns (a tuple for several) through the first `until` blocks, at full precision."""
         for block in self.blocks[:until]:
-            values = block.compute(values)
+            # what stands before a block of several columns works on each of them
+            each = isinstance(values, tuple) and not block.several
+            values = tuple(map(block.compute, values)) if each else block.compute(values)
         return values
 
     def outputs(self) -> list[Feature]:
@@ -89,7 +91,7 @@ class Plan:
         if isinstance(key, pa.DataType | re.Pattern):
             self.selectors.append((key, chains))
             return
-        one_each = isinstance(key, tuple) and not any(chain[0].several for chain in chains)
+        one_each = isinstance(key, tuple) and not any(block.several for chain in chains for block in chain)
         names = list(key) if one_each else [key]
         for position, name in enumerate(names):
             if name in self.chains:
@@ -145,6 +147,18 @@ def checked_chains(key: Key, value: Chain | tuple[Chain, ...]) -> Chains:
             raise InvalidArgument(
                 f"A column goes through preprocessors: one, a list (a chain), or a tuple of those. "
                 f"Received for {key!r}: {value!r}."
+            )
+        joins = [place for place, block in enumerate(chain) if block.several]
+        if joins and (len(joins) > 1 or any(block.learns for block in chain[: joins[0]])):
+            raise InvalidArgument(
+                "Before a block of several columns stand such as learn nothing, each column going through them alone, "
+                f"and none of several columns. Received for {key!r}: "
+                f"{' > '.join(type(block).__name__ for block in chain)}. Give what must be learned a lane of its own."
+            )
+        if len(several) > 1 and names and any(b.several for c in chains for b in c) and not joins:
+            raise InvalidArgument(
+                f"All chains of a tuple of columns take them together, or none does. Received for {key!r}: "
+                f"{type(chain[-1]).__name__} beside a block of several columns. Give it a key of its own."
             )
         for block in chain[:-1]:
             if block.uses_target:

@@ -1,10 +1,12 @@
 """Splitting: text to tokens, with TensorFlow's own ops and the same everywhere. What they become lives elsewhere."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
 
+from blocks.data.raw import LIST_SEPARATOR
 from blocks.errors import InvalidArgument
 from blocks.preprocessors.numbers import check_choice
 
@@ -28,6 +30,8 @@ def check_split(owner: str, split: str, ngrams: Any) -> tuple[int, int]:
 def split_text(text: Any, split: str, ngrams: tuple[int, int]) -> Any:
     """Strings (batch,) to their tokens, ragged (batch, None); of a string without a token, none.
 
+    The items of a list (raw, see `blocks.data.raw`) are tokens as they are.
+
     Args:
         text: Any bytes.
         split: "words" (runs of letters, digits, marks and "_", by Unicode), "spaces" (what stands between ASCII white
@@ -35,13 +39,32 @@ def split_text(text: Any, split: str, ngrams: tuple[int, int]) -> Any:
         ngrams: The shortest and longest run of neighbours that is a token; words in a run stand a space apart. The
             shortest come first.
     """
-    if split == "characters":
-        tokens = tf.strings.unicode_split(text, "UTF-8", errors="replace")
-    else:
-        tokens = tf.strings.split(tf.strings.regex_replace(text, _NO_WORD, " ") if split == "words" else text)
+
+    def of_text(text: Any) -> Any:
+        if split == "characters":
+            return tf.strings.unicode_split(text, "UTF-8", errors="replace")
+        return tf.strings.split(tf.strings.regex_replace(text, _NO_WORD, " ") if split == "words" else text)
+
+    tokens = by_form(text, of_text)
     if ngrams == (1, 1):
         return tokens
     return tf.strings.ngrams(tokens, tuple(range(ngrams[0], ngrams[1] + 1)), "" if split == "characters" else " ")
+
+
+def by_form(text: Any, of_text: Callable[[Any], Any]) -> Any:
+    """Strings to ragged tokens: those that are lists to their items, "" left out, the others by `of_text`."""
+    lists = tf.strings.substr(text, 0, 1) == LIST_SEPARATOR
+
+    def mixed() -> Any:
+        parts = [of_text(tf.where(lists, "", text)), tf.strings.split(tf.where(lists, text, ""), LIST_SEPARATOR)]
+        tokens, rows = (tf.concat(both, axis=0) for both in zip(*map(flat, parts), strict=True))
+        tokens, rows = (tf.boolean_mask(both, tokens != "") for both in (tokens, rows))
+        order = tf.argsort(rows, stable=True)
+        tokens, rows = tf.gather(tokens, order), tf.gather(rows, order)
+        return tf.RaggedTensor.from_value_rowids(tokens, rows, tf.size(text, tf.int64), validate=False)
+
+    # mostly a column has no list, and is not split twice
+    return tf.cond(tf.reduce_any(lists), mixed, lambda: of_text(text))
 
 
 def flat(tokens: Any) -> tuple[Any, Any]:

@@ -16,8 +16,8 @@ from blocks.preprocessors.token_table import (
     check_limits,
     is_missing,
     kept,
+    learned,
     lookup_table,
-    pack,
     positions,
     size,
     token_features,
@@ -33,7 +33,8 @@ class TfIdf(Preprocessor):
     The weight is `count * (log((1 + n) / (1 + df)) + 1)` with n texts of which df hold the token, as scikit-learn's
     `TfidfVectorizer` has it by default; missing texts are none of the n. A text that is missing, or holds no such
     token, is 0 everywhere: a `MissingIndicator` beside tells the two apart. Only what occurs is computed, so the work
-    does not grow with `top_k`, though the result does. Case and accents are the business of a `Normalize` before.
+    does not grow with `top_k`, though the result does. Case and accents are the business of a `Normalize` before. Of a
+    column of Arrow lists the items are the words, as `Tokens` has it.
 
     Args:
         top_k: Number of tokens that are kept at most; ties by byte order.
@@ -57,8 +58,7 @@ class TfIdf(Preprocessor):
     Source: scikit-learn, `TfidfTransformer` (`smooth_idf=True`, `sublinear_tf=False`).
     """
 
-    accepts = ("text",)
-    observes_rows = False
+    accepts = ("text", "list")
 
     def __init__(
         self,
@@ -87,12 +87,18 @@ class TfIdf(Preprocessor):
         return {"documents": Counts()}
 
     def observed(self, values: Any) -> Any:
-        """Each text's tokens, every one once, and a "" for each text."""
+        """Each text's tokens, every one once, and a "" for the text."""
         tokens, rows = flat(self._split(values))
         distinct, places = tf.unique(tokens, out_idx=tf.int64)
-        cells = tf.unique(rows * tf.size(distinct, tf.int64) + places).y
-        texts = tf.boolean_mask(tf.zeros_like(values), ~is_missing(values))
-        return tf.concat([tf.gather(distinct, cells % tf.maximum(tf.size(distinct, tf.int64), 1)), texts], axis=0)
+        number = tf.maximum(tf.size(distinct, tf.int64), 1)
+        cells = tf.unique(rows * number + places).y
+        of_text = tf.RaggedTensor.from_value_rowids(
+            tf.gather(distinct, cells % number), cells // number, tf.size(values, tf.int64), validate=False
+        )
+        texts = tf.RaggedTensor.from_row_lengths(
+            tf.boolean_mask(tf.zeros_like(values), ~is_missing(values)), tf.cast(~is_missing(values), tf.int64)
+        )
+        return tf.concat([of_text, texts], axis=1)
 
     def _split(self, values: Any) -> Any:
         return split_text(values, self.split, (self.ngrams[0], self.ngrams[1]))
@@ -104,7 +110,7 @@ class TfIdf(Preprocessor):
         usable(number, "TfIdf")
         texts = counts.missing  # no token is "", so that each of those stands for a text
         idf = np.log((texts + 1) / (counts.counts[:number] + 1)) + 1.0
-        return {**pack(counts.values.slice(0, number)), "idf": idf}
+        return {**learned(self, counts, number), "idf": idf}
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from blocks.errors import InvalidArgument
 from blocks.preprocessors.civil import DAY, UNITS, days_from_civil, days_in_month
+from blocks.preprocessors.timestamp_iso import parse_usual
 
 ISO: Final = "iso8601"
 _D2: Final = "[0-9]{2}"
@@ -124,6 +125,21 @@ def parse(text: Any, form: Format) -> tuple[Any, Any, Any]:
         two columns of booleans (batch, 2): whether the text is a valid time of the format, and whether it says an
         offset.
     """
+    if form is not _ISO:
+        return _parse_any(text, form)
+    usual, found = parse_usual(text)
+
+    def all_forms() -> tuple[Any, ...]:
+        rest = tf.where(~usual)
+        others = _parse_any(tf.gather_nd(text, rest), form)
+        return tuple(tf.tensor_scatter_nd_update(*parts) for parts in zip(found, (rest,) * 3, others, strict=True))
+
+    # usually there is no row left, and RE2 is many times slower
+    micros, offset, flags = tf.cond(tf.reduce_all(usual), lambda: found, all_forms)
+    return micros, offset, flags
+
+
+def _parse_any(text: Any, form: Format) -> tuple[Any, Any, Any]:
     matches = tf.strings.regex_full_match(text, f"(?:{form.valid})")
     rewritten = tf.strings.regex_replace(
         text, f"^(?:{form.extract})$", "|".join(f"\\{i + 1}" for i in range(len(form.fields))), replace_global=False

@@ -4,6 +4,7 @@ A token is any byte string but the empty one, which is missing, or an int64 but 
 """
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State
 from blocks.data.raw import MISSING_INT, is_text, to_arrow, to_raw
-from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.errors import BlocksWarning, InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features import Feature
 from blocks.statistics import CountsResult
 
@@ -64,6 +65,26 @@ def kept(counts: CountsResult, min_count: int, top_k: int | None) -> int:
     """How many of the counted tokens, which stand by falling count, a vocabulary keeps."""
     frequent = int(np.searchsorted(-counts.counts, -min_count, side="right"))
     return frequent if top_k is None else min(frequent, top_k)
+
+
+def learned(owner: Preprocessor, counts: CountsResult, number: int) -> State:
+    """The first `number` of the counted tokens as state, with the counts' error where they are no longer exact.
+
+    Warns:
+        BlocksWarning: More distinct tokens came than memory is meant for.
+    """
+    state = pack(counts.values.slice(0, number))
+    if counts.exact:
+        return state
+    warnings.warn(
+        f"{owner.__class__.__name__} {owner.name!r} saw more distinct tokens than its memory is meant for, so it kept "
+        f"the most frequent: of {counts.total:,} rows, counts are too small by up to {counts.error:,}, and tokens that "
+        f"occur no more often than that may be missing ({number:,} tokens are kept). If that matters, give Vocabulary "
+        "more max_bytes; if not, choose top_k, or a Hashing block.",
+        BlocksWarning,
+        stacklevel=2,
+    )
+    return {**state, "count_error": np.asarray(counts.error, np.int64)}
 
 
 def check_limits(owner: str, min_count: int, top_k: int | None) -> None:
@@ -141,7 +162,15 @@ def is_missing(values: Any) -> Any:
 
 
 def as_text(values: Any) -> Any:
-    """Tokens as byte strings: integers in decimal."""
+    """Tokens as byte strings: integers in decimal.
+
+    Raises:
+        SchemaMismatch: They are fractions.
+    """
+    if values.dtype.is_floating:
+        raise SchemaMismatch(
+            f"Tokens are strings or integers. Received: {values.dtype.name}. Bucketize quantities before."
+        )
     return values if values.dtype == tf.string else tf.as_string(tf.cast(values, tf.int64))
 
 

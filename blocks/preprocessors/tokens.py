@@ -1,4 +1,4 @@
-"""Tokens: text to a fixed number of ids, padded."""
+"""Tokens: text or lists to a fixed number of ids, padded."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,8 +16,8 @@ from blocks.preprocessors.token_table import (
     given,
     is_missing,
     kept,
+    learned,
     lookup_table,
-    pack,
     portable,
     positions,
     size,
@@ -28,11 +28,14 @@ from blocks.statistics import Counts, Statistic
 
 @keras.saving.register_keras_serializable(package="blocks")
 class Tokens(Preprocessor):
-    """The first words, characters or n-grams of a text as ids: an entry of its own, of `output_length` ids a row.
+    r"""The first words, characters or n-grams of a text as ids: an entry of its own, of `output_length` ids a row.
+
+    Of a column of Arrow lists, of strings or integers (in decimal), the items that are not empty or null are the words;
+    served lists are strings, each item led by the unit separator: "\x1ffree\x1fcall".
 
     Id 0 is padding, 1 a missing text (it stands first in its row), then come the out-of-vocabulary ids, then the tokens
-    by falling count, ties by byte order. A text without a token ("!") is padding alone. Case and accents are the
-    business of a `Normalize` before.
+    by falling count, ties by byte order. A text without a token ("!"), or an empty list, is padding alone. Case and
+    accents are the business of a `Normalize` before.
 
     Args:
         output_length: Number of ids in a row; later tokens are cut off.
@@ -54,8 +57,7 @@ class Tokens(Preprocessor):
                [1, 0, 0, 0]], dtype=int32)
     """
 
-    accepts = ("text",)
-    observes_rows = False
+    accepts = ("text", "list")
 
     def __init__(
         self,
@@ -96,8 +98,8 @@ class Tokens(Preprocessor):
         return {"counts": Counts()} if self.learns else {}
 
     def observed(self, values: Any) -> Any:
-        """All tokens of all rows."""
-        return self._split(values).values
+        """The tokens of each row."""
+        return self._split(values)
 
     def _split(self, values: Any) -> Any:
         return split_text(values, self.split, (self.ngrams[0], self.ngrams[1]))
@@ -105,7 +107,7 @@ class Tokens(Preprocessor):
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The kept tokens, in order."""
         counts = results["counts"].result()
-        return pack(counts.values.slice(0, kept(counts, self.min_count, self.top_k)))
+        return learned(self, counts, kept(counts, self.min_count, self.top_k))
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)
@@ -142,7 +144,7 @@ class Tokens(Preprocessor):
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """Ids of shape (batch, output_length)."""
-        return keras.KerasTensor((*inputs.shape, self.output_length), "int32")
+        return keras.KerasTensor((inputs.shape[0], self.output_length), "int32")
 
     def examples(self, dtype: str) -> list[Any]:
         """Texts of the first tokens, and what is missing or unseen."""

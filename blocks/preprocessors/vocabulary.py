@@ -17,14 +17,16 @@ from blocks.preprocessors.token_table import (
     is_missing,
     kept,
     key_type,
+    learned,
     lookup_table,
-    pack,
     portable,
     positions,
     size,
     unpack,
 )
 from blocks.statistics import Counts, Statistic
+
+MAX_BYTES = 1 << 26
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -34,11 +36,17 @@ class Vocabulary(Preprocessor):
     Ties in the count go by byte order. Tokens are any byte strings, or integers; "" and null are missing. An unseen
     token is spread over the out-of-vocabulary ids by its hash (FarmHash, stable over versions and machines).
 
+    Counts are exact while the distinct tokens (their bytes, and 24 more each) fit in half of `max_bytes`. Beyond, only
+    frequent tokens are counted, a warning names the bound, and `count_error` holds it: every token that occurs more
+    often is counted, by at most so many too few; so `top_k` may choose wrongly only among tokens whose counts differ by
+    no more than that, and `min_count` keeps the tokens that surely have it.
+
     Args:
         min_count: Tokens seen less often are out of vocabulary.
         top_k: Keep this many of the most frequent tokens at most.
         num_oov_indices: Number of out-of-vocabulary ids; with 0 an unseen token counts as missing.
         vocabulary: The tokens in order, when they are given rather than learned.
+        max_bytes: Memory for counting, while learning; about five times as much while counts are put together.
 
     Returns:
         int32 of shape (batch,), in [0, cardinality).
@@ -59,6 +67,7 @@ class Vocabulary(Preprocessor):
         top_k: int | None = None,
         num_oov_indices: int = 1,
         vocabulary: Sequence[str] | Sequence[bytes] | Sequence[int] | None = None,
+        max_bytes: int = MAX_BYTES,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -70,6 +79,8 @@ class Vocabulary(Preprocessor):
         self.min_count = min_count
         self.top_k = top_k
         self.num_oov_indices = num_oov_indices
+        self.max_bytes = max_bytes
+        Counts(max_bytes)  # refuses too little
         self.vocabulary = None if vocabulary is None else portable(vocabulary, "A given vocabulary")
         if self.vocabulary is not None:
             self.restore(given(self.vocabulary, "A given vocabulary"))
@@ -81,12 +92,12 @@ class Vocabulary(Preprocessor):
 
     def statistics(self) -> dict[str, Statistic]:
         """The tokens' counts."""
-        return {"counts": Counts()} if self.learns else {}
+        return {"counts": Counts(self.max_bytes)} if self.learns else {}
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The kept tokens, in order."""
         counts = results["counts"].result()
-        return pack(counts.values.slice(0, kept(counts, self.min_count, self.top_k)))
+        return learned(self, counts, kept(counts, self.min_count, self.top_k))
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)
@@ -96,6 +107,12 @@ class Vocabulary(Preprocessor):
         """The tokens in the order of their ids: bytes, or integers."""
         self.require_adapted()
         return unpack(self.state)
+
+    @property
+    def count_error(self) -> int:
+        """By how much the counts that chose the tokens may be too small: 0 where all tokens fit in memory."""
+        self.require_adapted()
+        return int(self.state.get("count_error", 0))
 
     @property
     def cardinality(self) -> int:
@@ -136,10 +153,12 @@ class Vocabulary(Preprocessor):
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
-        return {
+        config = {
             **super().get_config(),
             "min_count": self.min_count,
             "top_k": self.top_k,
             "num_oov_indices": self.num_oov_indices,
             "vocabulary": self.vocabulary,
         }
+        # absent where it is the default: the fingerprints of older stores hold
+        return config if self.max_bytes == MAX_BYTES else {**config, "max_bytes": self.max_bytes}

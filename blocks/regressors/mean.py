@@ -1,78 +1,90 @@
 """Mean: the expected value of a number."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import pyarrow as pa
-import pyarrow.types as pt
 from keras import ops
 
 from blocks.block import Regressor, State
-from blocks.data.raw import is_number
 from blocks.errors import BadTarget, InvalidArgument
-from blocks.statistics import Moments, Statistic
+from blocks.regressors.error_metrics import error_metrics
+from blocks.regressors.target_scale import TargetScale, wide
+from blocks.statistics import Moments, Power, Statistic
 
+TRANSFORMS = ("standardize", "log", "power")
 LOSSES = {
-    "mse": keras.losses.MeanSquaredError,
-    "mae": keras.losses.MeanAbsoluteError,
-    "huber": keras.losses.Huber,
+    "mse": lambda error: error * error,
+    "mae": ops.abs,
+    "huber": lambda error: ops.where(ops.abs(error) <= 1, 0.5 * error * error, ops.abs(error) - 0.5),
 }
-
-
-def wide() -> str:
-    """The dtype in which targets are held: float64, where the backend has it (JAX has not, unless told to).
-
-    A target such as 1e9 + noise has no room in float32.
-    """
-    return "float32" if keras.backend.backend() == "jax" else "float64"
 
 
 @keras.saving.register_keras_serializable(package="blocks")
 class StandardizedLoss(keras.losses.Loss):
-    """A loss over errors that are divided by the target's scale first, so that learning rates mean the same anywhere.
+    """A loss over errors of standardised targets, so that learning rates mean the same anywhere.
 
     Args:
         kind: "mse", "mae" or "huber" (delta 1, in standard deviations of the target).
-        scale: The target's standard deviation.
+        scale: The target's standard deviation, or those of several.
+        transform: How the target is transformed before it is standardised, as `TargetScale.to_config` gives it.
     """
 
-    def __init__(self, kind: str, scale: float, **kwargs: Any) -> None:
+    def __init__(
+        self, kind: str, scale: float | Sequence[float], transform: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**{"dtype": wide(), "name": kind, **kwargs})
         self.kind = kind
         self.scale = scale
-        self._loss = LOSSES[kind](reduction=None, dtype=wide())
+        self.transform = None if transform is None else dict(transform)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of each row, (batch,)."""
-        error = ops.expand_dims((ops.cast(y_true, wide()) - ops.cast(y_pred, wide())) / self.scale, -1)
-        return self._loss(error, ops.zeros_like(error))
+        """The loss of each row, (batch,): the mean over its targets."""
+        if self.transform is None:
+            error = (y_true - y_pred) / np.asarray(self.scale)
+        else:
+            transform = TargetScale.of(self.transform)
+            error = transform.forward(y_true) - transform.forward(y_pred)
+        loss = LOSSES[self.kind](error)
+        return ops.mean(loss, axis=-1) if len(loss.shape) > 1 else loss
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
-        return {**super().get_config(), "kind": self.kind, "scale": self.scale}
+        return {**super().get_config(), "kind": self.kind, "scale": self.scale, "transform": self.transform}
 
 
 @keras.saving.register_keras_serializable(package="blocks")
 class Mean(Regressor):
-    """A number's expected value: one dense unit on the standardised target, its answers in the target's unit.
+    """A number's expected value, or those of several: one dense unit each, on the standardised target.
 
-    The target's mean and standard deviation are learned in the pass of `adapt`; the loss divides errors by the standard
-    deviation, so that it does not depend on the unit. Metrics are in the target's unit.
+    Means and standard deviations are learned in the pass of `adapt`; the loss is over standardised errors, so that it
+    does not depend on the unit. Answers and metrics are in the target's unit.
+
+    What the answer is follows from loss and transform. "mse" on the plain target gives the mean, "mae" the median,
+    "huber" something between. A transformed target ("log", "power") has its own mean or median brought back to the
+    target's unit: a median stays the median; a mean becomes a typical value, the median where the transformed target is
+    symmetric about its mean, which is below the mean of a target with a long upper tail. Sums and averages over
+    predictions are then too low: use no transform, or `Poisson` or `Tweedie`, for totals.
 
     Args:
-        target: Name of the target column.
-        loss: "mse", "mae" (then the answer is the median rather than the mean) or "huber".
+        target: Name of the target column, or of several.
+        loss: "mse", "mae" or "huber" (delta 1, in standard deviations).
+        transform: "standardize"; "log", log1p before it, for targets that are not negative; or "power", the
+            Yeo-Johnson transform with the likeliest exponent. Beyond what was seen, both go on as straight lines, so an
+            answer may be a little below 0 where no target is: `postprocessors.Clip(0)`.
         sample_weight: Name of a column of non-negative weights, or None.
         unusable: "error" or "skip", for rows whose target is missing or infinite.
         state: What an earlier `adapt` learned.
 
     Returns:
-        `prediction`, of shape (batch,), float64 (float32 on JAX).
+        `prediction`, float64 (float32 on JAX) of shape (batch,), or (batch, targets) where `target` names several.
 
     Raises:
-        BadTarget: At `adapt`, when the target is no number, or no value of it is usable.
+        BadTarget: At `adapt`, when a target is no number, or no value of it is usable, or some are negative for "log".
+
+    Parameters: (width + 1) * targets.
 
     Example:
         >>> import pyarrow as pa
@@ -83,9 +95,10 @@ class Mean(Regressor):
 
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str],
         *,
         loss: str = "mse",
+        transform: str = "standardize",
         sample_weight: str | None = None,
         unusable: str = "error",
         state: Mapping[str, Any] | None = None,
@@ -94,80 +107,100 @@ class Mean(Regressor):
         super().__init__(target, sample_weight=sample_weight, unusable=unusable, state=state, **kwargs)
         if loss not in LOSSES:
             raise InvalidArgument(f"Mean's loss is one of {', '.join(LOSSES)}. Received: {loss!r}.")
+        if transform not in TRANSFORMS:
+            raise InvalidArgument(f"Mean's transform is one of {', '.join(TRANSFORMS)}. Received: {transform!r}.")
         self._loss = loss
+        self._transform = transform
+
+    # -- the target ----------------------------------------------------------------------------------------------------
 
     def statistics(self) -> dict[str, Statistic]:
-        """The target's moments."""
-        return {"moments": Moments()}
+        """The moments of each target, and what the transform asks for."""
+        found: dict[str, Statistic] = {}
+        for column in self.targets:
+            found[self.of(column, "moments")] = Moments()
+            if self._transform == "log":
+                found[self.of(column, "log")] = Moments()
+            if self._transform == "power":
+                found[self.of(column, "power")] = Power()
+        return found
+
+    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
+        """Each target column, and its logarithm."""
+        plain = super().observed(target)
+        values = {column: plain[self.of(column, "moments")] for column in self.targets}
+        if self._transform == "log":
+            with np.errstate(invalid="ignore", divide="ignore"):
+                for column in self.targets:
+                    plain[self.of(column, "log")] = pa.array(np.log1p(values[column].to_numpy(zero_copy_only=False)))
+        if self._transform == "power":
+            plain |= {self.of(column, "power"): values[column] for column in self.targets}
+        return plain
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
-        """The target's mean and scale."""
-        moments = results["moments"].result()
-        if not moments.count:
-            raise BadTarget(
-                f"A regressor learns from numbers that are there. Received: {self.target!r}, of whose {moments.rows:,} "
-                "values none is finite."
-            )
-        return {"mean": np.asarray(moments.mean), "scale": np.asarray(moments.std if moments.std > 0 else 1.0)}
+        """The targets' means and scales, after the transform; with one, its exponents, origins and ranges too."""
+        state = super().learn(results)
+        if self._transform == "standardize":
+            return state
+        learned = []
+        for column in self.targets:
+            moments = results[self.of(column, "moments")].result()
+            if self._transform == "log":
+                if moments.min < 0:
+                    raise BadTarget(
+                        f"The logarithm is for targets that are not negative. Received: {column!r} with "
+                        f"{moments.min:g}. Use transform='power'."
+                    )
+                found = results[self.of(column, "log")].result()
+                exponent, origin, mean, std = 0.0, 0.0, found.mean, found.std
+            else:
+                power = results[self.of(column, "power")].result()
+                exponent, origin, mean, std = power.exponent, power.origin, power.mean, power.std
+            learned.append((mean, std if std > 0 else 1.0, exponent, origin, moments.min, moments.max))
+        names = ("mean", "scale", "exponent", "origin", "low", "high")
+        return self.joined(**dict(zip(names, zip(*learned, strict=True), strict=True)))
 
     @property
-    def encoding(self) -> dict[str, Any]:
-        """Target and weights: any regressor of a single number encodes alike."""
-        return {"kind": "number", "target": self.target, "weight": self.sample_weight}
+    def _scale(self) -> TargetScale:
+        self.require_adapted()
+        return TargetScale.of(self.state)
 
-    def encode(self, target: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """The number itself, float64, and which rows are usable (finite).
+    def inverse(self, values: Any) -> np.ndarray:
+        """Standardised values, of the transformed target where there is a transform, to the target's unit, float64."""
+        return np.asarray(self._scale.inverse(np.asarray(values, np.float64), np))
 
-        Raises:
-            BadTarget: The column holds no numbers.
-        """
-        if isinstance(target, pa.ChunkedArray):
-            target = target.combine_chunks()
-        if not is_number(target.type) and not pt.is_null(target.type):
-            raise BadTarget(
-                f"A regressor's target is a number. Received: column {self.target!r} of type {target.type}. "
-                "Cast it, or use a classifier."
-            )
-        values = target.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        return values, np.isfinite(values)
+    # -- the prediction ------------------------------------------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
-        """Make the dense unit."""
+        """Make the dense units."""
         self.require_adapted()
-        self.unit = keras.layers.Dense(1, dtype=self.dtype_policy)
-        self.unit.build(input_shape)
+        self.unit = self.dense(len(self.targets), input_shape)
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """The prediction in the target's unit."""
-        standardized = ops.cast(self.unit(inputs)[:, 0], wide())
-        return standardized * float(self.state["scale"]) + float(self.state["mean"])
+        """The predictions in the targets' units."""
+        standardized = ops.cast(self.unit(inputs), wide())
+        return self._scale.inverse(standardized[:, 0] if isinstance(self.target, str) else standardized)
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """(batch,)."""
-        return keras.KerasTensor((inputs.shape[0],), wide())
+        """(batch,) or (batch, targets)."""
+        several = () if isinstance(self.target, str) else (len(self.targets),)
+        return keras.KerasTensor((inputs.shape[0], *several), wide())
 
     def default_loss(self) -> keras.losses.Loss:
         """The loss over standardised errors."""
-        self.require_adapted()
-        return StandardizedLoss(self._loss, float(self.state["scale"]))
+        scale = self._scale
+        transform = None if scale.exponent is None else scale.to_config()
+        return StandardizedLoss(self._loss, scale.scale.tolist(), transform)
 
     def default_metrics(self) -> list[keras.metrics.Metric]:
-        """Root mean squared and mean absolute error, in the target's unit."""
-        return [
-            keras.metrics.RootMeanSquaredError(name="root_mean_squared_error", dtype=wide()),
-            keras.metrics.MeanAbsoluteError(name="mean_absolute_error", dtype=wide()),
-        ]
+        """Root mean squared and mean absolute error, in the target's unit; of several targets, each one's."""
+        return error_metrics(self)
 
     def answer(self, predictions: Any) -> dict[str, Any]:
         """The prediction."""
         return {"prediction": predictions}
 
-    def inverse(self, values: Any) -> np.ndarray:
-        """Standardised values to the target's unit, float64."""
-        self.require_adapted()
-        return np.asarray(values, np.float64) * self.state["scale"] + self.state["mean"]
-
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
-        return {**super().get_config(), "loss": self._loss}
+        return {**super().get_config(), "loss": self._loss, "transform": self._transform}

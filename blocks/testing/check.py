@@ -43,8 +43,8 @@ def check_block(
         data: What the block works on. A preprocessor: one column (any form that `adapt` takes; nulls are missing
             values), a tuple of columns for a block of several, a table for `Columns`. A feature extractor: a float
             array (rows, width) or the dict of packed features. A head: `(representation, target)`, of shapes
-            (rows, width) and (rows,). A postprocessor: the dict of answers or, when it calibrates,
-            `(answers, encoded target)`.
+            (rows, width) and (rows,), or a dict of target columns where it has several. A postprocessor: the dict of
+            answers or, when it calibrates, `(answers, encoded target)`.
         finite: Whether all features and answers must be finite, whatever comes in; False for a block that declares to
             pass NaN or infinity on.
         tolerance: Of trained parts and postprocessors: largest difference relative to the largest size of an array.

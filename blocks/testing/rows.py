@@ -56,11 +56,12 @@ def unlearned(block: Any) -> Any:
 
 
 def updated(block: Any, chunks: Sequence[pa.Array]) -> dict[str, Statistic]:
-    """A block's statistics of a column's chunks."""
+    """A head's statistics of its target's chunks."""
     statistics: dict[str, Statistic] = block.statistics()
     for chunk in chunks:
-        for statistic in statistics.values():
-            statistic.update(chunk)
+        observed = block.observed(chunk)
+        for name, statistic in statistics.items():
+            statistic.update(observed[name])
     return statistics
 
 

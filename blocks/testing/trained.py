@@ -12,6 +12,7 @@ from blocks.block import FeatureExtractor, Head
 from blocks.data.raw import is_text, to_arrow
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.features import FeatureSpec
+from blocks.targets import struct
 from blocks.testing.comparing import refused, require, rule, same, same_state
 from blocks.testing.rows import (
     CHUNKS,
@@ -34,9 +35,11 @@ def extractor_case(block: FeatureExtractor, data: Any, options: Options) -> Case
     extractor = block.copy()
     given = dict(data) if isinstance(data, Mapping) else np.asarray(data)
     rows = keras.tree.map_structure(lambda value: tile(np.asarray(value)), given)
-    with rule(block, "an extractor returns one float tensor of shape (batch, width)"):
+    with rule(block, "an extractor returns one float tensor of shape (batch, width), or (batch, members, width)"):
         result = call(extractor, rows)
-        require(isinstance(result, np.ndarray) and result.ndim == 2 and result.dtype.kind == "f", f"{result!r:.100}")
+        members = () if extractor.members is None else (extractor.members,)
+        require(isinstance(result, np.ndarray) and result.shape[1:-1] == members, f"{result!r:.100}")
+        require(result.ndim > 1 and result.dtype.kind == "f", f"{result!r:.100}")
         require(not options.finite or bool(np.isfinite(result).all()), "values that are not finite")
     with rule(block, "at inference nothing is random"):
         same(result, call(extractor, rows))
@@ -53,7 +56,10 @@ def head_case(block: Head, data: Any, options: Options) -> Case:
     """The head adapted on its target, after the rules of learning, encoding and training."""
     representation, given = data
     rows = tile(np.asarray(representation, np.float32))
-    target = repeat(to_arrow(given, block.target))
+    if isinstance(given, Mapping):
+        target = repeat(struct({name: to_arrow(values, name) for name, values in given.items()}))
+    else:
+        target = repeat(to_arrow(given, block.targets[0]))
     whole = unlearned(block).learn(updated(block, [target]))
     for size in CHUNKS:
         with rule(block, f"learning the target in chunks (here of {size}) gives what learning at once gives"):
@@ -65,9 +71,10 @@ def head_case(block: Head, data: Any, options: Options) -> Case:
     head = block.copy()
     if not head.adapted:
         head.restore(whole)
-    with rule(block, "encode gives (rows,) targets and (rows,) booleans, whatever the chunks or dictionaries"):
+    with rule(block, "encode gives (rows, ...) targets and (rows,) booleans, whatever the chunks or dictionaries"):
         encoded, usable = head.encode(target)
-        require(encoded.shape == usable.shape == (len(target),) and usable.dtype == bool, f"{encoded.shape}, {usable}")
+        require(len(encoded) == len(target) and usable.shape == (len(target),), f"{encoded.shape}, {usable}")
+        require(usable.dtype == bool, f"{usable.dtype}")
         parts = [head.encode(part) for part in cut(target, 5)]
         same(encoded, np.concatenate([part[0] for part in parts]))
         same(usable, np.concatenate([part[1] for part in parts]))
@@ -76,6 +83,11 @@ def head_case(block: Head, data: Any, options: Options) -> Case:
         null, found = head.encode(pa.nulls(2, target.type))
         require(not found.any() and null.dtype == encoded.dtype, "a usable null, or another dtype")
         require(head.encode(pa.array([], pa.null()))[0].dtype == encoded.dtype, "another dtype of no rows")
+    with rule(block, "decode undoes encode"):
+        decoded = head.decode(encoded[usable])
+        require(len(decoded) == usable.sum(), f"{len(decoded)} rows")
+        if not isinstance(given, Mapping):
+            same(encoded[usable], head.encode(pa.array(decoded.tolist()))[0])
     with rule(block, "encoding is JSON-able, and equal for a copy"):
         require(plain(head.encoding) == plain(head.copy().encoding), "two encodings")
     with rule(block, "weigh gives None or finite float32 weights of shape (rows,), none negative"):

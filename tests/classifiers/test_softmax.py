@@ -133,3 +133,39 @@ def test_errors_say_the_rule():
         adapted(["a", "b"]).encode(pa.array([1]))
     with pytest.raises(BadTarget, match=r"A class is a string, a number or a boolean"):
         Softmax("label", classes=[("a",), ("b",)])
+
+
+def test_smoothing_and_focus_by_numpy():
+    random = np.random.default_rng(3)
+    p, target = random.dirichlet([1, 1, 1], 40), random.integers(0, 3, 40)
+    for smoothing, gamma in ((0.1, 0.0), (0.0, 2.0), (0.2, 0.7)):
+        loss = adapted(["a", "b", "c"], label_smoothing=smoothing, focal_gamma=gamma).default_loss()
+        q = np.full(p.shape, smoothing / 3)
+        q[np.arange(40), target] += 1 - smoothing
+        expected = -(q * (1 - p) ** gamma * np.log(p)).sum(axis=1).mean()
+        assert float(loss(target, p)) == pytest.approx(expected, rel=1e-4)
+        twin = keras.losses.deserialize(keras.losses.serialize(loss))
+        assert float(twin(target, p)) == float(loss(target, p))
+    plain = adapted(["a", "b", "c"]).default_loss()
+    smooth = adapted(["a", "b", "c"], label_smoothing=1e-12).default_loss()
+    assert float(plain(target, p)) == pytest.approx(float(smooth(target, p)), rel=1e-5)
+
+
+def test_options_are_checked():
+    for options in ({"label_smoothing": 1.0}, {"label_smoothing": -0.1}, {"focal_gamma": -1.0}):
+        with pytest.raises(
+            InvalidArgument, match="Softmax takes a label_smoothing from 0 to below 1 and a finite focal"
+        ):
+            Softmax("label", **options)
+    with pytest.raises(InvalidArgument, match=r"class_weight names classes, which are 'a', 'b'. Received: \['c'\]"):
+        _ = adapted(["a", "b"], class_weight={"c": 2.0}).class_weights
+    with pytest.raises(InvalidArgument, match="A class's weight is a finite number"):
+        Softmax("label", class_weight={"a": -1.0})
+    with pytest.raises(InvalidArgument, match=r"Softmax has one target column. Received: \['a', 'b'\]"):
+        Softmax(["a", "b"])
+
+
+def test_decode_undoes_encode():
+    for values in (["b", "a", "b"], [3, 1, 3], [True, False, True], [0.5, -1.0, 0.5]):
+        head = adapted(values)
+        assert head.decode(head.encode(pa.array(values))[0]).tolist() == values

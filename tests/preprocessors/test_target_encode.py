@@ -457,7 +457,7 @@ def test_errors_say_the_rule():
         TargetEncode(kind="binary")
     with pytest.raises(InvalidArgument, match=r"learns from the target too: adapt\(\(values, target\)\)"):
         TargetEncode().adapt(["a", "b"])
-    with pytest.raises(InvalidArgument, match=r"a target for each value. Received: 2 values, 1 targets"):
+    with pytest.raises(InvalidArgument, match=r"same rows, in the same chunks. Received: chunks of 2, 1 rows"):
         TargetEncode().adapt((["a", "b"], [1.0]))
     with pytest.raises(EmptySource, match="TargetEncode learns from values"):
         TargetEncode().adapt(([None, ""], [1.0, 2.0]))

@@ -21,6 +21,8 @@ from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.columns import Columns
 from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.timestamp import Timestamp
+from blocks.preprocessors.timestamp_formats import _ISO, _parse_any, parse
+from blocks.preprocessors.timestamp_iso import parse_usual
 from blocks.testing import check_block
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -287,3 +289,30 @@ def test_departures_enter_as_arrow_counts_them():
 def test_parsing_needs_no_locale():
     assert time.tzname  # the machine's own zone and locale play no part: names are English, naive texts are UTC
     assert read(Timestamp("%d %B %Y"), ["1 MAI 2013", "1 may 2013"])[0] == MISSING_INT
+
+
+def test_bytes_and_regular_expressions_read_the_same():
+    random = np.random.default_rng(0)
+    parts = [
+        ["2013-01-01", "2013-02-29", "2012-02-29", "0000-01-01", "9999-12-31", "20130101"],
+        ["T", "t", " ", "x", ""],
+        ["05:17:36", "24:00:00", "23:59:59", "05:17", "0517", "5:17:36", "05:60:00", ""],
+        ["", ".1", ",123", ".123456", ".1234567", ".", "x"],
+        ["", "Z", "z", "+01:00", "-23:59", "+24:00", "+0100", " +01:00", "UTC", "+01", "-00:00", "+01:60", "\x00"],
+    ]
+    texts = ["".join(random.choice(part) for part in parts) for _ in range(4_000)]
+    for text in texts[:3_000]:
+        place = random.integers(len(text))
+        texts.append(text[:place] + random.choice(list("0129-:TZ +.\x00xé")) + text[place + 1 :])
+    # usual spellings, one letter changed
+    whole = ["2013-01-01T05:17:36.123456+01:00", "2013-01-01 05:17:36Z", "1969-12-31 23:59", "2012-02-29"]
+    texts += [text[:at] + one + text[at + 1 :] for text in whole for at in range(len(text)) for one in "0:9-Z \x00"]
+    texts += [*whole, "", "\x00", *(text + "\x00" for text in whole), whole[0] + "9"]
+    found, expected = parse(tf.constant(texts), _ISO), _parse_any(tf.constant(texts), _ISO)
+    valid = expected[2].numpy()[:, 0]
+    assert 50 < valid.sum() < len(texts)
+    np.testing.assert_array_equal(found[2].numpy()[:, 0], valid)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.numpy()[valid], other.numpy()[valid])
+    usual, _ = parse_usual(tf.constant(whole))
+    assert usual.numpy().all()

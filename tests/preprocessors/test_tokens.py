@@ -61,7 +61,7 @@ def test_ids_and_learned_order(learned, texts, how, ngrams):
 @settings(max_examples=30, deadline=None)
 def test_ngrams_are_those_of_scikit_learn(texts):
     theirs = CountVectorizer(ngram_range=(1, 2), tokenizer=words, token_pattern=None, lowercase=False).build_analyzer()
-    observed = Tokens(3, ngrams=(1, 2)).observed(tf.constant(texts)).numpy().tolist()
+    observed = Tokens(3, ngrams=(1, 2)).observed(tf.constant(texts)).values.numpy().tolist()
     assert Counter(observed) == Counter(token.encode() for text in texts for token in theirs(text))
 
 

@@ -10,8 +10,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
-from blocks.preprocessors import Vocabulary
+import blocks
+from blocks.adapt import adapt
+from blocks.errors import BlocksWarning, InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.preprocessors import Columns, Vocabulary
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=4)
 TORTURE = [
@@ -136,3 +138,63 @@ def test_errors_say_the_rule():
         Vocabulary().adapt(["a"])(np.array([1]))
     with pytest.raises(SchemaMismatch, match=r"was adapted on integers. Received: string"):
         Vocabulary().adapt([1])(np.array(["1"], object))
+
+
+# -- more distinct tokens than memory holds ----------------------------------------------------------------------------
+
+LITTLE = 1 << 14
+
+
+def stream(heads=20, tail=6_000, seed=0):
+    """Frequent tokens, and a long tail of tokens that come once or twice, shuffled, in chunks."""
+    random = np.random.default_rng(seed)
+    frequent = [np.full(4_000 // (rank + 1), rank) for rank in range(heads)]
+    rare = [random.integers(heads, heads + tail, tail), heads + np.arange(tail)]
+    rows = random.permutation(np.concatenate([*frequent, *rare]))
+    tokens = np.char.mod("token %05d", rows)
+    return [pa.array(part) for part in np.array_split(tokens, 10)]
+
+
+def test_top_k_is_right_within_the_reported_bound_beyond_memory():
+    chunks = stream()
+    counts = Counter(token.encode() for chunk in chunks for token in chunk.to_pylist())
+    with pytest.warns(BlocksWarning, match=r"Vocabulary .* more distinct tokens than.*too small by up to [\d,]+"):
+        block = Vocabulary(top_k=10, max_bytes=LITTLE).adapt(chunks)
+    # Misra-Gries: the error is at most rows / (tokens that fit + 1); a token takes 11 bytes and 24
+    assert 0 < block.count_error <= sum(counts.values()) / (LITTLE // 4 / 35)
+    least = sorted(counts.values())[-10]
+    assert len(block.tokens) == 10
+    assert all(counts[token] >= least - block.count_error for token in block.tokens)
+    assert {token for token in counts if counts[token] > least + block.count_error} <= set(block.tokens)
+
+
+def test_beyond_memory_all_that_is_more_frequent_than_the_bound_is_kept():
+    chunks = stream()
+    counts = Counter(token.encode() for chunk in chunks for token in chunk.to_pylist())
+    with pytest.warns(BlocksWarning, match="that occur no more often than that may be missing"):
+        block = Vocabulary(max_bytes=LITTLE).adapt(chunks)
+    assert {token for token in counts if counts[token] > block.count_error} <= set(block.tokens)
+    with pytest.warns(BlocksWarning):
+        sure = Vocabulary(min_count=50, max_bytes=LITTLE).adapt(chunks)
+    assert all(counts[token] >= 50 for token in sure.tokens)
+    assert {token for token in counts if counts[token] >= 50 + sure.count_error} <= set(sure.tokens)
+
+
+def test_the_bound_survives_a_reload_and_is_described(tmp_path):
+    table = pa.table({"city": pa.chunked_array(stream())})
+    columns = Columns({"city": Vocabulary(top_k=5, max_bytes=LITTLE)})
+    with pytest.warns(BlocksWarning, match="Vocabulary"):
+        adapt(columns, None, blocks.read(table), verbose=False)
+    block = columns["city"][0][0]
+    assert f"count_error={block.count_error}" in columns.describe()
+    assert columns.copy()["city"][0][0].count_error == block.count_error > 0
+    assert columns.copy()["city"][0][0].max_bytes == LITTLE
+
+
+def test_within_memory_nothing_is_said_and_fingerprints_are_as_ever():
+    block = Vocabulary(top_k=5).adapt(stream())
+    assert block.count_error == 0
+    assert "count_error" not in block.state
+    assert "max_bytes" not in block.get_config()
+    with pytest.raises(InvalidArgument, match="max_bytes is 4096 at least"):
+        Vocabulary(max_bytes=10)

@@ -1,4 +1,4 @@
-"""Reporting: everything that is known of a model, as one page. Numbers come from `blocks.evaluate`; here is their form."""
+"""Reporting: everything that is known of a model, as one page. Numbers are made by `blocks.evaluate`, not here."""
 
 from blocks.evaluate.reporting.writing import report
 

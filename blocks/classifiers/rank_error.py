@@ -1,0 +1,26 @@
+"""Rank error: how far the likeliest class of an ordered target is from the true one."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="blocks")
+class RankError(keras.metrics.Mean):
+    """The mean distance, in ranks, of the likeliest class from the true one.
+
+    Example:
+        >>> metric = RankError()
+        >>> metric.update_state([0, 2], [[0.1, 0.2, 0.7], [0.1, 0.2, 0.7]])
+        >>> float(metric.result())
+        1.0
+    """
+
+    def __init__(self, name: str = "rank_error", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Add a batch of ranks (batch,) and probabilities (batch, classes)."""
+        likeliest = ops.cast(ops.argmax(y_pred, axis=-1), "float32")
+        super().update_state(ops.abs(ops.cast(y_true, "float32") - likeliest), sample_weight)

@@ -1,0 +1,221 @@
+"""Compare: several models on one store, with the same seeds and the same budget, in one table."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pyarrow as pa
+
+from blocks.baselines import Baseline
+from blocks.errors import InvalidArgument
+from blocks.model import Model
+from blocks.progress import Progress
+from blocks.store import Store, StoreSplit
+
+__all__ = ["Comparison", "compare"]
+
+Contestant = Model | Callable[..., Baseline]
+
+
+class Comparison:
+    """What `compare` found.
+
+    Attributes:
+        table: Arrow: `model`, for each metric its mean over seeds and its `_spread` (standard deviation, of n - 1),
+            `parameters` that are trained, `epochs`, `seconds` a fit, and `rows_per_second` of training.
+        runs: Arrow: the same of every single fit, with its `seed`.
+    """
+
+    def __init__(self, runs: pa.Table) -> None:
+        self.runs = runs
+        self.table = _summary(runs)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self.table.__arrow_c_stream__(requested_schema)
+
+    def __repr__(self) -> str:
+        columns = [name for name in self.table.column_names if not name.endswith("_spread")]
+        rows = [[name if name != "rows_per_second" else "rows/s" for name in columns]]
+        for row in self.table.to_pylist():
+            rows.append([_cell(name, row) for name in columns])
+        widths = [max(len(row[place]) for row in rows) for place in range(len(columns))]
+        return "\n".join(
+            "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(line))
+            for line in (list(zip(row, widths, strict=True)) for row in rows)
+        )
+
+
+def compare(
+    models: Mapping[str, Contestant] | Sequence[Contestant],
+    store: Store | Mapping[str, StoreSplit],
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    seconds: float | None = None,
+    train: str = "train",
+    valid: str | None = "valid",
+    test: str = "test",
+    verbose: bool | None = None,
+) -> Comparison:
+    """Train every model anew with every seed on a store, and judge each on rows that none has seen.
+
+    The seed decides weights, dropout and the order of rows; the models given are left as they are. All are judged by
+    the metrics of the first model's head, as `Model.evaluate` gives them.
+
+    Args:
+        models: By name: adapted models that fit the store, and `blocks.baselines.constant`, `linear` or `boosted`. In a
+            sequence a model goes by its extractor, a baseline by its own name.
+        store: The store, or its splits by name.
+        seeds: One fit of each model for each.
+        epochs: As of `Model.fit`: None for as long as it helps.
+        batch_size: As of `Model.fit`.
+        seconds: Of each fit, at most; it ends with the epoch under way. Then results depend on the machine.
+        train: Name of the split to train on.
+        valid: Name of the split that says when to stop; None for none.
+        test: Name of the split to judge by.
+        verbose: Whether to show progress; None for on a terminal only.
+
+    Raises:
+        InvalidArgument: No model, a name twice, a split that is not there, or something else than these among the
+            models.
+        NotAdapted, StoreMismatch: As of `Model.fit`.
+
+    Example:
+        >>> import tempfile, blocks
+        >>> from blocks import classifiers, feature_extractors
+        >>> rows = {"x": [float(i % 9) for i in range(90)], "label": [i % 9 > 4 for i in range(90)]}
+        >>> splits = blocks.read(rows).split(train=0.6, valid=0.2, test=0.2)
+        >>> model = blocks.Model(feature_extractor=feature_extractors.MLP([4]), head=classifiers.Softmax("label"))
+        >>> summary = model.adapt(splits["train"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = model.precompute(splits, folder)
+        ...     found = blocks.compare([model, blocks.baselines.constant], store, seeds=[0], epochs=1)
+        >>> found.table["model"].to_pylist(), found.table["parameters"].to_pylist()
+        (['MLP', 'constant'], [18, 0])
+    """
+    contestants = _named(models)
+    splits = {name: _split(store, name) for name in (train, test, *([valid] if valid else []))}
+    head = next((one.head for one in contestants.values() if isinstance(one, Model)), None)
+    if head is None:
+        raise InvalidArgument(
+            "compare takes one blocks.Model at least, whose head all share. Received: baselines alone."
+        )
+    runs = []
+    with Progress("compare", len(contestants) * len(seeds), verbose, unit="fits") as progress:
+        for seed in seeds:
+            for name, one in contestants.items():
+                start = time.perf_counter()
+                if isinstance(one, Model):
+                    model = one.replace(seed=seed)
+                    history = model.fit(
+                        splits[train],
+                        validation_data=splits[valid] if valid else None,
+                        epochs=epochs,
+                        batch_size=batch_size,
+                        seed=seed,
+                        verbose=0,
+                        callbacks=[] if seconds is None else [_Budget(start + seconds)],
+                    )
+                    passes, parameters = len(history.epoch), _trained(model.core)
+                    judged: Any = model
+                else:
+                    judged, passes, parameters = one(splits[train], head, seed=seed), 1, 0
+                taken = time.perf_counter() - start
+                metrics = judged.evaluate(splits[test], **({"verbose": 0} if isinstance(one, Model) else {}))
+                runs.append(
+                    {
+                        "model": name,
+                        "seed": int(seed),
+                        **{key: float(value) for key, value in metrics.items()},
+                        "parameters": parameters,
+                        "epochs": passes,
+                        "seconds": taken,
+                        "rows_per_second": splits[train].rows * passes / taken,
+                    }
+                )
+                progress.advance(1)
+    return Comparison(pa.Table.from_pylist(runs))
+
+
+class _Budget(keras.callbacks.Callback):
+    """Ends training with the epoch in which the time runs out."""
+
+    def __init__(self, end: float) -> None:
+        super().__init__()
+        self._end = end
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if time.perf_counter() >= self._end:
+            self.model.stop_training = True
+
+
+def _named(models: Mapping[str, Contestant] | Sequence[Contestant]) -> dict[str, Contestant]:
+    pairs = list(models.items()) if isinstance(models, Mapping) else [(_name(one), one) for one in models]
+    names = [name for name, _ in pairs]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if not pairs or doubled:
+        raise InvalidArgument(
+            "compare takes models by distinct names: {'small': model, 'boosted': blocks.baselines.boosted}. Received: "
+            + (f"twice {', '.join(doubled)}." if doubled else "none.")
+        )
+    for name, one in pairs:
+        if not isinstance(one, Model) and not callable(one):
+            raise InvalidArgument(
+                f"compare takes blocks.Models and baselines. Received: {name!r}, a {type(one).__name__}."
+            )
+    return dict(pairs)
+
+
+def _name(one: Any) -> str:
+    if isinstance(one, Model):
+        return type(one.feature_extractor).__name__
+    return getattr(one, "__name__", type(one).__name__)
+
+
+def _split(store: Any, name: str) -> StoreSplit:
+    there = list(store) if isinstance(store, Mapping) else list(store.splits)
+    if name not in there:
+        raise InvalidArgument(f"compare trains and judges on splits of a store. Received: {name!r}; it has {there}.")
+    return store[name]
+
+
+def _trained(core: keras.Model) -> int:
+    return int(sum(np.prod(weight.shape) for weight in core.trainable_variables))
+
+
+_COUNTS = ("parameters", "epochs", "seconds", "rows_per_second")
+
+
+def _summary(runs: pa.Table) -> pa.Table:
+    rows = runs.to_pylist()
+    metrics = [name for name in runs.column_names if name not in ("model", "seed", *_COUNTS)]
+    found = []
+    for name in dict.fromkeys(row["model"] for row in rows):
+        mine = [row for row in rows if row["model"] == name]
+        line: dict[str, Any] = {"model": name}
+        for metric in metrics:
+            values = np.array([np.nan if row[metric] is None else row[metric] for row in mine], np.float64)
+            line[metric] = float(values.mean())
+            line[f"{metric}_spread"] = float(values.std(ddof=1)) if len(values) > 1 else None
+        line["parameters"] = mine[0]["parameters"]
+        line |= {count: float(np.mean([row[count] for row in mine])) for count in _COUNTS[1:]}
+        found.append(line)
+    fields: Iterator[tuple[str, pa.DataType]] = (
+        (name, pa.string() if name == "model" else pa.int64() if name == "parameters" else pa.float64())
+        for name in ["model", *(part for metric in metrics for part in (metric, f"{metric}_spread")), *_COUNTS]
+    )
+    return pa.Table.from_pylist(found, schema=pa.schema(list(fields)))
+
+
+def _cell(name: str, row: Mapping[str, Any]) -> str:
+    value, spread = row[name], row.get(f"{name}_spread")
+    if isinstance(value, str):
+        return value
+    if name in ("parameters", "rows_per_second"):
+        return f"{value:,.0f}"
+    if name in ("epochs", "seconds"):
+        return f"{value:.1f}"
+    return f"{value:.4g}" if spread is None else f"{value:.4g} +-{spread:.2g}"
