@@ -40,7 +40,16 @@ ORDER = [
 LINE = {unit: line for line, units in enumerate(ORDER) for unit in units}
 
 WITHOUT_KERAS = ("errors", "statistics", "data", "features", "progress", "store")
-WITHOUT_TENSORFLOW = (*WITHOUT_KERAS[:-1], "feature_learner", "members", "block", "core", "feature_extractors", "classifiers", "regressors")
+WITHOUT_TENSORFLOW = (
+    *WITHOUT_KERAS[:-1],
+    "feature_learner",
+    "members",
+    "block",
+    "core",
+    "feature_extractors",
+    "classifiers",
+    "regressors",
+)
 
 
 def modules():
