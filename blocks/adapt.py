@@ -16,7 +16,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks import targets
-from blocks.block import Classifier, Head, Preprocessor
+from blocks.block import Classifier, Head, Preprocessor, observations
 from blocks.data import Source
 from blocks.data.raw import to_raw
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
@@ -219,13 +219,13 @@ def _values(lane: Lane, depth: int, inputs: Mapping[str, str]) -> Callable[[pa.R
             seen, at = observe(tf.constant(raw, tf.string)), positions(coded)
             if isinstance(seen, tf.RaggedTensor):
                 seen, at = seen.values, _runs(seen.row_splits.numpy(), at)
-            return pa.DictionaryArray.from_arrays(pa.array(at), _arrow(seen))
+            return pa.DictionaryArray.from_arrays(pa.array(at), observations(seen))
 
         return of_distinct
 
     def of_rows(chunk: pa.RecordBatch) -> pa.Array:
         columns = (to_raw(chunk.column(name), inputs[name], name) for name in lane.columns)
-        return _arrow(observe(*(tf.constant(values) for values in columns)))
+        return observations(observe(*(tf.constant(values) for values in columns)))
 
     return of_rows
 
@@ -235,11 +235,6 @@ def _runs(splits: np.ndarray, at: np.ndarray) -> np.ndarray:
     begin, lengths = splits[:-1][at], np.diff(splits)[at]
     before = np.cumsum(lengths) - lengths
     return np.arange(lengths.sum(), dtype=np.int32) + np.repeat((begin - before).astype(np.int32), lengths)
-
-
-def _arrow(values: Any) -> pa.Array:
-    values = getattr(values, "flat_values", values)
-    return pa.array(values.numpy(), pa.binary() if values.dtype == tf.string else None)
 
 
 def _pass(source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress: Progress) -> None:

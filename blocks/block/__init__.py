@@ -18,7 +18,7 @@ from blocks.block.base import Block, State, fingerprint, usable, without_names
 from blocks.block.feature_extractor import FeatureExtractor, number_names
 from blocks.block.head import Classifier, Head, Regressor
 from blocks.block.postprocessor import Postprocessor
-from blocks.block.preprocessor import Preprocessor, emit
+from blocks.block.preprocessor import Preprocessor, emit, observations
 
 __all__ = [
     "Block",
@@ -32,6 +32,7 @@ __all__ = [
     "emit",
     "fingerprint",
     "number_names",
+    "observations",
     "usable",
     "without_names",
 ]

@@ -187,14 +187,18 @@ class Preprocessor(Block):
                     keras.ops.convert_to_tensor(to_raw(chunk, dtype, self.name), _tensor_dtype(dtype))
                     for chunk, dtype in zip(chunks, dtypes, strict=True)
                 ]
-                observed = self.observed(raw[0] if len(raw) == 1 else tuple(raw))
-                seen = getattr(observed, "flat_values", observed).numpy()
-                values = pa.array(seen, pa.binary() if seen.dtype == object else None)
+                values = observations(self.observed(raw[0] if len(raw) == 1 else tuple(raw)))
             for statistic in statistics.values():
                 statistic.update(values)
         if statistics:
             self.restore(self.learn(statistics))
         return self
+
+
+def observations(observed: Any) -> pa.Array:
+    """What `Preprocessor.observed` gave as what statistics are updated with; a ragged tensor's values one by one."""
+    values = getattr(observed, "flat_values", observed).numpy()
+    return pa.array(values, pa.binary() if values.dtype == object else None)
 
 
 def emit(values: Any) -> Any:

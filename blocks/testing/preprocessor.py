@@ -9,7 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.adapt import adapt
-from blocks.block import Preprocessor
+from blocks.block import Preprocessor, observations
 from blocks.data import read
 from blocks.data.raw import MISSING_INT, to_arrow, to_raw
 from blocks.errors import BlocksError, NotAdapted
@@ -130,8 +130,7 @@ def _observed(block: Preprocessor, chunks: Sequence[Mapping[str, pa.Array]]) -> 
         if type(block).observed is Preprocessor.observed and len(chunk) == 1:
             values = next(iter(chunk.values()))
         else:
-            tensor = block.observed(to_tensors(_raw(block, chunk)))
-            values = pa.array(tensor.numpy(), pa.binary() if tensor.dtype == tf.string else None)
+            values = observations(block.observed(to_tensors(_raw(block, chunk))))
         for statistic in statistics.values():
             statistic.update(values)
     return statistics
