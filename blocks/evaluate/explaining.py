@@ -96,7 +96,12 @@ def _values(row: Any) -> dict[str, Any]:
     """The raw values of one row by column."""
     if isinstance(row, Mapping):
         return dict(row)
-    table = row.table() if isinstance(row, Source) else pa.table(row)
+    try:
+        table = row.table() if isinstance(row, Source) else pa.table(row)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(
+            f"A row is a dict of values by column, or a table of one. Received: {row!r:.80}."
+        ) from error
     if len(table) != 1:
         raise InvalidArgument(f"One row is explained at a time. Received: {len(table):,} rows.")
     return {name: table.column(name)[0].as_py() for name in table.schema.names}

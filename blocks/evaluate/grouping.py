@@ -58,7 +58,7 @@ class Grouping:
                     wanted[column] = bucket
                 else:
                     wanted[name] = None
-        require_columns(wanted, schema.names, "by")
+        require_columns(wanted, schema.names, "by (of columns that predict_table(keys=[...]) kept)")
         for name, unit in wanted.items():
             if unit is not None and unit not in BUCKETS:
                 raise InvalidArgument(f"Times are grouped by {', '.join(BUCKETS)}. Received: {name}:{unit}.")

@@ -63,7 +63,8 @@ def metrics(
         table: A prediction table: what `predict_table` returned, or anything that `blocks.read` takes. With `data`, a
             model or the folder of an exported SavedModel.
         by: Columns that make groups; times by "when:month" or {"when": "month"} (year, quarter, month, week, day,
-            hour). Several columns make a group of each combination.
+            hour). Several columns make a group of each combination. A column that the table lacks is read from the
+            rows that it was made of, where `predict_table` returned it in this process; else keep it as a key.
         metrics: The names wanted, a name standing for its `[...]` too; None for all.
         data: Rows, or a dict of splits, for a model to answer.
         confidence: Share of intervals that hold the truth.

@@ -97,14 +97,14 @@ def predict_table(
             _require(final, _plan_of(final), plan)
             shutil.rmtree(aside, ignore_errors=True)  # of a call that was killed when all was done
             announce(f"{final}: this table is there already, nothing is done", verbose)
-            return _open(final)
+            return _open(final, predictions)
         aside.mkdir(parents=True, exist_ok=True)
         with locked(aside):
             _begin(aside, {**plan, "chunk_rows": chunk_rows}, overwrite)
             parts = _write_parts(aside, predictions, chunk_rows, verbose)
             _publish(final, aside, predictions, plan, parts)
         shutil.rmtree(aside)
-    return _open(final)
+    return _open(final, predictions)
 
 
 def _begin(aside: Path, plan: dict[str, Any], overwrite: bool) -> None:
@@ -200,5 +200,7 @@ def _warn(keys: Sequence[str], hashes: Sequence[np.ndarray], left_out: Counter[s
         )
 
 
-def _open(path: Path) -> Source:
-    return read(SqliteTable(path)) if is_sqlite(path) else read(path)
+def _open(path: Path, predictions: Predictions) -> Source:
+    table = read(SqliteTable(path)) if is_sqlite(path) else read(path)
+    table.rows_of = tuple(predictions.splits.values())
+    return table

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from blocks.data import Source, read
 from blocks.errors import InvalidArgument
+from blocks.evaluate.beside import with_columns_of_rows
 from blocks.evaluate.description import METADATA, Description, told
 from blocks.evaluate.grouping import By
 from blocks.evaluate.predictions import SPLIT, Predictions, as_predictor, as_splits, with_metadata
@@ -58,6 +59,7 @@ def open_table(
         if hasattr(table, "predictor"):
             raise InvalidArgument(f"A model is judged on rows: give data=. Received: a {type(table).__name__} alone.")
         source = open_source(table)
+        source = with_columns_of_rows(source, by_columns(by, _names(source)))
         schema = source.schema
         if isinstance(table, pa.Table) and table.schema.metadata and METADATA in table.schema.metadata:
             schema = schema.with_metadata({METADATA: table.schema.metadata[METADATA]})
@@ -69,6 +71,11 @@ def open_source(table: Any) -> Source:
     if isinstance(table, str | os.PathLike) and is_sqlite(table):
         return read(SqliteTable(table))
     return read(table)
+
+
+def _names(table: Source) -> list[str]:
+    """The columns of a table, and of the rows that it was made of."""
+    return [*table.schema.names, *(name for source in table.rows_of for name in source.schema.names)]
 
 
 def by_columns(by: By, names: Sequence[str]) -> list[str]:

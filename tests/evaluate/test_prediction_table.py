@@ -176,3 +176,23 @@ def test_what_is_refused(fitted, table, tmp_path):
         metrics(fitted)
     with pytest.raises(InvalidArgument, match="chunk_rows is a positive integer"):
         predict_table(fitted, table, tmp_path / "t.parquet", chunk_rows=0)
+
+
+def test_groups_of_columns_that_the_table_lacks_are_those_of_its_rows(tmp_path):
+    rows = {"id": np.arange(300), "x": np.linspace(-1, 1, 300), "y": np.arange(300) % 2, "city": ["a", "b", "c"] * 100}
+    columns = blocks.preprocessors.Columns({"x": blocks.preprocessors.Standardize()})
+    model = blocks.Model(columns, blocks.feature_extractors.MLP([4]), blocks.classifiers.Softmax("y"), seed=0)
+    model.adapt(rows)
+    splits = blocks.read(rows).split(train=0.5, test=0.5, key="id")
+    told = blocks.evaluate.metrics(
+        model.predict_table(splits, tmp_path / "told.parquet", keys=["id", "city"]), by=["city"]
+    )
+    table = model.predict_table(splits, tmp_path / "table.parquet", keys=["id"])
+    assert "city" not in table.schema.names
+    for chunk_rows in (7, 1000):
+        assert blocks.evaluate.metrics(table, by=["city"], chunk_rows=chunk_rows).equals(told)
+    with pytest.raises(SchemaMismatch, match=r"predict_table\(keys=.*no column 'city'"):
+        blocks.evaluate.metrics(tmp_path / "table.parquet", by=["city"])
+    table.rows_of = (splits["train"],)
+    with pytest.raises(SchemaMismatch, match=r"sources of other lengths, for city. Write the table again"):
+        blocks.evaluate.metrics(table, by=["city"])

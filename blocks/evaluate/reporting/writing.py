@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from blocks.errors import InvalidArgument
 from blocks.evaluate.grouping import By
 from blocks.evaluate.reporting.about import about
 from blocks.evaluate.reporting.content import Section, plain, shown
@@ -77,6 +78,9 @@ def report(
         ('report.html', True)
     """
     final = Path(path)
+    if final.is_dir() or final.suffix == ".json":
+        why = "a folder" if final.is_dir() else "the name of its numbers"
+        raise InvalidArgument(f"path names the page, report.html say. Received: {str(path)!r}, {why}.")
     subject = Subject.of(model, data, by, rows, seed)
     with tempfile.TemporaryDirectory() as folder, Progress("report", 10, verbose, unit="sections") as progress:
         subject.predict(Path(folder))
