@@ -73,10 +73,13 @@ class Heads(Head):
             if not isinstance(name, str) or not name.isidentifier():
                 raise InvalidArgument(f"A head's name is a Python identifier. Received: {name!r}.")
         weights = sorted({head.sample_weight for head in heads.values() if head.sample_weight is not None})
-        if not heads or len(weights) > 1:
+        if not heads:
             raise InvalidArgument(
-                "Several heads are one at least, and share one column of sample weights. "
-                f"Received: {list(heads)} with {weights}."
+                'A dict of heads names one at least: {"price": regressors.Mean("price")}. Received: {}.'
+            )
+        if len(weights) > 1:
+            raise InvalidArgument(
+                f"Several heads share one column of sample weights. Received: {list(heads)} with {weights}."
             )
         columns = dict.fromkeys(column for head in heads.values() for column in head.targets)
         super().__init__(tuple(columns), sample_weight=weights[0] if weights else None, **kwargs)

@@ -32,6 +32,12 @@ from blocks.transform import Transform
 
 PREDICT_ROWS = 8192
 
+_FIXES = {
+    "preprocessor": 'Give preprocessors.Columns({"age": ...}), or "auto".',
+    "feature_extractor": 'Give one of feature_extractors (any layer as feature_extractors.Keras(...)), or "auto".',
+    "head": 'Give classifiers.Softmax("label"), regressors.Mean("price") or another head: head=...',
+}
+
 
 @keras.saving.register_keras_serializable(package="blocks")
 class Model(keras.Model):
@@ -96,10 +102,8 @@ class Model(keras.Model):
             ("head", head := as_head(head, loss_weights), Head),
         ):
             if not isinstance(part, role) and not (name == "preprocessor" and part == auto.AUTO):
-                raise InvalidArgument(
-                    f"Model's {name} is a {role.__name__}. Received: {type(part).__name__}. "
-                    "Wrap a Keras layer or model as feature_extractors.Keras(...)."
-                )
+                received = repr(part) if isinstance(part, str) else type(part).__name__
+                raise InvalidArgument(f"Model's {name} is a {role.__name__}. Received: {received}. {_FIXES[name]}")
         assert isinstance(head, Head)
         assert isinstance(feature_extractor, FeatureExtractor)
         self.preprocessor: Any = preprocessor

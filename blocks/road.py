@@ -113,8 +113,16 @@ def check_chains(core: keras.Model, head: Head, chains: Mapping[str, Sequence[Po
     """
     for name, chain in chains.items():
         answers = set(head.heads[name].answer(own(core.output, name)))
-        converter = None
+        converter, used = None, set[str]()
         for block in chain:
+            if block.calibrates and (stale := sorted(used & set(block.adds))):
+                raise InvalidArgument(
+                    f"Answers are made of calibrated {', '.join(stale)}. Received: {type(block).__name__} after a "
+                    "block that has used them. Put it before."
+                )
+            needs = {name for need in block.needs for name in ((need,) if isinstance(need, str) else need)}
+            if set(block.adds) - needs:
+                used |= needs
             answers = block.after(answers)
             if converter is not None and block.calibrates:
                 raise InvalidArgument(

@@ -278,7 +278,7 @@ def test_one_head_by_name(rows):
 def test_errors_of_heads():
     mean = regressors.Mean("cost")
     for heads, message in (
-        ({}, "one at least, and share one column of sample weights"),
+        ({}, "A dict of heads names one at least"),
         ({"a b": mean}, "A head's name is a Python identifier. Received: 'a b'"),
         ({"a": "cost"}, "a dict of heads by name. Received: 'a': 'cost'"),
         ({"a": Heads({"b": mean})}, "a dict of heads by name. Received: 'a'"),

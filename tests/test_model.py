@@ -401,8 +401,19 @@ def test_parts_are_of_their_roles():
         blocks.Model(columns, keras.layers.Dense(3), head)
     with pytest.raises(InvalidArgument, match=r"head is a Head. Received: NoneType"):
         blocks.Model(columns)
+    with pytest.raises(InvalidArgument, match=r"preprocessor is a Columns. Received: 'automatic'. .*\"auto\""):
+        blocks.Model("automatic", head=head)
+    with pytest.raises(InvalidArgument, match=r"feature_extractor is .* Received: 'resnet'. Give one of feature_extr"):
+        blocks.Model(columns, "resnet", head)
+    with pytest.raises(InvalidArgument, match=r"head is a Head. Received: 'label'. Give classifiers.Softmax"):
+        blocks.Model(columns, head="label")
     with pytest.raises(InvalidArgument, match=r"postprocessors is a Postprocessor. Received: Dense"):
         blocks.Model(columns, head=head, postprocessors=[keras.layers.Dense(3)])
+    stale = [blocks.postprocessors.Labels(), blocks.postprocessors.Temperature()]
+    with pytest.raises(
+        InvalidArgument, match=r"calibrated probabilities. Received: Temperature after .* Put it before"
+    ):
+        blocks.Model(columns, head=head, postprocessors=stale).adapt({"x": [1.0, 2.0], "y": [0, 1]})
     with pytest.raises(InvalidArgument, match=r"Labels works on a classifier's probabilities. Received: a Mean head"):
         blocks.Model(columns, head=regressors.Mean("y"), postprocessors=[postprocessors.Labels()])
     with pytest.raises(BadTarget, match=r"The target must not stand among the inputs.*'x'"):

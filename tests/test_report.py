@@ -263,6 +263,9 @@ def test_a_store_leaves_out_what_needs_raw_rows_and_says_so(binary, splits, tmp_
     expected = {row["metric"]: row["value"] for row in of_rows}
     for name, value, *_ in found["sections"]["metrics"]["tables"][0]["rows"]:
         assert value == pytest.approx(expected[name], rel=1e-5)
+    for path in (tmp_path, tmp_path / "report.json"):
+        with pytest.raises(InvalidArgument, match=r"path names the page, report\.html say"):
+            blocks.report(binary, store, path)
     with pytest.raises(InvalidArgument, match="A store holds features alone"):
         blocks.report(binary, store, tmp_path / "report.html", by="city")
 

@@ -87,6 +87,8 @@ def predict_table(
         ['id', 'sold', 'probabilities']
     """
     final = Path(path)
+    if final.suffix.lower() not in ("", ".parquet", ".pq") and not is_sqlite(final):
+        raise InvalidArgument(f"A table is a file .parquet, .db, .sqlite or .sqlite3. Received: {str(path)!r}.")
     if chunk_rows < 1:
         raise InvalidArgument(f"chunk_rows is a positive integer. Received: {chunk_rows!r}.")
     predictions = Predictions(as_predictor(model), as_splits(data, split), keys=keys, targets=targets)

@@ -23,6 +23,10 @@ from blocks.statistics import Counts, CountsResult, Distinct, Moments, MomentsRe
 IDENTIFIER_SHARE = 0.9
 """A column of strings of which more than this share of rows differ is taken for an identifier or free text."""
 
+NUMBERED_ROWS, NUMBERED_SHARE, NUMBERED_SPREAD = 100, 0.97, 3
+"""Integers that nearly all differ, and yet fill a third of their range, number the rows: of a hundred integers drawn
+from such a range 85 differ, 97 never."""
+
 HEAVY_TAIL = 10.0
 """A non-negative number whose largest value lies more than this many standard deviations above its mean."""
 
@@ -135,6 +139,11 @@ def _number(name: str, type: pa.DataType, moments: MomentsResult, distinct: floa
     missing = f", {moments.missing / moments.rows:.1%} missing" if moments.missing else ""
     if distinct <= 1 and not moments.missing:
         return Choice(name, [], f"{type}, constant {moments.mean:g}")
+    numbered = distinct > NUMBERED_SHARE * moments.count and moments.max - moments.min < NUMBERED_SPREAD * moments.count
+    if pa.types.is_integer(type) and moments.count > NUMBERED_ROWS and numbered:
+        return Choice(
+            name, [], f"{type}, {distinct / moments.count:.0%} of values distinct, a number a row: an identifier"
+        )
     indicator = moments.missing > 0
     if moments.min >= 0 and moments.max > moments.mean + HEAVY_TAIL * moments.std:
         reason = f"{type}, heavy right tail (mean {moments.mean:.4g}, largest {moments.max:.4g}){missing}"

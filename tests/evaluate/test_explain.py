@@ -372,6 +372,8 @@ def test_errors():
     model = Predicts(lambda rows: number(rows, "flag") * 1.0)
     with pytest.raises(InvalidArgument, match=r"One row is explained at a time. Received: 50 rows"):
         blocks.explain(model, table, background=table)
+    with pytest.raises(InvalidArgument, match=r"A row is a dict of values by column.* Received: \[1, 2\]"):
+        blocks.explain(model, [1, 2], background=table)
     with pytest.raises(SchemaMismatch, match=r"Column 'age' is double in the background. Received: 'old'"):
         blocks.explain(model, {**row, "age": "old"}, background=table)
     with pytest.raises(InvalidArgument, match=r"prediction is one number and has no class. Received: target='yes'"):

@@ -196,3 +196,8 @@ def test_groups_of_columns_that_the_table_lacks_are_those_of_its_rows(tmp_path):
     table.rows_of = (splits["train"],)
     with pytest.raises(SchemaMismatch, match=r"sources of other lengths, for city. Write the table again"):
         blocks.evaluate.metrics(table, by=["city"])
+
+
+def test_a_file_of_another_format_is_refused(fitted, table, tmp_path):
+    with pytest.raises(InvalidArgument, match=r"A table is a file .parquet, .* Received: '.*t.csv'"):
+        fitted.predict_table(table, tmp_path / "t.csv", keys=["id"])

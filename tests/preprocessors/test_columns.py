@@ -197,9 +197,24 @@ def test_what_is_inferred_can_be_edited_and_adapted():
 
 
 def test_infer_looks_at_the_first_rows_only():
-    table = pa.table({"x": [1.0] * 100 + [2.0] * 100, "y": list(range(200))})
+    table = pa.table({"x": [1.0] * 100 + [2.0] * 100, "y": [float(i) for i in range(200)]})
     assert Columns.infer(table, rows=100).columns == ["y"]
     assert Columns.infer(table).columns == ["x", "y"]
+
+
+def test_infer_leaves_out_numbers_of_rows_and_keeps_measures():
+    random = np.random.default_rng(0)
+    rows = {
+        "row": np.arange(2000),
+        "part": np.sort(random.choice(4000, 2000, replace=False)) + 10**6,
+        "measure": random.integers(0, 6000, 2000),
+        "amount": random.choice(10**6, 2000, replace=False),
+        "year": np.repeat(np.arange(20), 100),
+        "float": np.arange(2000.0),
+    }
+    columns = Columns.infer(rows)
+    assert columns.columns == ["measure", "amount", "year", "float"]
+    assert Columns.infer({name: values[:100] for name, values in rows.items()}).columns[0] == "row"
 
 
 def test_infer_errors():
