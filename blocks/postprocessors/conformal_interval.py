@@ -79,11 +79,6 @@ class ConformalInterval(Postprocessor):
         levels = getattr(head, "levels", None)
         self._levels = self._levels if levels is None else [float(level) for level in levels]
 
-    @property
-    def calibrates(self) -> bool:
-        """Always; there is a statistic for each target."""
-        return True
-
     def summarize(
         self,
         statistics: dict[str, Statistic],

@@ -60,11 +60,6 @@ class Isotonic(Postprocessor):
         """
         classes_of(self, head)
 
-    @property
-    def calibrates(self) -> bool:
-        """Always; what it holds depends on the number of classes."""
-        return True
-
     def summarize(
         self,
         statistics: dict[str, Statistic],

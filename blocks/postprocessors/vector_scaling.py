@@ -57,11 +57,6 @@ class VectorScaling(Postprocessor):
         """
         classes_of(self, head)
 
-    @property
-    def calibrates(self) -> bool:
-        """Always; what it holds depends on the number of classes."""
-        return True
-
     def summarize(
         self,
         statistics: dict[str, Statistic],
