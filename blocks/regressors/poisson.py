@@ -1,6 +1,6 @@
 """Poisson: the expected value of a count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -44,17 +44,6 @@ class Poisson(Regressor):
     """
 
     wanted: ClassVar[str] = "a target that is a finite number, not negative"
-
-    def __init__(
-        self,
-        target: str | Sequence[str],
-        *,
-        sample_weight: str | None = None,
-        unusable: str = "error",
-        state: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(target, sample_weight=sample_weight, unusable=unusable, state=state, **kwargs)
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The targets' means and scales.
