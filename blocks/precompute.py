@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from blocks.block import Head
@@ -63,7 +62,7 @@ def precompute(
     if transform.uses_target:
         metadata["held_out"] = [name for name, source in sources.items() if transform.adapted_on(source)]
     store = write(
-        Path(path),
+        path,
         {name: plan(transform, head, source, keys) for name, source in sources.items()},
         fingerprint={
             "source": {name: source.fingerprint(content=by_content) for name, source in sources.items()},

@@ -153,8 +153,9 @@ def _write_parts(aside: Path, predictions: Predictions, chunk_rows: int, verbose
                     batch, counts = predictions.answered(chunk, name)
                     told = json.dumps({"rows": {name or "": len(chunk)}, "left_out": dict(counts)})
                     table = pa.Table.from_batches([batch]).replace_schema_metadata({"counts": told})
-                    pq.write_table(table, durable.temporary(part), row_group_size=len(chunk))
-                    durable.publish(part)
+                    with durable.aside(part) as file:
+                        pq.write_table(table, file, row_group_size=len(chunk))
+                        durable.publish(file, part)
                 progress.advance(len(chunk))
     return parts
 

@@ -6,9 +6,10 @@ The stream sums every chunk it reads, so the fast one is used there; a file's cr
 
 import hashlib
 import zlib
-from pathlib import Path
 
 import numpy as np
+
+from blocks.store.place import Place
 
 # A prime: blocks of a power of two bytes (sectors, pages) that changed places then change the sums.
 _LANES = 509
@@ -45,7 +46,7 @@ def chunk_sum(array: np.ndarray) -> str:
     return f"{crc:08x}"
 
 
-def file_sum(path: Path) -> str:
+def file_sum(path: Place) -> str:
     """Sum a whole file, in pieces of 4 MiB.
 
     Args:
@@ -56,6 +57,7 @@ def file_sum(path: Path) -> str:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder, "a")
         ...     _ = path.write_bytes(b"123456789")

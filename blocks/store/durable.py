@@ -2,11 +2,14 @@
 
 import errno
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from blocks.errors import StoreError
+from blocks.store.place import Place, Remote
 
 TEMPORARY = ".tmp-"
 
@@ -23,7 +26,7 @@ _FIXES = {
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(path: Place) -> Iterator[None]:
     """Turn an `OSError` of a write below `path` into a `StoreError` that keeps its errno and names the fix."""
     try:
         yield
@@ -35,8 +38,10 @@ def explained(path: Path) -> Iterator[None]:
         raise StoreError(error.errno or errno.EIO, f"writing the store '{path}' failed ({reason}): {fix}") from error
 
 
-def sync(path: Path) -> None:
-    """Force a file or a folder's entries to the disk."""
+def sync(path: Place) -> None:
+    """Force a file or a folder's entries to the disk; what is behind a URL is there once it was closed."""
+    if isinstance(path, Remote):
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -44,22 +49,67 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def temporary(path: Path) -> Path:
-    """Name the file to write before `publish` gives it its name: the same folder, so that a rename suffices."""
-    return path.with_name(TEMPORARY + path.name)
+@contextmanager
+def aside(path: Place) -> Iterator[Path]:
+    """Give a local file to write before `publish` gives it its name: in the same folder, so that a rename suffices."""
+    if isinstance(path, Remote):
+        with tempfile.TemporaryDirectory(prefix="blocks-") as folder:
+            yield Path(folder, path.name)
+        return
+    file = path.with_name(TEMPORARY + path.name)
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
 
 
-def publish(path: Path) -> None:
-    """Sync `temporary(path)` and rename it to `path`, so that `path` exists whole or not at all."""
-    sync(temporary(path))
-    os.replace(temporary(path), path)
+def publish(file: Path, path: Place) -> None:
+    """Have `path` whole or not at all: sync the file and rename it, or send it."""
+    if isinstance(path, Remote):
+        path.upload(file)
+        return
+    sync(file)
+    file.replace(path)
     sync(path.parent)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Place, text: str) -> None:
     """Write `path` whole or not at all."""
-    temporary(path).write_bytes(text.encode())
-    publish(path)
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Place, data: bytes) -> None:
+    """Write `path` whole or not at all."""
+    if isinstance(path, Remote):
+        file = path.with_name(TEMPORARY + path.name)
+        file.write_bytes(data)
+        file.replace(path)
+        return
+    with aside(path) as local:
+        local.write_bytes(data)
+        publish(local, path)
+
+
+def append(path: Place, data: bytes, offset: int) -> None:
+    """Cut `path` at `offset` and add to it. Behind a URL that means to write it again: files there cannot grow."""
+    if isinstance(path, Remote):
+        write_bytes(path, path.read_bytes()[:offset] + data)
+        return
+    handle = os.open(path, os.O_WRONLY)
+    try:
+        os.ftruncate(handle, offset)
+        write_at(handle, memoryview(data), offset)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_tree(path: Place) -> None:
+    """Delete a folder and what is in it."""
+    if isinstance(path, Remote):
+        path.remove_tree()
+    else:
+        shutil.rmtree(path)
 
 
 def write_at(handle: int, data: memoryview, offset: int) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 
 from blocks.store.checksum import chunk_sum
 from blocks.store.manifest import RECORDS
+from blocks.store.place import os_errors
 from blocks.store.rows import Entry
-from blocks.store.tfrecord import FRAME_HEAD, FRAME_TAIL, frames, os_errors
+from blocks.store.tfrecord import FRAME_HEAD, FRAME_TAIL, frames
 
 
 def _kind(entry: Entry) -> str:

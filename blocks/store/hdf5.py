@@ -14,6 +14,7 @@ import numpy as np
 
 from blocks.store import durable
 from blocks.store.checksum import chunk_sum
+from blocks.store.place import Place
 from blocks.store.rows import Entry
 
 SUFFIX = ".h5"
@@ -178,13 +179,17 @@ class Hdf5Writer:
             self._file.close()
 
 
-def read_rows(path: Path, start: int, out: Mapping[str, np.ndarray]) -> None:
+def _reading(path: Place) -> h5py.File:
+    return h5py.File(path if isinstance(path, Path) else path.open(), "r")
+
+
+def read_rows(path: Place, start: int, out: Mapping[str, np.ndarray]) -> None:
     """Read rows of compressed datasets into arrays, by entry name.
 
     Raises:
         OSError, KeyError, TypeError, ValueError: the file is not what its manifest says.
     """
-    with h5py.File(path, "r") as file:
+    with _reading(path) as file:
         for name, array in out.items():
             dataset = file[dataset_name(name)]
             if dataset.shape[1:] != array.shape[1:] or dataset.dtype != array.dtype:
@@ -193,10 +198,10 @@ def read_rows(path: Path, start: int, out: Mapping[str, np.ndarray]) -> None:
                 dataset.read_direct(array, np.s_[start : start + len(array)])
 
 
-def check_shapes(path: Path, entries: tuple[Entry, ...], rows: int, widths: Mapping[str, list[int]]) -> list[str]:
+def check_shapes(path: Place, entries: tuple[Entry, ...], rows: int, widths: Mapping[str, list[int]]) -> list[str]:
     """Say which datasets have not the dtype and shape that the manifest lists; the file's checksum holds already."""
     problems = []
-    with h5py.File(path, "r") as file:
+    with _reading(path) as file:
         for entry in entries:
             dataset = file.get(dataset_name(entry.name))
             dtype = np.dtype(f"S{widths[entry.name][0]}" if entry.is_string else entry.dtype)

@@ -1,16 +1,17 @@
 """Finding damage: what opening a store verifies, what a full check verifies. Nothing here raises because of damage."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from blocks.errors import CorruptShard, StoreError
 from blocks.store import hdf5, manifest
 from blocks.store.checksum import file_sum
 from blocks.store.manifest import Manifest, Shard
+from blocks.store.place import Place, place
 from blocks.store.read import ChunkReader, allocate
 
 
-def absent(folder: Path, content: Manifest) -> list[str]:
+def absent(folder: Place, content: Manifest) -> list[str]:
     """Name the shards that are missing or of another size than listed: all that opening looks at.
 
     Args:
@@ -32,7 +33,7 @@ def absent(folder: Path, content: Manifest) -> list[str]:
     return problems
 
 
-def require_files(folder: Path, content: Manifest) -> None:
+def require_files(folder: Place, content: Manifest) -> None:
     """Refuse a store of which a shard is missing or of another size.
 
     Raises:
@@ -45,7 +46,7 @@ def require_files(folder: Path, content: Manifest) -> None:
         )
 
 
-def check(path: str | Path, threads: int = 2) -> list[str]:
+def check(path: str | os.PathLike[str], threads: int = 2) -> list[str]:
     """Verify every checksum, count and shape of a store.
 
     Args:
@@ -59,7 +60,7 @@ def check(path: str | Path, threads: int = 2) -> list[str]:
         >>> check("no/such/folder")
         ["manifest.json: 'no/such/folder' is not a store: ..."]
     """
-    folder = Path(path)
+    folder = place(path)
     try:
         content = manifest.load(folder)
     except (StoreError, OSError) as error:
@@ -70,7 +71,7 @@ def check(path: str | Path, threads: int = 2) -> list[str]:
         return [problem for problems in found for problem in problems]
 
 
-def shard_problems(folder: Path, content: Manifest, shard: Shard) -> list[str]:
+def shard_problems(folder: Place, content: Manifest, shard: Shard) -> list[str]:
     """Verify one shard: its size, the file's checksum, the datasets' shapes, and every chunk as it is read.
 
     Args:

@@ -5,15 +5,14 @@ line a finished shard, in the order in which they finished. A line torn by a cra
 """
 
 import json
-import os
 import threading
 import zlib
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from blocks.store import durable
 from blocks.store.manifest import JOURNAL, Shard, entry_from_json
+from blocks.store.place import Place
 from blocks.store.rows import Entry
 
 
@@ -47,13 +46,14 @@ class Journal:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Journal(Path(folder)).begin({"format": "hdf5"})
         ...     Journal(Path(folder)).plan
         {'format': 'hdf5'}
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Place):
         self.path = folder / JOURNAL
         self._lock = threading.Lock()
         self._load()
@@ -76,7 +76,7 @@ class Journal:
 
     def begin(self, plan: dict[str, Any]) -> None:
         """Start over with a new plan."""
-        durable.write_text(self.path, _line(plan).decode())
+        durable.write_bytes(self.path, _line(plan))
         self._load()
 
     def describe(self, entries: tuple[Entry, ...], sizes: dict[str, int]) -> None:
@@ -93,13 +93,7 @@ class Journal:
     def _append(self, content: Any) -> None:
         line = _line(content)
         with self._lock:
-            handle = os.open(self.path, os.O_WRONLY)
-            try:
-                os.ftruncate(handle, self._size)
-                durable.write_at(handle, memoryview(line), self._size)
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            durable.append(self.path, line, self._size)
             self._size += len(line)
 
     def forget(self, split: str, index: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blocks.errors import StoreLocked
+from blocks.store.place import Place, Remote
 
 NAME = ".lock"
 
@@ -35,12 +36,23 @@ def _alive(owner: dict[str, Any]) -> bool:
     return _started(owner["pid"]) == owner.get("started")
 
 
-def _owner(path: Path) -> dict[str, Any]:
+def _owner(path: Place) -> dict[str, Any]:
     try:
         owner = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return owner if isinstance(owner, dict) else {}
+
+
+def _refuse(path: Place, owner: dict[str, Any]) -> StoreLocked:
+    who = (
+        f"process {owner.get('pid')} on {owner.get('host')}, since {owner.get('since')}" if owner else "another process"
+    )
+    gone = f" If it is gone, delete {path}." if isinstance(path, Remote) else ""
+    return StoreLocked(
+        f"One process at a time writes a store: '{path.parent}' is being written by {who}. "
+        f"Wait for it, stop it, or choose another path.{gone}"
+    )
 
 
 def _acquire(path: Path) -> int:
@@ -56,15 +68,7 @@ def _acquire(path: Path) -> int:
                 # The kernel frees a dead process' lock, but a child that it forked may hold the same open file.
                 path.unlink(missing_ok=True)
                 continue
-            who = (
-                f"process {owner.get('pid')} on {owner.get('host')}, since {owner.get('since')}"
-                if owner
-                else "another process"
-            )
-            raise StoreLocked(
-                f"One process at a time writes a store: '{path.parent}' is being written by {who}. "
-                "Wait for it, stop it, or choose another path."
-            ) from None
+            raise _refuse(path, owner) from None
         except BaseException:
             os.close(handle)
             raise
@@ -78,7 +82,23 @@ def _acquire(path: Path) -> int:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def _locked_remotely(path: Remote, owner: dict[str, Any]) -> Iterator[None]:
+    """Write down the owner where there is none, or a dead one of this host; two writers of one moment may both pass."""
+    found = _owner(path)
+    if found and _alive(found):
+        raise _refuse(path, found)
+    path.unlink(missing_ok=True)
+    path.write_bytes(json.dumps(owner).encode())
+    if (found := _owner(path)) != owner:
+        raise _refuse(path, found)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Place) -> Iterator[None]:
     """Keep every other writer out of `folder`.
 
     Args:
@@ -95,15 +115,19 @@ def locked(folder: Path) -> Iterator[None]:
         Traceback (most recent call last):
         blocks.errors.StoreLocked: One process at a time writes a store: ...
     """
+    owner = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "started": _started(os.getpid()),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+    }
     path = folder / NAME
+    if isinstance(path, Remote):
+        with _locked_remotely(path, owner):
+            yield
+        return
     handle = _acquire(path)
     try:
-        owner = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "started": _started(os.getpid()),
-            "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-        }
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(owner).encode(), 0)
         yield

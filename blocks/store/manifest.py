@@ -28,11 +28,11 @@ start, and `sums` has that one name, too. Compressed HDF5: none. `widths`: bytes
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from blocks.errors import CorruptShard, IncompleteStore, InvalidArgument, StoreMismatch
 from blocks.store.checksum import text_sum
+from blocks.store.place import Place
 from blocks.store.rows import Entry
 
 NAME = "manifest.json"
@@ -126,7 +126,7 @@ def entry_from_json(content: Mapping[str, Any]) -> Entry:
     )
 
 
-def load(folder: Path) -> Manifest:
+def load(folder: Place) -> Manifest:
     """Read and verify `manifest.json`.
 
     Args:

@@ -4,11 +4,11 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 
 from blocks.store.cut import Block, Cutter
 from blocks.store.manifest import Shard
+from blocks.store.place import Place
 from blocks.store.shard import Format, write_shard
 
 _AHEAD = 4
@@ -30,7 +30,7 @@ class Pipeline:
         published: called by a thread with (split, index, shard) once the shard is on the disk.
     """
 
-    def __init__(self, folder: Path, workers: int, published: Callable[[str, int, Shard], None]):
+    def __init__(self, folder: Place, workers: int, published: Callable[[str, int, Shard], None]):
         self._folder, self._published = folder, published
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="blocks-store-write")
         self._abort = threading.Event()

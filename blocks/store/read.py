@@ -6,10 +6,9 @@ asked.
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +16,11 @@ from blocks.errors import CorruptShard
 from blocks.store import hdf5
 from blocks.store.checksum import chunk_sum, file_sum
 from blocks.store.manifest import RECORDS, Manifest, Shard
+from blocks.store.place import Place, Remote
 from blocks.store.rows import Entry
+
+# Reads at an offset into memory, and says how many bytes came.
+ReadAt = Callable[[memoryview, int], int]
 
 
 class ChunkReader:
@@ -28,7 +31,7 @@ class ChunkReader:
         content: its manifest.
     """
 
-    def __init__(self, folder: Path, content: Manifest):
+    def __init__(self, folder: Place, content: Manifest):
         self._folder, self._content = folder, content
         self._entries = {entry.name: entry for entry in content.entries}
         self._verified: set[str] = set()
@@ -51,10 +54,10 @@ class ChunkReader:
         """Fill arrays with the rows of several chunks, one after the other; otherwise as `read`."""
         start = 0
         for shard, run in groupby(chunks, key=lambda pair: pair[0]):
-            with self._explained(shard), self._opened(shard) as handle:
+            with self._explained(shard), self._opened(shard) as read_at:
                 for _, chunk in run:
                     stop = start + min(self._content.rows_per_chunk, shard.rows - chunk * self._content.rows_per_chunk)
-                    self._read(handle, shard, chunk, {name: array[start:stop] for name, array in out.items()})
+                    self._read(read_at, shard, chunk, {name: array[start:stop] for name, array in out.items()})
                     start = stop
 
     @contextmanager
@@ -67,21 +70,26 @@ class ChunkReader:
             raise self._corrupt(shard, f"it cannot be read ({error})") from error
 
     @contextmanager
-    def _opened(self, shard: Shard) -> Iterator[int]:
-        handle = os.open(self._folder / shard.file, os.O_RDONLY)
+    def _opened(self, shard: Shard) -> Iterator[ReadAt]:
+        path = self._folder / shard.file
+        if isinstance(path, Remote):
+            with path.open() as file:
+                yield file.read_at
+            return
+        handle = os.open(path, os.O_RDONLY)
         try:
-            yield handle
+            yield lambda rest, offset: os.preadv(handle, [rest], offset)
         finally:
             os.close(handle)
 
-    def _read(self, handle: int, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
+    def _read(self, read_at: ReadAt, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
         if self._content.layout == "example":
-            self._read_examples(handle, shard, chunk, out)
+            self._read_examples(read_at, shard, chunk, out)
         elif self._content.compression is not None:
             self._read_compressed(shard, chunk, out)
         else:
             for name, array in out.items():
-                self._pread(handle, self._offset(shard, chunk, name), array)
+                self._fill(read_at, self._offset(shard, chunk, name), array)
                 self._verify(shard, chunk, name, array)
 
     def width_of(self, shard: Shard, chunk: int, entry: Entry) -> int:
@@ -107,10 +115,10 @@ class ChunkReader:
         row = entry.row_bytes(self.width_of(shard, chunk, entry))
         return offsets[0] + chunk * self._content.rows_per_chunk * row
 
-    def _pread(self, handle: int, offset: int, array: np.ndarray) -> None:
+    def _fill(self, read_at: ReadAt, offset: int, array: np.ndarray) -> None:
         rest = array.reshape(-1).view(np.uint8).data
         while rest:
-            count = os.preadv(handle, [rest], offset)
+            count = read_at(rest, offset)
             if not count:
                 raise EOFError("the file ends too early")
             rest, offset = rest[count:], offset + count
@@ -126,12 +134,12 @@ class ChunkReader:
         for name, array in out.items():
             self._verify(shard, chunk, name, array)
 
-    def _read_examples(self, handle: int, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
+    def _read_examples(self, read_at: ReadAt, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
         from blocks.store.examples import parse
 
         bounds = [*shard.offsets[RECORDS], shard.bytes]
         raw = np.empty(bounds[chunk + 1] - bounds[chunk], np.uint8)
-        self._pread(handle, bounds[chunk], raw)
+        self._fill(read_at, bounds[chunk], raw)
         self._verify(shard, chunk, RECORDS, raw)
         rows = len(next(iter(out.values())))
         arrays = parse(raw.data, tuple(self._entries[name] for name in out), rows)

@@ -12,6 +12,7 @@ from blocks.store.checksum import chunk_sum, file_sum
 from blocks.store.examples import ExampleWriter
 from blocks.store.hdf5 import Hdf5Writer
 from blocks.store.manifest import Shard
+from blocks.store.place import Place
 from blocks.store.rows import Entry, narrow
 from blocks.store.tfrecord import SUFFIX as TFRECORD_SUFFIX
 from blocks.store.tfrecord import ChunkWriter
@@ -57,7 +58,7 @@ class Format:
         return (ChunkWriter if self.layout == "chunk" else ExampleWriter)(path, self.entries)
 
 
-def write_shard(path: Path, form: Format, blocks: Iterable[Mapping[str, np.ndarray]]) -> Shard:
+def write_shard(path: Place, form: Format, blocks: Iterable[Mapping[str, np.ndarray]]) -> Shard:
     """Write and publish one shard.
 
     Args:
@@ -68,11 +69,10 @@ def write_shard(path: Path, form: Format, blocks: Iterable[Mapping[str, np.ndarr
     Returns:
         What the manifest lists.
     """
-    aside = durable.temporary(path)
     rows = 0
     sums: dict[str, list[str]] = {entry.name: [] for entry in form.entries}
-    try:
-        writer = form.writer(aside)
+    with durable.aside(path) as file:
+        writer = form.writer(file)
         try:
             for given in blocks:
                 block = {name: narrow(array) for name, array in given.items()}
@@ -86,9 +86,6 @@ def write_shard(path: Path, form: Format, blocks: Iterable[Mapping[str, np.ndarr
             raise
         plain = {} if form.layout == "example" else {name: "".join(parts) for name, parts in sums.items()}
         told["sums"] = plain | told.get("sums", {})
-        size, checksum = aside.stat().st_size, file_sum(aside)
-        durable.publish(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+        size, checksum = file.stat().st_size, file_sum(file)
+        durable.publish(file, path)
     return Shard(file=path.name, rows=rows, bytes=size, checksum=checksum, **told)

@@ -1,7 +1,7 @@
 """An opened store and its splits: what they hold, their rows in order, their streams. No writing here."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from blocks.errors import InvalidArgument, StoreMismatch
 from blocks.store import integrity, manifest, writing
 from blocks.store.batches import Settings
 from blocks.store.manifest import Manifest, Shard
+from blocks.store.place import Place, place
 from blocks.store.read import ChunkReader, allocate
 from blocks.store.rows import Entry, Rows, SplitPlan
 from blocks.store.shuffle import Order
@@ -24,7 +25,7 @@ Planner = Callable[[Any], SplitPlan]
 class StoreSplit:
     """The rows of one split of a store. Made by `store[name]`."""
 
-    def __init__(self, name: str, folder: Path, content: Manifest, identity: str, shard: tuple[int, int] = (0, 1)):
+    def __init__(self, name: str, folder: Place, content: Manifest, identity: str, shard: tuple[int, int] = (0, 1)):
         self.name = name
         self._folder, self._content, self._identity, self._shard = folder, content, identity, shard
         self._reader = ChunkReader(folder, content)
@@ -197,7 +198,7 @@ class StoreSplit:
         return Stream(loader, settings, threads, epoch, batch)
 
 
-def _require(folder: Path, fingerprint: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
+def _require(folder: Place, fingerprint: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
     stored = {name: fingerprint.get(name) for name in parts}
     if differing := manifest.differences(manifest.as_json(dict(parts)), stored):
         raise StoreMismatch(
@@ -220,8 +221,14 @@ class Store:
         reused: True where `write` had nothing to do.
     """
 
-    def __init__(self, path: str | Path, reused: bool = False, planner: Planner | None = None, repairing: bool = False):
-        self.path, self.reused, self._planner = Path(path), reused, planner
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        reused: bool = False,
+        planner: Planner | None = None,
+        repairing: bool = False,
+    ):
+        self.path, self.reused, self._planner = place(path), reused, planner
         self.manifest = manifest.load(self.path)
         self.identity = self.manifest.identity
         if not repairing:
@@ -285,6 +292,7 @@ class Store:
 
         Example:
             >>> import tempfile
+            >>> from pathlib import Path
             >>> from blocks.store.rows import Rows, SplitPlan
             >>> plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.ones((10 - skip, 1), "f4")})]))
             >>> with tempfile.TemporaryDirectory() as folder:
@@ -307,7 +315,7 @@ class Store:
 
 
 def write(
-    path: str | Path, splits: Mapping[str, SplitPlan], *, planner: Planner | None = None, **options: Any
+    path: str | os.PathLike[str], splits: Mapping[str, SplitPlan], *, planner: Planner | None = None, **options: Any
 ) -> Store:
     """Write the rows of every split into a store, and open it; see `blocks.store.writing.write` for all `options`.
 
@@ -332,7 +340,7 @@ def write(
     return Store(path, writing.write(path, splits, **options), planner)
 
 
-def open_store(path: str | Path) -> Store:
+def open_store(path: str | os.PathLike[str]) -> Store:
     """Open a finished store. Verifies the manifest, and that every file is there with its size.
 
     Args:

@@ -12,33 +12,20 @@ so that `tf.io.decode_raw` on a slice gives an entry. Writing takes TensorFlow, 
 not.
 """
 
-import errno
 import json
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from blocks.store.place import os_errors
 from blocks.store.rows import Entry
 
 SUFFIX = ".tfrecord"
 MAGIC = b"BLOCKS1\n"
 FRAME_HEAD, FRAME_TAIL = 12, 4
-
-
-@contextmanager
-def os_errors() -> Iterator[None]:
-    """Turn TensorFlow's errors of file access into the `OSError` that they stand for."""
-    import tensorflow as tf
-
-    try:
-        yield
-    except tf.errors.OpError as error:
-        codes = {tf.errors.ResourceExhaustedError: errno.ENOSPC, tf.errors.PermissionDeniedError: errno.EACCES}
-        raise OSError(codes.get(type(error), errno.EIO), error.message) from error
 
 
 def order(entries: tuple[Entry, ...]) -> list[Entry]:

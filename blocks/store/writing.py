@@ -1,12 +1,11 @@
 """Writing a store, resuming one that was interrupted, and rewriting damaged shards."""
 
+import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -20,6 +19,7 @@ from blocks.store.lock import NAME as LOCK
 from blocks.store.lock import locked
 from blocks.store.manifest import Manifest, Shard
 from blocks.store.pipeline import Pipeline
+from blocks.store.place import Place, Remote, place
 from blocks.store.rows import SplitPlan, describe
 from blocks.store.shard import Format
 
@@ -29,7 +29,7 @@ _SHARD_FILE = re.compile(r".+-\d{5,}\.(h5|tfrecord)")
 
 
 def write(
-    path: str | Path,
+    path: str | os.PathLike[str],
     splits: Mapping[str, SplitPlan],
     *,
     fingerprint: Mapping[str, Any],
@@ -51,7 +51,7 @@ def write(
     4 chunks for each of `workers + 1` shards wait in memory, and the string keys of the shards being written.
 
     Args:
-        path: the folder; made where there is none.
+        path: the folder, made where there is none; for TFRecord also a URL, see `blocks.store.place`.
         splits: by name, where the rows come from.
         fingerprint: what the rows depend on, as JSON by part: {"source": {split: ...}, "preprocessor": ..., "target":
             ...}. Two levels deep, its names are those by which a mismatch is told.
@@ -88,10 +88,12 @@ def write(
         ...     [write(folder, {"train": SplitPlan(chunks)}, fingerprint={"source": "ten rows"}) for _ in range(2)]
         [False, True]
     """
-    folder = Path(path)
+    folder = place(path)
     plan = _plan(
         splits, format, layout, compression, rows_per_shard, rows_per_chunk, columns, spec, metadata, fingerprint
     )
+    if format == "hdf5" and isinstance(folder, Remote):
+        raise InvalidArgument(f"HDF5 is written into a local folder; use format='tfrecord'. Received: '{folder}'.")
     if workers < 1:
         raise InvalidArgument(f"workers must be at least 1. Received: {workers}.")
     with durable.explained(folder):
@@ -157,7 +159,7 @@ def _plan(
     )
 
 
-def _refuse(folder: Path, parts: list[str], unfinished: bool) -> StoreMismatch:
+def _refuse(folder: Place, parts: list[str], unfinished: bool) -> StoreMismatch:
     return StoreMismatch(
         f"The {'unfinished ' if unfinished else ''}store '{folder}' was made otherwise: {', '.join(parts)} "
         f"{'differs' if len(parts) == 1 else 'differ'}. It is left as it is. "
@@ -189,13 +191,13 @@ def _compare_finished(plan: dict[str, Any], content: Manifest) -> list[str]:
     return _compare(plan | {"columns": columns, "splits": sorted(plan["splits"])}, _finished(content))
 
 
-def _intact(folder: Path) -> Manifest:
+def _intact(folder: Place) -> Manifest:
     content = manifest.load(folder)
     require_files(folder, content)
     return content
 
 
-def _prepare(folder: Path, plan: dict[str, Any], overwrite: bool) -> Journal | None:
+def _prepare(folder: Place, plan: dict[str, Any], overwrite: bool) -> Journal | None:
     """Decide between nothing to do (None), resuming, starting and starting over; remove what a killed writer left."""
     journal = Journal(folder)
     finished = (folder / manifest.NAME).exists()
@@ -233,25 +235,26 @@ def _prepare(folder: Path, plan: dict[str, Any], overwrite: bool) -> Journal | N
     return journal
 
 
-def _damaged(folder: Path) -> bool:
+def _damaged(folder: Place) -> bool:
     try:
         return bool(absent(folder, manifest.load(folder)))
     except StoreError:
         return True
 
 
-def _sweep(folder: Path, keep: set[str]) -> None:
+def _sweep(folder: Place, keep: set[str]) -> None:
     """Remove temporaries, and shards that nothing lists."""
-    for file in list(folder.iterdir()):
+    files: list[Place] = list(folder.iterdir())
+    for file in files:
         unlisted = _SHARD_FILE.fullmatch(file.name) and file.name not in keep
         if file.is_dir() and file.name.startswith(durable.TEMPORARY):
-            shutil.rmtree(file)
+            durable.remove_tree(file)
         elif unlisted or file.name.startswith(durable.TEMPORARY):
             file.unlink()
 
 
 def _write_missing(
-    folder: Path, journal: Journal, splits: Mapping[str, SplitPlan], workers: int, progress: bool
+    folder: Place, journal: Journal, splits: Mapping[str, SplitPlan], workers: int, progress: bool
 ) -> None:
     done = sum(shard.rows for shards in journal.shards.values() for shard in shards.values())
     known = [plan.rows for plan in splits.values() if plan.rows is not None]
@@ -315,7 +318,7 @@ def _form(journal: Journal) -> Format:
     return Format(plan["format"], plan["layout"], plan["compression"], entries=journal.entries, **sizes)
 
 
-def _finish(folder: Path, journal: Journal, plan: dict[str, Any]) -> None:
+def _finish(folder: Place, journal: Journal, plan: dict[str, Any]) -> None:
     if not journal.entries:
         journal.remove()
         raise EmptySource(f"A store needs at least one row. Received none from the splits {plan['splits']}.")
@@ -333,7 +336,7 @@ def _finish(folder: Path, journal: Journal, plan: dict[str, Any]) -> None:
     journal.remove()
 
 
-def repair(folder: Path, splits: Mapping[str, SplitPlan], workers: int = 2) -> list[str]:
+def repair(folder: Place, splits: Mapping[str, SplitPlan], workers: int = 2) -> list[str]:
     """Write the damaged shards of a finished store again, from the rows that it was made of.
 
     Args:
@@ -372,7 +375,7 @@ def repair(folder: Path, splits: Mapping[str, SplitPlan], workers: int = 2) -> l
     return [shard.file for _, _, shard in bad]
 
 
-def _rewrite(folder: Path, form: Format, plan: SplitPlan, split: str, index: int, old: Shard, workers: int) -> None:
+def _rewrite(folder: Place, form: Format, plan: SplitPlan, split: str, index: int, old: Shard, workers: int) -> None:
     cutter = Cutter(plan.chunks(index * form.rows_per_shard))
     cutter.expect(form.entries)
     aside = folder / f"{durable.TEMPORARY}repair"
@@ -391,4 +394,4 @@ def _rewrite(folder: Path, form: Format, plan: SplitPlan, split: str, index: int
         durable.sync(folder)
     finally:
         cutter.close()
-        shutil.rmtree(aside)
+        durable.remove_tree(aside)

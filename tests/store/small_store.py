@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from blocks.store import Rows, SplitPlan, Store, write
+from blocks.store.place import Place, Remote
 
 COLUMNS = {"numeric": ["a", "b", "c"], "categorical": ["d"]}
 
@@ -33,14 +34,14 @@ def plan(count: int, chunk: int = 97) -> SplitPlan:
     return SplitPlan(chunks, count)
 
 
-def make(path: Path, format: str = "hdf5", count: int = 1000, **arguments: object) -> Store:
+def make(path: Place, format: str = "hdf5", count: int = 1000, **arguments: object) -> Store:
     given: dict = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": COLUMNS, "progress": False} | arguments
     given.setdefault("fingerprint", {"source": {"train": 1, "valid": 2}, "preprocessor": "p", "target": "t"})
     return write(path, {"train": plan(count), "valid": plan(25)}, format=format, **given)
 
 
-def digests(folder: Path) -> dict[str, str]:
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
+def digests(folder: Place) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir(), key=str)}
 
 
 if __name__ == "__main__":
@@ -48,10 +49,11 @@ if __name__ == "__main__":
     # not the import of TensorFlow.
     if sys.argv[2] == "tfrecord":
         import tensorflow  # noqa: F401
+    place = Remote(sys.argv[1]) if "://" in sys.argv[1] else Path(sys.argv[1])
     for seconds in map(float, sys.stdin):
         child = os.fork()
         if not child:
-            make(Path(sys.argv[1]), sys.argv[2], count=int(sys.argv[3]), workers=2)
+            make(place, sys.argv[2], count=int(sys.argv[3]), workers=2)
             os._exit(0)
         if seconds >= 0:
             time.sleep(seconds)

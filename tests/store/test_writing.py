@@ -27,6 +27,7 @@ from blocks.errors import (
 )
 from blocks.store import Rows, SplitPlan, check, open_store, write
 from blocks.store.lock import locked
+from blocks.store.place import Remote
 from blocks.store.writing import repair
 
 KILLS = int(os.environ.get("BLOCKS_KILLS", "8"))
@@ -170,12 +171,13 @@ def test_a_source_that_shrank_is_noticed(small, tmp_path):
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("format", ["hdf5", "tfrecord"])
-def test_sigkill_at_any_moment(small, tmp_path, format):
+@pytest.mark.parametrize(("format", "scheme"), [("hdf5", ""), ("tfrecord", ""), ("tfrecord", "file://")])
+def test_sigkill_at_any_moment(small, tmp_path, format, scheme):
     count, rng = 3000, random.Random(7)
     expected = small.make(tmp_path / "whole", format, count=count)
     path = tmp_path / "killed"
-    command = [sys.executable, str(SCRIPT), str(path), format, str(count)]
+    written = Remote(f"{scheme}{path}") if scheme else path
+    command = [sys.executable, str(SCRIPT), str(written), format, str(count)]
     killed = 0
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
 
@@ -197,11 +199,11 @@ def test_sigkill_at_any_moment(small, tmp_path, format):
                 assert os.WTERMSIG(status) == signal.SIGKILL
                 killed += 1
             if not status or check(path) == []:
-                assert small.make(path, format, count=count).check() == []
+                assert small.make(written, format, count=count).check() == []
                 assert small.digests(path) == small.digests(expected.path)
                 shutil.rmtree(path)
         process.stdin.close()
-    small.make(path, format, count=count)
+    small.make(written, format, count=count)
     assert small.digests(path) == small.digests(expected.path)
 
 
