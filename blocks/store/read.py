@@ -4,23 +4,23 @@ Positions, shapes and dtypes come from the manifest, whose checksum holds; what 
 asked.
 """
 
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
 
 from blocks.errors import CorruptShard
 from blocks.store import hdf5
-from blocks.store.checksum import chunk_sum, file_sum
+from blocks.store.checksum import chunk_sum, chunk_sums, file_sum
 from blocks.store.manifest import RECORDS, Manifest, Shard
 from blocks.store.place import Place, Remote
+from blocks.store.ranges import Piece, RangeFile
 from blocks.store.rows import Entry
 
-# Reads at an offset into memory, and says how many bytes came.
-ReadAt = Callable[[memoryview, int], int]
+_OPEN_FILES = 64
 
 
 class ChunkReader:
@@ -34,8 +34,12 @@ class ChunkReader:
     def __init__(self, folder: Place, content: Manifest):
         self._folder, self._content = folder, content
         self._entries = {entry.name: entry for entry in content.entries}
+        self._plain = content.layout == "chunk" and content.compression is None
         self._verified: set[str] = set()
         self._lock = threading.Lock()
+        # A file behind a URL has one position, which threads cannot share.
+        keep = lru_cache(maxsize=0 if isinstance(folder, Remote) else _OPEN_FILES)
+        self._open = keep(lambda file: RangeFile(folder / file))
 
     def read(self, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
         """Fill arrays with the rows of a chunk.
@@ -52,13 +56,53 @@ class ChunkReader:
 
     def read_many(self, chunks: Sequence[tuple[Shard, int]], out: Mapping[str, np.ndarray]) -> None:
         """Fill arrays with the rows of several chunks, one after the other; otherwise as `read`."""
+        if not self._plain:
+            return self._read_each(chunks, out)
+        try:
+            self._read_plain(chunks, out)
+        except CorruptShard:
+            # What was opened before may have been repaired since, by another file of the same name.
+            self._open.cache_clear()
+            self._read_plain(chunks, out)
+        return None
+
+    def _read_plain(self, chunks: Sequence[tuple[Shard, int]], out: Mapping[str, np.ndarray]) -> None:
         start = 0
         for shard, run in groupby(chunks, key=lambda pair: pair[0]):
-            with self._explained(shard), self._opened(shard) as read_at:
-                for _, chunk in run:
-                    stop = start + min(self._content.rows_per_chunk, shard.rows - chunk * self._content.rows_per_chunk)
-                    self._read(read_at, shard, chunk, {name: array[start:stop] for name, array in out.items()})
-                    start = stop
+            pieces: list[Piece] = []
+            for _, chunk in run:
+                stop = start + self._rows(shard, chunk)
+                for name, array in out.items():
+                    pieces.append((self._offset(shard, chunk, name), bytes_of(array[start:stop])))
+                start = stop
+            with self._explained(shard):
+                self._open(shard.file).fill(pieces)
+        start = 0
+        # Whole chunks that follow each other are summed at once, those at the end of a shard by themselves.
+        for rows, alike in groupby(chunks, key=lambda pair: self._rows(*pair)):
+            same = list(alike)
+            stop = start + rows * len(same)
+            for name, array in out.items():
+                expected = "".join(shard.sum_of(name, chunk) for shard, chunk in same)
+                if chunk_sums(array[start:stop], len(same)) != expected:
+                    for (shard, chunk), part in zip(same, np.split(array[start:stop], len(same)), strict=True):
+                        self._verify(shard, chunk, name, part)
+            start = stop
+
+    def _read_each(self, chunks: Sequence[tuple[Shard, int]], out: Mapping[str, np.ndarray]) -> None:
+        start = 0
+        for shard, chunk in chunks:
+            stop = start + self._rows(shard, chunk)
+            part = {name: array[start:stop] for name, array in out.items()}
+            with self._explained(shard):
+                if self._content.layout == "example":
+                    self._read_examples(shard, chunk, part)
+                else:
+                    self._read_compressed(shard, chunk, part)
+            start = stop
+
+    def _rows(self, shard: Shard, chunk: int) -> int:
+        return min(self._content.rows_per_chunk, shard.rows - chunk * self._content.rows_per_chunk)
 
     @contextmanager
     def _explained(self, shard: Shard) -> Iterator[None]:
@@ -68,29 +112,6 @@ class ChunkReader:
             raise
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError) as error:
             raise self._corrupt(shard, f"it cannot be read ({error})") from error
-
-    @contextmanager
-    def _opened(self, shard: Shard) -> Iterator[ReadAt]:
-        path = self._folder / shard.file
-        if isinstance(path, Remote):
-            with path.open() as file:
-                yield file.read_at
-            return
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            yield lambda rest, offset: os.preadv(handle, [rest], offset)
-        finally:
-            os.close(handle)
-
-    def _read(self, read_at: ReadAt, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
-        if self._content.layout == "example":
-            self._read_examples(read_at, shard, chunk, out)
-        elif self._content.compression is not None:
-            self._read_compressed(shard, chunk, out)
-        else:
-            for name, array in out.items():
-                self._fill(read_at, self._offset(shard, chunk, name), array)
-                self._verify(shard, chunk, name, array)
 
     def width_of(self, shard: Shard, chunk: int, entry: Entry) -> int:
         """Say how many bytes a string of this chunk takes, 0 for an entry of numbers."""
@@ -115,14 +136,6 @@ class ChunkReader:
         row = entry.row_bytes(self.width_of(shard, chunk, entry))
         return offsets[0] + chunk * self._content.rows_per_chunk * row
 
-    def _fill(self, read_at: ReadAt, offset: int, array: np.ndarray) -> None:
-        rest = array.reshape(-1).view(np.uint8).data
-        while rest:
-            count = read_at(rest, offset)
-            if not count:
-                raise EOFError("the file ends too early")
-            rest, offset = rest[count:], offset + count
-
     def _read_compressed(self, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
         with self._lock:
             # h5py must follow the file's own headers: they are trusted only once the whole file's checksum held.
@@ -134,17 +147,22 @@ class ChunkReader:
         for name, array in out.items():
             self._verify(shard, chunk, name, array)
 
-    def _read_examples(self, read_at: ReadAt, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
+    def _read_examples(self, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
         from blocks.store.examples import parse
 
         bounds = [*shard.offsets[RECORDS], shard.bytes]
         raw = np.empty(bounds[chunk + 1] - bounds[chunk], np.uint8)
-        self._fill(read_at, bounds[chunk], raw)
+        RangeFile(self._folder / shard.file).fill([(bounds[chunk], bytes_of(raw))])
         self._verify(shard, chunk, RECORDS, raw)
         rows = len(next(iter(out.values())))
         arrays = parse(raw.data, tuple(self._entries[name] for name in out), rows)
         for name, array in out.items():
             array[...] = arrays[name]
+
+
+def bytes_of(array: np.ndarray) -> memoryview:
+    """See the memory of a C-contiguous array as bytes."""
+    return array.reshape(-1).view(np.uint8).data
 
 
 def allocate(
