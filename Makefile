@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The oldest TensorFlow, with tensorflow-io, which has no wheels for Python 3.13.
 PYTHON_IO ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV_IO := .venv-io
-TESTS_IO := tests/store/test_reading.py tests/store/test_stream.py tests/test_contract.py
+TESTS_IO := tests/store/test_place.py tests/store/test_reading.py tests/store/test_stream.py tests/test_contract.py
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -44,7 +44,8 @@ $(VENV)/ready: pyproject.toml .ci/constraints.txt
 
 $(VENV_IO)/ready: pyproject.toml .ci/constraints-io.txt
 	test -x $(VENV_IO)/bin/python || $(PYTHON_IO) -m venv $(VENV_IO)
-	$(VENV_IO)/bin/python -m pip install --quiet --constraint .ci/constraints-io.txt --editable ".[dev,io]"
+	# A server of S3 for the tests of stores behind URLs
+	$(VENV_IO)/bin/python -m pip install --quiet --constraint .ci/constraints-io.txt --editable ".[dev,io]" "moto[s3]" flask flask-cors
 	touch $@
 
 clean:

@@ -360,7 +360,7 @@ class Model(keras.Model):
 
         Args:
             splits: Split name to rows (anything that `blocks.read` takes).
-            path: The store's folder.
+            path: The store's folder; for TFRecord also a URL, see `blocks.store.place`.
             format: "hdf5" or "tfrecord".
             keys: Columns that travel along, to know rows by.
             by_content: Whether to know sources by their content, which takes a pass, rather than by their files' sizes

@@ -344,7 +344,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     """Open a finished store. Verifies the manifest, and that every file is there with its size.
 
     Args:
-        path: its folder.
+        path: its folder, or a URL: see `blocks.store.place`.
 
     Returns:
         A `Store`; `store["train"]` is a split.
