@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PYTHON_IO ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV_IO := .venv-io
 TESTS_IO := tests/store/test_place.py tests/store/test_reading.py tests/store/test_stream.py tests/test_contract.py
+# Each process of the tests takes about 2 GB.
+WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -15,10 +17,10 @@ demo: $(VENV)/ready  ## the main job, end to end, on real data
 	$(BIN)/python examples/quickstart.py
 
 test: $(VENV)/ready  ## every test and every docstring's example
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 test-io: $(VENV_IO)/ready  ## what depends on TensorFlow, on the oldest one and with tensorflow-io; TESTS_IO= for every test
-	BLOCKS_KILLS=2 $(VENV_IO)/bin/python -m pytest -q $(TESTS_IO)
+	BLOCKS_KILLS=2 $(VENV_IO)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS_IO)
 
 check: $(VENV)/ready  ## style, types
 	$(BIN)/ruff check .
