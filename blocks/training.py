@@ -58,7 +58,10 @@ class Batches:
 
 def store_parts(preprocessor: Columns, head: Head) -> dict[str, Any]:
     """The parts of a store's fingerprint that say whether it fits a model."""
-    return {"preprocessor": fingerprint(preprocessor), "target": head.encoding}
+    lanes = preprocessor.lanes
+    raw = preprocessor.inputs
+    columns = {lane.name: [*({name: raw[name]} for name in lane.columns), fingerprint(*lane.blocks)] for lane in lanes}
+    return {"preprocessor": columns, "order": [lane.name for lane in lanes], "target": head.encoding}
 
 
 def batches(

@@ -10,6 +10,7 @@ import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
 from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.store import Resume, Rows, SplitPlan, write
+from blocks.training import store_parts
 
 SMALL = {"rows_per_shard": 512, "rows_per_chunk": 64, "verbose": False}
 WEIGHTS = {"yes": 3.0, "no\n": 0.25}
@@ -241,7 +242,7 @@ def _store_of(model, splits, store):
 
 def test_a_store_without_targets_cannot_train(splits, tmp_path):
     model = fresh(splits["train"])
-    of = {"preprocessor": blocks.block.fingerprint(model.preprocessor), "target": model.head.encoding}
+    of = store_parts(model.preprocessor, model.head)
     plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.zeros((3, 2), "f4")})]))
     store = write(tmp_path / "s", {"train": plan}, fingerprint=of, progress=False)
     with pytest.raises(SchemaMismatch, match="Training needs targets"):

@@ -26,7 +26,7 @@ start, and `sums` has that one name, too. Compressed HDF5: none. `widths`: bytes
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -168,6 +168,24 @@ def load(folder: Place) -> Manifest:
         entries=tuple(map(entry_from_json, content["entries"])),
         splits={name: tuple(Shard(**s) for s in split["shards"]) for name, split in content["splits"].items()},
     )
+
+
+def told(parts: Sequence[str]) -> list[str]:
+    """Shorten what `differences` found, for a message.
+
+    Example:
+        >>> told(["target", "source/valid", *(f"preprocessor/x{i}" for i in range(39))])
+        ['target', 'source/valid', 'preprocessor (x0, x1, x2, x3, x4 and 34 more)']
+    """
+    groups: dict[str, list[str]] = {}
+    for part in parts:
+        head, _, name = part.partition("/")
+        groups.setdefault(head, []).append(name)
+    lines = []
+    for head, names in groups.items():
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        lines.append(f"{head} ({', '.join(names[:5])}{more})" if names[1:] else f"{head}/{names[0]}".rstrip("/"))
+    return lines
 
 
 def differences(ours: Any, theirs: Any, path: str = "") -> list[str]:

@@ -202,7 +202,7 @@ def _require(folder: Place, fingerprint: Mapping[str, Any], parts: Mapping[str, 
     stored = {name: fingerprint.get(name) for name in parts}
     if differing := manifest.differences(manifest.as_json(dict(parts)), stored):
         raise StoreMismatch(
-            f"The store '{folder}' was made from another {' and '.join(differing)}. "
+            f"The store '{folder}' was made from another {' and '.join(manifest.told(differing))}. "
             "Write one that fits with precompute, or use the model that this one was made by."
         )
 
@@ -275,11 +275,11 @@ class Store:
         """Refuse to be used with something that it was not made from; see `StoreSplit.require`."""
         _require(self.path, self.fingerprint, parts)
 
-    def repair(self, splits: Mapping[str, Any], planner: Planner | None = None) -> list[str]:
+    def repair(self, splits: Any, planner: Planner | None = None) -> list[str]:
         """Write the damaged shards again, and those alone, from the rows that the store was made of.
 
         Args:
-            splits: split name to source, for the damaged splits at least.
+            splits: split name to source, for the damaged splits at least; of a store of one split, its source.
             planner: makes a split's rows of its source: `model.plan`. The store that `model.precompute` returned knows
                 its own.
 
@@ -288,7 +288,7 @@ class Store:
 
         Raises:
             StoreMismatch: the rows are not those that the store was made of; the damaged file is left as it was.
-            InvalidArgument: a damaged split has no source, or there is no planner.
+            InvalidArgument: a damaged split has no source, there are several splits but one source, or no planner.
 
         Example:
             >>> import tempfile
@@ -307,6 +307,13 @@ class Store:
                 "repair computes rows again, by the model that the store was made by. "
                 "Give it planner=model.plan, or call it on the store that model.precompute returns."
             )
+        if not isinstance(splits, Mapping) or not splits.keys() & set(self.splits):
+            if len(self.splits) > 1:
+                raise InvalidArgument(
+                    f"repair of a store with the splits {list(self.splits)} takes their sources by name: "
+                    f"{{{self.splits[0]!r}: ...}}. Received: {type(splits).__name__}."
+                )
+            splits = {self.splits[0]: splits}
         return writing.repair(self.path, {name: planner(source) for name, source in splits.items()})
 
     def check(self, threads: int = 2) -> list[str]:

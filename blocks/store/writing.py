@@ -160,6 +160,7 @@ def _plan(
 
 
 def _refuse(folder: Place, parts: list[str], unfinished: bool) -> StoreMismatch:
+    parts = manifest.told(parts)
     return StoreMismatch(
         f"The {'unfinished ' if unfinished else ''}store '{folder}' was made otherwise: {', '.join(parts)} "
         f"{'differs' if len(parts) == 1 else 'differ'}. It is left as it is. "

@@ -317,6 +317,16 @@ def test_repair_redoes_the_bad_shards_alone(small, kind, tmp_path):
         repair(store.path, {})
 
 
+def test_repair_of_one_split_takes_its_source(small, tmp_path):
+    store = write(tmp_path / "one", {"train": small.plan(100)}, fingerprint={}, progress=False)
+    (store.path / "train-00000.h5").unlink()
+    assert store.repair(small.plan(100), planner=lambda plan: plan) == ["train-00000.h5"]
+    assert store.check() == []
+    two = small.make(tmp_path / "two")
+    with pytest.raises(InvalidArgument, match=r"takes their sources by name: .'train': ...\}. Received: SplitPlan"):
+        two.repair(small.plan(100), planner=lambda plan: plan)
+
+
 def test_a_damaged_manifest_is_told_and_can_be_overwritten(small, tmp_path):
     store = small.make(tmp_path / "s")
     before = small.digests(store.path)
