@@ -29,9 +29,13 @@ class Postprocessor(Block):
     converts: bool = False
     """Whether its answers are in another unit than the target, so that nothing can be calibrated after it."""
 
+    least_rows: int = 1
+    """How many held-out rows it takes to calibrate; fewer are refused."""
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
         self._observed: Mapping[str, Statistic] | None = None
+        self._observed_rows = 0
 
     def bind(self, head: Head) -> None:
         """Take what must be known of the head (its classes, say); of one not adapted yet, what can be.
@@ -113,6 +117,7 @@ class Postprocessor(Block):
         observed = dict(self._observed) if self._observed is not None else self.statistics()
         self.summarize(observed, answers, target, weight)
         self._observed = MappingProxyType(observed)
+        self._observed_rows += len(target)
 
     def calibrate(self) -> None:
         """End the calibration: turn what was observed into state.
@@ -121,9 +126,11 @@ class Postprocessor(Block):
             EmptySource: Too little was observed.
         """
         observed, self._observed = self._observed, None
-        if observed is None:
+        rows, self._observed_rows = self._observed_rows, 0
+        if observed is None or rows < self.least_rows:
             raise EmptySource(
-                f"{type(self).__name__} is calibrated on held-out rows. Received: none. Give model.calibrate some."
+                f"{type(self).__name__} is calibrated on held-out rows, {self.least_rows} at least. "
+                f"Received: {rows or 'none'}. Give model.calibrate more."
             )
         self.restore(self.learn(observed))
 

@@ -47,6 +47,7 @@ class Isotonic(Postprocessor):
 
     needs = ("probabilities",)
     adds = ("probabilities",)
+    least_rows = 10
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

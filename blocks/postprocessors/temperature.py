@@ -40,6 +40,7 @@ class Temperature(Postprocessor):
 
     needs = ("probabilities",)
     adds = ("probabilities",)
+    least_rows = 10
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -60,6 +60,7 @@ class Threshold(Postprocessor):
     """
 
     needs = ("probabilities",)
+    least_rows = 10
 
     def __init__(
         self,

@@ -44,6 +44,7 @@ class VectorScaling(Postprocessor):
 
     needs = ("probabilities",)
     adds = ("probabilities",)
+    least_rows = 10
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from blocks.errors import EmptySource
-from blocks.postprocessors import Temperature
+from blocks.postprocessors import Isotonic, Temperature, VectorScaling
 
 
 def loss(beta, probabilities, target, weight):
@@ -80,8 +80,8 @@ def test_an_optimum_beyond_the_ends_is_held_there(right, end):
 
 
 def test_certain_and_impossible_probabilities_stay_finite():
-    probabilities = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [1.0, 0.0]], "float32")
-    block = calibrated(probabilities, np.array([0, 0, 1, 0]))
+    probabilities = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [1.0, 0.0]] * 3, "float32")
+    block = calibrated(probabilities, np.array([0, 0, 1, 0] * 3))
     assert np.isfinite(block.temperature)
     assert np.isfinite(block({"probabilities": probabilities})["probabilities"]).all()
 
@@ -93,5 +93,14 @@ def test_calibrating_again_starts_over():
     block.observe({"probabilities": probabilities}, target, None)
     block.calibrate()
     assert block.temperature == first
-    with pytest.raises(EmptySource, match=r"calibrated on held-out rows. Received: none"):
+    with pytest.raises(EmptySource, match=r"calibrated on held-out rows, 10 at least. Received: none"):
         block.calibrate()
+
+
+@pytest.mark.parametrize("block", [Temperature, VectorScaling, Isotonic])
+def test_too_few_rows_are_refused_and_the_number_is_said(block):
+    probabilities, target = sample(3, 3, 9, 2.0)
+    made = block()
+    made.observe({"probabilities": probabilities}, target, None)
+    with pytest.raises(EmptySource, match=f"{block.__name__} is calibrated on held-out rows, 10 at least. Received: 9"):
+        made.calibrate()
