@@ -2,6 +2,7 @@
 
 import os
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -657,6 +658,12 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises:
         InvalidArgument: The file holds no blocks.Model.
     """
+    if "://" not in os.fspath(path) and not zipfile.is_zipfile(path):
+        what = "a folder" if os.path.isdir(path) else "a file of another kind" if os.path.exists(path) else "not there"
+        raise InvalidArgument(
+            f"load reads the .keras file that Model.save wrote. Received: {os.fspath(path)!r}, which is {what}. "
+            "An export is read by tf.saved_model.load, or given by its path to blocks.verify, explain and report."
+        )
     model = keras.saving.load_model(path)
     if not isinstance(model, Model):
         raise InvalidArgument(f"load reads what Model.save wrote. Received: {path}, a {type(model).__name__}.")

@@ -153,6 +153,13 @@ def test_a_model_that_has_learned_nothing_is_saved_too(make_model, table, tmp_pa
     assert loaded.predict(table)["label"].shape == (400,)
 
 
+def test_load_says_what_is_there_instead(tmp_path):
+    (tmp_path / "text.keras").write_text("no model")
+    for path, what in (("none.keras", "not there"), ("text.keras", "a file of another kind"), ("", "a folder")):
+        with pytest.raises(InvalidArgument, match=rf"Model.save wrote. Received: '{tmp_path}.*', which is {what}\."):
+            blocks.load(tmp_path / path)
+
+
 def test_load_refuses_other_models(tmp_path):
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
     with pytest.raises(

@@ -160,21 +160,20 @@ def test_other_parts_are_refused_by_name(store, model, make_model, splits, rows)
 
 
 def test_the_column_that_differs_is_named(tmp_path):
-    def model(width):
-        columns = preprocessors.Columns(
-            {"x": preprocessors.Standardize(), "z": preprocessors.Standardize(), "y": preprocessors.Bucketize([float(width)])}
-        )
+    def model(boundary):
+        scaled = {name: preprocessors.Standardize() for name in ("x", "z")}
+        columns = preprocessors.Columns({**scaled, "y": preprocessors.Bucketize([boundary])})
         made = blocks.Model(columns, head=classifiers.Softmax("label"))
         made.adapt(rows)
         return made
 
     rows = {"x": [1.0, 2.0], "z": [1.0, 2.0], "y": [3.0, 4.0], "label": ["a", "b"]}
-    store = model(3).precompute({"train": rows}, tmp_path / "s")
+    store = model(3.0).precompute({"train": rows}, tmp_path / "s")
     with pytest.raises(StoreMismatch, match="made from another preprocessor/y\\. Write one that fits"):
-        model(4).fit(store["train"], verbose=0)
+        model(4.0).fit(store["train"], verbose=0)
     rows["x"], rows["z"] = [1.0, 3.0], [1.0, 3.0]
     with pytest.raises(StoreMismatch, match=r"made from another preprocessor \(x, z\)\."):
-        model(3).fit(store["train"], verbose=0)
+        model(3.0).fit(store["train"], verbose=0)
 
 
 def test_learned_state_alone_makes_another_preprocessor(make_model, make_table, tmp_path):

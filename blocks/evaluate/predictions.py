@@ -43,8 +43,14 @@ def as_predictor(model: Any) -> Predictor:
 
 
 def as_splits(data: Any, split: str | None = None) -> dict[str | None, Source]:
-    """Rows by the name of their split; None for rows of none."""
-    if isinstance(data, Mapping) and data and all(_is_table(part) for part in data.values()):
+    """Rows by the name of their split; None for rows of none.
+
+    Raises:
+        InvalidArgument: There are none at all.
+    """
+    if isinstance(data, Mapping) and not data:
+        raise InvalidArgument('Rows are a dict of splits, {"test": rows}, or rows alone. Received: {}.')
+    if isinstance(data, Mapping) and all(_is_table(part) for part in data.values()):
         if split is not None:
             raise InvalidArgument(f"split= names the rows of one source. Received: {split!r} and a dict of splits.")
         return {name: read(part) for name, part in data.items()}
@@ -52,7 +58,8 @@ def as_splits(data: Any, split: str | None = None) -> dict[str | None, Source]:
 
 
 def _is_table(value: Any) -> bool:
-    return isinstance(value, Source | pa.Table | Path) or hasattr(value, "columns")
+    # a column is an array or a list
+    return isinstance(value, Source | pa.Table | Mapping | str | Path) or hasattr(value, "columns")
 
 
 class Predictions:

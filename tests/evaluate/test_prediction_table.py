@@ -42,6 +42,21 @@ def test_a_table_joins_its_source_one_to_one(fitted, table, tmp_path):
     assert found["label"].to_pylist() == expected["label"][order].tolist()
 
 
+def test_splits_are_anything_that_read_takes(fitted, table, tmp_path):
+    pq.write_table(table, tmp_path / "rows.parquet")
+    arrays = {name: table[name] for name in table.schema.names}
+    splits = {"arrays": arrays, "file": str(tmp_path / "rows.parquet"), "table": table}
+    written = fitted.predict_table(splits, tmp_path / "t.parquet").table()
+    parts = [written.filter(pa.compute.field("split") == name).drop(["split"]) for name in splits]
+    assert [len(part) for part in parts] == [len(table)] * 3
+    assert parts[0].equals(parts[1])
+    assert parts[1].equals(parts[2])
+    with pytest.raises(
+        InvalidArgument, match=r'Rows are a dict of splits, {"test": rows}, or rows alone. Received: {}.'
+    ):
+        metrics(fitted, data={})
+
+
 def test_what_is_judged_is_what_was_predicted(fitted, table, tmp_path):
     written = fitted.predict_table(table, tmp_path / "t.parquet", keys=["id", "city"], split="all of it")
     assert set(written.table()["split"].to_pylist()) == {"all of it"}
