@@ -2,6 +2,7 @@
 
 import os
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -166,8 +167,12 @@ def dataset(
         raise InvalidArgument("Training needs a target. Received: a feed without a head.")
     by_class = head.class_weights if training else None
     epochs = count(epoch)
+    # TensorFlow keeps the functions of a generator for good, in its default graph, so the rows lie in a box that is
+    # emptied with the dataset.
+    box = [feed]
 
     def windows() -> Iterator[tuple[Any, ...]]:
+        feed = box[0]
         random = np.random.default_rng([seed, next(epochs)])
         held: list[Rows] = []
         try:
@@ -207,7 +212,9 @@ def dataset(
     options = tf.data.Options()
     options.autotune.enabled = False  # it stalls some epochs by up to a second after their last batch
     data = tf.data.Dataset.from_generator(windows, output_signature=signature).prefetch(1)
-    return data.rebatch(batch_size).prefetch(8).with_options(options)
+    made = data.rebatch(batch_size).prefetch(8).with_options(options)
+    weakref.finalize(made, box.clear).atexit = False
+    return made
 
 
 def _taken(values: Any, rows: Any) -> Any:

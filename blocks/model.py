@@ -23,10 +23,11 @@ from blocks.export import export
 from blocks.features import FeatureSpec
 from blocks.heads import as_head
 from blocks.precompute import plan, precompute
-from blocks.predict import RoadPredictor, predict, predict_to_parquet
+from blocks.predict import predict, predict_to_parquet
 from blocks.preprocessors import Columns
 from blocks.progress import announce
 from blocks.road import Road, chains, check_chains, raw_tensors
+from blocks.road_predictor import RoadPredictor
 from blocks.statistics import Summary
 from blocks.store import Resume, SplitPlan, Store
 from blocks.transform import Transform

@@ -1,26 +1,18 @@
 """Predict: answers for every row of a source, in chunks, into memory or straight to Parquet."""
 
-import functools
-import hashlib
-import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import keras
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from blocks.block import fingerprint, without_names
 from blocks.data import Source
 from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, SchemaMismatch
-from blocks.heads import describe_heads
 from blocks.progress import Progress
-from blocks.road import Road, to_numpy
-from blocks.transform import Transform
 
 CHUNK_ROWS = 65_536
 
@@ -41,61 +33,6 @@ class Predictor(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """As JSON: `model`, a digest of everything that decides the answers, and `heads`, as `describe_head` gives."""
-
-
-class RoadPredictor:
-    """A road, ready to answer chunks by the preprocessor's fast path.
-
-    Args:
-        road: The parts to predict with.
-        transform: The preprocessor's fast path; made from the road's preprocessor.
-        batch_size: Rows that go through the core at once.
-    """
-
-    def __init__(self, road: Road, transform: Transform, batch_size: int = 8192) -> None:
-        self._road, self._transform, self._batch_size = road, transform, batch_size
-
-    @property
-    def inputs(self) -> Sequence[str]:
-        """The raw columns that the preprocessor reads."""
-        return list(self._transform.inputs)
-
-    def answers(self, chunk: pa.RecordBatch) -> dict[str, np.ndarray]:
-        """Every answer of a chunk."""
-        features, size = self._transform(chunk), self._batch_size
-        parts = [
-            to_numpy(self._road.answers({name: values[start : start + size] for name, values in features.items()}))
-            for start in range(0, len(chunk), size)
-        ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    def describe(self) -> dict[str, Any]:
-        """The road's digest and its heads."""
-        return {"model": self._digest, "heads": describe_heads(self._road.head)}
-
-    @functools.cached_property
-    def _digest(self) -> str:
-        road = self._road
-        digest = hashlib.blake2b(digest_size=16)
-        chained = [block for chain in road.chains.values() for block in chain]
-        digest.update(fingerprint(road.preprocessor, road.head, *chained).encode())
-        for layer in road.core.layers:
-            config = without_names(keras.saving.serialize_keras_object(layer))
-            digest.update(json.dumps(config, sort_keys=True, default=str).encode())
-        for variable in road.core.variables:
-            digest.update(np.ascontiguousarray(variable).tobytes())
-        return digest.hexdigest()
-
-    def stages(self, head: str = "") -> list[tuple[str, "RoadPredictor"]]:
-        """The road with no postprocessor of a head, then with one more each time; named by the last block."""
-        road, found = self._road, []
-        chain = road.chains[head]
-        for count in range(len(chain) + 1):
-            name = type(chain[count - 1] if count else road.head.heads[head]).__name__
-            parts = {**road.chains, head: chain[:count]}
-            part = Road(road.preprocessor, road.core, road.head, parts.get("", parts))
-            found.append((name, RoadPredictor(part, self._transform, self._batch_size)))
-        return found
 
 
 def predict_chunks(
@@ -199,3 +136,18 @@ def answer_column(values: np.ndarray) -> pa.Array:
         return pa.array(values)
     width = int(np.prod(values.shape[1:]))
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), width)
+
+
+def to_numpy(answers: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Answers as NumPy arrays, strings as str (as bytes where they are no UTF-8)."""
+    return {name: _numpy(value.numpy()) for name, value in answers.items()}
+
+
+def _numpy(array: np.ndarray) -> np.ndarray:
+    if array.dtype != object:
+        return array
+    binary = pa.array(array.ravel(), pa.binary())
+    try:
+        return binary.cast(pa.string()).to_numpy(zero_copy_only=False).reshape(array.shape)
+    except pa.ArrowInvalid:
+        return array

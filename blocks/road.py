@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
@@ -180,18 +179,3 @@ def _tensor(values: Any, dtype: str, name: str) -> Any:
             raise SchemaMismatch(f"Column {name!r} enters the model as {dtype}. Received: {values.dtype.name}.")
         return tf.cast(values, wanted)
     return tf.constant(to_raw(to_arrow(values, name), dtype, name), wanted)
-
-
-def to_numpy(answers: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Answers as NumPy arrays, strings as str (as bytes where they are no UTF-8)."""
-    return {name: _numpy(value.numpy()) for name, value in answers.items()}
-
-
-def _numpy(array: np.ndarray) -> np.ndarray:
-    if array.dtype != object:
-        return array
-    binary = pa.array(array.ravel(), pa.binary())
-    try:
-        return binary.cast(pa.string()).to_numpy(zero_copy_only=False).reshape(array.shape)
-    except pa.ArrowInvalid:
-        return array

@@ -7,6 +7,8 @@ import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import blocks
@@ -19,7 +21,7 @@ ORDER = [
     {"statistics"},
     {"data"},
     {"features", "progress", "feature_learner", "members", "targets", "classes"},
-    {"block"},
+    {"block", "predict", "labels"},
     {"preprocessors", "feature_extractors", "classifiers", "regressors", "postprocessors"},
     {"heads"},
     {"transform", "core"},
@@ -27,7 +29,7 @@ ORDER = [
     {"store"},
     {"feed", "calibrate", "auto"},
     {"training"},
-    {"export", "predict", "precompute"},
+    {"export", "road_predictor", "precompute"},
     {"evaluate"},
     {"model", "baselines"},
     {"comparing"},
@@ -39,9 +41,9 @@ ORDER = [
 ]
 LINE = {unit: line for line, units in enumerate(ORDER) for unit in units}
 
-WITHOUT_KERAS = ("errors", "statistics", "data", "features", "progress", "store")
+WITHOUT_KERAS = ("errors", "statistics", "data", "features", "progress", "store", "predict", "evaluate")
 WITHOUT_TENSORFLOW = (
-    *WITHOUT_KERAS[:-1],
+    *(name for name in WITHOUT_KERAS if name not in ("store", "evaluate")),
     "feature_learner",
     "members",
     "block",
@@ -152,3 +154,32 @@ def test_statistics_data_and_store_load_without_keras_and_tensorflow():
     assert (
         not loaded_after("import blocks.errors, blocks.statistics, blocks.data, blocks.features, blocks.store") & heavy
     )
+
+
+def test_a_savedmodel_is_explained_and_judged_without_the_training_code(fitted, table, tmp_path):
+    """In a process of its own, without a block, a model or training; TensorFlow brings Keras along by itself."""
+    fitted.export(tmp_path / "export")
+    pq.write_table(table, tmp_path / "rows.parquet")
+    code = """
+import json, sys
+import blocks
+
+export, rows = sys.argv[1:]
+source = blocks.read(rows)
+row = next(source.chunks(1)).to_pylist()[0]
+found = blocks.explain(export, row, background=source, seed=3)
+metrics = blocks.evaluate.metrics(export, data=source)
+training = {"block", "preprocessors", "feature_extractors", "classifiers", "regressors", "postprocessors", "model"}
+loaded = sorted(training & {name.partition(".")[2].partition(".")[0] for name in sys.modules if name[:7] == "blocks."})
+print(json.dumps([loaded, [[part.column, part.weight] for part in found.contributions], metrics.num_rows]))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "export"), str(tmp_path / "rows.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded, contributions, judged = json.loads(done.stdout.splitlines()[-1])
+    assert loaded == []
+    row = table.slice(0, 1).to_pylist()[0]
+    expected = blocks.explain(fitted, row, background=table, seed=3)
+    assert [name for name, _ in contributions] == [part.column for part in expected.contributions]
+    np.testing.assert_allclose([w for _, w in contributions], [p.weight for p in expected.contributions], rtol=1e-4)
+    assert judged == blocks.evaluate.metrics(fitted, data=table).num_rows

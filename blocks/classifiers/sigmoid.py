@@ -11,9 +11,9 @@ from keras import ops
 from blocks import targets
 from blocks.block import Classifier, State
 from blocks.classes import class_state, weights_of
-from blocks.classifiers.labels import encode_flags, encode_labels, labels_of, once_a_row, require_labels
 from blocks.classifiers.losses import LabelLoss, check_loss
 from blocks.errors import BadTarget, InvalidArgument
+from blocks.labels import encode_flags, encode_labels, labels_of, once_a_row, require_labels
 from blocks.statistics import Counts, Missing, Statistic
 
 

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.classifiers.labels import encode_labels
 from blocks.data.raw import is_number, natural
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.evaluate.description import HeadDescription
+from blocks.labels import encode_labels
 
 
 def matrix(values: pa.Array, name: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from blocks.data.raw import is_list, to_raw
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument
 from blocks.export.replay import ASSETS
-from blocks.road import to_numpy
+from blocks.predict import to_numpy
 
 
 class ExportedPredictor:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.classifiers import Softmax
+from blocks.classes import encode_classes
 from blocks.data import Source, read
 from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, InvalidArgument
@@ -103,8 +103,8 @@ class Predictions:
             )
             for head in heads
         )
-        self._encoders = {
-            name: Softmax(name, classes=list(head.classes))
+        self._classes = {
+            name: list(head.classes)
             for head in self.heads
             if head.classes is not None and head.kind != "Sigmoid"
             for name in head.targets[:1]
@@ -187,8 +187,8 @@ class Predictions:
         return pa.RecordBatch.from_arrays(arrays, schema=schema), counts
 
     def _usable(self, name: str, values: pa.Array) -> np.ndarray:
-        if name in self._encoders:
-            return self._encoders[name].encode(values)[1]
+        if name in self._classes:
+            return encode_classes(values, self._classes[name], name) >= 0
         for head in self.heads:
             if head.kind == "Sigmoid" and name in head.targets:
                 alone = dataclasses.replace(head, targets=(name,))

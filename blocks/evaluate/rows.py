@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from blocks.classifiers import Softmax
+from blocks.classes import encode_classes
 from blocks.data import Source
 from blocks.errors import SchemaMismatch
 from blocks.evaluate.classification import Classification, ClassRows
@@ -65,9 +65,6 @@ class HeadReader:
             )
         self.is_classifier = "probabilities" in names
         self.is_multilabel = self.is_classifier and (head.kind == "Sigmoid" or len(head.targets) > 1)
-        self._encoder = None
-        if self.is_classifier and not self.is_multilabel:
-            self._encoder = Softmax(head.targets[0], classes=list(head.classes or ()))
         self.weight = head.sample_weight if head.sample_weight in schema.names else None
         self.columns = list(dict.fromkeys([*head.target_columns(), *names.values(), *filter(None, [self.weight])]))
 
@@ -114,22 +111,22 @@ class HeadReader:
         return numbers(chunk.column(name), name).astype(np.float64, copy=False)
 
     def _read_classes(self, chunk: pa.RecordBatch, positions: Any, weight: Any, found: Found) -> None:
-        assert self._encoder is not None
-        classes = len(self.head.classes or ())
+        names = list(self.head.classes or ())
+        classes = len(names)
         held = matrix(chunk.column(self.names["probabilities"]), self.names["probabilities"])
         if held.shape[1] != classes:
             raise SchemaMismatch(f"There is a probability for each of {classes} classes. Received: {held.shape[1]}.")
-        target, usable = self._encoder.encode(chunk.column(self.head.target_columns()[0]))
+        target = encode_classes(chunk.column(self.head.target_columns()[0]), names, self.head.targets[0])
         finite = np.isfinite(held).all(axis=1)
         probabilities = np.clip(held.astype(np.float64, copy=False), 0.0, 1.0)
         label = probabilities[:, 1] > probabilities[:, 0] if classes == 2 else probabilities.argmax(axis=1)
         label = label.astype(np.int64)
         if "label" in self.names:
-            decided, known = self._encoder.encode(chunk.column(self.names["label"]))
-            label = np.where(known, decided, label)
+            decided = encode_classes(chunk.column(self.names["label"]), names, self.names["label"])
+            label = np.where(decided >= 0, decided, label)
         epsilon = float(np.finfo(held.dtype).eps) if held.dtype.kind == "f" else float(np.finfo(np.float64).eps)
         rows = ClassRows(positions, target, probabilities, label, weight, epsilon)
-        self._keep("", rows, usable, {self.names["probabilities"]: finite}, found)
+        self._keep("", rows, target >= 0, {self.names["probabilities"]: finite}, found)
 
     def _read_labels(self, chunk: pa.RecordBatch, positions: Any, weight: Any, found: Found) -> None:
         held = matrix(chunk.column(self.names["probabilities"]), self.names["probabilities"])

@@ -10,6 +10,7 @@ the process.
 """
 
 import itertools
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,8 +40,13 @@ def build(
         skip: rows of that window to leave out.
     """
     epochs = itertools.count(epoch)
+    entries = loader.entries
+    # TensorFlow keeps the functions of a generator for good, in its default graph, so what they need lies in a box that
+    # is emptied with the dataset.
+    box = [loader]
 
     def windows(of_epoch: np.ndarray) -> Iterator[Any]:
+        loader = box[0]
         start = (first, skip) if of_epoch == epoch else (0, 0)
         try:
             for block in loader.ahead(int(of_epoch), *start, threads=threads):
@@ -49,7 +55,7 @@ def build(
             loader.error = error
             raise
 
-    specs = {entry.name: tf.TensorSpec((None, *entry.shape), np.dtype(entry.dtype)) for entry in loader.entries}
+    specs = {entry.name: tf.TensorSpec((None, *entry.shape), np.dtype(entry.dtype)) for entry in entries}
 
     @tf.autograph.experimental.do_not_convert
     def batches(of_epoch: tf.Tensor) -> tf.data.Dataset:
@@ -63,7 +69,11 @@ def build(
     # Grappler finds nothing to improve here and takes some milliseconds of every epoch.
     options.experimental_optimization.apply_default_optimizations = False
     if settings.repeat:
-        return tf.data.Dataset.counter(epoch).flat_map(batches).with_options(options)
-    # Python once an iteration, to say which epoch it is
-    this = tf.data.Dataset.from_generator(lambda: iter([next(epochs)]), output_signature=tf.TensorSpec((), tf.int64))
-    return this.flat_map(batches).with_options(options)
+        numbers = tf.data.Dataset.counter(epoch)
+    else:
+        # Python once an iteration, to say which epoch it is
+        one = tf.TensorSpec((), tf.int64)
+        numbers = tf.data.Dataset.from_generator(lambda: iter([next(epochs)]), output_signature=one)
+    made = numbers.flat_map(batches).with_options(options)
+    weakref.finalize(made, box.clear).atexit = False
+    return made

@@ -3,15 +3,17 @@
 import errno
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from blocks.errors import StoreError
 from blocks.store.place import Place, Remote
 
 TEMPORARY = ".tmp-"
+_OWN = f"blocks-{socket.gethostname()}-"
 
 _FIXES = {
     errno.ENOSPC: "the disk is full; free space and repeat the same call, it resumes",
@@ -53,7 +55,7 @@ def sync(path: Place) -> None:
 def aside(path: Place) -> Iterator[Path]:
     """Give a local file to write before `publish` gives it its name: in the same folder, so that a rename suffices."""
     if isinstance(path, Remote):
-        with tempfile.TemporaryDirectory(prefix="blocks-") as folder:
+        with tempfile.TemporaryDirectory(prefix=f"{_OWN}{os.getpid()}-") as folder:
             yield Path(folder, path.name)
         return
     file = path.with_name(TEMPORARY + path.name)
@@ -61,6 +63,17 @@ def aside(path: Place) -> Iterator[Path]:
         yield file
     finally:
         file.unlink(missing_ok=True)
+
+
+def sweep_asides() -> None:
+    """Remove what killed processes of this host, that wrote behind a URL, left in the folder of temporary files."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_OWN}*-*"):
+        pid = folder.name.removeprefix(_OWN).partition("-")[0]
+        with suppress(OSError, ValueError):
+            try:
+                os.kill(int(pid), 0)
+            except ProcessLookupError:
+                shutil.rmtree(folder)
 
 
 def publish(file: Path, path: Place) -> None:

@@ -104,7 +104,10 @@ class Hdf5Writer:
         else:
             self._offsets = {}
             self._file = _open(path, "w")
-            self._made = {e.name: _create(self._file, e, 0, rows_per_chunk, compression) for e in self._fixed}
+            # What has no columns cannot be chunked, and so not grow: it is made at the end.
+            self._made = {
+                e.name: _create(self._file, e, 0, rows_per_chunk, compression) for e in self._fixed if e.row_bytes()
+            }
 
     def _lay_out(self, path: Path, rows: int) -> dict[str, int]:
         with _open(path, "w") as file:
@@ -138,6 +141,8 @@ class Hdf5Writer:
         sums: dict[str, str] = {}
         with self._file or _open(self.path, "r+") as file:
             for entry in self.entries:
+                if self.compression is not None and not entry.is_string and entry.name not in self._made:
+                    _create(file, entry, self.rows, self.rows_per_chunk, self.compression)
                 if entry.is_string:
                     parts = self._strings.pop(entry.name)
                     width = max((part.dtype.itemsize for part in parts), default=1)

@@ -7,12 +7,15 @@ from blocks.errors import CorruptShard, StoreError
 from blocks.store import hdf5, manifest
 from blocks.store.checksum import file_sum
 from blocks.store.manifest import Manifest, Shard
-from blocks.store.place import Place, place
+from blocks.store.place import Place, is_damage, place, unreachable
 from blocks.store.read import ChunkReader, allocate
 
 
 def absent(folder: Place, content: Manifest) -> list[str]:
     """Name the shards that are missing or of another size than listed: all that opening looks at.
+
+    Raises:
+        StoreError: whether one is there cannot be told now.
 
     Args:
         folder: the store's.
@@ -26,6 +29,8 @@ def absent(folder: Place, content: Manifest) -> list[str]:
         try:
             size = (folder / shard.file).stat().st_size
         except OSError as error:
+            if not is_damage(error, folder):
+                raise unreachable(folder / shard.file, error) from error
             problems.append(f"{shard.file}: cannot be found ({error.strerror})")
         else:
             if size != shard.bytes:
@@ -67,8 +72,15 @@ def check(path: str | os.PathLike[str], threads: int = 2) -> list[str]:
         return [f"{manifest.NAME}: {error}"]
     shards = [shard for shards in content.splits.values() for shard in shards]
     with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(lambda shard: shard_problems(folder, content, shard), shards)
+        found = pool.map(lambda shard: _told(folder, content, shard), shards)
         return [problem for problems in found for problem in problems]
+
+
+def _told(folder: Place, content: Manifest, shard: Shard) -> list[str]:
+    try:
+        return shard_problems(folder, content, shard)
+    except StoreError as error:
+        return [f"{shard.file}: {error.strerror or error}"]
 
 
 def shard_problems(folder: Place, content: Manifest, shard: Shard) -> list[str]:
@@ -95,6 +107,8 @@ def shard_problems(folder: Place, content: Manifest, shard: Shard) -> list[str]:
         for chunk, start in enumerate(range(0, shard.rows, content.rows_per_chunk)):
             rows = min(content.rows_per_chunk, shard.rows - start)
             reader.read(shard, chunk, allocate(reader, shard, chunk, rows, content.entries))
-    except (StoreError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and not isinstance(error, CorruptShard) and not is_damage(error, folder):
+            raise unreachable(path, error) from error
         return [f"{shard.file}: {error}"]
     return problems

@@ -39,7 +39,7 @@ def _alive(owner: dict[str, Any]) -> bool:
 def _owner(path: Place) -> dict[str, Any]:
     try:
         owner = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return {}
     return owner if isinstance(owner, dict) else {}
 
@@ -94,7 +94,8 @@ def _locked_remotely(path: Remote, owner: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        if _owner(path) == owner:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from typing import Any
 
 from blocks.errors import CorruptShard, IncompleteStore, InvalidArgument, StoreMismatch
 from blocks.store.checksum import text_sum
-from blocks.store.place import Place
+from blocks.store.place import Place, unreachable
 from blocks.store.rows import Entry
 
 NAME = "manifest.json"
@@ -149,6 +149,10 @@ def load(folder: Place) -> Manifest:
                 "interrupted."
             ) from None
         raise StoreMismatch(f"'{folder}' is not a store: it holds no {NAME}. Write one with precompute.") from None
+    except NotADirectoryError:
+        raise StoreMismatch(f"'{folder}' is not a store: a store is a folder, this is a file.") from None
+    except OSError as error:
+        raise unreachable(folder / NAME, error) from error
     except (ValueError, KeyError, TypeError, AttributeError, InvalidArgument):
         intact = False
     if not intact:

@@ -15,12 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote
 
-from blocks.errors import InvalidArgument
+from blocks.errors import InvalidArgument, StoreError
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)://")
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
 _CODES = {
     "NotFoundError": errno.ENOENT,
     "AlreadyExistsError": errno.EEXIST,
@@ -28,6 +27,12 @@ _CODES = {
     "PermissionDeniedError": errno.EACCES,
     "UnauthenticatedError": errno.EACCES,
     "UnimplementedError": errno.EROFS,
+    "FailedPreconditionError": errno.ENOTDIR,
+}
+
+_PASSING = {
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EINTR", "ESTALE", "ETIMEDOUT", "EHOSTDOWN")
 }
 
 
@@ -56,6 +61,20 @@ def _gfile(scheme: str) -> Any:
                 f"Received: {scheme}://. tensorflow-io has s3, az, hdfs, http and more: pip install 'ml-blocks[io]'."
             )
     return tf.io.gfile
+
+
+def is_damage(error: OSError, place: "Place") -> bool:
+    """Whether a file that cannot be read is gone or broken, and not merely out of reach at the moment."""
+    return error.errno in (None, errno.ENOENT) if isinstance(place, Remote) else error.errno not in _PASSING
+
+
+def unreachable(place: "Place", error: OSError) -> StoreError:
+    """Say that a file of a store may well be whole, but cannot be read."""
+    return StoreError(
+        error.errno or errno.EIO,
+        f"'{place}' cannot be read now ({error.strerror or error}). Nothing is known to be damaged: see to the "
+        "connection, the permissions or the limit of open files, and repeat the call.",
+    )
 
 
 class _Size(NamedTuple):
@@ -110,8 +129,9 @@ class Remote:
     """
 
     def __init__(self, url: str):
-        self._url = url.rstrip("/")
-        self._files = _gfile(url.partition("://")[0])
+        scheme, _, rest = url.partition("://")
+        self._url = f"{scheme.lower()}://{re.sub('/+', '/', rest).rstrip('/')}" if scheme != "file" else url.rstrip("/")
+        self._files = _gfile(scheme.lower())
 
     def __str__(self) -> str:
         return self._url
@@ -219,7 +239,15 @@ def place(path: str | os.PathLike[str]) -> Place:
     """
     if isinstance(path, Remote):
         return path
-    scheme = _URL.match(str(path))
-    if scheme and scheme[1] == "file":
-        return Path(url2pathname(urlsplit(str(path)).path))
-    return Remote(str(path)) if scheme else Path(path)
+    text = os.fspath(path)
+    scheme = _URL.match(text)
+    if not scheme:
+        return Path(path)
+    _, mark, rest = text.partition("://")
+    local = scheme[1].lower() == "file"
+    if not mark or not rest.strip("/") or (local and not rest.removeprefix("localhost").startswith("/")):
+        raise InvalidArgument(
+            "A URL is scheme://place/folder, and of a local file file:///folder, given as a string. "
+            f"Received: {text!r}."
+        )
+    return Path(unquote(rest.removeprefix("localhost"))) if local else Remote(text)

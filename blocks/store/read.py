@@ -4,6 +4,7 @@ Positions, shapes and dtypes come from the manifest, whose checksum holds; what 
 asked.
 """
 
+import errno
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,11 +13,11 @@ from itertools import groupby
 
 import numpy as np
 
-from blocks.errors import CorruptShard
+from blocks.errors import CorruptShard, StoreError
 from blocks.store import hdf5
 from blocks.store.checksum import chunk_sum, chunk_sums, file_sum
 from blocks.store.manifest import RECORDS, Manifest, Shard
-from blocks.store.place import Place, Remote
+from blocks.store.place import Place, Remote, is_damage, unreachable
 from blocks.store.ranges import Piece, RangeFile
 from blocks.store.rows import Entry
 
@@ -76,7 +77,7 @@ class ChunkReader:
                     pieces.append((self._offset(shard, chunk, name), bytes_of(array[start:stop])))
                 start = stop
             with self._explained(shard):
-                self._open(shard.file).fill(pieces)
+                self._opened(shard.file).fill(pieces)
         start = 0
         # Whole chunks that follow each other are summed at once, those at the end of a shard by themselves.
         for rows, alike in groupby(chunks, key=lambda pair: self._rows(*pair)):
@@ -88,6 +89,15 @@ class ChunkReader:
                     for (shard, chunk), part in zip(same, np.split(array[start:stop], len(same)), strict=True):
                         self._verify(shard, chunk, name, part)
             start = stop
+
+    def _opened(self, file: str) -> RangeFile:
+        try:
+            return self._open(file)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self._open.cache_clear()
+            return self._open(file)
 
     def _read_each(self, chunks: Sequence[tuple[Shard, int]], out: Mapping[str, np.ndarray]) -> None:
         start = 0
@@ -108,9 +118,11 @@ class ChunkReader:
     def _explained(self, shard: Shard) -> Iterator[None]:
         try:
             yield
-        except CorruptShard:
+        except StoreError:
             raise
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError) as error:
+            if isinstance(error, OSError) and not is_damage(error, self._folder):
+                raise unreachable(self._folder / shard.file, error) from error
             raise self._corrupt(shard, f"it cannot be read ({error})") from error
 
     def width_of(self, shard: Shard, chunk: int, entry: Entry) -> int:

@@ -25,10 +25,18 @@ Planner = Callable[[Any], SplitPlan]
 class StoreSplit:
     """The rows of one split of a store. Made by `store[name]`."""
 
-    def __init__(self, name: str, folder: Place, content: Manifest, identity: str, shard: tuple[int, int] = (0, 1)):
+    def __init__(
+        self,
+        name: str,
+        folder: Place,
+        content: Manifest,
+        identity: str,
+        reader: ChunkReader,
+        shard: tuple[int, int] = (0, 1),
+    ):
         self.name = name
         self._folder, self._content, self._identity, self._shard = folder, content, identity, shard
-        self._reader = ChunkReader(folder, content)
+        self._reader = reader
         size = content.rows_per_chunk
         self._chunks: list[tuple[Shard, int]] = []
         self._rows: list[int] = []
@@ -96,7 +104,7 @@ class StoreSplit:
         """
         if not 0 <= index < count:
             raise InvalidArgument(f"shard needs 0 <= index < count. Received: index={index}, count={count}.")
-        return StoreSplit(self.name, self._folder, self._content, self._identity, (index, count))
+        return StoreSplit(self.name, self._folder, self._content, self._identity, self._reader, (index, count))
 
     def chunks(self, entries: Sequence[str] | None = None, start: int = 0) -> Iterator[Rows]:
         """Read the rows in the source's order, keys included, one verified chunk at a time.
@@ -231,6 +239,7 @@ class Store:
         self.path, self.reused, self._planner = place(path), reused, planner
         self.manifest = manifest.load(self.path)
         self.identity = self.manifest.identity
+        self._reader = ChunkReader(self.path, self.manifest)
         if not repairing:
             integrity.require_files(self.path, self.manifest)
 
@@ -241,7 +250,7 @@ class Store:
     def __getitem__(self, split: str) -> StoreSplit:
         if split not in self.manifest.splits:
             raise InvalidArgument(f"The store '{self.path}' has the splits {list(self.splits)}. Received: {split!r}.")
-        return StoreSplit(split, self.path, self.manifest, self.identity)
+        return StoreSplit(split, self.path, self.manifest, self.identity, self._reader)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.splits)

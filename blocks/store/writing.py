@@ -4,13 +4,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 from tqdm import tqdm
 
-from blocks.errors import EmptySource, InvalidArgument, StoreError, StoreMismatch
+from blocks.errors import CorruptShard, EmptySource, IncompleteStore, InvalidArgument, StoreMismatch
 from blocks.store import durable, manifest
 from blocks.store.cut import Cutter
 from blocks.store.integrity import absent, require_files, shard_problems
@@ -97,15 +96,14 @@ def write(
     if workers < 1:
         raise InvalidArgument(f"workers must be at least 1. Received: {workers}.")
     with durable.explained(folder):
+        unfinished = (folder / manifest.JOURNAL).exists() or (folder / LOCK).exists()
+        if (folder / manifest.NAME).exists() and not overwrite and not unfinished:
+            # A finished store needs no lock, and may lie in a folder that cannot be written.
+            if parts := _compare_finished(plan, _intact(folder)):
+                raise _refuse(folder, parts, unfinished=False)
+            return True
         folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            unfinished = (folder / manifest.JOURNAL).exists() or (folder / LOCK).exists()
-            if (folder / manifest.NAME).exists() and not overwrite and not unfinished:
-                # A finished store needs no lock, and may lie in a folder that cannot be written.
-                if parts := _compare_finished(plan, _intact(folder)):
-                    raise _refuse(folder, parts, unfinished=False)
-                return True
-            stack.enter_context(locked(folder))
+        with locked(folder):
             journal = _prepare(folder, plan, overwrite)
             if journal is None:
                 return True
@@ -239,12 +237,14 @@ def _prepare(folder: Place, plan: dict[str, Any], overwrite: bool) -> Journal | 
 def _damaged(folder: Place) -> bool:
     try:
         return bool(absent(folder, manifest.load(folder)))
-    except StoreError:
+    except (CorruptShard, IncompleteStore, StoreMismatch):
         return True
 
 
 def _sweep(folder: Place, keep: set[str]) -> None:
     """Remove temporaries, and shards that nothing lists."""
+    if isinstance(folder, Remote):
+        durable.sweep_asides()
     files: list[Place] = list(folder.iterdir())
     for file in files:
         unlisted = _SHARD_FILE.fullmatch(file.name) and file.name not in keep
@@ -370,6 +370,8 @@ def repair(folder: Place, splits: Mapping[str, SplitPlan], workers: int = 2) -> 
     missing = sorted({split for split, _, _ in bad} - splits.keys())
     if missing:
         raise InvalidArgument(f"repair needs the source of every damaged split. Received none for: {missing}.")
+    if not bad:
+        return []
     with durable.explained(folder), locked(folder):
         for split, index, shard in bad:
             _rewrite(folder, form, splits[split], split, index, shard, workers)

@@ -1,9 +1,11 @@
 """Stores behind URLs: written and read by TensorFlow's file systems, and by tensorflow-io's where it is installed."""
 
+import errno
 import http.server
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -123,9 +125,79 @@ def test_hdf5_is_read_but_not_written(small, tmp_path, url, compression):
         assert all(map(np.array_equal, ours, theirs))
 
 
-def test_a_url_of_a_local_file_is_a_path(small, tmp_path):
-    store = small.make(tmp_path / "a b", "hdf5")
-    assert open_store((tmp_path / "a b").as_uri()).path == store.path
+@pytest.mark.parametrize("name", ["a b", "a#2", "a?x", "a%20"])
+def test_a_url_of_a_local_file_is_a_path(small, tmp_path, name):
+    store = small.make(tmp_path / name, "hdf5")
+    assert open_store((tmp_path / name).as_uri()).path == store.path
+    assert open_store(f"file://localhost{(tmp_path / name).as_uri()[7:]}").path == store.path
+
+
+@pytest.mark.parametrize(
+    "text", ["file://host/folder", "file:/folder", "ram:/a/b", Path("ram://a/b"), "ram://", "S3:/a"]
+)
+def test_what_is_nearly_a_url_is_refused(text):
+    with pytest.raises(InvalidArgument, match=r"A URL is scheme://place/folder.*given as a string"):
+        open_store(text)
+
+
+def test_a_url_is_known_however_it_is_written(small, url):
+    store = small.make(url, "tfrecord")
+    assert small.digests(open_store(url.replace("ram://", "RAM://").replace("/store", "//store/")).path) == (
+        small.digests(store.path)
+    )
+
+
+def test_what_cannot_be_reached_is_not_called_damaged_and_stays(small, url, monkeypatch):
+    store = small.make(url, "tfrecord")
+    before = small.digests(store.path)
+
+    def down(*arguments):
+        raise OSError(errno.EIO, "HTTP response code 503")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, "stat", down)
+        with pytest.raises(
+            StoreError, match=r"cannot be read now \(HTTP response code 503\). Nothing is known"
+        ) as caught:
+            open_store(url)
+        assert not isinstance(caught.value, CorruptShard)
+        with pytest.raises(StoreError, match="cannot be read now"):
+            small.make(url, "tfrecord", overwrite=True)
+        with pytest.raises(StoreError, match="cannot be read now"):
+            repair(store.path, {"train": small.plan(1000), "valid": small.plan(25)})
+        assert len(store.check()) == 5
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, "open", down)
+        with pytest.raises(StoreError, match="cannot be read now") as caught:
+            batches(store)
+        assert not isinstance(caught.value, CorruptShard)
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, "read_bytes", down)
+        with pytest.raises(StoreError, match="cannot be read now"):
+            open_store(url)
+        with pytest.raises(OSError, match="503"), locked(Remote(url)):
+            pass
+    assert small.digests(store.path) == before
+
+
+def test_a_writer_removes_its_own_lock_alone(url):
+    Remote(url).mkdir()
+    lock = Remote(url) / ".lock"
+    with locked(Remote(url)):
+        lock.unlink()
+        lock.write_bytes(b'{"pid": 1, "host": "another"}')
+    assert lock.read_bytes() == b'{"pid": 1, "host": "another"}'
+
+
+def test_what_killed_writers_left_is_removed(small, url, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    names = {kind: f"blocks-{socket.gethostname()}-{pid}-x" for kind, pid in (("dead", int(gone.stdout)), ("live", 1))}
+    names["strange"] = f"blocks-{socket.gethostname()}-mine-x"
+    for name in names.values():
+        (tmp_path / name).mkdir()
+    small.make(url, "tfrecord")
+    assert {path.name for path in tmp_path.iterdir()} == {names["live"], names["strange"]}
 
 
 def test_an_unknown_scheme_is_told_with_those_that_are_known():
@@ -168,6 +240,9 @@ def test_a_store_on_a_web_server_is_read(small, tmp_path, served):
     assert store.check() == []
     for ours, theirs in zip(batches(store), batches(local), strict=True):
         assert all(map(np.array_equal, ours, theirs))
+    given = {"count": 20_000, "rows_per_shard": 9000, "rows_per_chunk": 3000}
+    assert small.make(f"{served}/s", "tfrecord", **given).reused
+    assert repair(store.path, {}) == []
     with pytest.raises(StoreError, match="read-only; choose another path"):
         small.make(f"{served}/new", "tfrecord")
     with pytest.raises(StoreMismatch, match="is not a store"):

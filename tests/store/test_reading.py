@@ -1,5 +1,7 @@
 """What others read from a store, and that damage anywhere is found and never read as rows."""
 
+import errno
+import gc
 import json
 import os
 import random
@@ -9,8 +11,8 @@ import sys
 import numpy as np
 import pytest
 
-from blocks.errors import CorruptShard, StoreError
-from blocks.store import check, open_store
+from blocks.errors import CorruptShard, StoreError, StoreMismatch
+from blocks.store import Rows, SplitPlan, check, open_store, write
 
 FLIPS = int(os.environ.get("BLOCKS_FLIPS", "60"))
 
@@ -155,3 +157,56 @@ def test_a_missing_file_is_told_at_opening(small, tmp_path):
     (store.path / "train-00002.h5").unlink()
     with pytest.raises(CorruptShard, match=r"train-00002.h5: cannot be found"):
         open_store(store.path)
+
+
+def test_a_file_is_no_store(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StoreMismatch, match="a store is a folder, this is a file"):
+        open_store(tmp_path / "file")
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_an_entry_without_columns(tmp_path, compression):
+    def chunks(skip):
+        yield Rows({"none": np.zeros((10 - skip, 0), "f4"), "numeric": np.arange(skip, 10, dtype="f4")[:, None]})
+
+    plan = {"train": SplitPlan(chunks)}
+    store = write(tmp_path / "s", plan, fingerprint={}, rows_per_chunk=3, compression=compression, progress=False)
+    assert store.check() == []
+    assert store["train"].read().features["none"].shape == (10, 0)
+
+
+def test_splits_share_a_bounded_number_of_open_files(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("blocks.store.read._OPEN_FILES", 5)
+    store = small.make(tmp_path / "s", count=1000, rows_per_shard=80)
+    before = len(os.listdir("/proc/self/fd"))
+    kept = [store["train"].shard(i, 2) for i in range(2)] + [store["train"], store["valid"]]
+    rows = [len(part.read(["target"]).target) for part in kept]
+    assert rows == [520, 480, 1000, 25]
+    assert len(os.listdir("/proc/self/fd")) <= before + 5
+    del store, kept
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_too_many_open_files_is_no_damage(small, tmp_path, monkeypatch):
+    store = small.make(tmp_path / "s", count=1000, rows_per_shard=80)
+    expected = store["train"].read(["target"]).target
+    real, allowed = os.open, [3]
+
+    def few(path, *arguments, **named):
+        if "train-" in str(path):
+            allowed[0] -= 1
+            if allowed[0] < 0:
+                allowed[0] = refused[0]
+                raise OSError(errno.EMFILE, "Too many open files")
+        return real(path, *arguments, **named)
+
+    again = open_store(store.path)
+    monkeypatch.setattr(os, "open", few)
+    refused = [3]
+    np.testing.assert_array_equal(again["train"].read(["target"]).target, expected)
+    refused = [-1]
+    with pytest.raises(StoreError, match=r"Too many open files.*limit of open files") as caught:
+        open_store(store.path)["train"].read()
+    assert not isinstance(caught.value, CorruptShard)

@@ -3,6 +3,7 @@
 import gc
 import json
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -188,6 +189,20 @@ def test_dataset_over_epochs_and_its_shapes(split):
     iterator = iter(stream)
     assert found == [next(iterator)[1].tolist() for _ in range(40)]
     assert split.stream(64).dataset().element_spec[0]["numeric"].shape.as_list() == [None, 3]
+
+
+def test_a_dataset_that_is_gone_keeps_nothing(split):
+    stream = split.stream(64)
+    made = stream.dataset().prefetch(2)
+    assert sum(1 for _ in made) == 16
+    loader = weakref.ref(stream._loader)
+    del stream
+    gc.collect()
+    assert loader() is not None
+    assert sum(1 for _ in made) == 16
+    del made
+    gc.collect()
+    assert loader() is None
 
 
 def test_memory_is_stated(small, split):

@@ -18,8 +18,7 @@ from blocks.evaluate.description import Description, HeadDescription
 from blocks.evaluate.grouping import By
 from blocks.evaluate.predictions import Predictions, as_predictor, as_splits, with_metadata
 from blocks.evaluate.tables import by_columns
-from blocks.predict import answer_column
-from blocks.road import to_numpy
+from blocks.predict import answer_column, to_numpy
 from blocks.store import Store
 
 BESIDE_ROWS = 20_000
