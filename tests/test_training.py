@@ -1,5 +1,8 @@
 """Training from a store: every batch once and in the stream's order, weights applied, other stores refused."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pyarrow as pa
@@ -9,7 +12,9 @@ import tensorflow as tf
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
 from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch
+from blocks.feed import Feed
 from blocks.store import Resume, Rows, SplitPlan, write
+from blocks.store.windows import WindowLoader
 from blocks.training import store_parts
 
 SMALL = {"rows_per_shard": 512, "rows_per_chunk": 64, "verbose": False}
@@ -216,6 +221,28 @@ def test_a_regressor_learns_from_a_store(tmp_path):
 
 
 # -- what does not fit -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("of_store", [True, False])
+def test_fit_lets_go_of_the_rows_it_read(store, splits, monkeypatch, of_store):
+    """TensorFlow keeps every generator's function for good; what holds rows, windows and files must not go with it."""
+    kept = []
+    for kind in (WindowLoader, Feed):
+        real = kind.__init__
+
+        def remember(self, *arguments, real=real, **named):
+            kept.append(weakref.ref(self))
+            real(self, *arguments, **named)
+
+        monkeypatch.setattr(kind, "__init__", remember)
+    model = fresh(splits["train"])
+    data = store if of_store else splits
+    model.fit(data["train"], validation_data=data["valid"], epochs=2, verbose=0)
+    model.evaluate(data["valid"], verbose=0)
+    assert len(kept) >= 3
+    del model
+    gc.collect()
+    assert [one() for one in kept if one() is not None] == []
 
 
 def test_a_whole_store_is_refused(store, splits):
