@@ -3,8 +3,7 @@
 The names below load when they are used: what reads an export needs no training code.
 """
 
-from importlib import import_module
-from typing import Any
+from blocks.lazy import loader as _loader
 
 _HOME = {
     "Verification": "verification",
@@ -16,8 +15,4 @@ _HOME = {
 
 __all__ = sorted(_HOME)
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = _loader(__name__, _HOME)

@@ -4,8 +4,7 @@ Reading needs NumPy and h5py alone; TensorFlow is loaded by `Stream.dataset` and
 layout. The names below load when they are used.
 """
 
-from importlib import import_module
-from typing import Any
+from blocks.lazy import loader as _loader
 
 _HOME = {
     "Entry": "rows",
@@ -22,8 +21,4 @@ _HOME = {
 
 __all__ = sorted(_HOME)
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = _loader(__name__, _HOME)

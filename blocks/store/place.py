@@ -29,7 +29,7 @@ _CODES = {
     "UnimplementedError": errno.EROFS,
     "FailedPreconditionError": errno.ENOTDIR,
 }
-
+# What says nothing of the file itself
 _PASSING = {
     getattr(errno, name)
     for name in ("EACCES", "EPERM", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EINTR", "ESTALE", "ETIMEDOUT", "EHOSTDOWN")
