@@ -2,7 +2,6 @@
 
 import os
 import warnings
-import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from blocks.block import Head
 from blocks.data import Source
 from blocks.data.raw import is_text, is_time, to_raw
 from blocks.errors import BadTarget, BlocksError, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.lease import Lease
 from blocks.store.rows import Rows
 from blocks.transform import Transform
 
@@ -167,12 +167,10 @@ def dataset(
         raise InvalidArgument("Training needs a target. Received: a feed without a head.")
     by_class = head.class_weights if training else None
     epochs = count(epoch)
-    # TensorFlow keeps the functions of a generator for good, in its default graph, so the rows lie in a box that is
-    # emptied with the dataset.
-    box = [feed]
+    lease = Lease(feed)
 
     def windows() -> Iterator[tuple[Any, ...]]:
-        feed = box[0]
+        feed = lease.value
         random = np.random.default_rng([seed, next(epochs)])
         held: list[Rows] = []
         try:
@@ -213,7 +211,7 @@ def dataset(
     options.autotune.enabled = False  # it stalls some epochs by up to a second after their last batch
     data = tf.data.Dataset.from_generator(windows, output_signature=signature).prefetch(1)
     made = data.rebatch(batch_size).prefetch(8).with_options(options)
-    weakref.finalize(made, box.clear).atexit = False
+    lease.ends_with(made)
     return made
 
 

@@ -18,6 +18,7 @@ ROOT = Path(blocks.__file__).parent
 # each line imports only from lines above it; packages and modules of one line never import each other
 ORDER = [
     {"errors", "memory", "lazy"},
+    {"lease"},
     {"statistics"},
     {"data"},
     {"features", "progress", "feature_learner", "members", "targets", "classes"},
@@ -41,7 +42,18 @@ ORDER = [
 ]
 LINE = {unit: line for line, units in enumerate(ORDER) for unit in units}
 
-WITHOUT_KERAS = ("errors", "lazy", "statistics", "data", "features", "progress", "store", "predict", "evaluate")
+WITHOUT_KERAS = (
+    "errors",
+    "lazy",
+    "lease",
+    "statistics",
+    "data",
+    "features",
+    "progress",
+    "store",
+    "predict",
+    "evaluate",
+)
 WITHOUT_TENSORFLOW = (
     *(name for name in WITHOUT_KERAS if name not in ("store", "evaluate")),
     "feature_learner",

@@ -10,7 +10,6 @@ the process.
 """
 
 import itertools
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.errors import BlocksError
+from blocks.lease import Lease
 from blocks.store.batches import Settings, as_batch
 from blocks.store.windows import WindowLoader
 
@@ -40,13 +40,10 @@ def build(
         skip: rows of that window to leave out.
     """
     epochs = itertools.count(epoch)
-    entries = loader.entries
-    # TensorFlow keeps the functions of a generator for good, in its default graph, so what they need lies in a box that
-    # is emptied with the dataset.
-    box = [loader]
+    entries, lease = loader.entries, Lease(loader)
 
     def windows(of_epoch: np.ndarray) -> Iterator[Any]:
-        loader = box[0]
+        loader = lease.value
         start = (first, skip) if of_epoch == epoch else (0, 0)
         try:
             for block in loader.ahead(int(of_epoch), *start, threads=threads):
@@ -75,5 +72,5 @@ def build(
         one = tf.TensorSpec((), tf.int64)
         numbers = tf.data.Dataset.from_generator(lambda: iter([next(epochs)]), output_signature=one)
     made = numbers.flat_map(batches).with_options(options)
-    weakref.finalize(made, box.clear).atexit = False
+    lease.ends_with(made)
     return made

@@ -14,15 +14,15 @@ from blocks.store.read import ChunkReader, allocate
 def absent(folder: Place, content: Manifest) -> list[str]:
     """Name the shards that are missing or of another size than listed: all that opening looks at.
 
-    Raises:
-        StoreError: whether one is there cannot be told now.
-
     Args:
         folder: the store's.
         content: its manifest.
 
     Returns:
         One line a shard, empty where all are there.
+
+    Raises:
+        StoreError: whether one is there cannot be told now.
     """
     problems = []
     for shard in (shard for shards in content.splits.values() for shard in shards):
