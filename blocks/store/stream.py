@@ -100,7 +100,8 @@ class Stream:
 
         Its elements have static shapes but for the rows of a batch, which are static with `drop_remainder`. Python runs
         once a window. Iterating it does not move `position`: the first iteration begins where the stream is now, and
-        each later one gives the next epoch.
+        each later one gives the next epoch. Windows and files are given back once nothing refers to the dataset, or
+        to one made of it.
         """
         from blocks.store.dataset import build
 
