@@ -69,7 +69,9 @@ def _predictions(head: Head, representation: Any, feature_extractor: FeatureExtr
     if members is None:
         return head(representation)
     predictions = head(fold(representation))
-    return keras.tree.map_structure(lambda own: MeanOfMembers(members)(own), predictions)
+    if not isinstance(predictions, dict):
+        return MeanOfMembers(members, head.spreads)(predictions)
+    return {name: MeanOfMembers(members, head.heads[name].spreads)(own) for name, own in predictions.items()}
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from blocks.core import build_core
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors import MLP, Ensemble, Keras, TabM
 from blocks.features import Entry, Feature, FeatureSpec
+from blocks.heads import Heads
 from blocks.members import MemberDense
 from blocks.regressors import Mean
 
@@ -95,6 +96,26 @@ def test_a_regressors_members():
     assert core(X).shape == (32,)
     expected = (((own - NUMBERS[:, None]) / 3.0) ** 2).mean()
     assert np.isclose(core.train_on_batch(X, NUMBERS, return_dict=True)["loss"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_members_together_predict_their_mixtures_deviation(several):
+    """By the law of total variance: the mean of the members' variances and the variance of their means."""
+    head = regressors.Gaussian(["u", "v"] if several else "y")
+    shape = (2,) if several else ()
+    head.restore({"mean": np.full(shape, 5.0), "scale": np.full(shape, 3.0)})
+    whole = Heads({"one": head, "two": mean()}) if several else head
+    core = build_core(SPEC, TabM([8], k=4, dropout=0.0), whole, seed=0)
+    told = core(X)
+    members = core(X, training=True)
+    if several:
+        told, members = told["one"], members["one"]
+    told, members = np.asarray(told), np.asarray(members)
+    assert members.shape == (32, 4, *shape, 2)
+    np.testing.assert_allclose(told[..., 0], members[..., 0].mean(axis=1), rtol=1e-6)
+    variance = (members[..., 1] ** 2).mean(axis=1) + members[..., 0].var(axis=1)
+    np.testing.assert_allclose(told[..., 1], np.sqrt(variance), rtol=1e-6)
+    assert (told[..., 1] > members[..., 1].mean(axis=1)).all()
 
 
 @pytest.mark.parametrize(("make", "target"), [(softmax, LABELS), (mean, NUMBERS)])

@@ -43,6 +43,9 @@ class Head(Block):
     takes_several: ClassVar[bool] = False
     """Whether the target may be several columns."""
 
+    spreads: ClassVar[bool] = False
+    """Whether predictions end in a mean and a standard deviation, so that members together predict a mixture's."""
+
     wanted: ClassVar[str] = "a target that was seen in training"
     """What a row needs to be usable."""
 

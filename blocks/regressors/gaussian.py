@@ -58,7 +58,7 @@ class Gaussian(Regressor):
 
     Returns:
         `prediction`, the mean, and `standard_deviation`, float64 (float32 on JAX) of shape (batch,), or (batch,
-        targets) where `target` names several.
+        targets) where `target` names several; with an extractor that has members, those of the members' mixture.
 
     Raises:
         BadTarget: At `adapt`, when a target is no number, or no value of it is usable.
@@ -74,6 +74,8 @@ class Gaussian(Regressor):
 
     Source: Nix, Weigend, "Estimating the Mean and Variance of the Target Probability Distribution" (1994).
     """
+
+    spreads = True
 
     def __init__(
         self,
