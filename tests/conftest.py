@@ -12,11 +12,19 @@ from hypothesis import settings
 import blocks
 from blocks import classifiers, feature_extractors, postprocessors, preprocessors
 
+
 # CI machines are noisy, so an example that takes long is no failure; and the same commit gives the same verdict twice:
 # BLOCKS_HYPOTHESIS=search looks for new examples, as `make proof` does
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None)
 settings.load_profile(os.environ.get("BLOCKS_HYPOTHESIS", "repeatable"))
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """The same weights are drawn in every run, so that the same commit gives the same verdict twice."""
+    keras.utils.set_random_seed(0)
+
 
 TORTURE = [
     "new\nline",

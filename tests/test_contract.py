@@ -240,7 +240,12 @@ TABLE = {
         FEATURES,
         {},
     ),
-    "FTTransformer": (lambda: feature_extractors.FTTransformer(8, depth=2, heads=2, spec=SPEC), FEATURES, {}),
+    # Its sums are rounded otherwise at other batch sizes, and attention enlarges that: up to 3e-6 over 120 draws.
+    "FTTransformer": (
+        lambda: feature_extractors.FTTransformer(8, depth=2, heads=2, spec=SPEC),
+        FEATURES,
+        {"tolerance": 1e-5},
+    ),
     "DCN": (
         lambda: feature_extractors.DCN([6], spec=SPEC, rank=2, structure="parallel", dropout=0.2),
         FEATURES,
