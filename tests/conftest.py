@@ -12,7 +12,6 @@ from hypothesis import settings
 import blocks
 from blocks import classifiers, feature_extractors, postprocessors, preprocessors
 
-
 # CI machines are noisy, so an example that takes long is no failure; and the same commit gives the same verdict twice:
 # BLOCKS_HYPOTHESIS=search looks for new examples, as `make proof` does
 settings.register_profile("repeatable", deadline=None, derandomize=True)
