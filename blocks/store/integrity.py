@@ -107,8 +107,12 @@ def shard_problems(folder: Place, content: Manifest, shard: Shard) -> list[str]:
         for chunk, start in enumerate(range(0, shard.rows, content.rows_per_chunk)):
             rows = min(content.rows_per_chunk, shard.rows - start)
             reader.read(shard, chunk, allocate(reader, shard, chunk, rows, content.entries))
+    except CorruptShard as error:
+        return [f"{shard.file}: {error}"]
+    except StoreError:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and not isinstance(error, CorruptShard) and not is_damage(error, folder):
+        if isinstance(error, OSError) and not is_damage(error, folder):
             raise unreachable(path, error) from error
         return [f"{shard.file}: {error}"]
     return problems

@@ -130,7 +130,7 @@ class Remote:
 
     def __init__(self, url: str):
         scheme, _, rest = url.partition("://")
-        self._url = f"{scheme.lower()}://{re.sub('/+', '/', rest).rstrip('/')}" if scheme != "file" else url.rstrip("/")
+        self._url = f"{scheme.lower()}://{re.sub('/+', '/', rest).rstrip('/')}"
         self._files = _gfile(scheme.lower())
 
     def __str__(self) -> str:

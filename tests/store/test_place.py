@@ -154,6 +154,11 @@ def test_what_cannot_be_reached_is_not_called_damaged_and_stays(small, url, monk
     def down(*arguments):
         raise OSError(errno.EIO, "HTTP response code 503")
 
+    real = Remote.open
+
+    def down_but_for_sums(self, *arguments, **named):
+        return real(self, *arguments, **named) if arguments else down()
+
     with monkeypatch.context() as patch:
         patch.setattr(Remote, "stat", down)
         with pytest.raises(
@@ -167,10 +172,13 @@ def test_what_cannot_be_reached_is_not_called_damaged_and_stays(small, url, monk
             repair(store.path, {"train": small.plan(1000), "valid": small.plan(25)})
         assert len(store.check()) == 5
     with monkeypatch.context() as patch:
-        patch.setattr(Remote, "open", down)
+        patch.setattr(Remote, "open", down_but_for_sums)
         with pytest.raises(StoreError, match="cannot be read now") as caught:
             batches(store)
         assert not isinstance(caught.value, CorruptShard)
+        with pytest.raises(StoreError) as caught:
+            repair(store.path, {"train": small.plan(1000), "valid": small.plan(25)})
+        assert str(caught.value).count("cannot be read now") == 1
     with monkeypatch.context() as patch:
         patch.setattr(Remote, "read_bytes", down)
         with pytest.raises(StoreError, match="cannot be read now"):
