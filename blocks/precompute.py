@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from blocks.block import Head
+from blocks.block import Classifier, Head
 from blocks.data import read
 from blocks.errors import InvalidArgument
-from blocks.features import CATEGORICAL, NUMERIC
 from blocks.feed import Feed
+from blocks.heads import describe_heads
 from blocks.preprocessors import Columns
 from blocks.store import Rows, SplitPlan, Store
 from blocks.store.store import write
@@ -57,8 +57,11 @@ def precompute(
         )
     sources = {name: read(data) for name, data in splits.items()}
     spec = transform.spec
-    target = head.target if isinstance(head.target, str) else list(head.target)
-    metadata: dict[str, Any] = {"target": target, "head": head.get_config()["state"]}
+    columns = {f"features/{name}": entry.names for name, entry in spec.items()}
+    columns |= {f"target/{name}" if name else "target": names for name, names in head.encoded_columns.items()}
+    if head.sample_weight is not None:
+        columns["weight"] = (head.sample_weight,)
+    metadata: dict[str, Any] = {"heads": [_described(head, one) for one in describe_heads(head)]}
     if transform.uses_target:
         metadata["held_out"] = [name for name, source in sources.items() if transform.adapted_on(source)]
     store = write(
@@ -71,7 +74,7 @@ def precompute(
         },
         planner=lambda data: plan(transform, head, data, keys),
         format=format,
-        columns={name: spec[name].names for name in (NUMERIC, CATEGORICAL) if name in spec},
+        columns=columns,
         spec=spec.to_json(),
         metadata=metadata,
         progress=sys.stderr.isatty() if verbose is None else verbose,
@@ -80,3 +83,11 @@ def precompute(
     if store.reused and verbose is not False:
         print(f"{path}: this store fits already, nothing is done", file=sys.stderr)
     return store
+
+
+def _described(head: Head, one: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest says of a head: what it predicts, and of a classifier each class's rows and their share."""
+    of_head = head.heads[one["name"]]
+    if not isinstance(of_head, Classifier):
+        return one
+    return {**one, "counts": of_head.state["counts"].tolist(), "priors": of_head.priors.tolist()}

@@ -128,16 +128,16 @@ def _stored(
     steps = len(stream) - start[1]
     made = stream.dataset()
     if training and head.class_weights is not None:
-        made = made.map(_weigher(head))
+        made = made.map(_weigher(head, split))
     made = made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(PREFETCH)
     return Batches(_to_device(made), steps, stream=stream)
 
 
-def _weigher(head: Head) -> Any:
-    """What adds class weights to batches, or multiplies their weights by them."""
-    of_class = {
-        name: None if one.class_weights is None else tf.constant(one.class_weights) for name, one in head.heads.items()
-    }
+def _weigher(head: Head, split: StoreSplit) -> Any:
+    """What adds class weights to batches, or multiplies their weights by them; the manifest has the classes' counts."""
+    counts = {one["name"]: one.get("counts") for one in (split.metadata or {}).get("heads", ())}
+    weights = {name: one.class_weights_of(counts.get(name)) for name, one in head.heads.items()}
+    of_class = {name: None if table is None else tf.constant(table) for name, table in weights.items()}
 
     def weigh(features: Any, target: Any, *weight: Any) -> Any:
         rows = weight[0] if weight else tf.ones(tf.shape(keras.tree.flatten(target)[0])[:1])

@@ -1,6 +1,7 @@
 """Precompute: the store holds the very bits that a SavedModel computes, for the model that it was made by alone."""
 
 import hashlib
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -102,10 +103,48 @@ def test_order_keys_targets_and_weights_are_the_sources(store, model, splits):
 
 def test_the_store_says_what_its_columns_are(store, model):
     columns = {entry.name: entry.columns for entry in store["train"].entries}
-    for name in ("numeric", "categorical"):
-        assert columns[f"features/{name}"] == tuple(model.spec[name].names)
-    assert store.metadata["target"] == "label"
+    assert columns == {
+        "features/numeric": tuple(model.spec["numeric"].names),
+        "features/categorical": tuple(model.spec["categorical"].names),
+        "target": ("label",),
+        "weight": ("weight",),
+        "keys/id": ("id",),
+        "keys/tag": ("tag",),
+    }
     assert len(store.manifest.splits["train"]) >= 4, "several shards, or resuming is not tried"
+
+
+def test_the_manifest_says_the_classes_and_their_priors(store, splits):
+    (head,) = json.loads((store.path / "manifest.json").read_bytes())["metadata"]["heads"]
+    classes, counts = np.unique(splits["train"].table()["label"].to_numpy(), return_counts=True)
+    assert (head["targets"], head["classes"], head["counts"]) == (["label"], classes.tolist(), counts.tolist())
+    np.testing.assert_allclose(head["priors"], counts / counts.sum(), rtol=1e-15)
+
+
+def test_columns_of_every_rank_and_head_are_named(tmp_path):
+    rows = pa.table(
+        {
+            "text": ["a b", "b c", "", "a"] * 5,
+            "tags": [["x"], ["x", "y"], [], ["y"]] * 5,
+            "low": np.arange(20.0),
+            "high": np.arange(20.0) ** 2,
+        }
+    )
+    heads = {"tags": classifiers.Sigmoid("tags"), "range": regressors.Mean(["low", "high"])}
+    columns = preprocessors.Columns({"text": preprocessors.Tokens(output_length=3)})
+    model = blocks.Model(columns, feature_extractors.MLP([4]), heads, seed=0)
+    model.adapt(rows)
+    store = model.precompute({"train": rows}, tmp_path / "s", verbose=False)
+    assert {entry.name: entry.columns for entry in store["train"].entries} == {
+        "features/text": ("text",),
+        "target/tags": ("x", "y"),
+        "target/range": ("low", "high"),
+    }
+    assert [(head["name"], head.get("counts")) for head in store.metadata["heads"]] == [
+        ("tags", [10, 10]),
+        ("range", None),
+    ]
+    assert model.precompute({"train": rows}, tmp_path / "s", verbose=False).reused
 
 
 def test_every_format_holds_the_same_rows(model, splits, tmp_path):

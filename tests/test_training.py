@@ -157,6 +157,26 @@ def test_balanced_weights_are_of_the_classes_counts(store, splits):
     assert weights_of(model) == by_hand(fresh(splits["train"]), store["train"], 1, weigh=balanced)
 
 
+def test_balanced_weights_of_a_store_are_of_the_counts_in_its_manifest(tmp_path):
+    def model(labels):
+        made = blocks.Model(
+            preprocessors.Columns({"x": preprocessors.Hashing(8)}),
+            feature_extractors.MLP([4]),
+            classifiers.Softmax("label", class_weight="balanced"),
+            seed=0,
+        )
+        made.adapt(pa.table({"x": np.arange(40).astype(str), "label": labels}))
+        return made
+
+    few, many = ["a"] * 30 + ["b"] * 10, ["a"] * 8 + ["b"] * 32
+    table = pa.table({"x": np.arange(40).astype(str), "label": few})
+    of_few, of_many = model(few), model(many)
+    assert of_few.head.class_weights.tolist() != of_many.head.class_weights.tolist()
+    store = of_few.precompute({"train": table}, tmp_path / "s", verbose=False)
+    of_many.fit(store["train"], epochs=1, batch_size=8, verbose=0)
+    assert weights_of(of_many) == by_hand(model(many), store["train"], 1, batch_size=8, weigh={"a": 2 / 3, "b": 2.0})
+
+
 @pytest.mark.parametrize("weigh", [None, WEIGHTS])
 def test_sample_weights_of_the_store_count(weighted_store, store, splits, weigh):
     model = fresh(splits["train"], sample_weight="weight", class_weight=weigh)

@@ -153,9 +153,18 @@ class Head(Block):
         return encoded, usable
 
     @property
+    def encoded_columns(self) -> dict[str, tuple[str, ...]]:
+        """What the columns of the encoded target are called, by head ("" where there is one)."""
+        return {"": self.targets}
+
+    @property
     def class_weights(self) -> Any:
         """What rows weigh in training by their class, float32 (classes,); None where all weigh one."""
         return None
+
+    def class_weights_of(self, counts: Sequence[int] | None) -> Any:
+        """`class_weights` where the classes have other counts than those that were adapted on; None for the same."""
+        return self.class_weights
 
     def weigh(self, encoded: Any) -> Any:
         """What rows weigh in training by their encoded target, float32 (rows,); None where all weigh one."""
@@ -265,7 +274,12 @@ class Classifier(Head):
     @property
     def class_weights(self) -> np.ndarray | None:
         """What rows weigh in training by their class, float32 (classes,); None where all weigh one."""
-        return weights_of(self._weights, self.classes, balanced_weights(self.state["counts"]))
+        return self.class_weights_of(self.state["counts"])
+
+    def class_weights_of(self, counts: Sequence[int] | None) -> np.ndarray | None:
+        """What rows weigh in training by their class where the classes have these counts."""
+        balanced = balanced_weights(np.asarray(self.state["counts"] if counts is None else counts))
+        return weights_of(self._weights, self.classes, balanced)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration, learned state included."""

@@ -172,7 +172,11 @@ class Sigmoid(Classifier):
         return lists
 
     @property
-    def class_weights(self) -> None:
+    def encoded_columns(self) -> dict[str, tuple[str, ...]]:
+        """The labels."""
+        return {"": tuple(map(str, self.classes))}
+
+    def class_weights_of(self, counts: Sequence[int] | None) -> None:
         """None: labels are weighed in the loss, since a row has several."""
         return
 

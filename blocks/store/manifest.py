@@ -1,28 +1,8 @@
 """The manifest of a store: everything about it that is not rows. How it is kept as text; no shard is opened here.
 
 `manifest.json` is canonical JSON (keys sorted, one space of indentation, ASCII, no NaN), so that equal stores are equal
-byte for byte; it holds no time, host or path. Version 1:
-
-    {"version": 1,
-     "checksum": "sha256:..."           of the same text with this value empty,
-     "format": "hdf5" | "tfrecord", "layout": "chunk" | "example", "compression": null | "lzf" | "gzip",
-     "rows_per_shard": int, "rows_per_chunk": int,
-     "entries": [{"name": "features/numeric", "dtype": "<f4", "shape": [40], "columns": [...] | null}, ...],
-     "spec": any, "metadata": any       as the caller gave them,
-     "fingerprint": {part: any}         what the store was made from,
-     "splits": {name: {"rows": int, "shards": [shard, ...]}}}
-
-A dtype is NumPy's code, or "S" for the strings of a key. A shard:
-
-    {"file": "train-00000.h5", "rows": int, "bytes": int, "checksum": "crc32:..." of the file,
-     "sums": {entry: "8 hexadecimal digits for each chunk"},
-     "offsets": {entry: [int, ...]},
-     "widths": {key: [int, ...]}}
-
-`offsets` are byte positions in the file. Uncompressed HDF5: where the entry's dataset starts, one number. TFRecord
-`chunk`: where the entry starts in each chunk's record. TFRecord `example`: under "records", where each chunk's records
-start, and `sums` has that one name, too. Compressed HDF5: none. `widths`: bytes of a string, one number for the shard
-(HDF5) or one for each chunk (TFRecord).
+byte for byte; it holds no time, host or path. `manifest.schema.json` beside this file says, as a JSON Schema, what each
+field is: it is the format's documentation for other programs, and tests hold every kind of store to it.
 """
 
 import json
@@ -43,7 +23,7 @@ RECORDS = "records"
 
 @dataclass(frozen=True)
 class Shard:
-    """One file of a split: see the module's docstring for the fields."""
+    """One file of a split: see the schema for the fields."""
 
     file: str
     rows: int
@@ -60,7 +40,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What `manifest.json` holds: see the module's docstring for the fields."""
+    """What `manifest.json` holds: see the schema for the fields."""
 
     format: str
     layout: str

@@ -90,12 +90,20 @@ class SplitPlan:
 
 @dataclass(frozen=True)
 class Entry:
-    """One dense array of a store: its name, the dtype and shape of one row, and what its columns are called."""
+    """One dense array of a store: its name, the dtype and shape of one row, and what its columns are called.
+
+    There is a name for each column of the last axis, or one for the whole: of a number a row, of tokens, of an image.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...] = ()
     columns: tuple[str, ...] | None = None
+
+    @property
+    def is_key(self) -> bool:
+        """Whether it identifies rows, and is not trained on."""
+        return self.name.startswith("keys/")
 
     @property
     def is_string(self) -> bool:
@@ -172,7 +180,8 @@ def describe(arrays: Mapping[str, np.ndarray], columns: Mapping[str, Any]) -> tu
 
     Args:
         arrays: what `Rows.flat` returned.
-        columns: by entry ("numeric", or "target"), the name of each of its columns; entries may be left out.
+        columns: by entry, the name of each of its columns on its last axis, or one name for the whole; entries may be
+            left out. A key is called what it is.
 
     Returns:
         The entries, by name in ascending order.
@@ -181,7 +190,7 @@ def describe(arrays: Mapping[str, np.ndarray], columns: Mapping[str, Any]) -> tu
         InvalidArgument: a name that cannot be stored, or column names whose number does not fit.
 
     Example:
-        >>> describe({"features/numeric": np.zeros((1, 2), "f4")}, {"numeric": ["age", "income"]})
+        >>> describe({"features/numeric": np.zeros((1, 2), "f4")}, {"features/numeric": ["age", "income"]})
         (Entry(name='features/numeric', dtype='<f4', shape=(2,), columns=('age', 'income')),)
     """
     entries = []
@@ -189,12 +198,12 @@ def describe(arrays: Mapping[str, np.ndarray], columns: Mapping[str, Any]) -> tu
         role, _, own = name.partition("/")
         if "\0" in name or ("/" in name and not own):
             raise InvalidArgument(f"An entry's name must be text without NUL. Received: {name!r}.")
-        given = columns.get(own if role == "features" else name)
+        given = (own,) if role == "keys" else columns.get(name)
         names = None if given is None else tuple(map(str, given))
-        if names is not None and (array.ndim < 2 or len(names) != array.shape[-1]):
+        if names is not None and len(names) not in (1, *array.shape[1:][-1:]):
             raise InvalidArgument(
-                f"Entry '{name}' of shape {array.shape} needs one name per column, on its last axis. "
-                f"Received {len(names)} names."
+                f"Entry '{name}' of shape {array.shape} needs one name per column, on its last axis, or one for the "
+                f"whole. Received {len(names)} names."
             )
         entries.append(Entry(name, STRING if array.dtype.kind == "S" else array.dtype.str, array.shape[1:], names))
     if not any(entry.name.startswith("features/") for entry in entries):

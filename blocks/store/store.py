@@ -190,7 +190,7 @@ class StoreSplit:
         ):
             if value < least:
                 raise InvalidArgument(f"{name} must be at least {least}. Received: {value}.")
-        entries = [entry for entry in self.entries if not entry.name.startswith("keys/")]
+        entries = [entry for entry in self.entries if not entry.is_key]
         if window is None:
             row = max(1, sum(entry.row_bytes() for entry in entries))
             window = max(1, min(WINDOW_ROWS, WINDOW_BYTES // row) // self._content.rows_per_chunk)

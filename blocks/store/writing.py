@@ -60,7 +60,8 @@ def write(
         rows_per_shard: None for at most 1,048,576 rows and 64 MiB.
         rows_per_chunk: rows read, and shuffled, as a unit; None for at most 8,192 rows and 8 MiB.
         workers: threads that write, one shard each.
-        columns: names of the columns of each entry, on its last axis: {"numeric": ["age", ...]}.
+        columns: names of the columns of each entry, on its last axis, or one for the whole:
+            {"features/numeric": ["age", ...], "target": ["label"]}.
         spec: JSON, kept as it is; what the features are.
         metadata: JSON, kept as it is; class names, priors.
         overwrite: replace a store of other contents, or a damaged one, instead of refusing.
@@ -178,14 +179,14 @@ def _compare(plan: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 def _finished(content: Manifest) -> dict[str, Any]:
     """Put a manifest into the form of a plan."""
-    columns = {e.name.removeprefix("features/"): list(e.columns) for e in content.entries if e.columns is not None}
+    columns = {e.name: list(e.columns) for e in content.entries if e.columns is not None and not e.is_key}
     names = ("format", "layout", "compression", "rows_per_shard", "rows_per_chunk", "spec", "metadata", "fingerprint")
     return {name: getattr(content, name) for name in names} | {"columns": columns, "splits": list(content.splits)}
 
 
 def _compare_finished(plan: dict[str, Any], content: Manifest) -> list[str]:
-    # The manifest sorts its splits by name and lists only the columns of entries that exist.
-    known = {e.name.removeprefix("features/") for e in content.entries}
+    # The manifest sorts its splits by name, lists only the columns of entries that exist, and names keys by itself.
+    known = {e.name for e in content.entries if not e.is_key}
     columns = {name: names for name, names in plan["columns"].items() if name in known}
     return _compare(plan | {"columns": columns, "splits": sorted(plan["splits"])}, _finished(content))
 

@@ -13,7 +13,7 @@ import numpy as np
 from blocks.store import Rows, SplitPlan, Store, write
 from blocks.store.place import Place, Remote
 
-COLUMNS = {"numeric": ["a", "b", "c"], "categorical": ["d"]}
+COLUMNS = {"features/numeric": ["a", "b", "c"], "features/categorical": ["d"], "target": ["number"]}
 
 
 def rows_between(start: int, stop: int) -> Rows:

@@ -26,7 +26,8 @@ with h5py.File(sys.argv[1]) as file:
     numeric = file["features/numeric"]
     assert numeric.shape == (300, 3) and numeric.dtype == np.float32, numeric
     assert [name.decode() for name in numeric.attrs["columns"]] == ["a", "b", "c"]
-    assert file["features/categorical"].attrs["columns"].tolist() == [b"d"]
+    for name, column in (("features/categorical", "d"), ("target", "number"), ("keys/na%2Eme%2Fx", "na.me/x")):
+        assert file[name].attrs["columns"].tolist() == [column.encode()], name
     i = np.arange(300, 600)
     assert np.array_equal(numeric[:, 2], -i) and np.array_equal(file["target"][:], i)
     assert np.array_equal(file["weight"][:], (i / 3).astype("f4")) and np.array_equal(file["keys/id"][:], i)
@@ -42,7 +43,7 @@ def test_column_names_beyond_an_attribute(small, tmp_path):
 
     names = [f"column number {i} of a very wide table" for i in range(3000)]
     plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.ones((4 - skip, 3000), "f4")})]))
-    write(tmp_path, {"train": plan}, fingerprint={}, columns={"numeric": names}, progress=False)
+    write(tmp_path, {"train": plan}, fingerprint={}, columns={"features/numeric": names}, progress=False)
     with h5py.File(tmp_path / "train-00000.h5") as file:
         where = file["features/numeric"].attrs["columns"]
         assert [name.decode() for name in file[where.decode()][:]] == names

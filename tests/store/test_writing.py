@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -338,7 +340,18 @@ def test_a_damaged_manifest_is_told_and_can_be_overwritten(small, tmp_path):
     assert small.digests(store.path) == before
 
 
-def test_the_manifest_is_documented_json(small, tmp_path):
+def test_every_manifest_is_what_the_schema_says(stored):
+    schema = json.loads(files("blocks.store").joinpath("manifest.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    content = json.loads((stored.path / "manifest.json").read_bytes())
+    jsonschema.validate(content, schema)
+    assert set(schema["properties"]) == set(content), "every field is documented, and no other"
+    for change in ({"version": 2}, {"format": "csv"}, {"host": "here"}, {"splits": {"train": {"rows": -1}}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(content | change, schema)
+
+
+def test_the_manifest_is_json(small, tmp_path):
     store = small.make(
         tmp_path / "s", spec={"any": ["thing"]}, metadata={"classes": ["a", "b"], "priors": [0.25, 0.75]}
     )
@@ -363,7 +376,7 @@ def test_the_manifest_is_documented_json(small, tmp_path):
         ({"rows_per_shard": 0}, "rows_per_shard must be at least 1"),
         ({"workers": 0}, "workers must be at least 1"),
         ({"fingerprint": {"x": float("nan")}}, "must be JSON"),
-        ({"columns": {"numeric": ["one"]}}, "one name per column"),
+        ({"columns": {"features/numeric": ["one", "two"]}}, "one name per column"),
     ],
 )
 def test_bad_arguments(small, tmp_path, arguments, message):
