@@ -79,6 +79,7 @@ def main() -> None:
     gpu = bool(tf.config.list_logical_devices("GPU"))
     with tempfile.TemporaryDirectory() as folder:
         ours = network(table, names)
+        ours.compile("adam")
         store = ours.precompute({"train": table}, Path(folder) / "store", verbose=False)
         split = store["train"]
         held = split.read()

@@ -274,7 +274,7 @@ class Classifier(Head):
     @property
     def class_weights(self) -> np.ndarray | None:
         """What rows weigh in training by their class, float32 (classes,); None where all weigh one."""
-        return self.class_weights_of(self.state["counts"])
+        return self.class_weights_of(None)
 
     def class_weights_of(self, counts: Sequence[int] | None) -> np.ndarray | None:
         """What rows weigh in training by their class where the classes have these counts."""

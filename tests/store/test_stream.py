@@ -105,10 +105,11 @@ def test_kept_batches_are_never_overwritten(split):
     assert all(batch.flags.writeable for batch, _ in kept)
 
 
-def test_threads_end_with_the_iterator(split):
-    def reading() -> int:
-        return sum(thread.name.startswith("blocks-store-read") for thread in threading.enumerate())
+def reading() -> int:
+    return sum(thread.name.startswith("blocks-store-read") for thread in threading.enumerate())
 
+
+def test_threads_end_with_the_iterator(split):
     iterator = iter(split.stream(10, window=1))
     next(iterator)
     assert reading()
@@ -191,6 +192,29 @@ def test_dataset_over_epochs_and_its_shapes(split):
     assert split.stream(64).dataset().element_spec[0]["numeric"].shape.as_list() == [None, 3]
 
 
+def test_iterations_of_one_dataset_side_by_side(split):
+    """Each has an epoch of its own, and windows that are asked for in turns end what was read ahead."""
+    made = split.stream(64, window=2).dataset()
+    found = [[one[1].numpy().tolist(), other[1].numpy().tolist()] for one, other in zip(made, made, strict=True)]
+    epochs = [targets(split.stream(64, window=2, epoch=epoch)) for epoch in range(2)]
+    assert sorted(map(list, zip(*found, strict=True))) == sorted(epochs)
+
+
+def test_an_iteration_that_is_given_up_costs_its_epoch_alone(split):
+    stream = split.stream(64, window=1)
+    next(iter(stream))
+    place = stream.position()
+    made = split.stream(64, window=1, position=place).dataset()
+    for _ in range(3):
+        next(iter(made))
+        assert reading() <= 2
+    found = [batch[1].numpy().tolist() for batch in made]
+    assert found == targets(split.stream(64, window=1, epoch=3))
+    assert [batch[1].numpy().tolist() for batch in split.stream(64, window=1, position=place).dataset()] == targets(
+        split.stream(64, window=1, position=place)
+    )
+
+
 def test_a_dataset_that_is_gone_keeps_nothing(split):
     stream = split.stream(64)
     made = stream.dataset().prefetch(2)
@@ -200,9 +224,11 @@ def test_a_dataset_that_is_gone_keeps_nothing(split):
     gc.collect()
     assert loader() is not None
     assert sum(1 for _ in made) == 16
+    next(iter(made))
     del made
     gc.collect()
     assert loader() is None
+    assert not reading()
 
 
 def test_memory_is_stated(small, split):
