@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check = commands.add_parser("check", help="verify every checksum, count and shape of a store")
     check.add_argument("path", metavar="STORE", help="the store's folder")
 
-    bench = commands.add_parser("bench", help="measure a store's batches next to what files and memory can give")
+    bench = commands.add_parser("bench", help="measure a store's batches next to what disk and memory can give")
     bench.add_argument("path", metavar="STORE", help="the store's folder")
     bench.add_argument("--split", help="which of its splits; the largest unless given")
     bench.add_argument("--batch-size", type=int, default=1024, help="rows of a batch (1024)")
