@@ -251,7 +251,8 @@ class Model(keras.Model):
             shuffle: Whether to shuffle, anew each epoch.
             seed: Decides every order.
             verbose: As of Keras; "auto" is a bar on a terminal and silence elsewhere.
-            kwargs: `callbacks`, `initial_epoch`, `steps_per_epoch`, ... as of `keras.Model.fit`.
+            kwargs: `callbacks`, `initial_epoch`, `steps_per_epoch`, ... as of `keras.Model.fit`. Each epoch's order is
+                its own: training that goes on with `initial_epoch` sees what it would have seen.
 
         Returns:
             Keras' history.

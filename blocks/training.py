@@ -241,7 +241,7 @@ def fit(
     if train.steps:
         # of its own accord Keras makes a second iterator for each epoch, which takes 5 ms
         kwargs.setdefault("steps_per_epoch", train.steps)
-    with _unknown_length(), own_errors(train, valid):
+    with _unknown_length(train, valid), own_errors(train, valid):
         return core.fit(
             train.dataset,
             validation_data=None if valid is None else valid.dataset,
@@ -289,11 +289,11 @@ def fit_from(
         make: (epoch, batch) to the batches from there on.
         before: Called when the weights to start from are there, before the first step.
         epochs: Number of the last epoch.
-        kwargs: As of `fit`.
+        kwargs: As of `fit`. `initial_epoch` has the order of that epoch.
     """
     if resume is None:
         before()
-        return fit(core, make((0, 0)), epochs=epochs, **kwargs)
+        return fit(core, make((kwargs.get("initial_epoch", 0), 0)), epochs=epochs, **kwargs)
     epoch, batch = resume.restore(core)
     before()
     history = None
@@ -320,7 +320,7 @@ def _build_metrics(core: keras.Model, made: Batches) -> None:
 
 def evaluate(core: keras.Model, held_out: Batches, **kwargs: Any) -> dict[str, float]:
     """Keras' `evaluate` over batches: loss and metrics by name."""
-    with _unknown_length(), own_errors(held_out):
+    with _unknown_length(held_out), own_errors(held_out):
         return dict(core.evaluate(held_out.dataset, return_dict=True, **kwargs))
 
 
@@ -339,10 +339,11 @@ def _run_together(core: keras.Model, steps: int | None) -> None:
 
 
 @contextmanager
-def _unknown_length() -> Iterator[None]:
+def _unknown_length(*batches: Batches | None) -> Iterator[None]:
     """Silence what Keras says of every dataset whose length it learns by its end."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Your input ran out of data")
+        if any(made is not None and made.steps is None for made in batches):
+            warnings.filterwarnings("ignore", message="Your input ran out of data")
         yield
 
 

@@ -108,6 +108,22 @@ def test_rows_on_the_fly_take_no_step_more_than_there_are_batches(splits):
     assert weights_of(model) == weights_of(one)
 
 
+@pytest.mark.parametrize("of_store", [True, False])
+def test_an_initial_epoch_goes_on_in_its_order(store, splits, of_store):
+    train = (store if of_store else splits)["train"]
+    whole, parts = fresh(splits["train"]), fresh(splits["train"])
+    whole.fit(train, epochs=3, batch_size=32, verbose=0)
+    parts.fit(train, epochs=1, batch_size=32, verbose=0)
+    parts.fit(train, initial_epoch=1, epochs=3, batch_size=32, verbose=0)
+    assert weights_of(parts) == weights_of(whole)
+
+
+def test_more_steps_than_an_epoch_has_are_told(store, splits):
+    model = fresh(splits["train"])
+    with pytest.warns(UserWarning, match="ran out of data"):
+        model.fit(store["train"], epochs=2, steps_per_epoch=60, batch_size=32, verbose=0)
+
+
 def test_few_steps_run_one_by_one(store, splits):
     model = fresh(splits["train"])
     model.fit(store["train"], epochs=1, batch_size=512, verbose=0)
