@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The oldest TensorFlow, with tensorflow-io, which has no wheels for Python 3.13.
 PYTHON_IO ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV_IO := .venv-io
-TESTS_IO := tests/store/test_place.py tests/store/test_reading.py tests/store/test_stream.py tests/test_contract.py
+TESTS_IO := tests/store tests/test_precompute.py tests/test_training.py tests/test_kills.py tests/test_contract.py
 # Each process of the tests takes about 2 GB.
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
