@@ -204,7 +204,7 @@ def _fitted(
     head, columns, transform = head.copy(), None, None
     if isinstance(data, StoreSplit):
         if not head.adapted:
-            head.restore({name: np.array(values, kind) for name, (kind, values) in data.metadata["head"].items()})
+            head.restore({name: np.array(values, kind) for name, (kind, values) in data.metadata["head_state"].items()})
         columns = preprocessor if isinstance(preprocessor, Columns) else None
         spec = FeatureSpec.from_json(data.spec)
     else:

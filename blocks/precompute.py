@@ -61,7 +61,10 @@ def precompute(
     columns |= {f"target/{name}" if name else "target": names for name, names in head.encoded_columns.items()}
     if head.sample_weight is not None:
         columns["weight"] = (head.sample_weight,)
-    metadata: dict[str, Any] = {"heads": [_described(head, one) for one in describe_heads(head)]}
+    metadata: dict[str, Any] = {
+        "heads": [_described(head, one) for one in describe_heads(head)],
+        "head_state": head.get_config()["state"],
+    }
     if transform.uses_target:
         metadata["held_out"] = [name for name, source in sources.items() if transform.adapted_on(source)]
     store = write(

@@ -12,6 +12,8 @@ from blocks.evaluate.accumulator import Accumulator
 
 LIMIT = 1 << 16
 _HALF = np.float64(0.5).view(np.uint64)
+# NumPy 1 makes a float64 of an unsigned scalar and a Python integer
+_TWICE = _HALF + _HALF
 
 
 class ScoreTable(Accumulator):
@@ -125,12 +127,12 @@ def _keys(scores: np.ndarray, unit: bool) -> np.ndarray:
     # 1 - p is exact from one half up
     upper = scores > 0.5
     bits = np.where(upper, 1.0 - scores, scores).view(np.uint64)
-    return np.where(upper, 2 * _HALF - bits, bits)
+    return np.where(upper, _TWICE - bits, bits)
 
 
 def _scores(keys: np.ndarray, unit: bool) -> np.ndarray:
     if not unit:
         return keys.view(np.float64)
     upper = keys > _HALF
-    held = np.where(upper, 2 * _HALF - keys, keys).view(np.float64)
+    held = np.where(upper, _TWICE - keys, keys).view(np.float64)
     return np.where(upper, 1.0 - held, held)
