@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 # The oldest TensorFlow, with tensorflow-io, which has no wheels for Python 3.13.
 PYTHON_IO ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV_IO := .venv-io
-TESTS_IO := tests/store tests/test_precompute.py tests/test_training.py tests/test_kills.py tests/test_contract.py
+# The store and what it is made by and for, the contract, and what NumPy 1 computes otherwise; `make proof` runs all.
+TESTS_IO := tests/store tests/test_precompute.py tests/test_training.py tests/test_kills.py tests/test_contract.py tests/evaluate blocks/evaluate
 # Each process of the tests takes about 2 GB.
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -19,7 +20,7 @@ demo: $(VENV)/ready  ## the main job, end to end, on real data
 test: $(VENV)/ready  ## every test and every docstring's example
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
-test-io: $(VENV_IO)/ready  ## what depends on TensorFlow, on the oldest one and with tensorflow-io; TESTS_IO= for every test
+test-io: $(VENV_IO)/ready  ## the tests on the oldest TensorFlow, with tensorflow-io; TESTS_IO= for every one
 	BLOCKS_KILLS=2 $(VENV_IO)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS_IO)
 
 check: $(VENV)/ready  ## style, types
@@ -33,6 +34,7 @@ bench: $(VENV)/ready  ## every claim, ours and the peers' side by side; JSON in 
 proof: $(VENV)/ready  ## the heaviest proofs in full: hundreds of kills and bit flips, ten million rows
 	BLOCKS_KILLS=100 BLOCKS_FIT_KILLS=10 BLOCKS_FLIPS=1000 $(BIN)/python -m pytest -q -m proof
 	BLOCKS_HYPOTHESIS=search $(BIN)/python -m pytest -q tests/statistics tests/preprocessors
+	$(MAKE) test-io TESTS_IO=
 	$(BIN)/python benchmarks/scale.py 1000000 10000000
 
 format: $(VENV)/ready
