@@ -5,11 +5,13 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
-from blocks.errors import BadTarget, BlocksWarning, CorruptShard, InvalidArgument, StoreMismatch
+from blocks.errors import BadTarget, BlocksWarning, CorruptShard, InvalidArgument, MalformedData, StoreMismatch
+from blocks.store import writing
 
 FORMATS = ["hdf5", "tfrecord"]
 SMALL = {"rows_per_shard": 256, "rows_per_chunk": 64, "verbose": False}
@@ -196,6 +198,30 @@ def test_other_parts_are_refused_by_name(store, model, make_model, splits, rows)
     with pytest.raises(StoreMismatch, match="another target"):
         unweighted.fit(store["train"], verbose=0)
     assert store.check() == []
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_file_that_changes_meanwhile_is_refused_and_nothing_is_mixed(model, rows, tmp_path, monkeypatch, interrupted):
+    """In the middle of the work, or before the same call resumes it with the same sources."""
+    path, real = tmp_path / "rows.parquet", writing._write_split
+    pq.write_table(rows, path)
+    splits = blocks.read(path).split(train=0.7, valid=0.3, key="id")
+
+    def change_before_valid(pipeline, journal, split, *rest):
+        if split == "valid":
+            pq.write_table(rows.slice(1), path)
+            if interrupted:
+                raise KeyboardInterrupt
+        return real(pipeline, journal, split, *rest)
+
+    monkeypatch.setattr(writing, "_write_split", change_before_valid)
+    with pytest.raises(KeyboardInterrupt if interrupted else MalformedData):
+        model.precompute(splits, tmp_path / "s", **SMALL)
+    monkeypatch.undo()
+    with pytest.raises(MalformedData, match=r"rows.parquet has changed since it was opened .* Call blocks.read again"):
+        model.precompute(splits, tmp_path / "s", **SMALL)
+    with pytest.raises(StoreMismatch, match=r"unfinished store .* source \(train, valid\) differ"):
+        model.precompute(blocks.read(path).split(train=0.7, valid=0.3, key="id"), tmp_path / "s", **SMALL)
 
 
 def test_the_column_that_differs_is_named(tmp_path):

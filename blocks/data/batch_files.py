@@ -9,7 +9,7 @@ import pyarrow.dataset as ds
 import pyarrow.ipc as paipc
 import pyarrow.orc as paorc
 
-from blocks.data.files import File, naming
+from blocks.data.files import File, naming, unchanged
 from blocks.data.parquet import describe
 from blocks.data.schema import conform, natural_schema, unify
 
@@ -64,9 +64,9 @@ class BatchFilesReader:
         """Gives the rows, file by file; see `Reader`."""
         target = self._schema if columns is None else pa.schema([self._schema.field(name) for name in columns])
         for file in self._files:
-            with naming(file, _FIX):
-                opened = self._opener(file)
-            with contextlib.closing(opened):
+            with unchanged(file), contextlib.ExitStack() as stack:
+                with naming(file, _FIX):
+                    opened = stack.enter_context(contextlib.closing(self._opener(file)))
                 batches = opened.batches(target.names)
                 while True:
                     with naming(file, _FIX):

@@ -16,7 +16,7 @@ from blocks.data.chunking import ahead
 from blocks.data.csv_options import CsvOptions
 from blocks.data.csv_parse import BlockParser, misfit, refuse_bad_row
 from blocks.data.csv_types import join, wider
-from blocks.data.files import File, naming, require_unchanged
+from blocks.data.files import File, naming, unchanged
 from blocks.data.parquet import describe
 from blocks.data.rejects import BadRow, RejectsTable
 from blocks.data.schema import conform, require_columns, require_unique
@@ -91,10 +91,9 @@ class CsvReader:
         scans = self._scanned()
         target = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         for file, scan in zip(self._files, scans, strict=True):
-            require_unchanged(file)
             present = [name for name in target.names if name in scan.types] or scan.names[:1]
             types = {name: self.schema.field(name).type for name in present}
-            with contextlib.closing(self._blocks(file)) as cut:
+            with unchanged(file), contextlib.closing(self._blocks(file)) as cut:
                 for index, block in enumerate(cut):
                     names = scan.names if index else None
                     try:

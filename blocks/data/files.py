@@ -230,9 +230,26 @@ def by_extension(file: File) -> str:
     return FORMATS[extension]
 
 
-def require_unchanged(file: File) -> None:
-    """Refuses a file that was written to since it was first looked at: what was learned of it may be wrong."""
-    now = file.filesystem.get_file_info(file.path)
+@contextlib.contextmanager
+def unchanged(file: File) -> Iterator[None]:
+    """Refuses a file that was written to between the first look at it and the end of this reading of it.
+
+    What was learned of it may then be wrong, and its first rows may be of another time than its last.
+    """
+    _require_unchanged(file)
+    try:
+        yield
+    except MalformedData:
+        _require_unchanged(file)
+        raise
+    _require_unchanged(file)
+
+
+def _require_unchanged(file: File) -> None:
+    with naming(file):
+        now = file.filesystem.get_file_info(file.path)
+    if now.type == pafs.FileType.NotFound:
+        raise InvalidArgument(f"There is no file {file.name} any more. Check the path.")
     if (now.size, now.mtime_ns) != (file.size, file.mtime_ns):
         when = datetime.datetime.fromtimestamp((now.mtime_ns or 0) / 1e9).isoformat(" ", "seconds")
         raise MalformedData(f"{file.name} has changed since it was opened (at {when}). Call blocks.read again.")

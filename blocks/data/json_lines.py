@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from blocks.data.csv_options import to_type
-from blocks.data.files import File, naming, require_unchanged
+from blocks.data.files import File, naming, unchanged
 from blocks.data.parquet import describe
 from blocks.data.schema import conform, natural_schema, require_columns, unify
 from blocks.data.text_blocks import LINES, Block, blocks
@@ -60,10 +60,10 @@ class JsonLinesReader:
         schema = self.schema
         target = schema if columns is None else pa.schema([schema.field(name) for name in columns])
         for file in self._files:
-            require_unchanged(file)
-            for block in self._blocks(file):
-                for batch in _parsed(file, block, target, "ignore").to_batches():
-                    yield conform(batch, target)
+            with unchanged(file):
+                for block in self._blocks(file):
+                    for batch in _parsed(file, block, target, "ignore").to_batches():
+                        yield conform(batch, target)
 
     def _scan(self) -> tuple[pa.Schema, int]:
         with self._lock:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from blocks.data.files import File, naming
+from blocks.data.files import File, naming, unchanged
 from blocks.data.schema import conform, natural_schema, unify
 
 _BUFFER: Final = 1 << 18
@@ -73,7 +73,7 @@ class ParquetReader:
             present = [name for name in target.names if name in schema.names]
             # decoding text into a dictionary costs less than decoding it and encoding it after, however it is stored
             dictionaries = [name for name in present if encoded and _is_text(schema.field(name).type)]
-            with contextlib.ExitStack() as stack:
+            with unchanged(file), contextlib.ExitStack() as stack:
                 with naming(file, _FIX):
                     handle = stack.enter_context(file.open())
                     opened = stack.enter_context(

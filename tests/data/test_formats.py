@@ -444,3 +444,34 @@ def test_an_open_pass_does_not_disturb_the_end_of_the_process(tmp_path: pathlib.
     program = f"import blocks.data; chunks = blocks.data.read({str(tmp_path / name)!r}).chunks(1_000); next(chunks)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.orc", "a.jsonl", "a.csv"])
+def test_a_file_that_changes_before_or_while_it_is_read_is_refused(tmp_path: pathlib.Path, name: str) -> None:
+    path = str(tmp_path / name)
+
+    def put(first: int) -> None:
+        rows = pa.table({"a": np.arange(first, first + 100)})
+        text = "".join(f'{{"a": {n}}}\n' for n in rows["a"].to_pylist())
+        writers = {
+            "a.parquet": lambda: pq.write_table(rows, path),
+            "a.arrow": lambda: _ipc(rows, path, stream=False),
+            "a.orc": lambda: paorc.write_table(rows, path),
+            "a.jsonl": lambda: pathlib.Path(path).write_text(text),
+            "a.csv": lambda: pacsv.write_csv(rows, path),
+        }
+        writers[name]()
+
+    put(0)
+    source = blocks.data.read(path)
+    assert len(source.table()) == 100
+    batches = source._reader.chunks(100)
+    next(batches)
+    put(1000)
+    with pytest.raises(MalformedData, match=rf"{name} has changed since it was opened .* Call blocks.read again"):
+        list(batches)
+    with pytest.raises(MalformedData, match="has changed since"):
+        source.table()
+    os.remove(path)
+    with pytest.raises(InvalidArgument, match="no file .* any more"):
+        source.table()
