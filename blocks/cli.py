@@ -71,7 +71,7 @@ def _verify(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from blocks.store import open_store
 
-    store = open_store(options.path)
+    store = open_store(options.path, repairing=True)
     problems = store.check()
     for problem in problems:
         print(problem)

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from typing import Any
@@ -17,7 +17,7 @@ from blocks.block import Head
 from blocks.data import Source
 from blocks.data.raw import is_text, is_time, to_raw
 from blocks.errors import BadTarget, BlocksError, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
-from blocks.lease import Lease
+from blocks.lease import Lease, items_for_tensorflow
 from blocks.store.rows import Rows
 from blocks.transform import Transform
 
@@ -169,7 +169,7 @@ def dataset(
     epochs = count(epoch)
     lease = Lease(feed)
 
-    def windows() -> Iterator[tuple[Any, ...]]:
+    def windows() -> Generator[tuple[Any, ...]]:
         feed = lease.value
         random = np.random.default_rng([seed, next(epochs)])
         held: list[Rows] = []
@@ -209,7 +209,7 @@ def dataset(
         signature += (dict.fromkeys(by_class, of_row) if isinstance(by_class, dict) else of_row,)
     options = tf.data.Options()
     options.autotune.enabled = False  # it stalls some epochs by up to a second after their last batch
-    data = tf.data.Dataset.from_generator(windows, output_signature=signature).prefetch(1)
+    data = tf.data.Dataset.from_generator(items_for_tensorflow(windows), output_signature=signature).prefetch(1)
     made = data.rebatch(batch_size).prefetch(8).with_options(options)
     lease.ends_with(made)
     return made

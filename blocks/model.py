@@ -268,7 +268,7 @@ class Model(keras.Model):
         rows = training.estimated_rows(data)
         valid = None if validation_data is None else self._batches(validation_data, batch_size or PREDICT_ROWS)
         batch_size = auto.batch_size(rows) if batch_size is None else batch_size
-        callbacks = list(kwargs.pop("callbacks", None) or ())
+        callbacks = training.callbacks(kwargs.pop("callbacks", None))
         if epochs is None:
             epochs, more = auto.length(self.core, rows, valid is not None, callbacks)
             callbacks += more
@@ -281,6 +281,11 @@ class Model(keras.Model):
             self._trained_on = (*self._trained_on, origin)
         resume = next((c for c in callbacks if isinstance(c, Resume)), None)
         if resume is not None:
+            if kwargs.get("steps_per_epoch") is not None:
+                raise InvalidArgument(
+                    "Resume counts the batches of whole epochs. Received: Resume and steps_per_epoch. Leave one of "
+                    "them out; Resume(every=...) saves as often as you like."
+                )
             resume.batches = training.identity(data, batch_size, shuffle, seed)
         return training.fit_from(
             self.core,

@@ -3,11 +3,13 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from blocks.block import Classifier, Head
 from blocks.data import read
-from blocks.errors import InvalidArgument
+from blocks.errors import EmptySource, InvalidArgument
 from blocks.feed import Feed
 from blocks.heads import describe_heads
 from blocks.preprocessors import Columns
@@ -30,7 +32,9 @@ def plan(transform: Transform, head: Head, data: Any, keys: Sequence[str] = ()) 
     feed = Feed(source, transform, head, keys)
 
     def chunks(skip: int) -> Iterator[Rows]:
-        yield from feed.chunks(skip)
+        # a split may be empty, if another is not: the writer sees to that
+        with suppress(EmptySource):
+            yield from feed.chunks(skip)
         feed.warn()
 
     return SplitPlan(chunks, source.estimated_rows())
@@ -55,6 +59,8 @@ def precompute(
             'precompute takes a dict of splits, as source.split(...) returns it, or {"train": source}. '
             f"Received: {type(splits).__name__}."
         )
+    if isinstance(keys, str):
+        raise InvalidArgument(f"keys is a list of columns. Use keys=[{keys!r}].")
     sources = {name: read(data) for name, data in splits.items()}
     spec = transform.spec
     columns = {f"features/{name}": entry.names for name, entry in spec.items()}
@@ -75,7 +81,7 @@ def precompute(
             "keys": list(keys),
             **store_parts(preprocessor, head),
         },
-        planner=lambda data: plan(transform, head, data, keys),
+        planner=partial(plan, transform, head),
         format=format,
         columns=columns,
         spec=spec.to_json(),

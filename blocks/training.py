@@ -18,13 +18,14 @@ import tensorflow as tf
 
 from blocks.block import FeatureExtractor, Head, fingerprint
 from blocks.data import read
-from blocks.errors import BlocksWarning, InvalidArgument, SchemaMismatch
+from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.feed import Feed, dataset
 from blocks.heads import own
 from blocks.preprocessors import Columns
 from blocks.store import StoreSplit, Stream
 from blocks.store.resume import Resume
 from blocks.transform import Transform
+from blocks.whole import whole
 
 MOST_STEPS = 32
 """Steps that run as one call, at most: worth 1.4 to 1.9 times the speed at a batch size of 1,024."""
@@ -122,6 +123,11 @@ def _stored(
     split.require(**store_parts(preprocessor, head))
     if not any(entry.name.partition("/")[0] == "target" for entry in split.entries):
         raise SchemaMismatch("Training needs targets. Received: a store without them.")
+    if not split.rows:
+        raise EmptySource(
+            f"Batches are made of rows. Received: {split!r}. Where it is a worker's part by `shard`: that is made of "
+            "whole chunks, so share the split among fewer workers, or precompute it with smaller rows_per_chunk."
+        )
     if training:
         _warn_of_leaks(preprocessor, split.name in (split.metadata or {}).get("held_out", ()))
     stream = split.stream(batch_size, shuffle=shuffle, seed=seed, epoch=start[0], batch=start[1])
@@ -217,6 +223,17 @@ def described(data: Any) -> str:
     return f"split {data.name!r} of a store" if isinstance(data, StoreSplit) else repr(read(data))
 
 
+def callbacks(given: Any) -> list[keras.callbacks.Callback]:
+    """Callbacks as Keras takes them, one, several or a `CallbackList`, as a list that more can be added to."""
+    if given is None:
+        return []
+    if not isinstance(given, keras.callbacks.CallbackList):
+        return keras.tree.flatten(given)
+    # Keras adds these by itself
+    own = keras.callbacks.History, keras.callbacks.ProgbarLogger
+    return [callback for callback in given.callbacks if not isinstance(callback, own)]
+
+
 def fit(
     core: keras.Model,
     train: Batches,
@@ -237,18 +254,24 @@ def fit(
         kwargs: As of `keras.Model.fit`.
     """
     if steps_per_execution is None:
-        _run_together(core, train.steps)
+        _run_together(core, train.steps, kwargs.get("steps_per_epoch"))
     if train.steps:
         # of its own accord Keras makes a second iterator for each epoch, which takes 5 ms
         kwargs.setdefault("steps_per_epoch", train.steps)
+    held_out = None if valid is None else _first(valid.dataset, kwargs.pop("validation_steps", None))
     with _unknown_length(train, valid), own_errors(train, valid):
         return core.fit(
             train.dataset,
-            validation_data=None if valid is None else valid.dataset,
+            validation_data=held_out,
             epochs=epochs,
             shuffle=False,
             **kwargs,
         )
+
+
+def _first(made: tf.data.Dataset, steps: int | None) -> tf.data.Dataset:
+    """As many batches as were asked for: Keras would round up to what runs as one call."""
+    return made if steps is None else made.take(whole("steps", steps, 1))
 
 
 def learn(extractor: FeatureExtractor, data: Any, transform: Transform, head: Head) -> None:
@@ -297,17 +320,22 @@ def fit_from(
     epoch, batch = resume.restore(core)
     before()
     history = None
-    kwargs.pop("initial_epoch", None)
+    first = kwargs.pop("initial_epoch", 0)
+    if (epoch, batch) == (0, 0):
+        epoch = first
     if batch and epoch < epochs:
         rest = make((epoch, batch))
         _build_metrics(core, rest)
         history = fit(core, rest, epochs=epoch + 1, initial_epoch=epoch, **kwargs)
         epoch += 1
+        if core.stop_training:
+            return history
     if epoch < epochs or history is None:
         rest = fit(core, make((epoch, 0)), epochs=epochs, initial_epoch=epoch, **kwargs)
         if history is not None:
             rest.epoch = history.epoch + rest.epoch
-            rest.history = {name: history.history.get(name, []) + values for name, values in rest.history.items()}
+            names = dict.fromkeys([*history.history, *rest.history])
+            rest.history = {name: history.history.get(name, []) + rest.history.get(name, []) for name in names}
         history = rest
     return history
 
@@ -318,20 +346,27 @@ def _build_metrics(core: keras.Model, made: Batches) -> None:
     core.test_on_batch(*zeros)
 
 
-def evaluate(core: keras.Model, held_out: Batches, **kwargs: Any) -> dict[str, float]:
+def evaluate(core: keras.Model, held_out: Batches, *, steps: int | None = None, **kwargs: Any) -> dict[str, float]:
     """Keras' `evaluate` over batches: loss and metrics by name."""
     with _unknown_length(held_out), own_errors(held_out):
-        return dict(core.evaluate(held_out.dataset, return_dict=True, **kwargs))
+        return dict(core.evaluate(_first(held_out.dataset, steps), return_dict=True, **kwargs))
 
 
-def _run_together(core: keras.Model, steps: int | None) -> None:
+def _run_together(core: keras.Model, steps: int | None, asked: int | None) -> None:
     """Choose how many steps run as one call: few enough that an epoch still has several calls.
 
     Where the length is unknown it is never one: Keras' single step, called without a batch at an epoch's end, would
-    count in the optimizer and move the state of dropout before it fails.
+    count in the optimizer and move the state of dropout before it fails. Of a number of steps that was asked for it is
+    a divisor, as Keras runs whole calls.
+
+    Args:
+        core: Compiled.
+        steps: How many an epoch has, or None where that is not known.
+        asked: The user's `steps_per_epoch`, or None.
     """
-    wanted = STEPS_OF_UNKNOWN if steps is None else 1
-    while steps is not None and wanted < MOST_STEPS and wanted * 8 <= steps:
+    known = [number for number in (steps, asked) if number is not None]
+    wanted = 1 if known else STEPS_OF_UNKNOWN
+    while known and wanted < MOST_STEPS and wanted * 8 <= min(known) and (asked or 0) % (2 * wanted) == 0:
         wanted *= 2
     if core.steps_per_execution != wanted:
         core.steps_per_execution = wanted

@@ -18,7 +18,7 @@ ROOT = Path(blocks.__file__).parent
 # each line imports only from lines above it; packages and modules of one line never import each other
 ORDER = [
     {"errors", "memory", "lazy"},
-    {"lease"},
+    {"lease", "whole"},
     {"statistics"},
     {"data"},
     {"features", "progress", "feature_learner", "members", "targets", "classes"},
@@ -46,6 +46,7 @@ WITHOUT_KERAS = (
     "errors",
     "lazy",
     "lease",
+    "whole",
     "statistics",
     "data",
     "features",

@@ -320,5 +320,12 @@ def test_a_store_opened_anew_is_repaired_by_the_models_plan(model, splits, tmp_p
     store = blocks.open_store(tmp_path / "s")
     with pytest.raises(InvalidArgument, match=r"planner=model\.plan"):
         store.repair(splits)
-    assert store.repair(splits, planner=lambda data: model.plan(data, ["id", "tag"])) == ["train-00000.h5"]
+    assert store.repair(splits, planner=model.plan) == ["train-00000.h5"]
+    assert digests(made.path) == before
+    (made.path / "train-00001.h5").unlink()
+    with pytest.raises(
+        CorruptShard, match=r"open_store\(path, repairing=True\)\.repair\(splits, planner=model\.plan\)"
+    ):
+        blocks.open_store(made.path)
+    assert blocks.open_store(made.path, repairing=True).repair(splits, planner=model.plan) == ["train-00001.h5"]
     assert digests(made.path) == before

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
-from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch
+from blocks.errors import CorruptShard, EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.feed import Feed
 from blocks.store import Resume, Rows, SplitPlan, write
 from blocks.store.windows import WindowLoader
@@ -122,6 +122,54 @@ def test_more_steps_than_an_epoch_has_are_told(store, splits):
     model = fresh(splits["train"])
     with pytest.warns(UserWarning, match="ran out of data"):
         model.fit(store["train"], epochs=2, steps_per_epoch=60, batch_size=32, verbose=0)
+
+
+def steps_of(model):
+    return int(model.core.optimizer.iterations)
+
+
+@pytest.mark.parametrize("asked", [1, 5, 12, 48])
+def test_as_many_steps_as_are_asked_for(store, splits, asked):
+    for data in (store, splits):
+        model = fresh(splits["train"])
+        model.fit(data["train"], epochs=1, steps_per_epoch=asked, batch_size=32, verbose=0)
+        assert steps_of(model) == asked
+
+
+def test_as_many_held_out_batches_as_are_asked_for(store, splits):
+    model, one = fresh(splits["train"]), fresh(splits["train"])
+    one.compile(steps_per_execution=1)
+    found = [
+        each.fit(
+            store["train"], validation_data=store["valid"], validation_steps=3, epochs=1, batch_size=32, verbose=0
+        ).history["val_loss"]
+        for each in (model, one)
+    ]
+    assert model.core.steps_per_execution > 3
+    assert found[0] == found[1]
+    assert model.evaluate(store["valid"], batch_size=32, steps=3)["loss"] == found[0][0]
+    assert model.evaluate(store["valid"], batch_size=32)["loss"] != found[0][0]
+
+
+def test_callbacks_come_as_keras_takes_them(store, splits):
+    for given in (
+        lambda one: one,
+        lambda one: [one],
+        lambda one: keras.callbacks.CallbackList([one], add_history=True),
+    ):
+        stop = StopAt("epoch", 0)
+        with pytest.raises(Stop):
+            fresh(splits["train"]).fit(store["train"], epochs=2, batch_size=256, verbose=0, callbacks=given(stop))
+
+
+def test_a_part_without_rows_is_refused(store, splits):
+    model = fresh(splits["train"])
+    none = store["valid"].shard(500, 501)
+    for use in (model.fit, model.evaluate):
+        with pytest.raises(EmptySource, match=r"StoreSplit\(valid: 0 rows\).*among fewer workers"):
+            use(none, verbose=0)
+    with pytest.raises(EmptySource, match="0 rows"):
+        model.fit(store["train"], validation_data=none, verbose=0)
 
 
 def test_few_steps_run_one_by_one(store, splits):
@@ -414,3 +462,90 @@ def test_rows_transformed_on_the_fly_go_on_from_an_epochs_border(splits, tmp_pat
     with pytest.raises(Stop):
         fit("stopped", 3, StopAt("batch", 1, 20))
     assert fit("stopped", 3) == fit("whole", 3)
+
+
+def test_the_rate_of_an_epoch_that_had_begun_is_what_it_was(store, splits, tmp_path):
+    """Schedules that start from the rate as it is must not be applied twice to one epoch."""
+
+    def fit(*callbacks):
+        model = fresh(splits["train"])
+        model.compile(keras.optimizers.SGD(0.1))
+        halved = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        model.fit(store["train"], epochs=3, batch_size=32, verbose=0, callbacks=[halved, *callbacks])
+        return float(model.core.optimizer.learning_rate), weights_of(model)
+
+    whole = fit()
+    with pytest.raises(Stop):
+        fit(Resume(tmp_path, 1), StopAt("batch", 1, 30))
+    assert fit(Resume(tmp_path, 1)) == whole
+
+
+def test_a_run_that_stops_in_the_epoch_it_goes_on_with_stops(store, splits, tmp_path):
+    class Enough(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    arguments = {"epochs": 3, "batch_size": 32, "verbose": 0}
+    with pytest.raises(Stop):
+        fresh(splits["train"]).fit(store["train"], callbacks=[Resume(tmp_path, 1), StopAt("batch", 0, 30)], **arguments)
+    model = fresh(splits["train"])
+    history = model.fit(store["train"], callbacks=[Resume(tmp_path, 1), Enough()], **arguments)
+    assert history.epoch == [0]
+    assert steps_of(model) == -(-store["train"].rows // 32)
+
+
+def test_what_is_not_measured_every_epoch_is_kept_in_the_history(store, splits, tmp_path):
+    arguments = {"validation_data": store["valid"], "validation_freq": [1], "epochs": 2, "batch_size": 32, "verbose": 0}
+    with pytest.raises(Stop):
+        fresh(splits["train"]).fit(store["train"], callbacks=[Resume(tmp_path, 1), StopAt("batch", 0, 30)], **arguments)
+    history = fresh(splits["train"]).fit(store["train"], callbacks=[Resume(tmp_path, 1)], **arguments).history
+    assert {name: len(values) for name, values in history.items() if name.endswith("loss")} == {
+        "loss": 2,
+        "val_loss": 1,
+    }
+
+
+def test_resume_begins_with_the_initial_epoch_and_counts_whole_ones(store, splits, tmp_path):
+    model, other = fresh(splits["train"]), fresh(splits["train"])
+    arguments = {"epochs": 3, "initial_epoch": 2, "batch_size": 32, "verbose": 0}
+    history = model.fit(store["train"], callbacks=[Resume(tmp_path / "a")], **arguments)
+    other.fit(store["train"], **arguments)
+    assert history.epoch == [2]
+    assert weights_of(model) == weights_of(other)
+    with pytest.raises(InvalidArgument, match="Resume counts the batches of whole epochs"):
+        model.fit(store["train"], callbacks=Resume(tmp_path / "b"), steps_per_epoch=3, verbose=0)
+
+
+def test_resume_in_half_precision(store, splits, tmp_path):
+    keras.config.set_dtype_policy("bfloat16")
+    try:
+        whole = fresh(splits["train"])
+        arguments = {"epochs": 2, "batch_size": 32, "verbose": 0}
+        whole.fit(store["train"], **arguments)
+        with pytest.raises(Stop):
+            fresh(splits["train"]).fit(
+                store["train"], callbacks=[Resume(tmp_path, 1), StopAt("batch", 1, 20)], **arguments
+            )
+        model = fresh(splits["train"])
+        model.fit(store["train"], callbacks=[Resume(tmp_path, 1)], **arguments)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.core.trainable_variables[0].dtype == "bfloat16"
+    assert weights_of(model) == weights_of(whole)
+
+
+def test_what_resume_cannot_use_is_told(store, splits, tmp_path):
+    arguments = {"epochs": 1, "batch_size": 32, "verbose": 0}
+    fresh(splits["train"]).fit(store["train"], callbacks=[Resume(tmp_path / "r")], **arguments)
+    file = tmp_path / "r" / "resume.npz"
+    raw = file.read_bytes()
+    flipped = bytearray(raw)
+    flipped[len(raw) // 2] ^= 4
+    for damaged in (b"", raw[:-30], raw[: len(raw) // 2], bytes(flipped)):
+        file.write_bytes(damaged)
+        with pytest.raises(CorruptShard, match=r"saved in .*resume\.npz is damaged .* delete it, and the same call"):
+            fresh(splits["train"]).fit(store["train"], callbacks=[Resume(tmp_path / "r")], **arguments)
+    with pytest.raises(InvalidArgument, match="which is a file"):
+        Resume(file)
+    with pytest.raises(InvalidArgument, match="every must be a whole number, at least 1"):
+        Resume(tmp_path, every="10")

@@ -61,7 +61,7 @@ def bench(store: Store, split: str | None = None, *, batch_size: int = 1024, sec
     chosen = store[split]
     if not chosen.rows:
         raise InvalidArgument(f"bench needs rows. Received: the split {split!r}, which has none.")
-    if seconds <= 0:
+    if not seconds > 0:
         raise InvalidArgument(f"seconds is a positive number. Received: {seconds!r}.")
     row = max(1, sum(entry.row_bytes() for entry in chosen.entries if not entry.is_key))
     stream = chosen.stream(batch_size)

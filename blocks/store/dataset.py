@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.errors import BlocksError
-from blocks.lease import Lease
+from blocks.lease import Lease, called_by_tensorflow
 from blocks.store.batches import Settings, as_batch
 from blocks.store.rows import Entry
 from blocks.store.windows import Block, WindowLoader
@@ -76,7 +76,14 @@ class ReadAhead:
 
 
 def build(
-    loader: WindowLoader, settings: Settings, *, threads: int, epoch: int, first: int, skip: int
+    loader: WindowLoader,
+    settings: Settings,
+    *,
+    threads: int,
+    epoch: int,
+    first: int,
+    skip: int,
+    batches_of_epoch: int,
 ) -> tf.data.Dataset:
     """Hand whole windows to TensorFlow, and let its own `rebatch` cut them into batches.
 
@@ -91,6 +98,7 @@ def build(
         epoch: the first one.
         first: window of that epoch to begin with.
         skip: rows of that window to leave out.
+        batches_of_epoch: how many a whole epoch has.
     """
     lease = Lease(ReadAhead(loader, threads=threads, epoch=epoch, first=first, skip=skip))
     count, step = len(loader.windows(epoch)), _step(lease, loader.entries)
@@ -105,12 +113,15 @@ def build(
     options.deterministic = True
     # Grappler finds nothing to improve here and takes some milliseconds of every epoch.
     options.experimental_optimization.apply_default_optimizations = False
-    if settings.repeat:
+    # epochs without a batch would be repeated without end
+    if settings.repeat and batches_of_epoch:
         # a dataset for each epoch, as no batch holds rows of two
         each = tf.autograph.experimental.do_not_convert(batches)
         made = tf.data.Dataset.counter(epoch).flat_map(each).with_options(options)
     else:
         made = batches(None).with_options(options)
+        if not first and not skip:
+            made = made.apply(tf.data.experimental.assert_cardinality(batches_of_epoch))
     lease.ends_with(made)
     return made
 
@@ -120,7 +131,8 @@ def _step(lease: Lease[ReadAhead], entries: Sequence[Entry]) -> Any:
     dtypes = [tf.as_dtype(np.dtype(entry.dtype)) for entry in entries]
 
     def load(epoch: np.ndarray, number: np.ndarray) -> Any:
-        of_epoch, block = lease.value.window(int(epoch), int(number))
+        with called_by_tensorflow():
+            of_epoch, block = lease.value.window(int(epoch), int(number))
         return np.int64(of_epoch), *block.values()
 
     @tf.autograph.experimental.do_not_convert

@@ -47,7 +47,8 @@ def require_files(folder: Place, content: Manifest) -> None:
     if problems := absent(folder, content):
         raise CorruptShard(
             f"The store '{folder}' is damaged: {'; '.join(problems[:3])}. "
-            "Let repair(splits) write these shards again, restore the files, or pass overwrite=True."
+            "Write these shards again by blocks.open_store(path, repairing=True).repair(splits, planner=model.plan), "
+            "restore the files, or pass overwrite=True."
         )
 
 

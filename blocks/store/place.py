@@ -239,6 +239,8 @@ def place(path: str | os.PathLike[str]) -> Place:
     """
     if isinstance(path, Remote):
         return path
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidArgument(f"A store lies at a path, a str or pathlib.Path, or at a URL. Received: {path!r}.")
     text = os.fspath(path)
     scheme = _URL.match(text)
     if not scheme:

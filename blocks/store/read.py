@@ -133,7 +133,7 @@ class ChunkReader:
     def _corrupt(self, shard: Shard, what: str) -> CorruptShard:
         return CorruptShard(
             f"Shard {shard.file} of the store '{self._folder}' is damaged: {what}. Call store.repair with its "
-            "source, or restore it."
+            "source and planner=model.plan, or restore it."
         )
 
     def _verify(self, shard: Shard, chunk: int, name: str, array: np.ndarray) -> None:

@@ -2,15 +2,30 @@
 
 import json
 import os
+import struct
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from blocks.errors import InvalidArgument, StoreMismatch
+from blocks.errors import CorruptShard, InvalidArgument, StoreMismatch
+from blocks.whole import whole
 
 _FILE = "resume.npz"
+# What a damaged archive makes NumPy and zipfile raise; an OSError is of the disk or of permissions
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+)
 
 
 class Resume(keras.callbacks.Callback):
@@ -20,6 +35,9 @@ class Resume(keras.callbacks.Callback):
     not yet seen. On a CPU the final weights equal, bit for bit, those of a run that was never interrupted. What other
     callbacks remember (patience, best so far) starts anew. After the last epoch the file says so, and the same call
     trains no more. Training on rows that are transformed on the fly goes on from the last epoch that was finished.
+
+    A run that goes on in mid-epoch is two of Keras' runs, the rest of that epoch and the others: callbacks begin twice
+    (`CSVLogger` wants `append=True`).
 
     Args:
         path: A folder of its own; made where there is none.
@@ -37,14 +55,15 @@ class Resume(keras.callbacks.Callback):
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1000) -> None:
         super().__init__()
-        if every < 1:
-            raise InvalidArgument(f"Resume saves every so many steps, 1 at least. Received: {every!r}.")
         self.path = Path(path)
-        self.every = every
+        if self.path.exists() and not self.path.is_dir():
+            raise InvalidArgument(f"Resume saves into a folder of its own. Received: {str(path)!r}, which is a file.")
+        self.every = whole("every", every, 1)
         self.batches: dict[str, Any] = {}
         self._epoch = self._batch = self._offset = 0
         self._saved = 0
         self._metrics: list[np.ndarray] | None = None
+        self._restored: list[tuple[Any, np.ndarray]] = []
 
     @property
     def position(self) -> tuple[int, int]:
@@ -56,32 +75,46 @@ class Resume(keras.callbacks.Callback):
 
         Raises:
             StoreMismatch: It was saved by a model of another shape, or over other batches.
+            CorruptShard: The file is damaged.
         """
         self._epoch = self._batch = self._offset = 0
         if not (self.path / _FILE).exists():
             return 0, 0
         core.optimizer.build(core.trainable_variables)
-        with np.load(self.path / _FILE, allow_pickle=False) as saved:
-            about = json.loads(saved["about"].tobytes())
-            if about["batches"] != self.batches:
-                parts = sorted(k for k in self.batches if about["batches"].get(k) != self.batches[k])
-                raise StoreMismatch(
-                    f"A run is resumed over the same batches. Received: other {', '.join(parts)} than {self.path} was "
-                    "saved with. Repeat the call as it was, or give Resume another folder."
-                )
-            variables = _variables(core)
-            values = [saved[f"v{i}"] for i in range(about["variables"])]
-            if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
-                raise StoreMismatch(
-                    f"A run is resumed by the same model. Received: weights of other shapes than {self.path} holds. "
-                    "Give Resume another folder."
-                )
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-            self._metrics = [saved[f"m{i}"] for i in range(about["metrics"])]
+        about, values, metrics = self._load()
+        if about["batches"] != self.batches:
+            parts = sorted(k for k in self.batches if about["batches"].get(k) != self.batches[k])
+            raise StoreMismatch(
+                f"A run is resumed over the same batches. Received: other {', '.join(parts)} than {self.path} was "
+                "saved with. Repeat the call as it was, or give Resume another folder."
+            )
+        variables = _variables(core)
+        if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
+            raise StoreMismatch(
+                f"A run is resumed by the same model. Received: weights of other shapes than {self.path} holds. "
+                "Give Resume another folder."
+            )
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        self._metrics = metrics
         self._epoch, self._batch = about["epoch"], about["batch"]
         self._offset = self._saved = self._batch
+        self._restored = list(zip(variables, values, strict=True)) if self._batch else []
         return self.position
+
+    def _load(self) -> tuple[dict[str, Any], list[np.ndarray], list[np.ndarray]]:
+        """What was saved: about the run, the variables' values, the metrics'."""
+        file = self.path / _FILE
+        try:
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as saved:
+                about = json.loads(saved["about"].tobytes())
+                values = [_read(saved[f"v{i}"], about["dtypes"][i]) for i in range(len(about["dtypes"]))]
+                return about, values, [saved[f"m{i}"] for i in range(about["metrics"])]
+        except _DAMAGED as error:
+            raise CorruptShard(
+                f"What Resume saved in {file} is damaged ({error}). Restore the file; or delete it, and the same call "
+                "begins anew."
+            ) from error
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Count batches from where the epoch begins."""
@@ -90,6 +123,12 @@ class Resume(keras.callbacks.Callback):
             for variable, value in zip(self.model.metrics_variables, self._metrics, strict=False):
                 variable.assign(value)
         self._metrics = None
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Undo what callbacks did to the rate at the beginning of an epoch that had begun before."""
+        for variable, value in self._restored:
+            variable.assign(value)
+        self._restored = []
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Save when enough steps are done."""
@@ -111,10 +150,11 @@ class Resume(keras.callbacks.Callback):
             "batches": self.batches,
             "epoch": self._epoch,
             "batch": self._batch,
-            "variables": len(variables),
+            "dtypes": [value.dtype.name for value in variables],
             "metrics": len(metrics),
         }
-        arrays = {f"v{i}": value for i, value in enumerate(variables)} | {f"m{i}": v for i, v in enumerate(metrics)}
+        arrays = {f"v{i}": _written(value) for i, value in enumerate(variables)}
+        arrays |= {f"m{i}": value for i, value in enumerate(metrics)}
         self.path.mkdir(parents=True, exist_ok=True)
         aside = self.path / f".{_FILE}.part"
         with aside.open("wb") as file:
@@ -123,6 +163,16 @@ class Resume(keras.callbacks.Callback):
             os.fsync(file.fileno())
         os.replace(aside, self.path / _FILE)
         self._saved = self._batch
+
+
+def _written(value: np.ndarray) -> np.ndarray:
+    """An array as NumPy's own files hold it: bfloat16 by its bits."""
+    return value.view(np.uint16) if value.dtype.name == "bfloat16" else value
+
+
+def _read(value: np.ndarray, dtype: str) -> np.ndarray:
+    """Undo `_written`; a bfloat16 is the first half of a float32."""
+    return (value.astype(np.uint32) << 16).view(np.float32) if dtype == "bfloat16" else value
 
 
 def _variables(core: keras.Model) -> list[Any]:

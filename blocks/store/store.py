@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from blocks.store.rows import Entry, Rows, SplitPlan
 from blocks.store.shuffle import Order
 from blocks.store.stream import Stream, restore
 from blocks.store.windows import WindowLoader
+from blocks.whole import whole
 
 WINDOW_ROWS, WINDOW_BYTES = 65_536, 32 << 20
 
-Planner = Callable[[Any], SplitPlan]
+Planner = Callable[[Any, Sequence[str]], SplitPlan]
 
 
 class StoreSplit:
@@ -100,11 +102,14 @@ class StoreSplit:
             count: how many workers share the split.
 
         Returns:
-            A split of about `rows / count` rows.
+            A split of about `rows / count` rows; of one that is a worker's already, a part of its rows.
         """
-        if not 0 <= index < count:
+        index, count = whole("index", index), whole("count", count, 1)
+        if index >= count:
             raise InvalidArgument(f"shard needs 0 <= index < count. Received: index={index}, count={count}.")
-        return StoreSplit(self.name, self._folder, self._content, self._identity, self._reader, (index, count))
+        first, step = self._shard
+        shard = (first + step * index, step * count)
+        return StoreSplit(self.name, self._folder, self._content, self._identity, self._reader, shard)
 
     def chunks(self, entries: Sequence[str] | None = None, start: int = 0) -> Iterator[Rows]:
         """Read the rows in the source's order, keys included, one verified chunk at a time.
@@ -119,9 +124,9 @@ class StoreSplit:
         Raises:
             CorruptShard: a chunk is not what was written.
         """
-        unknown = sorted(set(entries or ()) - {entry.name for entry in self.entries})
-        if unknown:
-            raise InvalidArgument(f"entries must be of {[e.name for e in self.entries]}. Received: {unknown}.")
+        names = [entry.name for entry in self.entries]
+        if isinstance(entries, str) or not set(entries or ()) <= set(names):
+            raise InvalidArgument(f"entries must be of {names}, in a list. Received: {entries!r}.")
         chosen = [entry for entry in self.entries if entries is None or entry.name in entries]
         for number in range(self._shard[0], len(self._chunks), self._shard[1])[start:]:
             part, index = self._chunks[number]
@@ -181,21 +186,15 @@ class StoreSplit:
             InvalidArgument: an argument is outside what is said above, or the position is of other arguments.
             StoreMismatch: the position is of another store.
         """
-        for name, value, least in (
-            ("batch_size", batch_size, 1),
-            ("seed", seed, 0),
-            ("epoch", epoch, 0),
-            ("batch", batch, 0),
-            ("threads", threads, 1),
-        ):
-            if value < least:
-                raise InvalidArgument(f"{name} must be at least {least}. Received: {value}.")
+        batch_size, threads = whole("batch_size", batch_size, 1), whole("threads", threads, 1)
+        seed, epoch, batch = whole("seed", seed), whole("epoch", epoch), whole("batch", batch)
+        shuffle, drop_remainder, repeat = bool(shuffle), bool(drop_remainder), bool(repeat)
         entries = [entry for entry in self.entries if not entry.is_key]
         if window is None:
             row = max(1, sum(entry.row_bytes() for entry in entries))
             window = max(1, min(WINDOW_ROWS, WINDOW_BYTES // row) // self._content.rows_per_chunk)
-        elif window < 1:
-            raise InvalidArgument(f"window must be at least 1 chunk, or None. Received: {window}.")
+        else:
+            window = whole("window", window, 1, otherwise="or None")
         settings = Settings(
             self._identity, self.name, batch_size, shuffle, seed, window, drop_remainder, repeat, self._shard
         )
@@ -221,7 +220,7 @@ class Store:
     Args:
         path: its folder.
         reused: whether `write` found it finished.
-        planner: makes rows of a split's source again, for `repair`; `model.precompute` gives one.
+        planner: makes rows of a split's source and the names of keys again, for `repair`; `model.precompute` gives one.
         repairing: open it also when shards are missing or of another size.
 
     Attributes:
@@ -239,9 +238,12 @@ class Store:
         self.path, self.reused, self._planner = place(path), reused, planner
         self.manifest = manifest.load(self.path)
         self.identity = self.manifest.identity
-        self._reader = ChunkReader(self.path, self.manifest)
         if not repairing:
             integrity.require_files(self.path, self.manifest)
+        if isinstance(self.path, Path):
+            # the process may go to another folder
+            self.path = self.path.absolute()
+        self._reader = ChunkReader(self.path, self.manifest)
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}: {split.rows} rows" for name, split in ((n, self[n]) for n in self.splits))
@@ -289,8 +291,8 @@ class Store:
 
         Args:
             splits: split name to source, for the damaged splits at least; of a store of one split, its source.
-            planner: makes a split's rows of its source: `model.plan`. The store that `model.precompute` returned knows
-                its own.
+            planner: makes a split's rows of its source and the names of the keys that are stored: `model.plan`. The
+                store that `model.precompute` returned knows its own.
 
         Returns:
             The names of the files that were replaced.
@@ -307,7 +309,7 @@ class Store:
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     store = write(folder, {"train": plan}, fingerprint={})
             ...     _ = Path(folder, "train-00000.h5").write_bytes(b"damaged")
-            ...     store.repair({"train": plan}, planner=lambda plan: plan), store.check()
+            ...     store.repair({"train": plan}, planner=lambda plan, keys: plan), store.check()
             (['train-00000.h5'], [])
         """
         planner = planner or self._planner
@@ -323,7 +325,8 @@ class Store:
                     f"{{{self.splits[0]!r}: ...}}. Received: {type(splits).__name__}."
                 )
             splits = {self.splits[0]: splits}
-        return writing.repair(self.path, {name: planner(source) for name, source in splits.items()})
+        keys = [entry.name.removeprefix("keys/") for entry in self.manifest.entries if entry.is_key]
+        return writing.repair(self.path, {name: planner(source, keys) for name, source in splits.items()})
 
     def check(self, threads: int = 2) -> list[str]:
         """Verify every checksum, count and shape; see `blocks.store.integrity.check`."""
@@ -356,11 +359,12 @@ def write(
     return Store(path, writing.write(path, splits, **options), planner)
 
 
-def open_store(path: str | os.PathLike[str]) -> Store:
+def open_store(path: str | os.PathLike[str], *, repairing: bool = False) -> Store:
     """Open a finished store. Verifies the manifest, and that every file is there with its size.
 
     Args:
         path: its folder, or a URL: see `blocks.store.place`.
+        repairing: open it also when shards are missing or of another size, to `repair` it.
 
     Returns:
         A `Store`; `store["train"]` is a split.
@@ -375,4 +379,4 @@ def open_store(path: str | os.PathLike[str]) -> Store:
         Traceback (most recent call last):
         blocks.errors.StoreMismatch: 'no/such/folder' is not a store: it holds no manifest.json. ...
     """
-    return Store(path)
+    return Store(path, repairing=repairing)

@@ -100,13 +100,21 @@ class Stream:
 
         Its elements have static shapes but for the rows of a batch, which are static with `drop_remainder`. Python runs
         once a window. Iterating it does not move `position`: the first iteration begins where the stream is now, and
-        each later one gives the next epoch. Windows and files are given back once nothing refers to the dataset, or
-        to one made of it.
+        each later one gives the next epoch; with `repeat` each begins where the stream is now. Windows and files are
+        given back once nothing refers to the dataset, or to one made of it.
         """
         from blocks.store.dataset import build
 
         first, skip = self._start()
-        return build(self._loader, self._settings, threads=self._threads, epoch=self._epoch, first=first, skip=skip)
+        return build(
+            self._loader,
+            self._settings,
+            threads=self._threads,
+            epoch=self._epoch,
+            first=first,
+            skip=skip,
+            batches_of_epoch=len(self),
+        )
 
 
 def restore(position: Any, settings: Settings) -> tuple[int, int]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from blocks.errors import CorruptShard, EmptySource, IncompleteStore, InvalidArgument, StoreMismatch
+from blocks.errors import EmptySource, InvalidArgument, StoreMismatch
 from blocks.store import durable, manifest
 from blocks.store.cut import Cutter
-from blocks.store.integrity import absent, require_files, shard_problems
+from blocks.store.integrity import check, require_files, shard_problems
 from blocks.store.journal import Journal
 from blocks.store.lock import NAME as LOCK
 from blocks.store.lock import locked
@@ -21,6 +21,7 @@ from blocks.store.pipeline import Pipeline
 from blocks.store.place import Place, Remote, place
 from blocks.store.rows import SplitPlan, describe
 from blocks.store.shard import Format
+from blocks.whole import whole
 
 MAX_CHUNK_ROWS, MAX_CHUNK_BYTES = 8192, 8 << 20
 MAX_SHARD_ROWS, MAX_SHARD_BYTES = 1 << 20, 64 << 20
@@ -94,8 +95,7 @@ def write(
     )
     if format == "hdf5" and isinstance(folder, Remote):
         raise InvalidArgument(f"HDF5 is written into a local folder; use format='tfrecord'. Received: '{folder}'.")
-    if workers < 1:
-        raise InvalidArgument(f"workers must be at least 1. Received: {workers}.")
+    workers = whole("workers", workers, 1)
     with durable.explained(folder):
         unfinished = (folder / manifest.JOURNAL).exists() or (folder / LOCK).exists()
         if (folder / manifest.NAME).exists() and not overwrite and not unfinished:
@@ -134,11 +134,12 @@ def _plan(
         raise InvalidArgument(
             f"compression must be None, or 'lzf' or 'gzip' for format='hdf5'. Received: {compression!r} for {format!r}."
         )
-    for name, value in (("rows_per_shard", rows_per_shard), ("rows_per_chunk", rows_per_chunk)):
-        if value is not None and value < 1:
-            raise InvalidArgument(f"{name} must be at least 1, or None. Received: {value}.")
+    sizes = {
+        name: None if value is None else whole(name, value, 1, otherwise="or None")
+        for name, value in (("rows_per_shard", rows_per_shard), ("rows_per_chunk", rows_per_chunk))
+    }
     for name in splits:
-        if not re.fullmatch(r"\w[\w.-]*", name):
+        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
             raise InvalidArgument(
                 f"A split is named by letters, digits, '_', '-' and '.', for its files. Received: {name!r}."
             )
@@ -148,8 +149,7 @@ def _plan(
             "format": format,
             "layout": layout,
             "compression": compression,
-            "rows_per_shard": rows_per_shard,
-            "rows_per_chunk": rows_per_chunk,
+            **sizes,
             "columns": {name: list(names) for name, names in (columns or {}).items()},
             "spec": spec,
             "metadata": metadata,
@@ -201,7 +201,7 @@ def _prepare(folder: Place, plan: dict[str, Any], overwrite: bool) -> Journal | 
     """Decide between nothing to do (None), resuming, starting and starting over; remove what a killed writer left."""
     journal = Journal(folder)
     finished = (folder / manifest.NAME).exists()
-    if finished and not (overwrite and _damaged(folder)):
+    if finished and not (overwrite and check(folder)):
         content = manifest.load(folder)
         parts = _compare_finished(plan, content)
         if not parts:
@@ -210,7 +210,8 @@ def _prepare(folder: Place, plan: dict[str, Any], overwrite: bool) -> Journal | 
             return None
         if not overwrite:
             raise _refuse(folder, parts, unfinished=False)
-    begun = journal.plan is not None
+    # of a write that finished no shard nothing is lost
+    begun = journal.plan is not None and bool(journal.shards)
     if begun and not finished and (parts := _compare(plan, journal.plan or {})):
         if not overwrite:
             raise _refuse(folder, parts, unfinished=True)
@@ -233,13 +234,6 @@ def _prepare(folder: Place, plan: dict[str, Any], overwrite: bool) -> Journal | 
                 journal.forget(split, index)
     _sweep(folder, {shard.file for shards in journal.shards.values() for shard in shards.values()})
     return journal
-
-
-def _damaged(folder: Place) -> bool:
-    try:
-        return bool(absent(folder, manifest.load(folder)))
-    except (CorruptShard, IncompleteStore, StoreMismatch):
-        return True
 
 
 def _sweep(folder: Place, keep: set[str]) -> None:

@@ -473,5 +473,5 @@ def test_a_file_that_changes_before_or_while_it_is_read_is_refused(tmp_path: pat
     with pytest.raises(MalformedData, match="has changed since"):
         source.table()
     os.remove(path)
-    with pytest.raises(InvalidArgument, match="no file .* any more"):
+    with pytest.raises(InvalidArgument, match=r"no file .* any more"):
         source.table()

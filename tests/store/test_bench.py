@@ -54,7 +54,9 @@ def test_bad_arguments(small, tmp_path):
     store = small.make(tmp_path / "s")
     with pytest.raises(InvalidArgument, match="seconds is a positive number"):
         bench(store, seconds=0)
-    with pytest.raises(InvalidArgument, match="batch_size must be at least 1"):
+    with pytest.raises(InvalidArgument, match="seconds is a positive number"):
+        bench(store, seconds=float("nan"))
+    with pytest.raises(InvalidArgument, match="batch_size must be a whole number, at least 1"):
         bench(store, batch_size=0)
     plans = {
         "train": SplitPlan(lambda skip: iter([Rows({"x": np.ones((3, 1), "f4")})])),
@@ -92,4 +94,9 @@ def test_check_on_the_command_line(small, tmp_path, capsys):
     (store.path / "train-00001.h5").write_bytes(raw)
     assert main(["check", str(store.path)]) == 1
     assert "train-00001.h5: " in capsys.readouterr().out
-    assert open_store(store.path).rows == {"train": 1000, "valid": 25}
+    (store.path / "train-00002.h5").unlink()
+    assert main(["check", str(store.path)]) == 1
+    told = capsys.readouterr().out
+    assert "train-00001.h5: " in told
+    assert "train-00002.h5: " in told
+    assert open_store(store.path, repairing=True).rows == {"train": 1000, "valid": 25}

@@ -2,6 +2,8 @@
 
 import gc
 import json
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -93,8 +95,15 @@ def test_workers_share_the_rows(split):
     assert [split.shard(i, 3).rows for i in range(3)] == [len(part) for part in parts]
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(1000))
     more = split.shard(40, 41)
-    assert targets(more.stream(40)) == []
-    assert targets(more.stream(40, repeat=True)) == []
+    for arguments in ({}, {"repeat": True}, {"repeat": True, "drop_remainder": True}):
+        assert targets(more.stream(40, **arguments)) == []
+        assert list(more.stream(40, **arguments).dataset()) == []
+    assert list(split.stream(2000, repeat=True, drop_remainder=True).dataset()) == []
+
+
+def test_workers_of_a_worker_share_its_rows(split):
+    parts = [np.concatenate(targets(split.shard(1, 3).shard(i, 2).stream(40))) for i in range(2)]
+    assert sorted(np.concatenate(parts)) == sorted(np.concatenate(targets(split.shard(1, 3).stream(40))))
 
 
 def test_kept_batches_are_never_overwritten(split):
@@ -131,10 +140,28 @@ def test_positions_that_do_not_fit(small, split, tmp_path):
         other.stream(64, position=place)
 
 
-@pytest.mark.parametrize("bad", [{"batch_size": 0}, {"seed": -1}, {"window": 0}, {"threads": 0}, {"epoch": -1}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"batch_size": 0},
+        {"batch_size": 32.0},
+        {"seed": -1},
+        {"seed": None},
+        {"window": 0},
+        {"window": "2"},
+        {"threads": 0},
+        {"epoch": -1},
+    ],
+)
 def test_bad_arguments(split, bad):
-    with pytest.raises(InvalidArgument, match=f"{next(iter(bad))} must be at least"):
+    with pytest.raises(InvalidArgument, match=f"{next(iter(bad))} must be a whole number, at least"):
         split.stream(**bad)
+
+
+def test_numbers_of_numpy_are_numbers(split):
+    stream = split.stream(np.int64(64), seed=np.uint8(3), window=np.int32(2), shuffle=np.True_)
+    place = json.loads(json.dumps(stream.position()))
+    assert targets(split.stream(64, seed=3, window=2, position=place)) == targets(stream)
 
 
 def test_names_that_are_not_there(split, stored):
@@ -142,8 +169,22 @@ def test_names_that_are_not_there(split, stored):
         stored["tests"]
     with pytest.raises(InvalidArgument, match="0 <= index < count"):
         split.shard(3, 3)
-    with pytest.raises(InvalidArgument, match="entries must be of"):
-        next(split.chunks(["features/other"]))
+    for entries in (["features/other"], "target"):
+        with pytest.raises(InvalidArgument, match="entries must be of"):
+            next(split.chunks(entries))
+
+
+def test_a_process_ends_while_a_dataset_is_being_read(split):
+    """Half of such processes used to hang: a thread of TensorFlow waited for the interpreter's lock for ever."""
+    code = """
+import sys
+from blocks.store import open_store
+made = open_store(sys.argv[1])["train"].stream(4, window=1, repeat=True).dataset().prefetch(16)
+iterator = iter(made)
+next(iterator)
+"""
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", code, str(split._folder)], check=True, timeout=60)
 
 
 def test_every_row_is_as_likely_anywhere_in_a_window():
@@ -190,6 +231,7 @@ def test_dataset_over_epochs_and_its_shapes(split):
     iterator = iter(stream)
     assert found == [next(iterator)[1].tolist() for _ in range(40)]
     assert split.stream(64).dataset().element_spec[0]["numeric"].shape.as_list() == [None, 3]
+    assert [split.stream(64, drop_remainder=drop).dataset().cardinality().numpy() for drop in (False, True)] == [16, 15]
 
 
 def test_iterations_of_one_dataset_side_by_side(split):

@@ -164,6 +164,42 @@ def test_a_source_that_changed_is_refused_and_the_rest_stays(small, tmp_path):
     assert check(path) == []
 
 
+def test_a_write_that_finished_no_shard_may_start_over_otherwise(small, tmp_path):
+    path = tmp_path / "s"
+    interrupted(small, path, 100)
+    assert small.make(path, "tfrecord", rows_per_shard=np.int64(200)).check() == []
+
+
+def test_overwrite_replaces_what_holds_one_wrong_bit(small, kind, tmp_path):
+    store = small.make(tmp_path / "s", **kind)
+    before = small.digests(store.path)
+    file = store.path / store.manifest.splits["train"][1].file
+    raw = bytearray(file.read_bytes())
+    raw[len(raw) // 2] ^= 8
+    file.write_bytes(raw)
+    assert small.make(tmp_path / "s", overwrite=True, **kind).reused is False
+    assert small.digests(store.path) == before
+    assert small.make(tmp_path / "s", overwrite=True, **kind).reused
+
+
+def test_a_store_stays_where_it_is_when_the_process_goes_elsewhere(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stores = small.make("s"), open_store("s")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    for store in stores:
+        assert store.check() == []
+        assert sum(len(batch[1]) for batch in store["train"].stream(64)) == 1000
+
+
+@pytest.mark.parametrize("path", [None, b"bytes", 3])
+def test_what_is_no_path_is_refused(small, path):
+    with pytest.raises(InvalidArgument, match=r"or pathlib\.Path, or at a URL"):
+        small.make(path)
+    with pytest.raises(InvalidArgument, match=r"or pathlib\.Path, or at a URL"):
+        open_store(path)
+
+
 def test_a_source_that_shrank_is_noticed(small, tmp_path):
     path = tmp_path / "s"
     interrupted(small, path, 960)
@@ -322,11 +358,11 @@ def test_repair_redoes_the_bad_shards_alone(small, kind, tmp_path):
 def test_repair_of_one_split_takes_its_source(small, tmp_path):
     store = write(tmp_path / "one", {"train": small.plan(100)}, fingerprint={}, progress=False)
     (store.path / "train-00000.h5").unlink()
-    assert store.repair(small.plan(100), planner=lambda plan: plan) == ["train-00000.h5"]
+    assert store.repair(small.plan(100), planner=lambda plan, keys: plan) == ["train-00000.h5"]
     assert store.check() == []
     two = small.make(tmp_path / "two")
     with pytest.raises(InvalidArgument, match=r"takes their sources by name: .'train': ...\}. Received: SplitPlan"):
-        two.repair(small.plan(100), planner=lambda plan: plan)
+        two.repair(small.plan(100), planner=lambda plan, keys: plan)
 
 
 def test_a_damaged_manifest_is_told_and_can_be_overwritten(small, tmp_path):
@@ -373,8 +409,10 @@ def test_the_manifest_is_json(small, tmp_path):
         ({"format": "csv"}, "format must be"),
         ({"layout": "example"}, "layout must be"),
         ({"format": "tfrecord", "compression": "gzip"}, "compression must be"),
-        ({"rows_per_shard": 0}, "rows_per_shard must be at least 1"),
-        ({"workers": 0}, "workers must be at least 1"),
+        ({"rows_per_shard": 0}, "rows_per_shard must be a whole number, at least 1, or None"),
+        ({"rows_per_chunk": 1e3}, r"rows_per_chunk must be a whole number, at least 1, or None\. Received: 1000\.0"),
+        ({"rows_per_shard": "9"}, "rows_per_shard must be a whole number"),
+        ({"workers": 0}, "workers must be a whole number, at least 1"),
         ({"fingerprint": {"x": float("nan")}}, "must be JSON"),
         ({"columns": {"features/numeric": ["one", "two"]}}, "one name per column"),
     ],
