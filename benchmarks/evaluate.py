@@ -11,7 +11,6 @@ the peak of resident bytes above what was resident when everything was imported.
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,8 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measure import publish
-from scale import resident
+from measure import publish, resident
 
 SHARED = ("accuracy", "balanced_accuracy", "precision", "recall", "f1")
 SHARED += ("log_loss", "brier_score", "roc_auc", "average_precision")
@@ -96,7 +94,7 @@ def child(who: str, path: Path) -> None:
         seconds = time.perf_counter() - begin
     else:
         seconds, found = theirs(path)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    peak = resident(most=True) - before
     print(json.dumps({"seconds": seconds, "bytes": peak, "values": {name: found[name] for name in SHARED}}))
 
 

@@ -19,6 +19,16 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
+def resident(most: bool = False) -> int:
+    """Resident bytes of this process: now, or at most so far.
+
+    `getrusage` would not do: Linux counts in what the parent held when it started the process.
+    """
+    name = "VmHWM:" if most else "VmRSS:"
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
+
+
 def interleaved(contestants: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
     """Seconds of every contestant, in turns, so that noise falls on all alike."""
     times: dict[str, list[float]] = {name: [] for name in contestants}

@@ -6,13 +6,12 @@ For each number of rows a fresh process reads the table from Parquet and adapts;
 imports take is compared.
 """
 
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from measure import publish
+from measure import publish, resident
 from table import FLOATS, STRINGS, write_table
 
 
@@ -36,13 +35,7 @@ def child(path: str) -> None:
     source = blocks.read(path)
     before = resident()
     adapt(columns, None, source, verbose=False)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
-
-
-def resident() -> int:
-    """Resident bytes of this process, now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
+    print(resident(most=True) - before)
 
 
 def main() -> None:

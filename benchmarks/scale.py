@@ -10,7 +10,6 @@ Files are kept in BLOCKS_SCALE, where it names a folder, for the next time.
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measure import publish
+from measure import publish, resident
 from table import FLOATS, STRINGS, write_table
 
 STEPS = ("adapt", "precompute", "epoch")
@@ -49,7 +48,7 @@ def child(step: str, table: Path, folder: Path) -> None:
     else:
         model.fit(blocks.open_store(store)["train"], epochs=1, batch_size=BATCH, verbose=0)
     seconds = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = resident(most=True)
     print(json.dumps({"seconds": seconds, "peak": peak, "added": peak - before, "over_time": sampled.stop(before)}))
     if step == "adapt":
         model.save(saved)
@@ -74,12 +73,6 @@ class Sampled:
         self._thread.join()
         size = -(-len(self._seen) // 20) or 1
         return [max(self._seen[i : i + size]) - before for i in range(0, len(self._seen), size)]
-
-
-def resident() -> int:
-    """Resident bytes of this process, now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
 
 
 def measure(rows: int, folder: Path) -> dict[str, dict[str, Any]]:

@@ -8,19 +8,17 @@ five times `max_bytes`, what `Counts` states while it puts counts together. The 
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from measure import publish
+from measure import publish, resident
 
 CHUNK = 65_536
 TOP_K = 1_000
@@ -57,7 +55,7 @@ def ours(distinct: int) -> dict[str, Any]:
     source = blocks.read(pa.RecordBatchReader.from_batches(schema, chunks))
     before, start = resident(), time.perf_counter()
     adapt(columns, None, source, verbose=False)
-    seconds, grown = time.perf_counter() - start, peak() - before
+    seconds, grown = time.perf_counter() - start, resident(most=True) - before
     block = columns["token"][0][0]
     counts: Counter[int] = Counter()
     for rows in ranks(distinct):
@@ -84,17 +82,7 @@ def exact(distinct: int) -> dict[str, Any]:
     for chunk in stream(distinct):
         counts.update(chunk.column(0).to_pylist())
     counts.most_common(TOP_K)
-    return {"seconds": time.perf_counter() - start, "bytes": peak() - before, "distinct": len(counts)}
-
-
-def resident() -> int:
-    """Resident bytes of this process, now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def peak() -> int:
-    """The most bytes that were ever resident."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"seconds": time.perf_counter() - start, "bytes": resident(most=True) - before, "distinct": len(counts)}
 
 
 def child(who: str, distinct: int) -> dict[str, Any]:
