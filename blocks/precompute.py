@@ -86,7 +86,7 @@ def precompute(
         columns=columns,
         spec=spec.to_json(),
         metadata=metadata,
-        progress=sys.stderr.isatty() if verbose is None else verbose,
+        progress=verbose,
         **options,
     )
     if store.reused and verbose is not False:

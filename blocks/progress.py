@@ -25,6 +25,7 @@ class Progress:
         verbose: True to show, False to be silent, None to show on a terminal only.
         note: What to show behind the numbers.
         unit: What is counted.
+        done: Rows that were done before.
 
     Example:
         >>> with Progress("adapt 1/1", 10, verbose=False) as progress:
@@ -34,11 +35,25 @@ class Progress:
     """
 
     def __init__(
-        self, what: str, total: int | None, verbose: bool | None = None, *, note: str = "", unit: str = "rows"
+        self,
+        what: str,
+        total: int | None,
+        verbose: bool | None = None,
+        *,
+        note: str = "",
+        unit: str = "rows",
+        done: int = 0,
     ) -> None:
-        self.done = 0
+        self.done = done
         self._shown = shown(verbose)
-        self._arguments = {"desc": what, "total": total, "unit": f" {unit}", "unit_scale": True, "postfix": note}
+        self._arguments = {
+            "desc": what,
+            "total": total,
+            "initial": done,
+            "unit": f" {unit}",
+            "unit_scale": True,
+            "postfix": note,
+        }
         self._bar: Any = None
 
     def __enter__(self) -> Self:

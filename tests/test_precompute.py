@@ -179,6 +179,15 @@ def test_a_store_that_fits_is_left_as_it_is_which_is_said(store, model, splits, 
     assert {file: file.stat().st_mtime_ns for file in store.path.iterdir()} == before
 
 
+def test_progress_is_shown_where_it_is_asked_for(model, splits, tmp_path, capsys):
+    model.precompute(splits, tmp_path / "s", **{**SMALL, "verbose": True})
+    shown = capsys.readouterr().err
+    assert "store: 100%" in shown
+    assert "rows/s" in shown
+    model.precompute(splits, tmp_path / "silent", **SMALL)
+    assert capsys.readouterr().err == ""
+
+
 def test_other_parts_are_refused_by_name(store, model, make_model, splits, rows):
     arguments = {"format": store.manifest.format, "keys": ["id", "tag"], **SMALL}
     shorter = {**splits, "valid": splits["valid"].table().slice(1)}

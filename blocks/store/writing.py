@@ -2,14 +2,12 @@
 
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tqdm import tqdm
-
 from blocks.errors import EmptySource, InvalidArgument, StoreMismatch
+from blocks.progress import Progress
 from blocks.store import durable, manifest
 from blocks.store.cut import Cutter
 from blocks.store.integrity import check, require_files, shard_problems
@@ -43,7 +41,7 @@ def write(
     spec: Any = None,
     metadata: Any = None,
     overwrite: bool = False,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> bool:
     """Write the rows of every split into a store; killed at any moment, the same call resumes to the same bytes.
 
@@ -66,7 +64,7 @@ def write(
         spec: JSON, kept as it is; what the features are.
         metadata: JSON, kept as it is; class names, priors.
         overwrite: replace a store of other contents, or a damaged one, instead of refusing.
-        progress: on a terminal, show rows, rows/s and the time left.
+        progress: whether to show rows, rows/s and the time left; None for on a terminal only.
 
     Returns:
         Whether a store of these contents was there, so that nothing was done.
@@ -250,18 +248,14 @@ def _sweep(folder: Place, keep: set[str]) -> None:
 
 
 def _write_missing(
-    folder: Place, journal: Journal, splits: Mapping[str, SplitPlan], workers: int, progress: bool
+    folder: Place, journal: Journal, splits: Mapping[str, SplitPlan], workers: int, progress: bool | None
 ) -> None:
     done = sum(shard.rows for shards in journal.shards.values() for shard in shards.values())
     known = [plan.rows for plan in splits.values() if plan.rows is not None]
     total = sum(known) if len(known) == len(splits) else None
-    # None: tqdm finds out whether stderr is a terminal.
-    bar = tqdm(
-        total=total, initial=done, unit=" rows", unit_scale=True, disable=None if progress else True, file=sys.stderr
-    )
-    with bar, Pipeline(folder, workers, journal.add) as pipeline:
+    with Progress("store", total, progress, done=done) as bar, Pipeline(folder, workers, journal.add) as pipeline:
         for split, plan in splits.items():
-            _write_split(pipeline, journal, split, plan, bar.update)
+            _write_split(pipeline, journal, split, plan, bar.advance)
 
 
 def _write_split(
