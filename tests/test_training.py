@@ -534,6 +534,37 @@ def test_resume_in_half_precision(store, splits, tmp_path):
     assert weights_of(model) == weights_of(whole)
 
 
+def test_a_keras_model_of_ones_own_goes_on_from_a_stream(store, tmp_path):
+    split = store["train"]
+
+    def run(folder, *callbacks):
+        keras.utils.set_random_seed(0)
+        width = split.entries[0].shape[0] + split.entries[1].shape[0]
+        inputs = {name: keras.Input((n,), name=name) for name, n in (("numeric", width - 1), ("categorical", 1))}
+        outputs = keras.layers.Dense(2, activation="softmax")(inputs["numeric"])
+        model = keras.Model(inputs, outputs)
+        model.compile("adam", "sparse_categorical_crossentropy")
+        resume = Resume(tmp_path / folder, every=5)
+        epoch, batch = resume.restore(model)
+        for number in range(epoch, 3):
+            rest = split.stream(64, epoch=number, batch=batch)
+            order = {"steps_per_epoch": len(rest) - batch, "initial_epoch": number, "epochs": number + 1}
+            model.fit(rest.dataset(), shuffle=False, verbose=0, callbacks=[resume, *callbacks], **order)
+            batch = 0
+        return [np.asarray(v).tobytes() for v in (*model.variables, *model.optimizer.variables)]
+
+    whole = run("whole")
+    with pytest.raises(Stop):
+        run("stopped", StopAt("batch", 1, 12))
+    with np.load(tmp_path / "stopped" / "resume.npz") as saved:
+        assert b'"epoch": 1, "batch": 10' in saved["about"].tobytes()
+    assert run("stopped") == whole
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    with pytest.raises(InvalidArgument, match=r"epoch, batch = resume\.restore\(model\)"):
+        model.fit(np.zeros((4, 2)), np.zeros(4), verbose=0, callbacks=[Resume(tmp_path / "stopped")])
+
+
 def test_what_resume_cannot_use_is_told(store, splits, tmp_path):
     arguments = {"epochs": 1, "batch_size": 32, "verbose": 0}
     fresh(splits["train"]).fit(store["train"], callbacks=[Resume(tmp_path / "r")], **arguments)

@@ -15,6 +15,7 @@ _HOME = {
     "StoreSplit": "store",
     "Stream": "stream",
     "check": "integrity",
+    "feature_spec": "examples",
     "open_store": "store",
     "write": "store",
 }
@@ -22,3 +23,7 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 __getattr__ = _loader(__name__, _HOME)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,8 +1,9 @@
 """The manifest of a store: everything about it that is not rows. How it is kept as text; no shard is opened here.
 
 `manifest.json` is canonical JSON (keys sorted, one space of indentation, ASCII, no NaN), so that equal stores are equal
-byte for byte; it holds no time, host or path. `manifest.schema.json` beside this file says, as a JSON Schema, what each
-field is: it is the format's documentation for other programs, and tests hold every kind of store to it.
+byte for byte; it says nothing of when, where and by whom it was written. `manifest.schema.json` beside this file says,
+as a JSON Schema, what each field is: it is the format's documentation for other programs, and tests hold every kind of
+store to it.
 """
 
 import json

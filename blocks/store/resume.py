@@ -31,6 +31,15 @@ _DAMAGED = (
 class Resume(keras.callbacks.Callback):
     """Save weights, optimizer, metrics and position every few steps; begin from there when the same call is repeated.
 
+    For `blocks.Model.fit`, which restores what was saved. With a Keras model of your own, do that before each `fit`:
+
+        resume = Resume("run", every=100)
+        epoch, batch = resume.restore(model)        # (0, 0) where nothing was saved; the model is compiled
+        rest = split.stream(1024, epoch=epoch, batch=batch)
+        steps = len(rest) - batch
+        order = {"steps_per_epoch": steps, "initial_epoch": epoch, "epochs": epoch + 1, "shuffle": False}
+        model.fit(rest.dataset(), callbacks=[resume], **order)
+
     The same `model.fit(store["train"], callbacks=[Resume(path)], ...)` after a kill goes on with exactly the batches
     not yet seen. On a CPU the final weights equal, bit for bit, those of a run that was never interrupted. What other
     callbacks remember (patience, best so far) starts anew. After the last epoch the file says so, and the same call
@@ -41,10 +50,13 @@ class Resume(keras.callbacks.Callback):
 
     Args:
         path: A folder of its own; made where there is none.
-        every: Steps between two savings. One takes about the time of writing three times the weights.
+        every: Steps between two savings, at least: Keras tells of steps that run as one call together
+            (`steps_per_execution`, up to 32 unless `compile` says otherwise). One takes about the time of writing three
+            times the weights.
 
     Raises:
         StoreMismatch: At the start of `fit`, when the file is of a model of another shape, or of other batches.
+        InvalidArgument: At the start of a `fit` before which `restore` was not called.
 
     Example:
         >>> import tempfile
@@ -64,6 +76,7 @@ class Resume(keras.callbacks.Callback):
         self._saved = 0
         self._metrics: list[np.ndarray] | None = None
         self._restored: list[tuple[Any, np.ndarray]] = []
+        self._looked = False
 
     @property
     def position(self) -> tuple[int, int]:
@@ -77,6 +90,7 @@ class Resume(keras.callbacks.Callback):
             StoreMismatch: It was saved by a model of another shape, or over other batches.
             CorruptShard: The file is damaged.
         """
+        self._looked = True
         self._epoch = self._batch = self._offset = 0
         if not (self.path / _FILE).exists():
             return 0, 0
@@ -112,9 +126,18 @@ class Resume(keras.callbacks.Callback):
                 return about, values, [saved[f"m{i}"] for i in range(about["metrics"])]
         except _DAMAGED as error:
             raise CorruptShard(
-                f"What Resume saved in {file} is damaged ({error}). Restore the file; or delete it, and the same call "
-                "begins anew."
+                f"What Resume saved in {file} is damaged ({type(error).__name__}). Restore the file; or delete it, and "
+                "the same call begins anew."
             ) from error
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Refuse to begin anew what was saved: that is overwritten soon."""
+        if not self._looked:
+            raise InvalidArgument(
+                "Resume restores a run before training begins, as blocks.Model.fit does. Received: Keras' fit of "
+                "another model. Call epoch, batch = resume.restore(model) before it, and give it the stream from there "
+                "on: stream(..., epoch=epoch, batch=batch).dataset(), initial_epoch=epoch."
+            )
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Count batches from where the epoch begins."""
@@ -134,7 +157,8 @@ class Resume(keras.callbacks.Callback):
         """Save when enough steps are done."""
         self._batch = self._offset + batch + 1
         # after the last step the epoch's end saves; Keras numbers a last, shorter execution as if it were a full one
-        within = self.batches.get("store") is not None and batch + 1 < self.params["steps"]
+        steps = self.params["steps"]
+        within = self.batches.get("store", True) is not None and (steps is None or batch + 1 < steps)
         if within and self._batch - self._saved >= self.every:
             self._save()
 

@@ -25,7 +25,10 @@ Planner = Callable[[Any, Sequence[str]], SplitPlan]
 
 
 class StoreSplit:
-    """The rows of one split of a store. Made by `store[name]`."""
+    """The rows of one split of a store. Made by `store[name]`.
+
+    `blocks.Model.fit` takes it as it is; Keras' own `fit` takes `split.stream(...).dataset()`.
+    """
 
     def __init__(
         self,
@@ -102,7 +105,9 @@ class StoreSplit:
             count: how many workers share the split.
 
         Returns:
-            A split of about `rows / count` rows; of one that is a worker's already, a part of its rows.
+            A split of about `rows / count` rows; of one that is a worker's already, a part of its rows. Parts are of
+            whole chunks (`rows_per_chunk`, 8,192 rows unless precompute was told), so their sizes differ by one at
+            most, and there are none for workers beyond the number of chunks.
         """
         index, count = whole("index", index), whole("count", count, 1)
         if index >= count:

@@ -34,6 +34,10 @@ class Stream:
         self._epoch, self._batch = epoch, batch
         self._running: Callable[[], Generator[Batch, None, None] | None] = lambda: None
 
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value!r}" for name, value in self._settings._asdict().items() if name != "store")
+        return f"Stream({told}, epoch={self._epoch}, batch={self._batch})"
+
     @property
     def rows(self) -> int:
         """Rows of an epoch, those of an incomplete last batch included."""

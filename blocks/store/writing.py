@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from blocks.errors import EmptySource, InvalidArgument, StoreMismatch
-from blocks.progress import Progress
+from blocks.progress import Progress, announce
 from blocks.store import durable, manifest
 from blocks.store.cut import Cutter
 from blocks.store.integrity import check, require_files, shard_problems
@@ -158,9 +158,11 @@ def _plan(
 
 def _refuse(folder: Place, parts: list[str], unfinished: bool) -> StoreMismatch:
     parts = manifest.told(parts)
+    touched = any(part.startswith("source") for part in parts)
+    known_by = " Files are known by name, size and time of change, or with by_content=True by what they hold."
     return StoreMismatch(
         f"The {'unfinished ' if unfinished else ''}store '{folder}' was made otherwise: {', '.join(parts)} "
-        f"{'differs' if len(parts) == 1 else 'differ'}. It is left as it is. "
+        f"{'differs' if len(parts) == 1 else 'differ'}. It is left as it is.{known_by if touched else ''} "
         "Choose another path, delete the folder, or pass overwrite=True."
     )
 
@@ -253,9 +255,16 @@ def _write_missing(
     done = sum(shard.rows for shards in journal.shards.values() for shard in shards.values())
     known = [plan.rows for plan in splits.values() if plan.rows is not None]
     total = sum(known) if len(known) == len(splits) else None
-    with Progress("store", total, progress, done=done) as bar, Pipeline(folder, workers, journal.add) as pipeline:
-        for split, plan in splits.items():
-            _write_split(pipeline, journal, split, plan, bar.advance)
+    try:
+        with Progress("store", total, progress, done=done) as bar, Pipeline(folder, workers, journal.add) as pipeline:
+            for split, plan in splits.items():
+                _write_split(pipeline, journal, split, plan, bar.advance)
+    except KeyboardInterrupt:
+        finished = sum(map(len, journal.shards.values()))
+        announce(
+            f"{folder}: interrupted; {finished} files are finished, and the same call resumes after them", progress
+        )
+        raise
 
 
 def _write_split(

@@ -276,7 +276,7 @@ assert small.make(url, "tfrecord", count=300, rows_per_shard=100).reused
 damaged = Remote(url) / "train-00001.tfrecord"
 damaged.write_bytes(damaged.read_bytes()[:-1] + b"!")
 assert [problem.partition(":")[0] for problem in store.check()] == ["train-00001.tfrecord"]
-store.repair({"train": small.plan(300)}, planner=lambda plan: plan)
+store.repair({"train": small.plan(300)}, planner=lambda plan, keys: plan)
 assert small.digests(store.path) == before
 rows = [int(i) for _, target, _ in open_store(url)["train"].stream(64).dataset() for i in target]
 assert sorted(rows) == list(range(300)) != rows

@@ -158,6 +158,12 @@ def test_bad_arguments(split, bad):
         split.stream(**bad)
 
 
+def test_a_stream_says_what_it_is(split):
+    told = repr(split.stream(64, seed=3, window=2, epoch=1))
+    assert told.startswith("Stream(split='train', batch_size=64, shuffle=True, seed=3, window=2,")
+    assert told.endswith("epoch=1, batch=0)")
+
+
 def test_numbers_of_numpy_are_numbers(split):
     stream = split.stream(np.int64(64), seed=np.uint8(3), window=np.int32(2), shuffle=np.True_)
     place = json.loads(json.dumps(stream.position()))
