@@ -18,6 +18,9 @@ from blocks.store.store import write
 from blocks.training import store_parts
 from blocks.transform import Transform
 
+OPTIONS = ("layout", "compression", "rows_per_shard", "rows_per_chunk", "workers", "overwrite")
+"""What `blocks.store.writing.write` takes of a user's, beside the format."""
+
 
 def plan(transform: Transform, head: Head, data: Any, keys: Sequence[str] = ()) -> SplitPlan:
     """How a split's rows are made of its source, from any row on.
@@ -61,6 +64,8 @@ def precompute(
         )
     if isinstance(keys, str):
         raise InvalidArgument(f"keys is a list of columns. Use keys=[{keys!r}].")
+    if unknown := sorted(set(options) - set(OPTIONS)):
+        raise InvalidArgument(f"precompute also takes {', '.join(OPTIONS)}. Received: {', '.join(unknown)}.")
     sources = {name: read(data) for name, data in splits.items()}
     spec = transform.spec
     columns = {f"features/{name}": entry.names for name, entry in spec.items()}

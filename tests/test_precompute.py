@@ -266,6 +266,14 @@ def test_a_new_extractor_or_postprocessor_keeps_the_store(store, model, splits):
     assert again.reused
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"), [({"shards": 3}, "rows_per_shard, .* Received: shards"), ({"keys": "id"}, "keys=")]
+)
+def test_options_that_are_none_are_told(model, splits, tmp_path, wrong, told):
+    with pytest.raises(InvalidArgument, match=told):
+        model.precompute(splits, tmp_path / "s", **wrong)
+
+
 def test_splits_are_given_by_name(model, splits, tmp_path):
     with pytest.raises(InvalidArgument, match="dict of splits"):
         model.precompute(splits["train"], tmp_path / "s")
