@@ -14,10 +14,11 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Head
+from blocks.calls import items_for_tensorflow
 from blocks.data import Source
 from blocks.data.raw import is_text, is_time, to_raw
 from blocks.errors import BadTarget, BlocksError, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
-from blocks.lease import Lease, items_for_tensorflow
+from blocks.lease import Lease
 from blocks.store.rows import Rows
 from blocks.transform import Transform
 

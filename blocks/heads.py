@@ -159,11 +159,6 @@ class Heads(Head):
         """The targets by head as the source has them."""
         return {name: head.decode(encoded[name]) for name, head in self._heads.items()}
 
-    @property
-    def encoded_columns(self) -> dict[str, tuple[str, ...]]:
-        """Every head's, by name."""
-        return {name: head.encoded_columns[""] for name, head in self._heads.items()}
-
     def _target(self, head: Head, target: pa.Array) -> pa.Array:
         parts = targets.columns(target, head.targets)
         return parts[head.target] if isinstance(head.target, str) else targets.struct(parts)

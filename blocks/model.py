@@ -31,6 +31,7 @@ from blocks.road_predictor import RoadPredictor
 from blocks.statistics import Summary
 from blocks.store import Resume, SplitPlan, Store
 from blocks.transform import Transform
+from blocks.whole import whole
 
 PREDICT_ROWS = 8192
 
@@ -467,8 +468,7 @@ class Model(keras.Model):
             NotAdapted, SchemaMismatch, EmptySource: As they say.
         """
         self._require_core("predict")
-        if batch_size < 1:
-            raise InvalidArgument(f"batch_size is a positive integer. Received: {batch_size!r}.")
+        batch_size = whole("batch_size", batch_size, 1)
         if isinstance(data, Mapping):
             beside = {*self.head.targets, self.head.sample_weight, *keys} - set(self.preprocessor.inputs)
             self.preprocessor.check_keys([name for name in data if name not in beside])

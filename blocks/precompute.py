@@ -69,7 +69,7 @@ def precompute(
     sources = {name: read(data) for name, data in splits.items()}
     spec = transform.spec
     columns = {f"features/{name}": entry.names for name, entry in spec.items()}
-    columns |= {f"target/{name}" if name else "target": names for name, names in head.encoded_columns.items()}
+    columns |= {f"target/{name}" if name else "target": one.encoded_columns for name, one in head.heads.items()}
     if head.sample_weight is not None:
         columns["weight"] = (head.sample_weight,)
     metadata: dict[str, Any] = {

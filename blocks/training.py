@@ -92,12 +92,12 @@ def batches(
 
     Raises:
         StoreMismatch: The store was made by another preprocessor or target.
-        InvalidArgument: `batch_size` is no positive integer, or a feed is asked to begin in the middle of an epoch.
+        InvalidArgument: `batch_size` is no whole number, 1 at least; or a feed is asked to begin in mid-epoch.
     """
-    _require_size(batch_size)
+    batch_size = whole("batch_size", batch_size, 1)
     _require_one_split(data)
     if isinstance(data, StoreSplit):
-        return _stored(data, preprocessor, head, int(batch_size), shuffle, seed, training, start)
+        return _stored(data, preprocessor, head, batch_size, shuffle, seed, training, start)
     if start[1]:
         raise InvalidArgument(
             "Only a store can begin in the middle of an epoch. Received: rows that are transformed on the fly. "
@@ -177,17 +177,12 @@ def _require_one_split(data: Any) -> None:
         raise InvalidArgument("Training takes one split. Received: a dict of them.")
 
 
-def _require_size(batch_size: Any) -> None:
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise InvalidArgument(f"batch_size is a positive integer. Received: {batch_size!r}.")
-
-
 def identity(data: Any, batch_size: int, shuffle: bool, seed: int) -> dict[str, Any]:
     """What the batches of a run depend on, as JSON: a run goes on over the same alone."""
-    _require_size(batch_size)
+    batch_size = whole("batch_size", batch_size, 1)
     if not isinstance(data, StoreSplit):
-        return {"store": None, "batch_size": int(batch_size), "shuffle": shuffle, "seed": seed}
-    position = data.stream(int(batch_size), shuffle, seed).position()
+        return {"store": None, "batch_size": batch_size, "shuffle": shuffle, "seed": seed}
+    position = data.stream(batch_size, shuffle, seed).position()
     return {name: value for name, value in position.items() if name not in ("epoch", "batch")}
 
 

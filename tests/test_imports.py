@@ -17,7 +17,7 @@ ROOT = Path(blocks.__file__).parent
 
 # each line imports only from lines above it; packages and modules of one line never import each other
 ORDER = [
-    {"errors", "memory", "lazy"},
+    {"errors", "memory", "lazy", "calls"},
     {"lease", "whole"},
     {"statistics"},
     {"data"},
@@ -45,6 +45,7 @@ LINE = {unit: line for line, units in enumerate(ORDER) for unit in units}
 WITHOUT_KERAS = (
     "errors",
     "lazy",
+    "calls",
     "lease",
     "whole",
     "statistics",

@@ -428,11 +428,11 @@ def test_parts_are_of_their_roles():
 
 
 def test_arguments_are_checked(fitted, table):
-    with pytest.raises(InvalidArgument, match=r"batch_size is a positive integer. Received: 0"):
+    with pytest.raises(InvalidArgument, match=r"batch_size must be a whole number, at least 1\. Received: 0"):
         fitted.fit(table, batch_size=0)
     with pytest.raises(InvalidArgument, match=r"Received: keys and no path"):
         fitted.predict(table, keys=["id"])
-    with pytest.raises(InvalidArgument, match=r"batch_size is a positive integer. Received: 0"):
+    with pytest.raises(InvalidArgument, match=r"batch_size must be a whole number, at least 1\. Received: 0"):
         fitted.predict(table, batch_size=0)
 
 

@@ -362,7 +362,7 @@ def test_a_store_without_targets_cannot_train(splits, tmp_path):
 
 @pytest.mark.parametrize("size", [0, -1, 2.5, "64"])
 def test_a_batch_size_is_a_positive_integer(store, splits, size):
-    with pytest.raises(InvalidArgument, match="batch_size is a positive integer"):
+    with pytest.raises(InvalidArgument, match="batch_size must be a whole number, at least 1"):
         fresh(splits["train"]).fit(store["train"], batch_size=size, verbose=0)
 
 

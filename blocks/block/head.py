@@ -153,9 +153,9 @@ class Head(Block):
         return encoded, usable
 
     @property
-    def encoded_columns(self) -> dict[str, tuple[str, ...]]:
-        """What the columns of the encoded target are called, by head ("" where there is one)."""
-        return {"": self.targets}
+    def encoded_columns(self) -> tuple[str, ...]:
+        """What the columns of the encoded target are called."""
+        return self.targets
 
     @property
     def class_weights(self) -> Any:

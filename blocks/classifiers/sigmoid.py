@@ -172,9 +172,9 @@ class Sigmoid(Classifier):
         return lists
 
     @property
-    def encoded_columns(self) -> dict[str, tuple[str, ...]]:
+    def encoded_columns(self) -> tuple[str, ...]:
         """The labels."""
-        return {"": tuple(map(str, self.classes))}
+        return tuple(map(str, self.classes))
 
     def class_weights_of(self, counts: Sequence[int] | None) -> None:
         """None: labels are weighed in the loss, since a row has several."""

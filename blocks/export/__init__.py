@@ -15,4 +15,4 @@ _HOME = {
 
 __all__ = sorted(_HOME)
 
-__getattr__ = _loader(__name__, _HOME)
+__getattr__, __dir__ = _loader(__name__, _HOME)

@@ -22,8 +22,4 @@ _HOME = {
 
 __all__ = sorted(_HOME)
 
-__getattr__ = _loader(__name__, _HOME)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__ = _loader(__name__, _HOME)

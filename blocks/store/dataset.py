@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from blocks.calls import called_by_tensorflow
 from blocks.errors import BlocksError
-from blocks.lease import Lease, called_by_tensorflow
+from blocks.lease import Lease
 from blocks.store.batches import Settings, as_batch
 from blocks.store.rows import Entry
 from blocks.store.windows import Block, WindowLoader

@@ -181,7 +181,7 @@ def test_names_that_are_not_there(split, stored):
 
 
 def test_a_process_ends_while_a_dataset_is_being_read(split):
-    """Half of such processes used to hang: a thread of TensorFlow waited for the interpreter's lock for ever."""
+    """A quarter of such processes hung: a thread of TensorFlow waited for the interpreter's lock for ever."""
     code = """
 import sys
 from blocks.store import open_store
@@ -189,7 +189,7 @@ made = open_store(sys.argv[1])["train"].stream(4, window=1, repeat=True).dataset
 iterator = iter(made)
 next(iterator)
 """
-    for _ in range(3):
+    for _ in range(5):
         subprocess.run([sys.executable, "-c", code, str(split._folder)], check=True, timeout=60)
 
 
