@@ -7,13 +7,42 @@ import atexit
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import pyarrow as pa
 
 from blocks.data.schema import conform, natural_schema
 
 _T = TypeVar("_T")
+
+_MOST_ROWS: Final = 65_536
+_CELLS: Final = 1 << 18
+_CELLS_OF_A_LIST: Final = 64
+_CELLS_OF_BYTES: Final = 1024
+
+
+def worthwhile_rows(schema: pa.Schema) -> int:
+    """The fewest rows that are read at once: what a batch costs beside its rows is then little, and so is what it holds.
+
+    About 250,000 values, 65,536 rows at most. A list counts as 64 values, bytes as 1,024: they may be an image.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> [worthwhile_rows(pa.schema([(f"x{i}", pa.float64()) for i in range(columns)])) for columns in (1, 40, 2000)]
+        [65536, 6553, 131]
+    """
+    cells = sum(_cells(field.type) for field in schema)
+    return min(_MOST_ROWS, max(1, _CELLS // max(cells, 1)))
+
+
+def _cells(kind: pa.DataType) -> int:
+    if pa.types.is_fixed_size_list(kind):
+        return max(1, kind.list_size) * _cells(kind.value_type)
+    if pa.types.is_struct(kind):
+        return sum(_cells(field.type) for field in kind)
+    if pa.types.is_nested(kind):
+        return _CELLS_OF_A_LIST
+    return _CELLS_OF_BYTES if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else 1
 
 
 def rechunk(batches: Iterator[pa.RecordBatch], rows: int, *, exact: bool = True) -> Generator[pa.RecordBatch]:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.data.chunking import ahead, rechunk
+from blocks.data.chunking import ahead, rechunk, worthwhile_rows
 from blocks.data.reader import Filterable, Reader
 from blocks.data.schema import conform, require_columns
 from blocks.data.steps import Filter, Part, Step, parts
@@ -119,7 +119,9 @@ class Source:
         encoded: bool,
         stop: threading.Event,
     ) -> Iterator[pa.RecordBatch]:
-        for batch in self._reader.chunks(rows, needed, encoded=encoded):
+        # However few rows are wanted at once, a filter may let none of them through: reading by those few would take as
+        # many steps as there are rows.
+        for batch in self._reader.chunks(max(rows, worthwhile_rows(shape)), needed, encoded=encoded):
             if stop.is_set():
                 return
             batch = conform(batch, shape, encoded=encoded)
@@ -224,7 +226,7 @@ class Source:
         }
 
     def head(self, rows: int = 10) -> pa.Table:
-        """The first rows as a table; reads no more than a chunk beyond them."""
+        """The first rows as a table; reads no more than some 250,000 values beyond them."""
         if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 0:
             raise InvalidArgument(f"head takes a number of rows, at least 0. Received: {rows!r}.")
         if rows == 0:
