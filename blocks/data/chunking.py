@@ -22,7 +22,7 @@ _CELLS_OF_BYTES: Final = 1024
 
 
 def worthwhile_rows(schema: pa.Schema) -> int:
-    """The fewest rows that are read at once: what a batch costs beside its rows is then little, and so is what it holds.
+    """The fewest rows that are read at once: what a batch costs beside its rows is little then, and so what it holds.
 
     About 250,000 values, 65,536 rows at most. A list counts as 64 values, bytes as 1,024: they may be an image.
 

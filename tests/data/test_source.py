@@ -51,7 +51,9 @@ def test_few_rows_of_many_are_found_in_few_steps(kind: str, rows: int) -> None:
 
 
 def test_a_head_costs_no_more_than_the_pass_that_it_is_a_part_of(tmp_path) -> None:
-    pq.write_table(pa.table({"x": np.arange(ROWS), "text": [f"t{n % 50}" for n in range(ROWS)]}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({"x": np.arange(ROWS), "text": [f"t{n % 50}" for n in range(ROWS)]}), tmp_path / "a.parquet"
+    )
     for data in (pq.read_table(tmp_path / "a.parquet"), tmp_path / "a.parquet"):
         late = blocks.data.read(data).filter(pc.add(pc.field("x"), 0) == ROWS - 1)
         late.count()
