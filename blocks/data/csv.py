@@ -18,7 +18,7 @@ from blocks.data.csv_parse import BlockParser, misfit, refuse_bad_row
 from blocks.data.csv_types import join, wider
 from blocks.data.files import File, naming, unchanged
 from blocks.data.parquet import describe
-from blocks.data.rejects import BadRow, RejectsTable
+from blocks.data.rejects import RejectsTable
 from blocks.data.schema import conform, require_columns, require_unique
 from blocks.data.text_blocks import Block, blocks
 from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch
@@ -100,8 +100,8 @@ class CsvReader:
                         table, bad = self._parser.parse(file, block, names, types, present)
                     except pa.ArrowInvalid as error:
                         self._parser.refuse(error, file, block, names, types, scan.names)
-                    if bad and scan.rows is None:
-                        refuse_bad_row(bad[0])
+                    if len(bad) and scan.rows is None:
+                        refuse_bad_row(bad)
                     for batch in table.to_batches():
                         yield conform(batch, target)
 
@@ -169,9 +169,9 @@ class CsvReader:
                     return scan
                 scan.rows = 0
             table, bad = self._settled(file, block, scan.names if index else None, scan)
-            if bad:
+            if len(bad):
                 if rejects is None:
-                    refuse_bad_row(bad[0])
+                    refuse_bad_row(bad)
                 rejects.add(bad)
                 scan.rejected += len(bad)
             assert scan.rows is not None
@@ -216,15 +216,22 @@ class CsvReader:
 
     def _names(self, file: File, block: Block) -> list[str]:
         try:
-            names = self._parser.parse(file, block, None, {}, None)[0].column_names
+            names = self._parser.parse(file, self._start(block), None, {}, None)[0].column_names
         except pa.ArrowInvalid as error:
             raise MalformedData(f"{file.name} has no header that can be read: {str(error)[:300]}.") from None
         require_unique(names, file.name)
         return list(names)
 
+    def _start(self, block: Block) -> Block:
+        """As much of the first block as tells the names."""
+        rows = self._options.rows_before_data + 10
+        while not (start := block.head(rows)).data.strip() and len(start.data) < len(block.data):
+            rows *= 2
+        return start
+
     def _settled(
         self, file: File, block: Block, names: Sequence[str] | None, scan: _Scanned
-    ) -> tuple[pa.Table, list[BadRow]]:
+    ) -> tuple[pa.Table, pa.Table]:
         """Parses a block, widening the types in `scan` until every value fits."""
         widened: dict[str, tuple[pa.DataType, str]] = {}
         while True:

@@ -109,8 +109,13 @@ class CsvOptions:
             raise InvalidArgument(f"A CSV option has a value that Arrow does not take: {error}.") from None
         self.dialect()
 
-    def dialect(self) -> Dialect:
-        """What decides where a row ends."""
+    def dialect(self, *, lines: bool | None = None) -> Dialect:
+        """What decides where a row ends.
+
+        Args:
+            lines: whether quotes and escapes count for nothing, so that every line is a row; None as the options say.
+        """
+        within = self.newlines_in_values if lines is None else not lines
         plain = self.parse_options(False, None)
         codes = {}
         for name in ("delimiter", "quote_char", "escape_char"):
@@ -120,10 +125,21 @@ class CsvOptions:
             codes[name] = ord(char) if char else None
         return Dialect(
             delimiter=codes["delimiter"] or ord(","),
-            quote=codes["quote_char"] if self.newlines_in_values else None,
+            quote=codes["quote_char"] if within else None,
             double_quote=bool(plain.double_quote),
-            escape=codes["escape_char"] if self.newlines_in_values else None,
+            escape=codes["escape_char"] if within else None,
         )
+
+    @property
+    def column_count(self) -> int | None:
+        """The number of columns, if the options say it."""
+        names = self.read.get("column_names")
+        return len(names) if names else None
+
+    @property
+    def rows_before_data(self) -> int:
+        """Rows after the names, or at the start if there is no row of names, that are not read."""
+        return int(self.read.get("skip_rows_after_names", 0))
 
     def read_options(self, names: Sequence[str] | None, block_size: int, threads: bool) -> pacsv.ReadOptions:
         """Arrow's, for a block: the first of a file has `names` None."""

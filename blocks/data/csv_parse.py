@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from blocks.data.csv_options import CsvOptions
+from blocks.data.csv_widths import without_bad_rows
 from blocks.data.files import File
-from blocks.data.rejects import BadRow
+from blocks.data.rejects import REJECTS_SCHEMA
 from blocks.data.text_blocks import Block
 from blocks.errors import MalformedData
 
@@ -51,6 +52,8 @@ class BlockParser:
     def __init__(self, options: CsvOptions) -> None:
         self._options = options
         self._blank_lines_count = not options.parse_options(False, None).ignore_empty_lines
+        self._dialect = options.dialect(lines=False)
+        self._bad_before = False
 
     def parse(
         self,
@@ -59,7 +62,7 @@ class BlockParser:
         names: Sequence[str] | None,
         types: Mapping[str, pa.DataType],
         columns: Sequence[str] | None,
-    ) -> tuple[pa.Table, list[BadRow]]:
+    ) -> tuple[pa.Table, pa.Table]:
         """The rows of a block that have as many values as there are columns, and those that have not.
 
         Args:
@@ -72,24 +75,31 @@ class BlockParser:
         Raises:
             pa.ArrowInvalid: if a value is not of its column's type; see `misfit`.
         """
-        try:
-            return self._read(block, names, types, columns, None), []
-        except pa.ArrowInvalid as error:
-            if "CSV parse error: Expected" not in str(error):
-                raise
-        # Bad rows are counted on one thread: Arrow numbers rows on one alone, and its pool threads should hold nothing
-        # of Python's (see `Block.arrow`).
-        skipped: list[Any] = []
+        if not self._bad_before:
+            try:
+                return self._read(block, names, types, columns, None), REJECTS_SCHEMA.empty_table()
+            except pa.ArrowInvalid as error:
+                if "CSV parse error: Expected" not in str(error):
+                    raise
+        good, bad = self._divided(file, block, names)
+        # Where one block has bad rows the next has them too, more often than not: no try that is bound to fail.
+        self._bad_before = len(bad) > 0
+        return self._read(good, names, types, columns, None), bad
 
-        def skip(row: Any) -> str:
-            skipped.append(row)
-            return "skip"
-
-        table = self._read(block, names, types, columns, skip)
-        return table, [
-            BadRow(file.name, self._line(block, row.number), row.expected_columns, row.actual_columns, row.text)
-            for row in skipped
-        ]
+    def _divided(self, file: File, block: Block, names: Sequence[str] | None) -> tuple[Block, pa.Table]:
+        """The rows that have as many values as there are columns, and those that have not."""
+        options = self._options
+        exempt = options.rows_before_data if names is None else 0
+        if names is None and options.read.get("autogenerate_column_names"):
+            exempt -= 1  # the row that tells the number of columns is the first of these
+        return without_bad_rows(
+            block,
+            self._dialect,
+            options.column_count if names is None else len(names),
+            file.name,
+            exempt=exempt,
+            blank_lines_count=self._blank_lines_count,
+        )
 
     def _read(
         self,
@@ -117,9 +127,6 @@ class BlockParser:
                     raise
                 inner = len(data) + 1
 
-    def _line(self, block: Block, row: int) -> int:
-        return block.row_line(row, self._blank_lines_count)
-
     def refuse(
         self,
         error: Exception,
@@ -140,17 +147,18 @@ class BlockParser:
         except pa.ArrowInvalid as again:
             numbered = misfit(again)
             if numbered is not None and numbered.row is not None:
-                line = self._line(block, numbered.row)
+                line = block.row_line(numbered.row, self._blank_lines_count)
         raise MalformedData(
             f"{file.name}, line {line}: column {name!r} is declared {types.get(name)}, but {found.why[:200]}. Correct "
             f"it, add it to null_values, or declare another type: column_types={{{name!r}: 'string'}}."
         ) from None
 
 
-def refuse_bad_row(row: BadRow) -> NoReturn:
-    """Raises MalformedData for a row with a wrong number of values."""
-    text = row.text if len(row.text) <= 80 else row.text[:77] + "..."
+def refuse_bad_row(rows: pa.Table) -> NoReturn:
+    """Raises MalformedData for the first row with a wrong number of values."""
+    row = rows.slice(0, 1).to_pylist()[0]
+    text = row["text"] if len(row["text"]) <= 80 else row["text"][:77] + "..."
     raise MalformedData(
-        f"{row.file}, line {row.line}: {row.reason}: {text!r}. Fix the line, check delimiter and quote_char, or "
-        'set such rows aside: on_bad_rows="keep", rejects="bad.csv".'
+        f"{row['file']}, line {row['line']}: {row['reason']}: {text!r}. Fix the line, check delimiter and quote_char, "
+        'or set such rows aside: on_bad_rows="keep", rejects="bad.csv".'
     )

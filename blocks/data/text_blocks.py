@@ -68,6 +68,12 @@ class Block:
         view[len(self.data) :] = _LF
         return buffer
 
+    def head(self, rows: int) -> "Block":
+        """The first rows alone."""
+        if len(self.ends) <= rows:
+            return self
+        return dataclasses.replace(self, data=self.data[: int(self.ends[rows - 1]) + 1], ends=self.ends[:rows])
+
     def row_line(self, number: int, blank_lines_count: bool) -> int:
         """The line at which the `number`-th row, from 1, begins."""
         starts = np.concatenate([[0], self.ends + 1])
@@ -82,7 +88,11 @@ class Block:
 
     def line_at(self, position: int) -> int:
         """The line of a byte."""
-        return self.line + len(_newlines(self.data[:position], True))
+        return int(self.lines_at(np.array([position]))[0])
+
+    def lines_at(self, positions: np.ndarray) -> np.ndarray:
+        """The lines of bytes, in one pass over the block for all of them."""
+        return self.line + np.searchsorted(line_ends(self.data, True), positions)
 
 
 def blocks(stream: Any, size: int, dialect: Dialect, *, skip_rows: int = 0, name: str = "") -> Iterator[Block]:
@@ -109,7 +119,7 @@ def blocks(stream: Any, size: int, dialect: Dialect, *, skip_rows: int = 0, name
         if first and data:
             data, first = data.removeprefix(b"\xef\xbb\xbf"), False
         if skip and data:
-            newlines = _newlines(data, last)
+            newlines = line_ends(data, last)
             if len(newlines) < skip and not last:
                 carry = data
                 continue
@@ -118,8 +128,8 @@ def blocks(stream: Any, size: int, dialect: Dialect, *, skip_rows: int = 0, name
         if last and not data:
             return
         array = np.frombuffer(data, np.uint8)
-        newlines = _newlines(data, last)
-        quotes = _quotes(data, array, dialect)
+        newlines = line_ends(data, last)
+        quotes = quoted_spans(data, array, dialect)
         inside = np.searchsorted(quotes, newlines) % 2 == 1 if len(quotes) else None
         ends = newlines if inside is None else newlines[~inside]
         if last:
@@ -152,7 +162,7 @@ def _unclosed(name: str, line: int, dialect: Dialect) -> str:
     )
 
 
-def _newlines(data: bytes, last: bool) -> np.ndarray:
+def line_ends(data: bytes, last: bool) -> np.ndarray:
     """Positions at which a line ends; a carriage return at the end of what is known may be half of a pair."""
     array = np.frombuffer(data, np.uint8)
     newlines = np.flatnonzero(array == _LF)
@@ -165,8 +175,11 @@ def _newlines(data: bytes, last: bool) -> np.ndarray:
     return np.sort(np.concatenate([newlines, alone])) if len(alone) else newlines
 
 
-def _quotes(data: bytes, array: np.ndarray, dialect: Dialect) -> np.ndarray:
-    """Positions that open and close, in turn, spans in which a newline ends no row; odd in number if one is open."""
+def quoted_spans(data: bytes, array: np.ndarray, dialect: Dialect) -> np.ndarray:
+    """Positions that open and close, in turn, spans in which neither a newline nor a delimiter ends anything.
+
+    Odd in number if one is open at the end.
+    """
     if dialect.escape is not None and dialect.escape in data:
         return _walked(data, dialect)
     if dialect.quote is None or dialect.quote not in data:
@@ -192,7 +205,7 @@ def _walked(data: bytes, dialect: Dialect) -> np.ndarray:
             continue
         if data[at] == dialect.escape:
             after = at + 2
-            if not inside and data[at + 1 : at + 2] in (b"\n", b"\r"):
+            if not inside and at + 1 < len(data) and data[at + 1] in dialect.before_value:
                 spans += [at, at + 2]
         elif inside:
             if dialect.double_quote and data[at + 1 : at + 2] == data[at : at + 1]:
