@@ -9,6 +9,7 @@ A message says the rule that was broken, the value that broke it, and the fix.
     +-- BadTarget            (ValueError)    the target cannot be learned from: missing, unseen, one class only
     +-- EmptySource          (ValueError)    a source (or what was left of it) holds no usable row
     +-- MalformedData        (ValueError)    a file cannot be read as what it says it is
+    +-- WriteError           (OSError)       the operating system, or another process, keeps a file from being written
     +-- StoreError           (OSError)       something about a store on disk
     |   +-- StoreMismatch    (ValueError)    the store was made by another source, preprocessor or target
     |   +-- CorruptShard                     a checksum, count or shape of a shard does not hold
@@ -34,6 +35,7 @@ __all__ = [
     "StoreError",
     "StoreLocked",
     "StoreMismatch",
+    "WriteError",
 ]
 
 
@@ -63,6 +65,10 @@ class EmptySource(BlocksError, ValueError):
 
 class MalformedData(BlocksError, ValueError):
     """A file cannot be read as what it says it is."""
+
+
+class WriteError(BlocksError, OSError):
+    """The operating system, or another process, keeps a file from being written; what was there before is untouched."""
 
 
 class StoreError(BlocksError, OSError):

@@ -21,6 +21,8 @@ from blocks.errors import InvalidArgument, NotAdapted
 from blocks.evaluate import predict_table
 from blocks.export import export
 from blocks.features import FeatureSpec
+from blocks.files.durable import whole_file
+from blocks.files.refusals import explained
 from blocks.heads import as_head
 from blocks.precompute import plan, precompute
 from blocks.predict import predict, predict_to_parquet
@@ -371,7 +373,7 @@ class Model(keras.Model):
 
         Args:
             splits: Split name to rows (anything that `blocks.read` takes).
-            path: The store's folder; for TFRecord also a URL, see `blocks.store.place`.
+            path: The store's folder; for TFRecord also a URL, see `blocks.files.place`.
             format: "hdf5" or "tfrecord".
             keys: Columns that travel along, to know rows by; dates and times as int64 microseconds since 1970 UTC.
             by_content: Whether to know sources by their content, which takes a pass, rather than by their files' sizes
@@ -582,6 +584,29 @@ class Model(keras.Model):
         """
         self._require_core("export")
         export(self.road, path, golden=golden)
+
+    def save(
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    ) -> None:
+        """Write weights, learned state and the state of training into one `.keras` file, whole or not at all.
+
+        Killed at any moment, or on a full disk, the file is what it was or what it was to be.
+
+        Args:
+            filepath: The file.
+            overwrite: Whether to replace a file that is there without a question.
+            zipped: As of `keras.Model.save`.
+            kwargs: As of `keras.Model.save`.
+
+        Raises:
+            WriteError: The operating system keeps it from being written.
+        """
+        whole = zipped in (None, True) and os.fspath(filepath).endswith(".keras")
+        if not whole or "://" in os.fspath(filepath) or (not overwrite and os.path.exists(filepath)):
+            super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+            return
+        with explained(filepath), whole_file(filepath) as file:
+            super().save(file, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 from blocks.data import Source
 from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, SchemaMismatch
+from blocks.files.durable import whole_file
+from blocks.files.refusals import explained
 from blocks.progress import Progress
 
 CHUNK_ROWS = 65_536
@@ -101,28 +103,21 @@ def predict_to_parquet(
 
     Raises:
         EmptySource: The source has no row.
+        WriteError: The operating system keeps the file from being written.
     """
-    final = Path(path)
-    aside = final.with_name(f".{final.name}.{os.getpid()}.part")
-    writer: Any = None
-    try:
+    with explained(path), whole_file(path) as file, ExitStack() as closing:
+        writer: Any = None
         with Progress("predict", source.estimated_rows(), verbose) as progress:
             for chunk, answers in predict_chunks(predictor, source, keep=keep):
                 arrays = {name: plain_column(chunk.column(name)) for name in keep}
                 arrays |= {name: answer_column(values) for name, values in answers.items()}
                 table = pa.table(arrays)
                 if writer is None:
-                    writer = pq.ParquetWriter(aside, table.schema)
+                    writer = closing.enter_context(pq.ParquetWriter(file, table.schema))
                 writer.write_table(table)
                 progress.advance(len(chunk))
         if writer is None:
             raise EmptySource(f"There is nothing to predict. Received: {source!r} with no row.")
-        writer.close()
-        os.replace(aside, final)
-    finally:
-        if writer is not None:
-            writer.close()
-        aside.unlink(missing_ok=True)
 
 
 def plain_column(values: pa.Array) -> pa.Array:

@@ -18,7 +18,7 @@ ROOT = Path(blocks.__file__).parent
 # each line imports only from lines above it; packages and modules of one line never import each other
 ORDER = [
     {"errors", "memory", "lazy", "calls"},
-    {"lease", "whole"},
+    {"lease", "whole", "files"},
     {"statistics"},
     {"data"},
     {"features", "progress", "feature_learner", "members", "targets", "classes"},
@@ -48,6 +48,7 @@ WITHOUT_KERAS = (
     "calls",
     "lease",
     "whole",
+    "files",
     "statistics",
     "data",
     "features",
@@ -57,7 +58,7 @@ WITHOUT_KERAS = (
     "evaluate",
 )
 WITHOUT_TENSORFLOW = (
-    *(name for name in WITHOUT_KERAS if name not in ("store", "evaluate")),
+    *(name for name in WITHOUT_KERAS if name not in ("files", "store", "evaluate")),
     "feature_learner",
     "members",
     "block",

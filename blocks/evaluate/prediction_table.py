@@ -24,10 +24,11 @@ from blocks.evaluate.description import Description
 from blocks.evaluate.predictions import Predictions, as_predictor, as_splits, with_metadata
 from blocks.evaluate.rows import CHUNK_ROWS
 from blocks.evaluate.sqlite import SqliteTable, SqliteWriter, is_sqlite
+from blocks.files import durable
+from blocks.files.lock import locked
+from blocks.files.refusals import explained
 from blocks.progress import Progress, announce
 from blocks.statistics import hash_rows
-from blocks.store import durable
-from blocks.store.lock import locked
 
 KEY_ROWS = 1 << 22
 """Rows among which keys are checked to be different, 8 bytes each."""
@@ -94,7 +95,7 @@ def predict_table(
     predictions = Predictions(as_predictor(model), as_splits(data, split), keys=keys, targets=targets)
     plan = json.loads(json.dumps(predictions.plan()))
     aside = final.with_name(f"{final.name}.partial")
-    with durable.explained(final):
+    with explained(final):
         if final.exists() and not overwrite:
             _require(final, _plan_of(final), plan)
             shutil.rmtree(aside, ignore_errors=True)  # of a call that was killed when all was done
@@ -104,7 +105,7 @@ def predict_table(
         with locked(aside):
             _begin(aside, {**plan, "chunk_rows": chunk_rows}, overwrite)
             parts = _write_parts(aside, predictions, chunk_rows, verbose)
-            _publish(final, aside, predictions, plan, parts)
+            _publish(final, predictions, plan, parts)
         shutil.rmtree(aside)
     return _open(final, predictions)
 
@@ -153,14 +154,13 @@ def _write_parts(aside: Path, predictions: Predictions, chunk_rows: int, verbose
                     batch, counts = predictions.answered(chunk, name)
                     told = json.dumps({"rows": {name or "": len(chunk)}, "left_out": dict(counts)})
                     table = pa.Table.from_batches([batch]).replace_schema_metadata({"counts": told})
-                    with durable.aside(part) as file:
+                    with durable.whole_file(part) as file:
                         pq.write_table(table, file, row_group_size=len(chunk))
-                        durable.publish(file, part)
                 progress.advance(len(chunk))
     return parts
 
 
-def _publish(final: Path, aside: Path, predictions: Predictions, plan: dict[str, Any], parts: Sequence[Path]) -> None:
+def _publish(final: Path, predictions: Predictions, plan: dict[str, Any], parts: Sequence[Path]) -> None:
     """Stream the parts into one file and give it its name."""
     rows: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
@@ -171,21 +171,17 @@ def _publish(final: Path, aside: Path, predictions: Predictions, plan: dict[str,
     counts = {"rows": dict(rows), "left_out": dict(left_out)}
     description = dataclasses.replace(predictions.description, plan=plan, counts=counts)
     schema = with_metadata(predictions.schema, description)
-    whole = aside / f"whole{final.suffix}"
-    whole.unlink(missing_ok=True)
-    writer: Any = SqliteWriter(whole, schema) if is_sqlite(final) else pq.ParquetWriter(whole, schema)
     hashes: list[np.ndarray] = []
-    try:
-        for part in parts:
-            for batch in pq.read_table(part, partitioning=None).combine_chunks().to_batches():
-                writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
-                if predictions.keys and sum(map(len, hashes)) < KEY_ROWS:
-                    hashes.append(hash_rows([batch.column(name) for name in predictions.keys]))
-    finally:
-        writer.close()
-    durable.sync(whole)
-    os.replace(whole, final)
-    durable.sync(final.parent)
+    with durable.whole_file(final) as whole:
+        writer: Any = SqliteWriter(whole, schema) if is_sqlite(final) else pq.ParquetWriter(whole, schema)
+        try:
+            for part in parts:
+                for batch in pq.read_table(part, partitioning=None).combine_chunks().to_batches():
+                    writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+                    if predictions.keys and sum(map(len, hashes)) < KEY_ROWS:
+                        hashes.append(hash_rows([batch.column(name) for name in predictions.keys]))
+        finally:
+            writer.close()
     _warn(predictions.keys, hashes, left_out, sum(rows.values()))
 
 

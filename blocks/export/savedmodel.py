@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +20,8 @@ from blocks.errors import InvalidArgument, NotExportable
 from blocks.export.names import restore_names, saveable_names
 from blocks.export.replay import ASSETS, write_arrays
 from blocks.features import FeatureSpec
+from blocks.files.durable import whole_folder
+from blocks.files.refusals import explained
 from blocks.heads import describe_heads
 from blocks.road import Road, raw_tensors
 
@@ -51,26 +52,24 @@ def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None) -> N
     Raises:
         InvalidArgument: The folder exists.
         NotExportable: TensorFlow cannot save a part.
+        WriteError: The operating system, or another process that exports there, keeps it from being written.
     """
     final = Path(path)
     if final.exists():
         raise InvalidArgument(f"An export never overwrites. Received: {final}, which exists. Name a new version.")
-    aside = final.with_name(f".{final.name}.{os.getpid()}.part")
-    final.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        module = _module(road)
-        try:
-            tf.saved_model.save(module, str(aside), signatures=_signatures(module))
-        except (ValueError, TypeError, AssertionError) as error:
-            raise NotExportable(
-                f"Every part of a road is made of TensorFlow's own ops and tracked state. TensorFlow says: {error}"
-            ) from error
-        restore_names(aside, module.names)
-        rows = raw_tensors(golden, road.preprocessor) if golden is not None else golden_rows(road)
-        _write_assets(road, rows, aside / ASSETS)
-        os.replace(aside, final)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with explained(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(final) as folder:
+            module = _module(road)
+            try:
+                tf.saved_model.save(module, str(folder), signatures=_signatures(module))
+            except (ValueError, TypeError, AssertionError) as error:
+                raise NotExportable(
+                    f"Every part of a road is made of TensorFlow's own ops and tracked state. TensorFlow says: {error}"
+                ) from error
+            restore_names(folder, module.names)
+            rows = raw_tensors(golden, road.preprocessor) if golden is not None else golden_rows(road)
+            _write_assets(road, rows, folder / ASSETS)
 
 
 def _module(road: Road) -> tf.Module:

@@ -1,12 +1,13 @@
 """Named statistics as one value: merged, saved and continued together."""
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Self
 
 from blocks.errors import InvalidArgument, MalformedData
+from blocks.files.durable import write_bytes
+from blocks.files.refusals import explained
 from blocks.statistics import encoding
 from blocks.statistics.statistic import Statistic
 
@@ -82,18 +83,13 @@ class Summary(MutableMapping[str, Statistic]):
         return cls({name: Statistic.from_bytes(part) for name, part in zip(header["names"], parts, strict=True)})
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the summary to a file that is, at every moment, the old one or the new one, whole."""
-        target = Path(path)
-        descriptor, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(self.to_bytes())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, target)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
+        """Writes the summary to a file that is, at every moment, the old one or the new one, whole.
+
+        Raises:
+            WriteError: The operating system keeps it from being written.
+        """
+        with explained(path):
+            write_bytes(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from blocks.errors import InvalidArgument
-from blocks.store.place import Remote
+from blocks.files.place import Remote
 from blocks.store.store import Store
 
 _BUFFER = 8 << 20

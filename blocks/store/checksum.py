@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from blocks.store.place import Place
+from blocks.files.place import Place
 
 # A prime: blocks of a power of two bytes (sectors, pages) that changed places then change the sums.
 _LANES = 509

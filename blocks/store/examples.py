@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from blocks.files.place import os_errors
 from blocks.store.checksum import chunk_sum
 from blocks.store.manifest import RECORDS
-from blocks.store.place import os_errors
 from blocks.store.rows import Entry
 from blocks.store.tfrecord import FRAME_HEAD, FRAME_TAIL, frames
 

@@ -12,9 +12,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from blocks.store import durable
+from blocks.files import durable
+from blocks.files.place import Place
 from blocks.store.checksum import chunk_sum
-from blocks.store.place import Place
 from blocks.store.rows import Entry
 
 SUFFIX = ".h5"
@@ -34,7 +34,8 @@ def dataset_name(entry: str) -> str:
 
 
 def _open(path: Path, mode: str) -> h5py.File:
-    return h5py.File(path, mode, libver="earliest", alignment_threshold=_PAGE, alignment_interval=_PAGE)
+    # what lies aside is locked already, by the one kind of lock that HDF5 uses itself
+    return h5py.File(path, mode, libver="earliest", locking=False, alignment_threshold=_PAGE, alignment_interval=_PAGE)
 
 
 def _create(

@@ -4,10 +4,10 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from blocks.errors import CorruptShard, StoreError
+from blocks.files.place import Place, is_damage, place, unreachable
 from blocks.store import hdf5, manifest
 from blocks.store.checksum import file_sum
 from blocks.store.manifest import Manifest, Shard
-from blocks.store.place import Place, is_damage, place, unreachable
 from blocks.store.read import ChunkReader, allocate
 
 

@@ -10,9 +10,9 @@ import zlib
 from dataclasses import asdict
 from typing import Any
 
-from blocks.store import durable
+from blocks.files import durable
+from blocks.files.place import Place
 from blocks.store.manifest import JOURNAL, Shard, entry_from_json
-from blocks.store.place import Place
 from blocks.store.rows import Entry
 
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from blocks.errors import CorruptShard, IncompleteStore, InvalidArgument, StoreMismatch
+from blocks.files.place import Place, unreachable
 from blocks.store.checksum import text_sum
-from blocks.store.place import Place, unreachable
 from blocks.store.rows import Entry
 
 NAME = "manifest.json"

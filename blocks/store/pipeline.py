@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
+from blocks.files.place import Place
 from blocks.store.cut import Block, Cutter
 from blocks.store.manifest import Shard
-from blocks.store.place import Place
 from blocks.store.shard import Format, write_shard
 
 _AHEAD = 4

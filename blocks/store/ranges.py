@@ -8,7 +8,7 @@ call of a thread that reads.
 import os
 from collections.abc import Callable, Iterator
 
-from blocks.store.place import Place, Remote
+from blocks.files.place import Place, Remote
 
 _MOST = 512
 

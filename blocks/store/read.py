@@ -14,10 +14,10 @@ from itertools import groupby
 import numpy as np
 
 from blocks.errors import CorruptShard, StoreError
+from blocks.files.place import Place, Remote, is_damage, unreachable
 from blocks.store import hdf5
 from blocks.store.checksum import chunk_sum, chunk_sums, file_sum
 from blocks.store.manifest import RECORDS, Manifest, Shard
-from blocks.store.place import Place, Remote, is_damage, unreachable
 from blocks.store.ranges import Piece, RangeFile
 from blocks.store.rows import Entry
 

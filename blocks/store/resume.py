@@ -12,6 +12,8 @@ import keras
 import numpy as np
 
 from blocks.errors import CorruptShard, InvalidArgument, StoreMismatch
+from blocks.files.durable import whole_file
+from blocks.files.refusals import explained
 from blocks.whole import whole
 
 _FILE = "resume.npz"
@@ -179,13 +181,10 @@ class Resume(keras.callbacks.Callback):
         }
         arrays = {f"v{i}": _written(value) for i, value in enumerate(variables)}
         arrays |= {f"m{i}": value for i, value in enumerate(metrics)}
-        self.path.mkdir(parents=True, exist_ok=True)
-        aside = self.path / f".{_FILE}.part"
-        with aside.open("wb") as file:
-            np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, self.path / _FILE)
+        with explained(self.path / _FILE):
+            self.path.mkdir(parents=True, exist_ok=True)
+            with whole_file(self.path / _FILE) as aside, aside.open("wb") as file:
+                np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
         self._saved = self._batch
 
 

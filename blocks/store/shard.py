@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from blocks.store import durable, hdf5
+from blocks.files import durable
+from blocks.files.place import Place
+from blocks.store import hdf5
 from blocks.store.checksum import chunk_sum, file_sum
 from blocks.store.examples import ExampleWriter
 from blocks.store.hdf5 import Hdf5Writer
 from blocks.store.manifest import Shard
-from blocks.store.place import Place
 from blocks.store.rows import Entry, narrow
 from blocks.store.tfrecord import SUFFIX as TFRECORD_SUFFIX
 from blocks.store.tfrecord import ChunkWriter
@@ -71,7 +72,7 @@ def write_shard(path: Place, form: Format, blocks: Iterable[Mapping[str, np.ndar
     """
     rows = 0
     sums: dict[str, list[str]] = {entry.name: [] for entry in form.entries}
-    with durable.aside(path) as file:
+    with durable.whole_file(path) as file:
         writer = form.writer(file)
         try:
             for given in blocks:
@@ -87,5 +88,4 @@ def write_shard(path: Place, form: Format, blocks: Iterable[Mapping[str, np.ndar
         plain = {} if form.layout == "example" else {name: "".join(parts) for name, parts in sums.items()}
         told["sums"] = plain | told.get("sums", {})
         size, checksum = file.stat().st_size, file_sum(file)
-        durable.publish(file, path)
     return Shard(file=path.name, rows=rows, bytes=size, checksum=checksum, **told)

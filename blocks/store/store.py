@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from blocks.errors import InvalidArgument, StoreMismatch
+from blocks.files.place import Place, place
 from blocks.store import integrity, manifest, writing
 from blocks.store.batches import Settings
 from blocks.store.manifest import Manifest, Shard
-from blocks.store.place import Place, place
 from blocks.store.read import ChunkReader, allocate
 from blocks.store.rows import Entry, Rows, SplitPlan
 from blocks.store.shuffle import Order
@@ -368,7 +368,7 @@ def open_store(path: str | os.PathLike[str], *, repairing: bool = False) -> Stor
     """Open a finished store. Verifies the manifest, and that every file is there with its size.
 
     Args:
-        path: its folder, or a URL: see `blocks.store.place`.
+        path: its folder, or a URL: see `blocks.files.place`.
         repairing: open it also when shards are missing or of another size, to `repair` it.
 
     Returns:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from blocks.store.place import os_errors
+from blocks.files.place import os_errors
 from blocks.store.rows import Entry
 
 SUFFIX = ".tfrecord"

@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from blocks.errors import EmptySource, InvalidArgument, StoreMismatch
+from blocks.errors import EmptySource, InvalidArgument, StoreError, StoreMismatch
+from blocks.files import durable
+from blocks.files.lock import NAME as LOCK
+from blocks.files.lock import locked
+from blocks.files.place import Place, Remote, place
+from blocks.files.refusals import explained
 from blocks.progress import Progress, announce
-from blocks.store import durable, manifest
+from blocks.store import manifest
 from blocks.store.cut import Cutter
 from blocks.store.integrity import check, require_files, shard_problems
 from blocks.store.journal import Journal
-from blocks.store.lock import NAME as LOCK
-from blocks.store.lock import locked
 from blocks.store.manifest import Manifest, Shard
 from blocks.store.pipeline import Pipeline
-from blocks.store.place import Place, Remote, place
 from blocks.store.rows import SplitPlan, describe
 from blocks.store.shard import Format
 from blocks.whole import whole
@@ -49,7 +51,7 @@ def write(
     4 chunks for each of `workers + 1` shards wait in memory, and the string keys of the shards being written.
 
     Args:
-        path: the folder, made where there is none; for TFRecord also a URL, see `blocks.store.place`.
+        path: the folder, made where there is none; for TFRecord also a URL, see `blocks.files.place`.
         splits: by name, where the rows come from.
         fingerprint: what the rows depend on, as JSON by part: {"source": {split: ...}, "preprocessor": ..., "target":
             ...}. Two levels deep, its names are those by which a mismatch is told.
@@ -94,7 +96,7 @@ def write(
     if format == "hdf5" and isinstance(folder, Remote):
         raise InvalidArgument(f"HDF5 is written into a local folder; use format='tfrecord'. Received: '{folder}'.")
     workers = whole("workers", workers, 1)
-    with durable.explained(folder):
+    with explained(folder, StoreError):
         unfinished = (folder / manifest.JOURNAL).exists() or (folder / LOCK).exists()
         if (folder / manifest.NAME).exists() and not overwrite and not unfinished:
             # A finished store needs no lock, and may lie in a folder that cannot be written.
@@ -370,7 +372,7 @@ def repair(folder: Place, splits: Mapping[str, SplitPlan], workers: int = 2) -> 
         raise InvalidArgument(f"repair needs the source of every damaged split. Received none for: {missing}.")
     if not bad:
         return []
-    with durable.explained(folder), locked(folder):
+    with explained(folder, StoreError), locked(folder):
         for split, index, shard in bad:
             _rewrite(folder, form, splits[split], split, index, shard, workers)
     return [shard.file for _, _, shard in bad]

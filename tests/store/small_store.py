@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from blocks.files.place import Place, Remote
 from blocks.store import Rows, SplitPlan, Store, write
-from blocks.store.place import Place, Remote
 
 COLUMNS = {"features/numeric": ["a", "b", "c"], "features/categorical": ["d"], "target": ["number"]}
 

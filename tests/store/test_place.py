@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from blocks.errors import CorruptShard, IncompleteStore, InvalidArgument, StoreError, StoreLocked, StoreMismatch
+from blocks.files.lock import locked
+from blocks.files.place import Remote
 from blocks.store import SplitPlan, check, open_store, write
-from blocks.store.lock import locked
-from blocks.store.place import Remote
 from blocks.store.writing import repair
 
 SCRIPT = Path(__file__).with_name("small_store.py")
@@ -265,7 +265,7 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 import small_store as small
 from blocks.store import open_store
-from blocks.store.place import Remote
+from blocks.files.place import Remote
 
 url = "s3://bucket/some/store"
 store = small.make(url, "tfrecord", count=300, rows_per_shard=100)

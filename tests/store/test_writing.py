@@ -27,9 +27,9 @@ from blocks.errors import (
     StoreLocked,
     StoreMismatch,
 )
+from blocks.files.lock import locked
+from blocks.files.place import Remote
 from blocks.store import Rows, SplitPlan, check, open_store, write
-from blocks.store.lock import locked
-from blocks.store.place import Remote
 from blocks.store.writing import repair
 
 KILLS = int(os.environ.get("BLOCKS_KILLS", "8"))
@@ -258,7 +258,7 @@ def test_the_lock_of_a_dead_process_is_taken_over(small, tmp_path):
     path.mkdir()
     # The writer dies; a child that it forked lives on and shares the open, locked file.
     code = (
-        "import os, pathlib, sys, time; from blocks.store.lock import locked\n"
+        "import os, pathlib, sys, time; from blocks.files.lock import locked\n"
         "context = locked(pathlib.Path(sys.argv[1])); context.__enter__()\n"
         "child = os.fork()\n"
         "if child: print(child, flush=True); os._exit(0)\n"

@@ -21,8 +21,9 @@ from blocks.evaluate.reporting.reasons import importance, reasons
 from blocks.evaluate.reporting.subject import Subject
 from blocks.evaluate.reporting.sureness import calibrated
 from blocks.evaluate.worth import Worth
+from blocks.files import durable
+from blocks.files.refusals import explained
 from blocks.progress import Progress
-from blocks.store import durable
 
 
 def report(
@@ -63,7 +64,7 @@ def report(
         The page's path.
 
     Raises:
-        SchemaMismatch, InvalidArgument, EmptySource, NotAdapted: As they say.
+        SchemaMismatch, InvalidArgument, EmptySource, NotAdapted, WriteError: As they say.
 
     Example:
         >>> import blocks, numpy as np, tempfile
@@ -97,9 +98,10 @@ def report(
         "judged": subject.judged,
         "sections": {section.id: section.to_json() for section in sections},
     }
-    final.parent.mkdir(parents=True, exist_ok=True)
-    durable.write_text(final.with_suffix(".json"), json.dumps(plain(content), indent=1))
-    durable.write_text(final, html)
+    with explained(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        durable.write_text(final.with_suffix(".json"), json.dumps(plain(content), indent=1))
+        durable.write_text(final, html)
     return final
 
 

@@ -39,12 +39,19 @@ _PASSING = {
 @contextmanager
 def os_errors() -> Iterator[None]:
     """Turn TensorFlow's errors of file access into the `OSError` that they stand for."""
-    import tensorflow as tf
-
     try:
         yield
-    except tf.errors.OpError as error:
-        raise OSError(_CODES.get(type(error).__name__, errno.EIO), error.message) from error
+    except Exception as error:
+        if (known := os_error(error)) is None:
+            raise
+        raise known from error
+
+
+def os_error(error: BaseException) -> OSError | None:
+    """The `OSError` that an error of TensorFlow stands for, None for any other error."""
+    if type(error).__module__.partition(".")[0] != "tensorflow" or not hasattr(error, "message"):
+        return None
+    return OSError(_CODES.get(type(error).__name__, errno.EIO), error.message)
 
 
 def _gfile(scheme: str) -> Any:
@@ -232,7 +239,7 @@ def place(path: str | os.PathLike[str]) -> Place:
 
     Example:
         >>> place("ram://bucket/store"), place("here/store")
-        (<blocks.store.place.Remote object at ...>, PosixPath('here/store'))
+        (<blocks.files.place.Remote object at ...>, PosixPath('here/store'))
         >>> place("gopher://host/store")
         Traceback (most recent call last):
         blocks.errors.InvalidArgument: A store lies in a local folder, or where TensorFlow has a file system: ...

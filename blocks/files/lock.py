@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blocks.errors import StoreLocked
-from blocks.store.place import Place, Remote
+from blocks.files.place import Place, Remote
 
 NAME = ".lock"
 
