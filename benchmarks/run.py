@@ -27,6 +27,7 @@ SIZES: dict[str, list[str]] = {
     "quality": ["--quick"],
     "scale": ["500000", "2000000"],
     "stream": ["--rows", "1000000", "--repeats", "5"],
+    "text_columns": ["600000", "40"],
     "train": ["300000", "7"],
 }
 HOLDS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}

@@ -54,7 +54,7 @@ def ours(distinct: int) -> dict[str, Any]:
     schema = pa.schema([("token", pa.string())])
     source = blocks.read(pa.RecordBatchReader.from_batches(schema, chunks))
     before, start = resident(), time.perf_counter()
-    adapt(columns, None, source, verbose=False)
+    summary = adapt(columns, None, source, verbose=False)
     seconds, grown = time.perf_counter() - start, resident(most=True) - before
     block = columns["token"][0][0]
     counts: Counter[int] = Counter()
@@ -68,7 +68,7 @@ def ours(distinct: int) -> dict[str, Any]:
         "seconds": seconds,
         "bytes": grown,
         "count_error": block.count_error,
-        "max_bytes": block.max_bytes,
+        "max_bytes": summary["token/0:Vocabulary/counts"].parameters()["max_bytes"],
         "rows": 2 * distinct,
         "missed_beyond_the_bound": len(surely - kept),
         "of_the_true_top_k": len({rank for rank, _ in counts.most_common(TOP_K)} & kept),

@@ -23,7 +23,7 @@ from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatc
 from blocks.preprocessors import Columns
 from blocks.preprocessors.plan import Lane
 from blocks.progress import Progress, announce
-from blocks.statistics import Statistic, Summary, update_columns
+from blocks.statistics import Budget, Statistic, Summary, memory_bytes, update_columns
 from blocks.transform import encode, identity, is_coded, observing, positions
 
 CHUNK_ROWS = 65_536
@@ -67,6 +67,7 @@ def adapt(
     source: Source,
     *,
     initial: Summary | None = None,
+    memory: int | str | None = None,
     verbose: bool | None = None,
 ) -> Summary:
     """Let a preprocessor and a head learn from a source, which alone is read.
@@ -77,7 +78,11 @@ def adapt(
         source: The training rows.
         initial: Statistics of an earlier call to continue from. Exact for blocks that read raw columns; blocks that
             read what another block has learned are refused, since those values change with it, and for blocks that use
-            the target, which know the rows of one source alone.
+            the target, which know the rows of one source alone. They keep the memory that they were begun with.
+        memory: What all statistics together may take, while tokens are put together too: bytes, or text ("1GiB"); None
+            for 512 MiB. It is shared before the first pass, by the number of columns whose tokens (or numbers) are held
+            alone: the same model on other rows, or elsewhere, counts in the same shares. Chunks of the source and what
+            is learned come on top.
         verbose: Whether to show passes and progress; None for on a terminal only.
 
     Returns:
@@ -88,8 +93,9 @@ def adapt(
         BadTarget: The target allows no learning, or stands among the inputs.
         EmptySource: There is no row, or no usable value for a block.
         InvalidArgument: `initial` holds statistics that cannot be continued, or a block uses the target and there is no
-            head, or its source can be read only once.
+            head, or its source can be read only once, or `memory` is no memory, or too little.
     """
+    available = memory_bytes(memory)
     check_target(columns, head, source.schema)
     columns.bind(source.schema)
     total = passes(columns)
@@ -99,6 +105,8 @@ def adapt(
             f"{total} passes. Adapt on all data at once instead."
         )
     origin = _origin(columns, head, source, initial)
+    learning = [head, *(block for lane in columns.lanes for block in lane.blocks)]
+    budget = Budget(available, [s.wish for block in learning if block is not None for s in block.statistics().values()])
     rows = source.estimated_rows()
     passing = "1 pass" if total == 1 else f"{total} passes"
     announce(f"adapt: {passing} over {'the source' if rows is None else f'{rows:,} rows'}", verbose)
@@ -106,7 +114,7 @@ def adapt(
     learned: set[int] = set()
     with ThreadPoolExecutor(cpu_count()) as pool:
         for wave in range(total):
-            tasks = _wave(columns, head, learned, initial)
+            tasks = _wave(columns, head, learned, initial, budget)
             progress = Progress(f"adapt {wave + 1}/{total}", rows, verbose, note=f"{len(tasks)} blocks")
             _pass(source, tasks, pool, progress)
             for task in tasks:
@@ -161,19 +169,27 @@ def _origin(columns: Columns, head: Head | None, source: Source, initial: Summar
     return identity(source)
 
 
-def _wave(columns: Columns, head: Head | None, learned: set[int], initial: Summary | None) -> list[_Task]:
+def _wave(
+    columns: Columns, head: Head | None, learned: set[int], initial: Summary | None, budget: Budget
+) -> list[_Task]:
     tasks = []
     if head is not None and id(head) not in learned:
         target = head.target
         tasks.append(
-            _Task("target", head, head.targets, head.statistics(), lambda chunk: targets.gather(chunk, target))
+            _Task(
+                "target",
+                head,
+                head.targets,
+                budget.share(head.statistics()),
+                lambda chunk: targets.gather(chunk, target),
+            )
         )
     for lane in columns.lanes:
         for depth, block in enumerate(lane.blocks):
             if block.learns and id(block) not in learned:
                 key = f"{lane.name}/{depth}:{type(block).__name__}"
                 values = _values(lane, depth, columns.inputs)
-                task = _Task(key, block, lane.columns, block.statistics(), values)
+                task = _Task(key, block, lane.columns, budget.share(block.statistics()), values)
                 if head is not None and block.uses_target:
                     task.target, task.classes = _encoding_target(head, lane.name)
                 tasks.append(task)
@@ -186,7 +202,12 @@ def _wave(columns: Columns, head: Head | None, learned: set[int], initial: Summa
                 f"differences in {', '.join(sorted(set(wanted) ^ set(initial)))}."
             )
         for key, (task, name) in wanted.items():
-            task.statistics[name].merge(initial[key])
+            mine, before = task.statistics[name], initial[key]
+            if mine.wish and type(before) is type(mine):
+                # bounds are kept: a summary in other shares could not be merged
+                mine = task.statistics[name] = before.empty()
+                mine.room = budget.room
+            mine.merge(before)
     return tasks
 
 

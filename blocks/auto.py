@@ -36,10 +36,10 @@ ROW_PASSES, USUAL_WEIGHTS = 2_000_000, 150_000
 LEAST_FIXED, MOST_FIXED = 4, 20
 
 
-def preprocessor(source: Source, head: Head) -> Columns:
+def preprocessor(source: Source, head: Head, memory: int | str | None = None) -> Columns:
     """`Columns.infer`, without the head's targets and weights."""
     named = (*head.targets, head.sample_weight)
-    return Columns.infer(source, exclude=[name for name in source.schema.names if name in named])
+    return Columns.infer(source, exclude=[name for name in source.schema.names if name in named], memory=memory)
 
 
 def feature_extractor() -> TabM:

@@ -130,7 +130,14 @@ class Model(keras.Model):
 
     # -- learning from data ------------------------------------------------------------------------------------------
 
-    def adapt(self, data: Any, *, initial: Summary | None = None, verbose: bool | None = None) -> Summary:
+    def adapt(
+        self,
+        data: Any,
+        *,
+        initial: Summary | None = None,
+        memory: int | str | None = None,
+        verbose: bool | None = None,
+    ) -> Summary:
         """Learn statistics and the target's classes or scale from training rows, which alone are read.
 
         All independent blocks share one pass; chains of k blocks that learn take k passes. A second call starts over,
@@ -139,6 +146,8 @@ class Model(keras.Model):
         Args:
             data: Anything that `blocks.read` takes.
             initial: Statistics of an earlier call to continue from, with `data` as the new rows.
+            memory: What the statistics of all columns together may take: bytes, or text ("1GiB"); None for 512 MiB.
+                Vocabularies of many columns share it: with less each they are exact up to fewer distinct tokens.
             verbose: Whether to show passes and progress; None for on a terminal only.
 
         Returns:
@@ -146,13 +155,14 @@ class Model(keras.Model):
 
         Raises:
             SchemaMismatch, BadTarget, EmptySource: As they say.
+            InvalidArgument: `memory` is no memory, or too little.
         """
         before = self._learned()
         source = read(data)
         if "preprocessor" in self.automatic and (initial is None or not isinstance(self.preprocessor, Columns)):
-            self.preprocessor = auto.preprocessor(source, self.head)
+            self.preprocessor = auto.preprocessor(source, self.head, memory)
             announce(f"auto: {self.preprocessor!r}; model.describe() says why", verbose)
-        summary = adapt(self.preprocessor, self.head, source, initial=initial, verbose=verbose)
+        summary = adapt(self.preprocessor, self.head, source, initial=initial, memory=memory, verbose=verbose)
         self._bind()
         if before is None or before != self._learned():
             if self._parts.core is not None:

@@ -1,5 +1,7 @@
 """Adapt: passes, waves equal to scikit-learn's pipelines, continuing, no leakage, errors."""
 
+import warnings
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,9 +14,10 @@ import blocks
 from blocks.adapt import adapt, passes
 from blocks.classifiers import Softmax
 from blocks.data import read
-from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.errors import BadTarget, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Columns, Impute, Log1p, Standardize, Vocabulary
 from blocks.regressors import Mean
+from blocks.statistics import Counts, Summary
 
 RANDOM = np.random.default_rng(0)
 ROWS = 3000
@@ -208,3 +211,83 @@ def test_errors_say_the_rule():
 def test_the_error_of_a_column_names_it():
     with pytest.raises(EmptySource, match=r"'void'"):
         adapt(Columns({"void": Standardize()}), None, read({"void": pa.nulls(5, pa.float64())}))
+
+
+def identifiers(columns=12, rows=30_000, seed=0):
+    """Columns of text, half of whose rows are one of 20 tokens, and half of which come once."""
+    random = np.random.default_rng(seed)
+    numbers = np.where(random.random(rows) < 0.5, random.integers(0, 20, rows), 1000 * (seed + 1) + np.arange(rows))
+    texts = [f"token {number}" for number in numbers]
+    return pa.table({f"c{i}": texts for i in range(columns)})
+
+
+def shares(summary):
+    return {one.parameters()["max_bytes"] for one in summary.values() if isinstance(one, Counts)}
+
+
+def test_all_columns_share_one_memory_and_frequent_tokens_are_found():
+    table = identifiers()
+    columns = Columns({name: Vocabulary(min_count=2) for name in table.schema.names})
+    with pytest.warns(BlocksWarning, match=r'model.adapt\(..., memory="2GiB"\)'):
+        summary = adapt(columns, None, read(table), memory="4MiB", verbose=False)
+    assert sum(one.nbytes for one in summary.values()) <= 4 << 20
+    assert shares(summary) == {(4 << 20) // 16}
+    for ((block,),) in map(columns.__getitem__, table.schema.names):
+        assert {f"token {i}".encode() for i in range(20)} <= set(block.tokens)
+    # the advice works
+    columns = Columns({name: Vocabulary(min_count=2) for name in table.schema.names})
+    summary = adapt(columns, None, read(table), memory="2GiB", verbose=False)
+    assert all(one.result().exact for one in summary.values())
+
+
+def test_shares_follow_from_the_columns_and_not_from_the_rows_so_that_pieces_merge():
+    def summary(table):
+        columns = Columns({name: Vocabulary(top_k=5) for name in table.schema.names})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BlocksWarning)
+            return adapt(columns, None, read(table), memory="4MiB", verbose=False)
+
+    one, other, third = (summary(identifiers(rows=rows, seed=seed)) for seed, rows in enumerate((500, 20_000, 9_000)))
+    left, right = Summary(), Summary()
+    for total, order in ((left, (one, other, third)), (right, (third, one, other))):
+        for part in order:
+            total.merge(part)
+    assert shares(left) == shares(one) == shares(other)
+    for name, counts in left.items():
+        found = counts.result()
+        assert found.rows == 29_500
+        again = right[name].result()
+        assert found.values.to_pylist()[:20] == again.values.to_pylist()[:20]
+
+
+def test_continued_statistics_keep_the_memory_that_they_were_begun_with():
+    table = identifiers(columns=3, rows=2_000)
+    columns = Columns({name: Vocabulary() for name in table.schema.names})
+    begun = adapt(columns, None, read(table), memory="1MiB", verbose=False)
+    more = adapt(columns, None, read(table), initial=begun, verbose=False)
+    assert shares(more) == shares(begun) != {1 << 26}
+    assert all(one.result().rows == 4_000 for one in more.values())
+
+
+def test_a_column_that_was_told_its_memory_has_it_beside_the_others():
+    table = identifiers(columns=2, rows=100)
+    columns = Columns({"c0": Vocabulary(max_bytes=1 << 27), "c1": Vocabulary()})
+    summary = adapt(columns, None, read(table), memory="10MiB", verbose=False)
+    assert [one.parameters()["max_bytes"] for one in summary.values()] == [1 << 27, 2 << 20]
+
+
+def test_memory_that_is_none_is_refused_before_anything_is_read():
+    source = Counting(TABLE)
+    for memory in ("much", 0, True, 1.5):
+        with pytest.raises(InvalidArgument, match="memory is a number of bytes"):
+            adapt(chains(), None, read(source), memory=memory)
+    with pytest.raises(InvalidArgument, match=r"need .* of memory at least"):
+        adapt(chains(), None, read(source), memory=100)
+    with pytest.raises(InvalidArgument, match="memory is a number of bytes"):
+        Columns.infer(read(source), memory="1 XB")
+    assert source.passes == 0
+    model = blocks.Model(head=Softmax("label"))
+    with pytest.raises(InvalidArgument, match="memory is a number of bytes"):
+        model.adapt(TABLE, memory="")
+    model.adapt(TABLE, memory="100 MB", verbose=False)
+    assert model.predict(TABLE)["probabilities"].shape == (ROWS, 2)

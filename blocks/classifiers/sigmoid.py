@@ -16,6 +16,9 @@ from blocks.errors import BadTarget, InvalidArgument
 from blocks.labels import encode_flags, encode_labels, labels_of, once_a_row, require_labels
 from blocks.statistics import Counts, Missing, Statistic
 
+_TWO_CLASSES = 1 << 20
+"""Bytes to count the values of a column in, of which there should be two."""
+
 
 @keras.saving.register_keras_serializable(package="blocks")
 class Sigmoid(Classifier):
@@ -103,7 +106,7 @@ class Sigmoid(Classifier):
         """The counts of each column's values; or of the labels, and of the rows."""
         if isinstance(self.target, str):
             return {"counts": Counts(), "rows": Missing()}
-        return {f"{column}/counts": Counts() for column in self.targets}
+        return {f"{column}/counts": Counts(_TWO_CLASSES) for column in self.targets}
 
     def observed(self, target: pa.Array) -> dict[str, pa.Array]:
         """Each column; or all labels of all rows, and the rows."""

@@ -25,6 +25,7 @@ from blocks.preprocessors.plan import (
     selector_text,
     stored_key,
 )
+from blocks.statistics import memory_bytes
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -76,7 +77,14 @@ class Columns(Preprocessor):
         self._track_blocks()
 
     @classmethod
-    def infer(cls, source: Any, exclude: Sequence[str] = (), *, rows: int = 1_000_000) -> "Columns":
+    def infer(
+        cls,
+        source: Any,
+        exclude: Sequence[str] = (),
+        *,
+        rows: int = 1_000_000,
+        memory: int | str | None = None,
+    ) -> "Columns":
         """A sensible choice for every column, from its type and its statistics; print it, then edit it.
 
         Numbers are standardised (heavy right tails after `Log1p`), with a missing-indicator where values are missing;
@@ -87,14 +95,16 @@ class Columns(Preprocessor):
             source: Anything that `blocks.read` takes.
             exclude: Columns to leave out: the target, and what would leak it or identify the row.
             rows: How many of the first rows to look at.
+            memory: What the statistics of all columns together may take, as of `Model.adapt`.
 
         Raises:
             SchemaMismatch: `exclude` names an unknown column.
             EmptySource: The source has no rows.
+            InvalidArgument: `memory` is no memory, or too little.
         """
         source = read(source)
         _known(exclude, source.schema, "exclude")
-        choices = infer_choices(source, frozenset(exclude), rows)
+        choices = infer_choices(source, frozenset(exclude), rows, memory_bytes(memory))
         chosen: dict[Key, Any] = {choice.column: choice.blocks for choice in choices if choice.blocks}
         if not chosen:
             raise SchemaMismatch(

@@ -18,7 +18,7 @@ from blocks.preprocessors.standardize import Standardize
 from blocks.preprocessors.tf_idf import TfIdf
 from blocks.preprocessors.timestamp import Timestamp
 from blocks.preprocessors.vocabulary import Vocabulary
-from blocks.statistics import Counts, CountsResult, Distinct, Moments, MomentsResult
+from blocks.statistics import Budget, Counts, CountsResult, Distinct, Moments, MomentsResult, Statistic
 
 IDENTIFIER_SHARE = 0.9
 """A column of strings of which more than this share of rows differ is taken for an identifier or free text."""
@@ -51,15 +51,16 @@ class Choice:
     reason: str
 
 
-def infer_choices(source: Source, exclude: frozenset[str], rows: int) -> list[Choice]:
-    """A choice for every column, in the source's order, from at most the first `rows` rows.
+def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: int) -> list[Choice]:
+    """A choice for every column, in the source's order, from at most the first `rows` rows, in `memory` bytes.
 
     Raises:
         EmptySource: There are no rows.
     """
     fields = [field for field in source.schema if field.name not in exclude]
     moments = {field.name: Moments() for field in fields if is_number(field.type) or is_instant(field.type)}
-    counts = {field.name: Counts() for field in fields if is_text(field.type)}
+    counts: dict[str, Statistic] = {field.name: Counts() for field in fields if is_text(field.type)}
+    counts = Budget(memory, [one.wish for one in counts.values()]).share(counts)
     distinct = {name: Distinct() for name in (*moments, *counts)}
     texts = {name: _Text() for name in counts}
     seen = 0

@@ -31,7 +31,10 @@ from blocks.statistics import Counts, Statistic, hash64
 
 MAX_FOLDS: Final = 256
 MAX_BYTES: Final = 1 << 28
-"""Of (value, fold, class) triples while learning; half of it can be counted exactly."""
+"""Of (value, fold, class) triples while learning, where memory is not shared; half of it can be counted exactly."""
+
+CLASS_BYTES: Final = 1 << 22
+"""Of classes while learning: tens of thousands."""
 
 MAX_CELLS: Final = 1 << 27
 """Of what is learned: distinct values times folds times features."""
@@ -108,7 +111,7 @@ class TargetEncode(Preprocessor):
 
     def statistics(self) -> dict[str, Statistic]:
         """The classes' counts (none for a number), and those of value, fold and class or sign of the number."""
-        return {"classes": Counts(), "joint": Counts(MAX_BYTES)}
+        return {"classes": Counts(CLASS_BYTES), "joint": Counts(MAX_BYTES)}
 
     def observe(
         self, statistics: Mapping[str, Statistic], values: pa.Array, target: pa.Array, rows: np.ndarray
@@ -158,8 +161,10 @@ class TargetEncode(Preprocessor):
             InvalidArgument: There are more distinct values than memory is meant for.
         """
         joint, found = results["joint"].result(), results["classes"].result()
-        if not joint.exact or not found.exact:
-            self._too_many(joint.distinct, "distinct values by fold and class")
+        for counted, what in ((found, "classes"), (joint, "distinct values by fold and class")):
+            if not counted.exact:
+                held = results["joint" if counted is joint else "classes"].parameters()["max_bytes"]
+                self._too_many(counted.distinct, what, f"what fits in {held / (1 << 20):.3g} MiB")
         if found.total and len(found.values) < 2:
             raise BadTarget(
                 f"TargetEncode learns from two classes or more. Received: {found.values.to_pylist()} alone."
@@ -174,7 +179,7 @@ class TargetEncode(Preprocessor):
         # of two classes the second says all
         features = 1 if len(classes) <= 2 else len(classes)
         if (cells := (len(tokens) + 1) * self.folds * features) > MAX_CELLS:
-            self._too_many(cells, "distinct values times folds times classes")
+            self._too_many(cells, "distinct values times folds times classes", f"{MAX_CELLS:,} sums")
         counts = np.zeros((self.folds, len(tokens) + 1), np.int64)
         sums = np.zeros((*counts.shape, features))
         cell = (heads["fold"], place[entry_of_token])
@@ -191,11 +196,11 @@ class TargetEncode(Preprocessor):
         names = json.dumps([_name(value) for value in classes])
         return {**pack(tokens), "counts": counts, "sums": sums, "classes": np.frombuffer(names.encode(), np.uint8)}
 
-    def _too_many(self, number: int, what: str) -> None:
+    def _too_many(self, number: int, what: str, limit: str) -> None:
         raise InvalidArgument(
-            f"TargetEncode counts exactly what fits in {MAX_BYTES >> 20} MiB. Received: {number:,} {what}. Encode "
-            "fewer values, with [Hashing(num_bins=...), TargetEncode()] for instance, by fewer folds, or leave the "
-            "column out if it identifies rows."
+            f"TargetEncode counts exactly, at most {limit}. Received: {number:,} {what}. Encode fewer values, with "
+            "[Hashing(num_bins=...), TargetEncode()] for instance, by fewer folds, leave the column out if it "
+            'identifies rows, or give more memory: model.adapt(..., memory="4GiB").'
         )
 
     def _restore(self, state: State) -> None:

@@ -79,8 +79,8 @@ def learned(owner: Preprocessor, counts: CountsResult, number: int) -> State:
     warnings.warn(
         f"{owner.__class__.__name__} {owner.name!r} saw more distinct tokens than its memory is meant for, so it kept "
         f"the most frequent: of {counts.total:,} rows, counts are too small by up to {counts.error:,}, and tokens that "
-        f"occur no more often than that may be missing ({number:,} tokens are kept). If that matters, give Vocabulary "
-        "more max_bytes; if not, choose top_k, or a Hashing block.",
+        f"occur no more often than that may be missing ({number:,} tokens are kept). If that matters, give it more: "
+        'model.adapt(..., memory="2GiB"), or Vocabulary(max_bytes=...); if not, choose top_k, or a Hashing block.',
         BlocksWarning,
         stacklevel=2,
     )

@@ -26,8 +26,6 @@ from blocks.preprocessors.token_table import (
 )
 from blocks.statistics import Counts, Statistic
 
-MAX_BYTES = 1 << 26
-
 
 @keras.saving.register_keras_serializable(package="blocks")
 class Vocabulary(Preprocessor):
@@ -36,7 +34,7 @@ class Vocabulary(Preprocessor):
     Ties in the count go by byte order. Tokens are any byte strings, or integers; "" and null are missing. An unseen
     token is spread over the out-of-vocabulary ids by its hash (FarmHash, stable over versions and machines).
 
-    Counts are exact while the distinct tokens (their bytes, and 24 more each) fit in half of `max_bytes`. Beyond, only
+    Counts are exact while the distinct tokens (their bytes, and 24 more each) fit in half of that memory. Beyond, only
     frequent tokens are counted, a warning names the bound, and `count_error` holds it: every token that occurs more
     often is counted, by at most so many too few; so `top_k` may choose wrongly only among tokens whose counts differ by
     no more than that, and `min_count` keeps the tokens that surely have it.
@@ -46,7 +44,8 @@ class Vocabulary(Preprocessor):
         top_k: Keep this many of the most frequent tokens at most.
         num_oov_indices: Number of out-of-vocabulary ids; with 0 an unseen token counts as missing.
         vocabulary: The tokens in order, when they are given rather than learned.
-        max_bytes: Memory for counting, while learning; about five times as much while counts are put together.
+        max_bytes: Memory for counting, while learning; about five times as much while counts are put together. None for
+            64 MiB, or within a model for the column's share of what `adapt` may take; what is given here is beside it.
 
     Returns:
         int32 of shape (batch,), in [0, cardinality).
@@ -67,7 +66,7 @@ class Vocabulary(Preprocessor):
         top_k: int | None = None,
         num_oov_indices: int = 1,
         vocabulary: Sequence[str] | Sequence[bytes] | Sequence[int] | None = None,
-        max_bytes: int = MAX_BYTES,
+        max_bytes: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -80,7 +79,7 @@ class Vocabulary(Preprocessor):
         self.top_k = top_k
         self.num_oov_indices = num_oov_indices
         self.max_bytes = max_bytes
-        Counts(max_bytes)  # refuses too little
+        self._counts()  # refuses too little
         self.vocabulary = None if vocabulary is None else portable(vocabulary, "A given vocabulary")
         if self.vocabulary is not None:
             self.restore(given(self.vocabulary, "A given vocabulary"))
@@ -92,7 +91,10 @@ class Vocabulary(Preprocessor):
 
     def statistics(self) -> dict[str, Statistic]:
         """The tokens' counts."""
-        return {"counts": Counts(self.max_bytes)} if self.learns else {}
+        return {"counts": self._counts()} if self.learns else {}
+
+    def _counts(self) -> Counts:
+        return Counts() if self.max_bytes is None else Counts(self.max_bytes, shared=False)
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The kept tokens, in order."""
@@ -161,4 +163,4 @@ class Vocabulary(Preprocessor):
             "vocabulary": self.vocabulary,
         }
         # absent where it is the default: the fingerprints of older stores hold
-        return config if self.max_bytes == MAX_BYTES else {**config, "max_bytes": self.max_bytes}
+        return config if self.max_bytes is None else {**config, "max_bytes": self.max_bytes}

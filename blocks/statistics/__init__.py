@@ -3,6 +3,7 @@
 Each statistic takes chunks by `update`, joins others by `merge`, and gives a frozen `result`. See `Statistic`.
 """
 
+from blocks.statistics.budget import Budget, memory_bytes
 from blocks.statistics.columns import update_columns
 from blocks.statistics.counts import Counts, CountsResult
 from blocks.statistics.distinct import Distinct, DistinctResult
@@ -19,6 +20,7 @@ from blocks.statistics.summary import Summary
 from blocks.statistics.totals import Totals, TotalsResult
 
 __all__ = [
+    "Budget",
     "Counts",
     "CountsResult",
     "Distinct",
@@ -43,5 +45,6 @@ __all__ = [
     "TotalsResult",
     "hash64",
     "hash_rows",
+    "memory_bytes",
     "update_columns",
 ]

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from blocks.errors import InvalidArgument
+from blocks.statistics.budget import WORKING
 from blocks.statistics.encoding import array_from_bytes, array_to_bytes
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.tally import Tally
@@ -66,6 +67,7 @@ class Counts(Statistic):
     Args:
         max_bytes: Memory held between updates: tokens, 8 bytes a count, 8 a weight. While tokens are compacted, about
             five times as much, half of that Arrow's hash table (measured with tokens of 12 bytes). At least 4096.
+        shared: Whether it may be given less, where the statistics of many columns share one `Budget`.
 
     Example:
         >>> counts = Counts()
@@ -76,10 +78,11 @@ class Counts(Statistic):
     Source: Misra, Gries, "Finding Repeated Elements" (1982); Agarwal et al., "Mergeable Summaries" (TODS 2013).
     """
 
-    def __init__(self, max_bytes: int = 1 << 26) -> None:
+    def __init__(self, max_bytes: int = 1 << 26, *, shared: bool = True) -> None:
         if max_bytes < _MIN_BYTES:
             raise InvalidArgument(f"max_bytes is {_MIN_BYTES} at least. Received: {max_bytes}.")
         self._max_bytes = max_bytes
+        self._shared = shared
         self._tally = Tally()
         self._type: pa.DataType | None = None
         self._counter = DictionaryCounter()
@@ -92,6 +95,15 @@ class Counts(Statistic):
     def parameters(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {"max_bytes": self._max_bytes}
+
+    @property
+    def wish(self) -> int:
+        """`max_bytes`, unless it is not to be shared."""
+        return self._max_bytes if self._shared else 0
+
+    def bounded(self, max_bytes: int) -> Self:
+        """Returns a fresh one that holds at most so many bytes."""
+        return type(self)(max(max_bytes, _MIN_BYTES))
 
     def result(self) -> CountsResult:
         """Returns the counts of all rows seen so far, sorted."""
@@ -156,9 +168,10 @@ class Counts(Statistic):
             return
         pieces = self._pending if self._table is None else [self._table, *self._pending]
         self._table, self._pending = None, []
-        tokens = joined(pieces)
-        self._most_distinct = max(self._most_distinct, len(tokens.values))
-        self._table = self._reduced(tokens) if tokens.nbytes > self._max_bytes // 2 else tokens
+        with self.room.taken(WORKING * sum(piece.nbytes for piece in pieces)):
+            tokens = joined(pieces)
+            self._most_distinct = max(self._most_distinct, len(tokens.values))
+            self._table = self._reduced(tokens) if tokens.nbytes > self._max_bytes // 2 else tokens
 
     def _reduced(self, tokens: Tokens) -> Tokens:
         """Misra-Gries: keeps what fits in a quarter of the memory, after all paid for the first that does not."""

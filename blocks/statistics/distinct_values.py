@@ -13,6 +13,10 @@ from blocks.statistics.numeric import finite_numbers
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.tally import Tally
 
+# bytes of a number and its hash
+_HELD = 16
+_LEAST = 16
+
 
 @dataclasses.dataclass(frozen=True)
 class DistinctValuesResult:
@@ -85,8 +89,8 @@ class DistinctValues(Statistic):
     """
 
     def __init__(self, k: int = 1 << 16) -> None:
-        if k < 16:
-            raise InvalidArgument(f"k is 16 at least. Received: {k}.")
+        if k < _LEAST:
+            raise InvalidArgument(f"k is {_LEAST} at least. Received: {k}.")
         self._k = k
         self._tally = Tally()
         self._low, self._high = math.inf, -math.inf
@@ -96,6 +100,15 @@ class DistinctValues(Statistic):
     def parameters(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {"k": self._k}
+
+    @property
+    def wish(self) -> int:
+        """Bytes of the numbers and their hashes."""
+        return _HELD * self._k
+
+    def bounded(self, max_bytes: int) -> Self:
+        """Returns a fresh one that holds fewer numbers."""
+        return type(self)(max(max_bytes // _HELD, _LEAST))
 
     def result(self) -> DistinctValuesResult:
         """Returns the distribution of all rows seen so far."""

@@ -14,6 +14,9 @@ from blocks.statistics.numeric import finite_numbers
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.tally import Tally
 
+# bytes of one that is held
+_NUMBER = 8
+
 
 @dataclasses.dataclass(frozen=True)
 class QuantilesResult:
@@ -134,6 +137,15 @@ class Quantiles(Statistic):
     def parameters(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {"k": self._k, "exact": self._exact}
+
+    @property
+    def wish(self) -> int:
+        """Bytes of the numbers that are held exactly."""
+        return _NUMBER * self._exact
+
+    def bounded(self, max_bytes: int) -> Self:
+        """Returns a fresh one that holds fewer numbers before the sketch takes over."""
+        return type(self)(self._k, max_bytes // _NUMBER)
 
     def result(self) -> QuantilesResult:
         """Returns the distribution of all rows seen so far; later updates do not change it."""

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 from blocks.statistics import encoding
+from blocks.statistics.room import Room
 
 MAX_WEIGHT = 1e100
 
@@ -23,6 +24,9 @@ class Statistic(abc.ABC):
     """
 
     _classes: ClassVar[dict[str, type["Statistic"]]] = {}
+
+    room: Room = Room()
+    """Where it works beside others of its pass; as it likes unless a `Budget` says otherwise."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Makes the class known to `from_bytes`."""
@@ -80,6 +84,15 @@ class Statistic(abc.ABC):
     def parameters(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {}
+
+    @property
+    def wish(self) -> int:
+        """Bytes that it holds at most, and may be given less of; 0 where it is always small, or has no choice."""
+        return 0
+
+    def bounded(self, max_bytes: int) -> Self:
+        """Returns a fresh one that holds at most so many bytes, of one with a `wish`."""
+        raise NotImplementedError
 
     def to_bytes(self) -> bytes:
         """Returns the whole state, loss-free; `from_bytes` restores it."""
