@@ -11,15 +11,20 @@ from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features import Feature
 from blocks.preprocessors.numbers import (
+    FLOAT32_MAX,
     NAN,
     bounded,
     check_choice,
     divisor,
     flagged,
     flagged_features,
+    from_unit,
     held,
+    in_unit,
     scalars,
     unflagged,
+    unit_of,
+    with_unit,
     within_float32,
 )
 from blocks.statistics import Moments, Statistic
@@ -62,6 +67,10 @@ class MinMax(Preprocessor):
         low, high = (float(end) for end in feature_range)
         if not (np.isfinite([low, high]).all() and low < high):
             raise InvalidArgument(f"feature_range is two finite, rising numbers. Received: {feature_range!r}.")
+        if max(-low, high) > FLOAT32_MAX:
+            raise InvalidArgument(
+                f"feature_range lies within {FLOAT32_MAX:.2g}, float32's. Received: {feature_range!r}."
+            )
         self.feature_range = (low, high)
         self.clip = clip
         self.missing = missing
@@ -76,31 +85,28 @@ class MinMax(Preprocessor):
         moments = results["moments"].result()
         usable(moments.count, "MinMax")
         start, end = self.feature_range
-        with np.errstate(over="ignore", under="ignore"):
-            scale = (np.float64(end) - start) / divisor(np.float64(moments.max) - moments.min)
-            offset = start - moments.min * scale
-            fill = np.clip(moments.mean * scale + offset, start, end)
-        return scalars(
-            scale=scale,
-            offset=offset,
-            low=moments.min,
-            high=moments.max,
-            fill=fill,
-        )
+        unit = unit_of(moments.min, moments.max)
+        mean, low, high = (value * unit for value in (moments.mean, moments.min, moments.max))
+        # a constant near float64's end is divided by itself, lest its product with the scale overflows
+        scale = (np.float64(end) - start) / divisor(high - low, max(unit, abs(low)) if unit < 1 else unit)
+        offset = start - low * scale
+        fill = np.clip(mean * scale + offset, start, end)
+        return with_unit(unit, scalars(scale=scale, offset=offset, low=low, high=high, fill=fill))
 
     def _restore(self, state: State) -> None:
         with tf.init_scope():
             self._scale = tf.Variable(state["scale"], trainable=False)
             self._offset = tf.Variable(state["offset"], trainable=False)
-            self._low = tf.Variable(state["low"], trainable=False)
-            self._high = tf.Variable(state["high"], trainable=False)
+            self._low = tf.Variable(from_unit(state["low"], state), trainable=False)
+            self._high = tf.Variable(from_unit(state["high"], state), trainable=False)
             self._fill = tf.Variable(state["fill"], trainable=False)
 
     def compute(self, values: Any) -> Any:
         """Scaled values in float64."""
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
-        scaled = within_float32(bounded(values, self._low, self._high) * self._scale + self._offset)
+        values = in_unit(bounded(values, self._low, self._high), self.state)
+        scaled = within_float32(values * self._scale + self._offset)
         if self.clip:
             scaled = held(scaled, *np.array(self.feature_range))
         # one NaN for all: a sign bit or payload that entered must not leave
@@ -113,7 +119,7 @@ class MinMax(Preprocessor):
 
     def examples(self, dtype: str) -> list[Any]:
         """Numbers of the range and beyond, and what is missing or extreme."""
-        low, high = float(self.state["low"]), float(self.state["high"])
+        low, high = (float(from_unit(self.state[end], self.state)) for end in ("low", "high"))
         return [low, high, low / 2 + high / 2, 2 * high - low, *super().examples(dtype)]
 
     def inverse(self, values: Any) -> np.ndarray:
@@ -123,7 +129,8 @@ class MinMax(Preprocessor):
             values: Scaled values of shape (rows,), or (rows, 2) with the indicator.
         """
         self.require_adapted()
-        return (unflagged(values, self.indicator) - self.state["offset"]) / self.state["scale"]
+        inside = (unflagged(values, self.indicator) - self.state["offset"]) / self.state["scale"]
+        return from_unit(inside, self.state)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""

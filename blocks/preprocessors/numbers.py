@@ -3,7 +3,7 @@
 No block lives here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -67,9 +67,42 @@ def scalars(**values: float) -> State:
     return {name: np.asarray(value, np.float64) for name, value in values.items()}
 
 
-def divisor(scale: float) -> np.float64:
-    """A scale to divide by: 1 where it is 0, or subnormal, which TensorFlow takes for 0."""
-    return np.float64(scale if scale >= SMALLEST_NORMAL else 1.0)
+def unit_of(low: float, high: float) -> np.float64:
+    """The power of two by which the numbers of a column are multiplied before anything else: 1 for nearly all.
+
+    Of numbers near the ends of float64 differences, and what is divided by them, overflow or are subnormal, which
+    TensorFlow takes for 0; multiplied by a power of two they keep their digits and have room.
+
+    Args:
+        low: The least number that was seen.
+        high: The largest.
+
+    Example:
+        >>> float(unit_of(0.0, 1e200)), float(unit_of(-1e308, 5.0)) == 2.0**-300, float(unit_of(0, 1e-300)) == 2.0**300
+        (1.0, True, True)
+    """
+    most = max(abs(low), abs(high))
+    return np.float64(2.0**-300 if most > 2.0**700 else 2.0**300 if SMALLEST_NORMAL <= most < 2.0**-700 else 1.0)
+
+
+def with_unit(unit: float, state: State) -> State:
+    """A state whose numbers are in a unit: it says so unless that is 1."""
+    return state if unit == 1.0 else {**state, **scalars(unit=unit)}
+
+
+def in_unit(values: Any, state: Mapping[str, np.ndarray]) -> Any:
+    """float64 values in the unit of a state."""
+    return values * state["unit"] if "unit" in state else values
+
+
+def from_unit(values: np.ndarray, state: Mapping[str, np.ndarray]) -> np.ndarray:
+    """And back."""
+    return values / state["unit"] if "unit" in state else values
+
+
+def divisor(scale: float, unit: float = 1.0) -> np.float64:
+    """A scale, in a unit, to divide by: 1 where it is 0, or subnormal, which TensorFlow takes for 0."""
+    return np.float64(scale if scale >= SMALLEST_NORMAL else unit)
 
 
 def flagged(values: Any, absent: Any, indicator: bool) -> Any:

@@ -17,6 +17,10 @@ from blocks.preprocessors.numbers import (
     check_choice,
     flagged,
     flagged_features,
+    from_unit,
+    in_unit,
+    unit_of,
+    with_unit,
     within_float32,
 )
 from blocks.statistics import Quantiles, Statistic
@@ -86,11 +90,10 @@ class PiecewiseLinear(Preprocessor):
         result = results["of"].result()
         usable(result.count, "PiecewiseLinear")
         edges = result.quantile(np.linspace(0, 1, self.n_bins + 1))
-        edges = np.unique(np.where(np.abs(edges) < SMALLEST_NORMAL, 0.0, edges))
-        # bins too narrow to divide by, or too wide to subtract, are no bins
-        with np.errstate(over="ignore"):
-            widths = np.diff(edges)
-        return {"edges": edges[np.append(True, (widths >= SMALLEST_NORMAL) & np.isfinite(widths))]}
+        unit = unit_of(edges[0], edges[-1])
+        edges = np.unique(np.where(np.abs(edges) < SMALLEST_NORMAL, 0.0, edges) * unit)
+        # bins too narrow to divide by are no bins
+        return with_unit(unit, {"edges": edges[np.append(True, np.diff(edges) >= SMALLEST_NORMAL)]})
 
     def _restore(self, state: State) -> None:
         edges = state["edges"]
@@ -100,8 +103,8 @@ class PiecewiseLinear(Preprocessor):
         if bins and not self.clip:
             least[0], most[bins - 1] = -np.inf, np.inf
         with tf.init_scope():
-            self._low = tf.Variable(edges[0], trainable=False)
-            self._high = tf.Variable(edges[-1], trainable=False)
+            self._low = tf.Variable(from_unit(edges[0], state), trainable=False)
+            self._high = tf.Variable(from_unit(edges[-1], state), trainable=False)
             self._left = tf.Variable(np.append(edges[:-1], np.zeros(empty)), trainable=False)
             self._width = tf.Variable(np.append(np.diff(edges), np.ones(empty)), trainable=False)
             self._least = tf.Variable(least, trainable=False)
@@ -112,7 +115,7 @@ class PiecewiseLinear(Preprocessor):
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
         present = bounded(tf.where(absent, self._low, values), self._low, self._high)
-        filled = (present[:, tf.newaxis] - self._left) / self._width
+        filled = (in_unit(present, self.state)[:, tf.newaxis] - self._left) / self._width
         filled = within_float32(tf.maximum(tf.minimum(filled, self._most), self._least))
         filled = tf.where(absent[:, tf.newaxis], np.float64(0) if self.missing == "zero" else NAN, filled)
         return flagged(filled, absent, self.indicator)
@@ -124,7 +127,7 @@ class PiecewiseLinear(Preprocessor):
 
     def examples(self, dtype: str) -> list[Any]:
         """Edges and numbers between them, and what is missing or extreme."""
-        some = self.state["edges"][:: max(1, len(self.state["edges"]) // 8)]
+        some = from_unit(self.state["edges"][:: max(1, len(self.state["edges"]) // 8)], self.state)
         between = some[:-1] / 2 + some[1:] / 2
         return [*some.tolist(), *between.tolist(), *super().examples(dtype)]
 

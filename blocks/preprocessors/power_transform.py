@@ -18,9 +18,13 @@ from blocks.preprocessors.numbers import (
     divisor,
     flagged,
     flagged_features,
+    from_unit,
     full_packets,
+    in_unit,
     scalars,
     unflagged,
+    unit_of,
+    with_unit,
     within_float32,
 )
 from blocks.statistics import Moments, Statistic
@@ -89,22 +93,24 @@ class PowerTransform(Preprocessor):
                 "Box-Cox takes positive numbers. Received: a column with "
                 f"{power.outside:,} numbers of 0 or below, the least {moments.min!r}. Use method='yeo-johnson'."
             )
-        origin, mean, std = power.origin, power.mean, power.std
+        origin, mean, std, unit = power.origin, power.mean, power.std, np.float64(1.0)
         if power.linear:
-            origin, mean, std = 0.0, moments.mean - (self.method == "box-cox"), moments.std
-            if moments.min == moments.max or std <= np.finfo(np.float64).eps * abs(moments.mean):
-                std = 1.0
+            unit = unit_of(moments.min, moments.max) if self.standardize else unit
+            origin, mean, std = 0.0, (moments.mean - (self.method == "box-cox")) * unit, moments.std * unit
+            if moments.min == moments.max or std <= np.finfo(np.float64).eps * abs(mean):
+                std = unit
         elif not self.standardize:
             start, growth = self._measured_from(power.exponent, origin)
             origin, mean = 0.0, start + growth * mean
-        return scalars(
+        state = scalars(
             exponent=power.exponent,
             origin=origin,
             mean=mean,
-            scale=divisor(std),
+            scale=divisor(std, unit),
             low=moments.min,
             high=moments.max,
         )
+        return with_unit(unit, state)
 
     def _measured_from(self, exponent: float, origin: float) -> tuple[float, float]:
         """The plain transform is start + growth times the one that is measured from the origin."""
@@ -114,7 +120,7 @@ class PowerTransform(Preprocessor):
 
     def _restore(self, state: State) -> None:
         exponent, origin = float(state["exponent"]), float(state["origin"])
-        self._plain = exponent == 1.0 and origin == 0.0 and self.method == "yeo-johnson"
+        self._plain = exponent == 1.0 and origin == 0.0
         start, growth = self._measured_from(exponent, origin)
         with np.errstate(over="ignore", divide="ignore"):
             back = np.minimum(1 / np.float64(growth), FLOAT64_MAX)
@@ -135,7 +141,8 @@ class PowerTransform(Preprocessor):
         present = bounded(tf.where(absent, self._low, values), self._low, self._high)
         if self._plain:
             # through logarithms, large numbers would lose digits
-            powered = present
+            one = np.float64(self.method == "box-cox")
+            powered = in_unit(tf.where(present > 0, present, self._low) - one if one else present, self.state)
         elif self.method == "box-cox":
             present = tf.where(present > 0, present, self._low)
             powered = _power(full_packets(tf.math.log, present) - self._origin, self._exponent)
@@ -176,7 +183,7 @@ class PowerTransform(Preprocessor):
         if self.standardize:
             y = y * state["scale"] + state["mean"]
         if self._plain:
-            return y
+            return from_unit(y, state) + (self.method == "box-cox")
         start, growth = self._measured_from(exponent, origin)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             same = _unpower(y, exponent - (2.0 if origin < 0 and self.method == "yeo-johnson" else 0.0)) + origin

@@ -20,6 +20,7 @@ from blocks.preprocessors.numbers import (
     full_packets,
     held,
     unflagged,
+    unit_of,
 )
 from blocks.statistics import Quantiles, Statistic
 
@@ -90,8 +91,9 @@ class QuantileTransform(Preprocessor):
     def _restore(self, state: State) -> None:
         quantiles = state["quantiles"]
         ranks = np.linspace(0, 1, len(quantiles))
+        self._unit = unit_of(quantiles[0], quantiles[-1])
         with np.errstate(divide="ignore", over="ignore"):
-            slopes = np.minimum(np.diff(ranks) / np.diff(quantiles), FLOAT64_MAX)
+            slopes = np.minimum(np.diff(ranks) / np.diff(quantiles * self._unit), FLOAT64_MAX)
         with tf.init_scope():
             self._quantiles = tf.Variable(quantiles, trainable=False)
             self._ranks = tf.Variable(ranks, trainable=False)
@@ -108,9 +110,11 @@ class QuantileTransform(Preprocessor):
         inside = held(tf.where(absent, low, values), low, high)
         below = tf.searchsorted(quantiles, inside, side="right") - 1
         above = tf.searchsorted(quantiles, inside, side="left")
-        # the minimum: 0 times a difference beyond float64 would be NaN
-        rise = tf.minimum(inside - tf.gather(quantiles, below), FLOAT64_MAX)
-        fall = tf.minimum(tf.gather(quantiles, above) - inside, FLOAT64_MAX)
+        if self._unit != 1.0:
+            inside, quantiles = inside * self._unit, quantiles * self._unit
+            low, high = low * self._unit, high * self._unit
+        rise = inside - tf.gather(quantiles, below)
+        fall = tf.gather(quantiles, above) - inside
         forward = tf.gather(self._above, below) * rise + tf.gather(ranks, below)
         backward = tf.gather(ranks, above) - tf.gather(self._below, above) * fall
         rank = 0.5 * (forward + backward)

@@ -11,7 +11,6 @@ from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features import Feature
 from blocks.preprocessors.numbers import (
-    FLOAT64_MAX,
     NAN,
     bounded,
     check_choice,
@@ -19,9 +18,12 @@ from blocks.preprocessors.numbers import (
     divisor,
     flagged,
     flagged_features,
-    held,
+    from_unit,
+    in_unit,
     scalars,
     unflagged,
+    unit_of,
+    with_unit,
     within_float32,
 )
 from blocks.statistics import Quantiles, Statistic
@@ -88,38 +90,37 @@ class RobustScale(Preprocessor):
         quantiles = results["quantiles"].result()
         usable(quantiles.count, "RobustScale")
         percent = np.array(self.quantile_range) / 100
-        low, high = quantiles.quantile(percent)
-        median = quantiles.quantile(0.5)
-        with np.errstate(over="ignore"):
-            scale = divisor(high - low) if self.with_scaling else np.float64(1.0)
+        unit = unit_of(quantiles.min, quantiles.max)
+        low, high = quantiles.quantile(percent) * unit
+        median = quantiles.quantile(0.5) * unit
+        # without scaling, a number comes out in the column's own unit
+        scale = divisor(high - low, unit) if self.with_scaling else unit
         if self.unit_variance:
             normal = tf.math.ndtri(tf.constant(percent, tf.float64)).numpy()
             scale = np.float64(scale / (normal[1] - normal[0]))
         center = np.float64(median if self.with_centering else 0.0)
-        return scalars(
+        state = scalars(
             center=center,
             scale=scale,
-            low=quantiles.min,
-            high=quantiles.max,
+            low=quantiles.min * unit,
+            high=quantiles.max * unit,
             fill=(median - center) / scale,
         )
+        return with_unit(unit, state)
 
     def _restore(self, state: State) -> None:
         with tf.init_scope():
             self._center = tf.Variable(state["center"], trainable=False)
             self._scale = tf.Variable(state["scale"], trainable=False)
-            self._low = tf.Variable(state["low"], trainable=False)
-            self._high = tf.Variable(state["high"], trainable=False)
+            self._low = tf.Variable(from_unit(state["low"], state), trainable=False)
+            self._high = tf.Variable(from_unit(state["high"], state), trainable=False)
             self._fill = tf.Variable(state["fill"], trainable=False)
 
     def compute(self, values: Any) -> Any:
         """Scaled values in float64."""
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
-        centered = bounded(values, self._low, self._high) - self._center
-        # a difference beyond float64 must not meet a range beyond float64: inf / inf
-        centered = held(centered, -FLOAT64_MAX, FLOAT64_MAX)
-        scaled = centered / self._scale
+        scaled = (in_unit(bounded(values, self._low, self._high), self.state) - self._center) / self._scale
         # one NaN for all: a sign bit or payload that entered must not leave
         scaled = tf.where(absent, self._fill if self.missing == "median" else NAN, scaled)
         return flagged(within_float32(scaled), absent, self.indicator)
@@ -131,7 +132,8 @@ class RobustScale(Preprocessor):
     def examples(self, dtype: str) -> list[Any]:
         """Numbers about the center, and what is missing or extreme."""
         center, scale = float(self.state["center"]), float(self.state["scale"])
-        return [*(center + step * scale for step in (-1.0, -0.3, 0.0, 0.7, 3.0)), *super().examples(dtype)]
+        near = np.array([center + step * scale for step in (-1.0, -0.3, 0.0, 0.7, 3.0)])
+        return [*from_unit(near, self.state).tolist(), *super().examples(dtype)]
 
     def inverse(self, values: Any) -> np.ndarray:
         """Scaled values back to the column's unit, in float64; NaN where flagged or kept.
@@ -140,7 +142,7 @@ class RobustScale(Preprocessor):
             values: Scaled values of shape (rows,), or (rows, 2) with the indicator.
         """
         self.require_adapted()
-        return unflagged(values, self.indicator) * self.state["scale"] + self.state["center"]
+        return from_unit(unflagged(values, self.indicator) * self.state["scale"] + self.state["center"], self.state)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features import Feature
-from blocks.preprocessors.numbers import scalars
+from blocks.preprocessors.numbers import SMALLEST_NORMAL, divisor, from_unit, in_unit, scalars, unit_of, with_unit
 from blocks.statistics import Moments, Statistic
 
 
@@ -19,8 +19,8 @@ class Standardize(Preprocessor):
     """Subtract the mean and divide by the standard deviation, both learned: `(x - mean) / std`.
 
     The standard deviation is the population's (divided by the number of rows), as scikit-learn's `StandardScaler` has
-    it; a constant column, or one whose variance is rounding noise, is divided by 1. An infinite value counts as the
-    largest, or smallest, finite one that was seen.
+    it; a constant column, or one whose variance is rounding noise, is divided by 1. An infinite value, or one whose
+    image lies beyond float64, counts as the largest, or smallest, finite one that was seen.
 
     Args:
         missing: What NaN becomes: "mean" (0 after scaling) or "keep" (NaN).
@@ -51,26 +51,35 @@ class Standardize(Preprocessor):
         """Mean, scale, and the finite range."""
         moments = results["moments"].result()
         usable(moments.count, "Standardize")
-        # scikit-learn's rule for a column that is constant but for rounding (Chan, Golub and LeVeque 1983)
+        unit = unit_of(moments.min, moments.max)
+        mean, std, low, high = (value * unit for value in (moments.mean, moments.std, moments.min, moments.max))
+        # scikit-learn's rule for a column that is constant but for rounding (Chan, Golub and LeVeque 1983), over the
+        # larger of mean and deviation, since the variance itself may lie beyond float64
         noise = np.finfo(np.float64).eps
-        bound = moments.count * noise * moments.variance + (moments.count * moments.mean * noise) ** 2
-        scale = 1.0 if moments.variance <= bound else moments.std
-        return scalars(mean=moments.mean, scale=scale, low=moments.min, high=moments.max)
+        size = max(abs(mean), std) or 1.0
+        variance = (std / size) ** 2
+        bound = moments.count * noise * variance + (moments.count * (mean / size) * noise) ** 2
+        scale = unit if variance <= bound else divisor(std, unit)
+        return with_unit(unit, scalars(mean=mean, scale=scale, low=low, high=high))
 
     def _restore(self, state: State) -> None:
         with tf.init_scope():
             # variables rather than constants: TensorFlow rewrites x / constant as x * (1 / constant), other bits
             self._mean = tf.Variable(state["mean"], trainable=False)
             self._scale = tf.Variable(state["scale"], trainable=False)
-            self._low = tf.Variable(state["low"], trainable=False)
-            self._high = tf.Variable(state["high"], trainable=False)
+            with np.errstate(over="ignore"):
+                ends = np.array([state["low"], state["high"]]) - state["mean"]
+                low, high = np.where(np.abs(ends) < SMALLEST_NORMAL, 0.0, ends) / state["scale"]
+            self._lowest = tf.Variable(low, trainable=False)
+            self._highest = tf.Variable(high, trainable=False)
 
     def compute(self, values: Any) -> Any:
         """Scaled values in float64."""
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
-        bounded = tf.where(tf.math.is_inf(values), tf.where(values > 0, self._high, self._low), values)
-        scaled = (bounded - self._mean) / self._scale
+        scaled = (in_unit(values, self.state) - self._mean) / self._scale
+        # after the division rather than before it: a finite number may have no finite image
+        scaled = tf.where(tf.math.is_inf(scaled), tf.where(scaled > 0, self._highest, self._lowest), scaled)
         if self.missing == "mean":
             scaled = tf.where(absent, tf.zeros_like(scaled), scaled)
         if self.indicator:
@@ -85,7 +94,7 @@ class Standardize(Preprocessor):
         """Numbers about the mean, and what is missing or extreme."""
         state = self.state
         near = [float(state["mean"] + step * state["scale"]) for step in (-2.0, -0.3, 0.0, 0.7, 3.0)]
-        return [*near, *super().examples(dtype)]
+        return [*from_unit(np.array(near), state).tolist(), *super().examples(dtype)]
 
     def inverse(self, values: Any) -> np.ndarray:
         """Scaled values back to the column's unit, in float64; missing ones come back as the mean unless kept.
@@ -97,7 +106,7 @@ class Standardize(Preprocessor):
         scaled = np.asarray(values, np.float64)
         if self.indicator:
             scaled = np.where(scaled[:, 1] > 0, np.nan, scaled[:, 0])
-        return scaled * self.state["scale"] + self.state["mean"]
+        return from_unit(scaled * self.state["scale"] + self.state["mean"], self.state)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""

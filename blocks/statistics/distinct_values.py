@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from blocks.errors import InvalidArgument
-from blocks.statistics.numeric import finite_numbers
+from blocks.statistics.numeric import finite_numbers, interpolated
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.tally import Tally
 
@@ -64,7 +64,7 @@ class DistinctValuesResult:
             raise InvalidArgument(f"A quantile is asked for by fractions from 0 to 1. Received: {q!r}.")
         if not self.count:
             return np.full(fractions.shape, math.nan)
-        found = np.asarray(np.quantile(self.values, fractions))
+        found = interpolated(self.values, fractions)
         return np.where(fractions == 0, self.min, np.where(fractions == 1, self.max, found))
 
 

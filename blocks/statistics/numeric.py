@@ -59,6 +59,14 @@ def finite_numbers(statistic: str, column: pa.Array, weights: np.ndarray | None)
     return Numbers(values, weights, low, high, tally)
 
 
+def interpolated(ordered: np.ndarray, fractions: np.ndarray) -> np.ndarray:
+    """The quantiles of rising numbers, as `numpy.quantile` has them; of numbers so far apart that it overflows, too."""
+    # halves of them, whose differences cannot
+    unit = 0.5 if len(ordered) and ordered[-1] / 2 - ordered[0] / 2 > np.finfo(np.float64).max / 2 else 1.0
+    found = np.quantile(ordered * unit, fractions) if unit != 1.0 else np.quantile(ordered, fractions)
+    return np.asarray(found / unit)
+
+
 def _as_float64(statistic: str, column: pa.Array) -> pa.Array:
     target = canonical_type(column.type)
     if target is None or pa.types.is_large_string(target) or pa.types.is_large_binary(target):

@@ -10,7 +10,7 @@ from datasketches import kll_doubles_sketch
 from numpy.typing import ArrayLike
 
 from blocks.errors import InvalidArgument
-from blocks.statistics.numeric import finite_numbers
+from blocks.statistics.numeric import finite_numbers, interpolated
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.tally import Tally
 
@@ -66,7 +66,7 @@ class QuantilesResult:
         if not self.count:
             return np.full(fractions.shape, math.nan)
         if self._sketch is None:
-            return np.asarray(np.quantile(self._sorted, fractions))
+            return interpolated(self._sorted, fractions)
         found = self._sketch.get_quantiles(fractions.ravel().tolist(), True)
         return np.asarray(found, dtype=np.float64).reshape(fractions.shape)
 

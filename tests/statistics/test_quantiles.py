@@ -1,6 +1,7 @@
 """Quantiles against NumPy: equal while exact, within the stated rank error beyond."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.statistics import Quantiles, Statistic
+from blocks.statistics.distinct_values import DistinctValues
 
 FRACTIONS = np.linspace(0, 1, 21)
 
@@ -117,3 +119,21 @@ def test_what_is_refused() -> None:
         Quantiles().result().quantile(50)
     with pytest.raises(SchemaMismatch, match=r"Quantiles takes numbers"):
         Quantiles().update(pa.array(["a"]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9),
+    st.floats(0, 1),
+    st.sampled_from([Quantiles, DistinctValues]),
+)
+def test_quantiles_of_numbers_too_far_apart_to_subtract(values, fraction, kind) -> None:
+    statistic = kind()
+    statistic.update(pa.array(values))
+    ordered = sorted(map(Fraction, set(values) if kind is DistinctValues else values))
+    place = Fraction(fraction) * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    expected = ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+    found = Fraction(float(statistic.result().quantile(fraction)))
+    assert abs(found - expected) <= Fraction(1e-13) * max(map(abs, ordered)) + Fraction(1e-323)
