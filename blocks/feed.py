@@ -16,7 +16,7 @@ import tensorflow as tf
 from blocks.block import Head
 from blocks.calls import items_for_tensorflow
 from blocks.data import Source
-from blocks.data.raw import is_text, is_time, to_raw
+from blocks.data.raw import is_text, is_time, raw_type, to_raw
 from blocks.errors import BadTarget, BlocksError, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.lease import Lease
 from blocks.store.rows import Rows
@@ -225,6 +225,8 @@ def _key(values: pa.Array, name: str) -> np.ndarray:
     """A key column as a store holds it: numbers, int64 microseconds, or strings."""
     if is_text(values.type):
         return to_raw(values, "string", name)
-    if is_time(values.type) or pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
+    if is_time(values.type):
+        return to_raw(values, raw_type(values.type), name)
+    if pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
         return to_raw(values, "int64", name)
     return to_raw(values, "float64", name)

@@ -8,13 +8,11 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Head, Postprocessor
-from blocks.data.raw import to_arrow, to_raw
+from blocks.data.raw import TENSOR_DTYPES, to_arrow, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features import FeatureSpec
 from blocks.heads import named, own
 from blocks.preprocessors import Columns
-
-DTYPES = {"float32": tf.float32, "float64": tf.float64, "int64": tf.int64, "string": tf.string, "list": tf.string}
 
 
 class Road:
@@ -41,7 +39,7 @@ class Road:
         self.head = head
         self.chains = chains(head, postprocessors)
         self.raw_signature = {
-            name: tf.TensorSpec((None,), DTYPES[dtype], name=name) for name, dtype in preprocessor.inputs.items()
+            name: tf.TensorSpec((None,), TENSOR_DTYPES[kind], name=name) for name, kind in preprocessor.inputs.items()
         }
         self.feature_signature = feature_signature(preprocessor.spec)
         self.answers = tf.function(self._answers, input_signature=[self.feature_signature])
@@ -159,15 +157,15 @@ def raw_tensors(rows: Any, preprocessor: Columns) -> dict[str, Any]:
         table = pa.table(rows)
         rows = {name: table.column(name) for name in inputs if name in table.schema.names}
     preprocessor.check_keys(list(rows))
-    tensors = {name: _tensor(rows[name], dtype, name) for name, dtype in inputs.items()}
+    tensors = {name: _tensor(rows[name], kind, name) for name, kind in inputs.items()}
     lengths = {name: int(tensor.shape[0]) for name, tensor in tensors.items() if tensor.shape[0] is not None}
     if len(set(lengths.values())) > 1:
         raise SchemaMismatch(f"All raw columns of a batch have the same number of rows. Received: {lengths}.")
     return tensors
 
 
-def _tensor(values: Any, dtype: str, name: str) -> Any:
-    wanted = DTYPES[dtype]
+def _tensor(values: Any, kind: str, name: str) -> Any:
+    wanted = tf.as_dtype(TENSOR_DTYPES[kind])
     if tf.is_tensor(values):
         if values.shape.rank not in (1, None):
             raise SchemaMismatch(
@@ -175,7 +173,9 @@ def _tensor(values: Any, dtype: str, name: str) -> Any:
             )
         if values.dtype == wanted:
             return values
-        if (values.dtype == tf.string) != (wanted == tf.string):
-            raise SchemaMismatch(f"Column {name!r} enters the model as {dtype}. Received: {values.dtype.name}.")
+        # a tensor says its dtype alone: times are int64, and fractions are no identifiers
+        whole = values.dtype.is_integer or (kind == "int64" and values.dtype == tf.bool)
+        if tf.string in (values.dtype, wanted) or (wanted == tf.int64 and not whole):
+            raise SchemaMismatch(f"Column {name!r} enters the model as {kind}. Received: {values.dtype.name}.")
         return tf.cast(values, wanted)
-    return tf.constant(to_raw(to_arrow(values, name), dtype, name), wanted)
+    return tf.constant(to_raw(to_arrow(values, name), kind, name), wanted)

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from blocks.block import FeatureExtractor, Head, fingerprint
 from blocks.data import read
+from blocks.data.raw import TENSOR_DTYPES
 from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.feed import Feed, dataset
 from blocks.heads import own
@@ -60,7 +61,8 @@ class Batches:
 def store_parts(preprocessor: Columns, head: Head) -> dict[str, Any]:
     """The parts of a store's fingerprint that say whether it fits a model."""
     lanes = preprocessor.lanes
-    raw = preprocessor.inputs
+    # kinds of one dtype make the same features, and the fingerprints of older stores hold
+    raw = {name: kind if kind == "list" else TENSOR_DTYPES[kind] for name, kind in preprocessor.inputs.items()}
     columns = {lane.name: [*({name: raw[name]} for name in lane.columns), fingerprint(*lane.blocks)] for lane in lanes}
     return {"preprocessor": columns, "order": [lane.name for lane in lanes], "target": head.encoding}
 

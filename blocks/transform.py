@@ -22,15 +22,13 @@ import tensorflow as tf
 
 from blocks.block import emit
 from blocks.data import Source
-from blocks.data.raw import to_raw
+from blocks.data.raw import TENSOR_DTYPES, is_text, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features import CATEGORICAL, NUMERIC, Entry
 from blocks.preprocessors import Columns
 from blocks.preprocessors.plan import Lane
 
 BLOCK_ROWS = 4096
-
-_SPEC = {"float32": tf.float32, "float64": tf.float64, "int64": tf.int64, "string": tf.string, "list": tf.string}
 
 
 class Transform:
@@ -204,7 +202,9 @@ def _given(lane: Lane, raw: Mapping[str, Any]) -> Any:
 
 def _function(compute: Callable[[Mapping[str, Any]], Any], lanes: Sequence[Lane], inputs: dict[str, str]) -> Any:
     names = list(dict.fromkeys(column for lane in lanes for column in lane.columns))
-    signature = [tf.TensorSpec((None,), _SPEC[inputs[name]], name=f"column_{i}") for i, name in enumerate(names)]
+    signature = [
+        tf.TensorSpec((None,), TENSOR_DTYPES[inputs[name]], name=f"column_{i}") for i, name in enumerate(names)
+    ]
 
     def function(*tensors: Any) -> Any:
         return compute(dict(zip(names, tensors, strict=True)))
@@ -228,10 +228,8 @@ def encode(column: pa.Array, name: str) -> pa.DictionaryArray:
     """A column of strings, dictionary-encoded."""
     if pa.types.is_dictionary(column.type):
         return column
-    if pa.types.is_null(column.type):
-        column = column.cast(pa.string())
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        to_raw(column.slice(0, 0), "string", name)  # refuses what is no text
+    if not is_text(column.type):  # refused, unless nothing is there
+        column = pa.array(to_raw(column, "string", name), pa.string())
     return column.dictionary_encode()
 
 

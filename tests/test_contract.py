@@ -67,6 +67,8 @@ TEXTS = [
     "\x00",
     "",
 ]
+CLOCK = pa.array([0, None, 43_200, 86_399], pa.time32("s"))
+LONG = pa.array([0, None, -1, 86_400_000_001], pa.duration("us"))
 WHEN = pa.array([0, None, -86_400_000_001, 951_782_400_000_000], pa.timestamp("us", "UTC"))
 
 
@@ -146,6 +148,10 @@ TABLE = {
     "Cyclical, period": (lambda: preprocessors.Cyclical(period="quarter"), WHEN, {}),
     "Cyclical, numbers": (lambda: preprocessors.Cyclical(period=360), [0.0, 90.0, None, -45.5], {}),
     "Elapsed": (lambda: preprocessors.Elapsed("max", unit="hour", missing=0.0), WHEN, {}),
+    "Cyclical, times of day": (lambda: preprocessors.Cyclical("hour"), CLOCK, {}),
+    "Duration": (lambda: preprocessors.Duration("hour", missing=0.0), LONG, {}),
+    "Duration, times of day": (lambda: preprocessors.Duration("minute"), CLOCK, {"finite": False}),
+    "Difference": (lambda: preprocessors.Difference("day", missing=-1.0), (WHEN, WHEN[::-1]), {}),
     "Distance": (
         lambda: preprocessors.Distance(),
         ([10.0, None, -89.5], [0.0, 359.0, -180.0], [11.0, 2.0, 90.0], [5.0, 5.0, None]),

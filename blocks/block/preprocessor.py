@@ -10,7 +10,17 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.block.base import Block, State
-from blocks.data.raw import MISSING_INT, is_list, is_number, is_text, is_time, raw_type, to_arrow, to_raw
+from blocks.data.raw import (
+    MISSING_INT,
+    TENSOR_DTYPES,
+    is_list,
+    is_number,
+    is_text,
+    is_time,
+    raw_type,
+    to_arrow,
+    to_raw,
+)
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features import Entry, Feature
 from blocks.statistics import Statistic
@@ -34,6 +44,9 @@ class Preprocessor(Block):
 
     several: bool = False
     """Whether the block takes several columns, as a tuple."""
+
+    alike: ClassVar[bool] = False
+    """Whether the times among several columns must be of one kind, all with a zone say."""
 
     emits_features: bool = True
     """Whether a chain may end with the block; False of one that gives text or instants for the next to use."""
@@ -103,7 +116,7 @@ class Preprocessor(Block):
         return None
 
     def raw_type(self, type: pa.DataType, column: str) -> str:
-        """The dtype in which a column of this Arrow type enters the block.
+        """The kind as which a column of this Arrow type enters the block: see `blocks.data.raw`.
 
         Raises:
             SchemaMismatch: The block has no use for the type.
@@ -116,11 +129,15 @@ class Preprocessor(Block):
                 f"{' (MultiHot, Tokens or TfIdf take lists)' if is_list(type) else ''}, or cast the column."
             )
         if pa.types.is_null(type) and "number" not in self.accepts:
-            return "string" if "text" in self.accepts else "int64"
+            return "string" if "text" in self.accepts else "instant" if "time" in self.accepts else "list"
         return raw_type(type, identifier=self.identifier)
 
     def examples(self, dtype: str) -> list[Any]:
-        """Raw values worth trying, none of them from anybody's rows: usual, extreme, missing, unseen."""
+        """Raw values worth trying, none of them from anybody's rows: usual, extreme, missing, unseen.
+
+        Args:
+            dtype: "float32", "float64", "int64" (times too, in microseconds), "string" or "list".
+        """
         if dtype in ("string", "list"):
             return ["", "unseen", "new\nline", "\x00", "\u2028", "\N{GRINNING FACE}"]
         if dtype == "int64":
@@ -184,7 +201,7 @@ class Preprocessor(Block):
             values = chunks[0]
             if type(self).observed is not Preprocessor.observed:
                 raw = [
-                    keras.ops.convert_to_tensor(to_raw(chunk, dtype, self.name), _tensor_dtype(dtype))
+                    keras.ops.convert_to_tensor(to_raw(chunk, dtype, self.name), TENSOR_DTYPES[dtype])
                     for chunk, dtype in zip(chunks, dtypes, strict=True)
                 ]
                 values = observations(self.observed(raw[0] if len(raw) == 1 else tuple(raw)))
@@ -255,10 +272,6 @@ def _side_by_side(columns: Sequence[Iterable[pa.Array]]) -> Iterator[tuple[pa.Ar
                 f"of {', '.join(map(str, lengths))} rows."
             )
         yield chunks
-
-
-def _tensor_dtype(raw: str) -> str:
-    return "string" if raw == "list" else raw
 
 
 def _flat(chunk: Any) -> Any:

@@ -1,12 +1,17 @@
 """Raw columns: the arrays of shape (batch,) in which rows enter the graph, made from Arrow.
 
 The rule (DESIGN.md, contract 7) stands here once: float16 and float32 enter as float32; other numbers and booleans as
-float64 (null is NaN); integers that a block treats as identifiers as int64 and dates and timestamps as int64
-microseconds since 1970 UTC (null is the smallest int64); strings and binary as string (null is ""); lists of strings,
-binary or integers as string too, each item led by the unit separator, an empty list as that alone (null is "").
-What a block makes of them does not live here.
+float64 (null is NaN); integers that a block treats as identifiers as int64, and times as int64 microseconds (null is
+the smallest int64): dates and timestamps since 1970 UTC, times of day since midnight, durations as they are; strings
+and binary as string (null is ""); lists of strings, binary or integers as string too, each item led by the unit
+separator, an empty list as that alone (null is "").
+
+What shares a dtype is kept apart by its kind, which a model declares: an identifier is no instant, a duration is none
+either, and a timestamp without a zone is not one with a zone, whose clocks differ by hours. What a block makes of them
+does not live here.
 """
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 import numpy as np
@@ -16,10 +21,51 @@ import pyarrow.types as pt
 
 from blocks.errors import SchemaMismatch
 
-RawType = Literal["float32", "float64", "int64", "string", "list"]
+RawType = Literal[
+    "float32",
+    "float64",
+    "int64",
+    "string",
+    "list",
+    "timestamp",
+    "timestamp_utc",
+    "instant",
+    "time",
+    "duration",
+]
+"""The kinds of raw columns: "timestamp" is dates and timestamps without a zone, "timestamp_utc" those with one,
+"instant" either of them (of a column that was all missing, or of a model from before they were told apart), "time" a
+time of day."""
+
+TENSOR_DTYPES: Final[dict[str, str]] = {
+    "float32": "float32",
+    "float64": "float64",
+    "int64": "int64",
+    "string": "string",
+    "list": "string",
+    "timestamp": "int64",
+    "timestamp_utc": "int64",
+    "instant": "int64",
+    "time": "int64",
+    "duration": "int64",
+}
+"""The dtype of the tensor in which each kind enters the graph."""
+
+TIMES: Final = ("timestamp", "timestamp_utc", "instant", "time", "duration")
+"""The kinds that are microseconds."""
 
 MISSING_INT: Final = np.iinfo(np.int64).min
-"""What a missing identifier, date or timestamp is in an int64 column."""
+"""What a missing identifier or time is in an int64 column."""
+
+SECONDS_OR_MILLISECONDS: Final = (10**8, 10**13)
+"""Microseconds within 115 days of 1970, and not within its first 100 seconds, where seconds and milliseconds of any
+year to 2286 lie."""
+
+LAST_MICROSECOND: Final = 253_402_300_799_999_999
+"""Of the year 9999."""
+
+A_DAY: Final = 86_400_000_000
+"""Microseconds."""
 
 LIST_SEPARATOR: Final = "\x1f"
 """What leads every item of a list in its raw string: ASCII's unit separator."""
@@ -59,6 +105,11 @@ def is_instant(type: pa.DataType) -> bool:
     return pt.is_date(type) or pt.is_timestamp(type)
 
 
+def is_naive(type: pa.DataType) -> bool:
+    """Whether an Arrow type is a date, or a timestamp that says no zone."""
+    return pt.is_date(type) or (pt.is_timestamp(type) and type.tz is None)
+
+
 def is_list(type: pa.DataType) -> bool:
     """Whether an Arrow type is a list, of any layout and length, of text or integers."""
     if pt.is_list(type) or pt.is_large_list(type) or pt.is_fixed_size_list(type):
@@ -71,6 +122,34 @@ def is_number(type: pa.DataType) -> bool:
     return pt.is_integer(type) or pt.is_floating(type) or pt.is_boolean(type) or pt.is_decimal(type)
 
 
+_FAMILIES: Final[dict[str, Callable[[pa.DataType], bool]]] = {
+    "string": is_text,
+    "list": lambda type: is_text(type) or is_list(type),
+    "int64": lambda type: pt.is_integer(type) or pt.is_boolean(type) or pt.is_floating(type),
+    "float64": is_number,
+    "float32": is_number,
+    "timestamp": lambda type: is_naive(type) or pt.is_integer(type),
+    "timestamp_utc": lambda type: (pt.is_timestamp(type) and type.tz is not None) or pt.is_integer(type),
+    "instant": lambda type: is_instant(type) or pt.is_integer(type),
+    "time": lambda type: pt.is_time(type) or pt.is_integer(type),
+    "duration": lambda type: pt.is_duration(type) or pt.is_integer(type),
+}
+"""The Arrow types that may enter where a kind was declared. Integers are the raw form of times: microseconds."""
+
+_MEANS: Final = {
+    "string": "text",
+    "list": "lists, or text",
+    "int64": "integers (identifiers)",
+    "float64": "numbers",
+    "float32": "numbers",
+    "timestamp": "dates, or timestamps without a zone",
+    "timestamp_utc": "timestamps with a zone",
+    "instant": "dates or timestamps",
+    "time": "times of day",
+    "duration": "durations",
+}
+
+
 def raw_type(type: pa.DataType, *, identifier: bool = False) -> RawType:
     """The dtype in which a column of this Arrow type enters the graph.
 
@@ -79,7 +158,8 @@ def raw_type(type: pa.DataType, *, identifier: bool = False) -> RawType:
         identifier: Whether the block that reads it treats integers as identifiers rather than quantities.
 
     Returns:
-        "float32", "float64", "int64", "string", or "list": strings that hold lists.
+        "float32" or "float64" of numbers, "int64" of identifiers, "string", "list" (strings that hold lists), and of
+        times "timestamp", "timestamp_utc", "time" or "duration".
 
     Raises:
         SchemaMismatch: The type has no raw form (structs, maps, lists of lists or of fractions).
@@ -88,13 +168,17 @@ def raw_type(type: pa.DataType, *, identifier: bool = False) -> RawType:
         >>> import pyarrow as pa
         >>> raw_type(pa.int32()), raw_type(pa.int32(), identifier=True), raw_type(pa.large_string())
         ('float64', 'int64', 'string')
+        >>> raw_type(pa.date32()), raw_type(pa.timestamp("ms", "Europe/Rome")), raw_type(pa.duration("s"))
+        ('timestamp', 'timestamp_utc', 'duration')
     """
     if pt.is_dictionary(type):
         return raw_type(type.value_type, identifier=identifier)
     if is_text(type):
         return "string"
+    if is_instant(type):
+        return "timestamp" if is_naive(type) else "timestamp_utc"
     if is_time(type):
-        return "int64"
+        return "time" if pt.is_time(type) else "duration"
     if pt.is_float16(type) or pt.is_float32(type):
         return "float32"
     if identifier and (pt.is_integer(type) or pt.is_boolean(type)):
@@ -115,16 +199,17 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: str, name: str = "column")
     Args:
         values: Column of any length.
         dtype: What `raw_type` said when the model was adapted. Other types of the same family are converted exactly
-            or, float64 to float32, rounded once; anything else is refused.
+            or, float64 to float32, rounded once; anything else is refused. A column without a value is of any family.
         name: The column's name, for the error.
 
     Returns:
         Array of shape (rows,): float32, float64, int64, or object (str or bytes) for "string" and "list". Where lists
-        are expected, text enters as it is.
+        are expected, text enters as it is; where times are, int64 microseconds do.
 
     Raises:
-        SchemaMismatch: The column is of another family (text where numbers were, say), or a list's item holds the unit
-            separator.
+        SchemaMismatch: The column is of another family (text where numbers were, a duration where timestamps were, a
+            timestamp without a zone where one had a zone), integers where times were are no microseconds, or a list's
+            item holds the unit separator.
 
     Example:
         >>> import pyarrow as pa
@@ -140,21 +225,13 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: str, name: str = "column")
     if pt.is_dictionary(values.type):
         values = values.dictionary_decode()
     kind = values.type
-    fits = (
-        pt.is_null(kind)
-        or {
-            "string": is_text(kind),
-            "list": is_text(kind) or is_list(kind),
-            "int64": is_time(kind) or pt.is_integer(kind) or pt.is_boolean(kind) or pt.is_floating(kind),
-            "float64": is_number(kind),
-            "float32": is_number(kind),
-        }[dtype]
-    )
-    if not fits:
-        raise SchemaMismatch(
-            f"Column {name!r} enters the model as {dtype}, as it was when the model was adapted. Received: {kind}. "
-            f"Cast the column, or read it with column_types={{{name!r}: ...}}."
-        )
+    if not pt.is_null(kind) and not _FAMILIES[dtype](kind):
+        if not _empty(values):
+            raise SchemaMismatch(
+                f"Column {name!r} enters the model as {dtype}: {_MEANS[dtype]}, as when the model was adapted. "
+                f"Received: {kind}. {_fix(kind, dtype, name)}"
+            )
+        values, kind = pa.nulls(len(values)), pa.null()
     if dtype in ("string", "list"):
         if pt.is_null(kind):
             return np.full(len(values), "", object)
@@ -164,16 +241,66 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: str, name: str = "column")
         if values.null_count:
             out = np.where(values.is_null().to_numpy(zero_copy_only=False), "", out)
         return out
+    tensor = TENSOR_DTYPES[dtype]
     if pt.is_null(kind):
-        return np.full(len(values), np.nan if dtype != "int64" else MISSING_INT, dtype)
-    if dtype == "int64":
-        return _to_int64(values, name)
+        return np.full(len(values), np.nan if tensor != "int64" else MISSING_INT, tensor)
+    if tensor == "int64":
+        found = _to_int64(values, name)
+        if dtype != "int64" and pt.is_integer(kind):
+            _check_microseconds(found, dtype, name)
+        return found
     if pt.is_boolean(kind) or pt.is_decimal(kind):
         values = values.cast(pa.float64())
     if pt.is_floating(values.type) and not pt.is_float16(values.type) and values.null_count:
         values = pc.fill_null(values, pa.scalar(np.nan, values.type))
     # astype of a column that has the dtype already is a view: nothing here writes into it
-    return values.to_numpy(zero_copy_only=False).astype(dtype, copy=False)
+    return values.to_numpy(zero_copy_only=False).astype(tensor, copy=False)
+
+
+def _empty(values: pa.Array) -> bool:
+    """Whether a column has rows, and no value in any: pandas makes floats of such, whatever they were."""
+    if pt.is_floating(values.type):
+        return len(values) > 0 and bool(pc.all(pc.is_null(values, nan_is_null=True)).as_py())
+    return 0 < len(values) == values.null_count
+
+
+def _fix(kind: pa.DataType, dtype: str, name: str) -> str:
+    """What to do about a column of another family."""
+    if dtype == "timestamp_utc" and is_naive(kind):
+        return "Say whose clock it shows: pyarrow.compute.assume_timezone(column, 'Europe/Rome'), pandas' tz_localize."
+    if dtype == "timestamp" and pt.is_timestamp(kind):
+        return "Take the time that its clock shows: pyarrow.compute.local_timestamp(column), pandas' tz_localize(None)."
+    if dtype in ("timestamp", "timestamp_utc", "instant") and is_number(kind):
+        zone = ", utc=True" if dtype == "timestamp_utc" else ""
+        return f"Make timestamps of numbers by their unit: pandas.to_datetime(column, unit='s'{zone})."
+    return f"Cast the column, or read it with column_types={{{name!r}: ...}}."
+
+
+def _check_microseconds(values: np.ndarray, dtype: str, name: str) -> None:
+    """Refuse integers that are hardly the microseconds that they would be taken for.
+
+    Raises:
+        SchemaMismatch: All of them count something else.
+    """
+    present = values[(values != MISSING_INT) & (values != 0)]
+    if not len(present) or dtype == "duration":
+        return
+    if dtype == "time":
+        # seconds and milliseconds of any time of day lie in the first 87 seconds of one
+        wrong = bool(present.min() < 0 or not A_DAY // 1000 <= present.max() < A_DAY)
+        rule = "from 0 to 86,399,999,999"
+        fix = "Give times of day (pa.time32('s'), say), or integers of that unit."
+    else:
+        size = np.abs(present)
+        low, high = SECONDS_OR_MILLISECONDS
+        wrong = bool(low <= size.max() < high or size.min() > LAST_MICROSECOND)
+        rule = "since 1970 UTC"
+        fix = "Give timestamps (column.cast(pa.timestamp('s')), say), or integers of that unit."
+    if wrong:
+        raise SchemaMismatch(
+            f"Column {name!r} enters the model as {dtype}, whose raw form is integers of microseconds {rule}. "
+            f"Received: {present[0]}, which looks like another unit. {fix}"
+        )
 
 
 def _joined(lists: pa.Array, name: str) -> pa.Array:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.data.raw import is_list, to_raw
+from blocks.data.raw import is_list, is_time, raw_type, to_raw
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument
 from blocks.export.replay import ASSETS
@@ -34,6 +34,7 @@ class ExportedPredictor:
         try:
             manifest = json.loads((self._path / ASSETS / "manifest.json").read_text())
             self._schema: dict[str, str] = manifest["schema"]
+            self._kinds: dict[str, str] | None = manifest.get("kinds")
             self._heads: list[dict[str, Any]] = manifest["heads"]
         except (OSError, ValueError, KeyError) as error:
             raise InvalidArgument(f"{path} is no SavedModel that blocks exported: {error}") from error
@@ -60,7 +61,13 @@ class ExportedPredictor:
 
     def _tensor(self, rows: pa.RecordBatch, name: str) -> Any:
         values, dtype = rows.column(name), self._schema[name]
-        return tf.constant(to_raw(values, "list" if is_list(values.type) else dtype, name), dtype)
+        if self._kinds is not None:
+            kind = self._kinds[name]
+        elif is_list(values.type) or (dtype == "int64" and is_time(values.type)):
+            kind = raw_type(values.type)  # exports of before said no more than the dtype
+        else:
+            kind = dtype
+        return tf.constant(to_raw(values, kind, name), dtype)
 
     def describe(self) -> dict[str, Any]:
         """A digest of the files, and the heads."""

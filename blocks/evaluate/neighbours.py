@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.raw import is_number, is_text, is_time, to_raw
+from blocks.data.raw import is_number, is_text, is_time, raw_type, to_raw
 
 FEW = 10
 """Numbers of a column with at most this many distinct ones are compared one by one, others by quarter."""
@@ -116,7 +116,7 @@ def grouped(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(len(values), np.int64), np.zeros(len(values))
     missing = is_missing(values)
     if is_number(values.type) or is_time(values.type):
-        numbers = to_raw(values, "int64" if is_time(values.type) else "float64").astype(np.float64)
+        numbers = to_raw(values, raw_type(values.type) if is_time(values.type) else "float64").astype(np.float64)
         finite = numbers[~missing & np.isfinite(numbers)]
         if len(np.unique(finite)) > FEW:
             edges = np.unique(np.quantile(finite, [0.25, 0.5, 0.75]))

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_parts finds every block by name)
 from blocks.block import Block, fingerprint
-from blocks.data.raw import MISSING_INT
+from blocks.data.raw import MISSING_INT, TENSOR_DTYPES
 from blocks.errors import InvalidArgument, NotExportable
 from blocks.export.names import restore_names, saveable_names
 from blocks.export.replay import ASSETS, write_arrays
@@ -132,7 +132,8 @@ def _example_feature(dtype: tf.DType) -> tf.io.FixedLenFeature:
 def golden_rows(road: Road) -> dict[str, Any]:
     """Rows made up from what was learned: usual values, the ends, missing, infinite and unseen ones, in all columns."""
     rows: dict[str, Any] = {}
-    for position, (column, dtype) in enumerate(road.preprocessor.inputs.items()):
+    for position, (column, kind) in enumerate(road.preprocessor.inputs.items()):
+        dtype = kind if kind == "list" else TENSOR_DTYPES[kind]
         values = [
             value
             for lane in road.preprocessor.lanes
@@ -164,6 +165,7 @@ def _manifest(road: Road) -> dict[str, Any]:
     return {
         "version": VERSION,
         "schema": {name: spec.dtype.name for name, spec in road.raw_signature.items()},
+        "kinds": road.preprocessor.inputs,
         "spec": road.preprocessor.spec.to_json(),
         "preprocessor": serialize(road.preprocessor),
         "head": serialize(road.head),

@@ -7,7 +7,9 @@ from blocks.preprocessors.columns import Columns
 from blocks.preprocessors.cross import Cross
 from blocks.preprocessors.cyclical import Cyclical
 from blocks.preprocessors.date_parts import DateParts
+from blocks.preprocessors.difference import Difference
 from blocks.preprocessors.distance import Distance
+from blocks.preprocessors.duration import Duration
 from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.email_domain import EmailDomain
 from blocks.preprocessors.extract import Extract
@@ -46,7 +48,9 @@ __all__ = [
     "Cross",
     "Cyclical",
     "DateParts",
+    "Difference",
     "Distance",
+    "Duration",
     "Elapsed",
     "EmailDomain",
     "Extract",

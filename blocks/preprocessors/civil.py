@@ -57,8 +57,31 @@ def check_instants(block: str, type: pa.DataType, column: str) -> None:
     """
     if pt.is_time(type) or pt.is_duration(type):
         raise SchemaMismatch(
-            f"{block} takes dates and timestamps. Received: column {column!r} of type {type}. "
-            "Cast it to a number of seconds and use a block for numbers."
+            f"{block} takes dates and timestamps. Received: column {column!r} of type {type}. Use Duration(unit='hour')"
+            f"{', or Cyclical(period=' + repr('day') + ')' if pt.is_time(type) else ''}."
+        )
+
+
+def check_clock(block: str, type: pa.DataType, column: str, steps: bool, zone: Any) -> None:
+    """Refuse times of day where a block reads more than a clock, and durations.
+
+    Args:
+        block: Its name.
+        type: The column's Arrow type.
+        column: Its name.
+        steps: Whether the block reads hours, minutes and less alone.
+        zone: The zone that it reads clocks in, or None.
+
+    Raises:
+        SchemaMismatch: The column holds such.
+    """
+    if not pt.is_time(type):
+        check_instants(block, type, column)
+    elif not steps or zone is not None:
+        raise SchemaMismatch(
+            f"{block} takes dates and timestamps, and of a time of day the hour or minute alone, without a timezone. "
+            f"Received: column {column!r} of type {type}. Ask for no other part, or use Duration(unit='hour'), "
+            "the time since midnight."
         )
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, emit
 from blocks.data import read
+from blocks.data.raw import TIMES
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
 from blocks.preprocessors.infer import infer_choices
@@ -39,7 +40,7 @@ class Columns(Preprocessor):
             column. An Arrow type, or a compiled regular expression, stands for all columns of that type, or whose whole
             name matches, that have no key of their own; which these are is settled at `adapt`. Columns that are not
             named are left out.
-        raw: Column to raw dtype, where `bind` has been done already (a reload does this).
+        raw: Column to its kind (`blocks.data.raw`), where `bind` has been done already (a reload does this).
 
     Returns:
         A dict: "numeric" float32 (batch, n), "categorical" int32 (batch, m), and one more for each output of higher
@@ -154,7 +155,7 @@ class Columns(Preprocessor):
 
     @property
     def inputs(self) -> dict[str, str]:
-        """Raw column to the dtype in which it enters: the signature of the road's beginning.
+        """Raw column to the kind as which it enters, of `blocks.data.raw`: the signature of the road's beginning.
 
         Raises:
             NotAdapted: The columns' types are not known yet.
@@ -241,6 +242,7 @@ class Columns(Preprocessor):
                         f"All blocks of a column read it alike. Received: column {column!r}, wanted as {raw[column]} "
                         f"and as {dtype}. Give one of them a copy of the column under another name."
                     )
+            _check_alike(lane, raw)
         self._plan.raw.clear()
         self._plan.raw.update(raw)
 
@@ -347,7 +349,9 @@ class Columns(Preprocessor):
             )
             for key, chains in config["columns"]
         }
-        return cls(**{**config, "columns": columns})
+        made = cls(**{**config, "columns": columns})
+        made._plan.tell_times_from_identifiers()
+        return made
 
     def __str__(self) -> str:
         reasons = {choice.column: choice.reason for choice in self._plan.choices}
@@ -381,6 +385,21 @@ def _known(names: Sequence[str], schema: pa.Schema, who: str) -> None:
         raise SchemaMismatch(
             f"{who} names columns of the source, which has: {', '.join(schema.names)}. "
             f"Received: {', '.join(map(repr, unknown))}{_hint(unknown, schema.names)}."
+        )
+
+
+def _check_alike(lane: Lane, raw: Mapping[str, str]) -> None:
+    """Refuse columns of several kinds where a block takes them all as one.
+
+    Raises:
+        SchemaMismatch: They are.
+    """
+    kinds = {column: raw[column] for column in lane.columns if raw[column] in TIMES}
+    if len(set(kinds.values())) > 1 and any(block.alike for block in lane.blocks):
+        raise SchemaMismatch(
+            f"{type(lane.blocks[-1]).__name__} takes times of one kind. Received: "
+            f"{', '.join(f'{column!r} as {kind}' for column, kind in kinds.items())}. Cast one: "
+            "pyarrow.compute.assume_timezone(column, 'Europe/Rome') says whose clock a timestamp without a zone shows."
         )
 
 

@@ -15,7 +15,7 @@ from blocks.preprocessors.civil import (
     DAY,
     EXAMPLES,
     UNITS,
-    check_instants,
+    check_clock,
     check_unit,
     civil_from_days,
     days_from_civil,
@@ -48,7 +48,8 @@ class Cyclical(Preprocessor):
         period: In place of `part`. A calendar period, "minute", "hour", "day", "week" (from Monday), "month", "quarter"
             or "year": the position moves on with every microsecond. Or a positive number: the cycle's length, of
             numbers in their own unit (360 for degrees), or, with `unit`, of time since 1970-01-01T00:00 on the wall.
-            Features: `<name>_<period>_sin` and `_cos`, without the period when it is a number.
+            Features: `<name>_<period>_sin` and `_cos`, without the period when it is a number. Of times of day the part
+            is "hour" or "minute", the period "day", "hour", "minute" or a number with its unit.
         unit: For a number of a fixed unit of time: "week", "day", "hour", "minute", "s", "ms" or "us".
         timezone: The zone whose clocks and calendar are read, as in `DateParts`; None for UTC.
         missing: What sine and cosine of a missing or infinite value are: a number, by default 0, the circle's centre,
@@ -99,14 +100,15 @@ class Cyclical(Preprocessor):
         return isinstance(self.period, float) and self.unit is None
 
     def raw_type(self, type: pa.DataType, column: str) -> str:
-        """Of time int64, microseconds since 1970 UTC; of numbers float32 or float64.
+        """Of time int64, microseconds since 1970 UTC or midnight; of numbers float32 or float64.
 
         Raises:
             SchemaMismatch: The column holds something else.
         """
         # the families depend on the arguments here; the role declares them for the class
         self.accepts = ("number",) if self.of_numbers else ("time",)
-        check_instants("Cyclical", type, column)
+        daily = self.part in ("hour", "minute") or self.period in ("minute", "hour", "day") or self.unit is not None
+        check_clock("Cyclical", type, column, daily, self.zone)
         return super().raw_type(type, column)
 
     def compute(self, values: Any) -> Any:

@@ -14,7 +14,7 @@ from blocks.preprocessors.civil import (
     DAY,
     EXAMPLES,
     UNITS,
-    check_instants,
+    check_clock,
     civil_from_days,
     days_from_civil,
     instants,
@@ -44,7 +44,8 @@ class DateParts(Preprocessor):
 
     The parts are pandas': `year`; `month` 1 to 12; `day` of the month 1 to 31; `hour` 0 to 23; `minute` 0 to 59;
     `weekday` 0 (Monday) to 6 (Sunday); `day_of_year` 1 to 366; `week` 1 to 53 (ISO 8601); `quarter` 1 to 4;
-    `is_weekend` 1 on Saturday and Sunday, else 0. Instants outside the years 1 to 9999 are missing.
+    `is_weekend` 1 on Saturday and Sunday, else 0. Instants outside the years 1 to 9999 are missing. Of times of day
+    `hour` and `minute` can be asked.
 
     Args:
         parts: Names of parts, in the order of the features. Only a block of one part without indicator can stand
@@ -90,12 +91,13 @@ class DateParts(Preprocessor):
         self.indicator = indicator
 
     def raw_type(self, type: pa.DataType, column: str) -> str:
-        """Int64: microseconds since 1970 UTC.
+        """Of int64: microseconds since 1970 UTC, or since midnight.
 
         Raises:
-            SchemaMismatch: The column holds no dates or timestamps.
+            SchemaMismatch: The column holds no dates or timestamps, nor times of day that hours or minutes are asked
+                of.
         """
-        check_instants("DateParts", type, column)
+        check_clock("DateParts", type, column, set(self.parts) <= {"hour", "minute"}, self.zone)
         return super().raw_type(type, column)
 
     def compute(self, values: Any) -> Any:

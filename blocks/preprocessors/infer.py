@@ -8,9 +8,10 @@ import pyarrow.compute as pc
 
 from blocks.block import Preprocessor
 from blocks.data import Source
-from blocks.data.raw import is_instant, is_list, is_number, is_text
+from blocks.data.raw import is_instant, is_list, is_number, is_text, is_time
 from blocks.errors import EmptySource
 from blocks.preprocessors.cyclical import Cyclical
+from blocks.preprocessors.duration import Duration
 from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.log1p import Log1p
 from blocks.preprocessors.multi_hot import MultiHot
@@ -58,7 +59,7 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: in
         EmptySource: There are no rows.
     """
     fields = [field for field in source.schema if field.name not in exclude]
-    moments = {field.name: Moments() for field in fields if is_number(field.type) or is_instant(field.type)}
+    moments = {field.name: Moments() for field in fields if is_number(field.type) or is_time(field.type)}
     counts: dict[str, Statistic] = {field.name: Counts() for field in fields if is_text(field.type)}
     counts = Budget(memory, [one.wish for one in counts.values()]).share(counts)
     distinct = {name: Distinct() for name in (*moments, *counts)}
@@ -83,6 +84,8 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: in
             choices.append(Choice(name, [], "excluded by name"))
         elif name in moments and is_number(field.type):
             choices.append(_number(name, field.type, moments[name].result(), distinct[name].result().estimate))
+        elif name in moments and not is_instant(field.type):
+            choices.append(_span(name, field.type, moments[name].result()))
         elif name in moments:
             choices.append(_instant(name, str(field.type), moments[name].result(), [], ""))
         elif name in counts:
@@ -168,6 +171,19 @@ def _instant(name: str, type: str, moments: MomentsResult, before: list[Preproce
     chains += [[*_copies(before), Cyclical(part)] for part in parts]
     described = f"{type} over {days:,.0f} days{missing}: time elapsed, and the cycles of {', '.join(parts) or 'none'}"
     return Choice(name, tuple(chains), described)
+
+
+def _span(name: str, type: pa.DataType, moments: MomentsResult) -> Choice:
+    """Durations, and times of day: how long, in hours, and where in the day's cycle."""
+    if not moments.count:
+        return Choice(name, [], f"{type}, all {moments.rows:,} values missing")
+    if moments.min == moments.max and not moments.missing:
+        return Choice(name, [], f"{type}, constant")
+    missing = f", {moments.missing / moments.rows:.1%} missing" if moments.missing else ""
+    long: list[Preprocessor] = [Duration("hour"), Standardize(indicator=moments.missing > 0)]
+    if not pa.types.is_time(type):
+        return Choice(name, long, f"{type}{missing}: hours")
+    return Choice(name, (long, [Cyclical(period="day")]), f"{type}{missing}: hours since midnight, and the day's cycle")
 
 
 def _copies(blocks: list[Preprocessor]) -> list[Preprocessor]:

@@ -69,6 +69,13 @@ class Plan:
                 lanes.append(Lane(wanted, columns, blocks))
         return lanes
 
+    def tell_times_from_identifiers(self) -> None:
+        """Name the kind of times in a plan from before they had one of their own, when all of int64 was one."""
+        for lane in self.lanes():
+            for column in lane.columns:
+                if self.raw.get(column) == "int64" and not _takes_identifiers(lane.blocks[0], column):
+                    self.raw[column] = "instant"
+
     def select(self, schema: pa.Schema) -> None:
         """Give every column that a type or pattern stands for a copy of its blocks.
 
@@ -106,6 +113,13 @@ def _fits(selector: pa.DataType | re.Pattern[str], field: pa.Field) -> bool:
     if isinstance(selector, re.Pattern):
         return selector.fullmatch(field.name) is not None
     return natural(field.type) == selector
+
+
+def _takes_identifiers(block: Preprocessor, column: str) -> bool:
+    try:
+        return block.raw_type(pa.int64(), column) == "int64"
+    except SchemaMismatch:
+        return False
 
 
 def stored_key(stored: Any) -> Key:

@@ -217,6 +217,26 @@ def test_infer_leaves_out_numbers_of_rows_and_keeps_measures():
     assert Columns.infer({name: values[:100] for name, values in rows.items()}).columns[0] == "row"
 
 
+def test_infer_chooses_for_durations_and_times_of_day():
+    seconds = np.arange(60)
+    rows = {
+        "took": pa.array([None, *seconds[1:]]).cast(pa.duration("s")),
+        "at": pa.array(seconds * 1_000, pa.int32()).cast(pa.time32("s")),
+        "same": pa.array([5] * 60).cast(pa.duration("s")),
+    }
+    columns = Columns.infer(rows)
+    adapt(columns, None, read(rows), verbose=False)
+    assert columns.inputs == {"took": "duration", "at": "time"}
+    assert columns.get_feature_names_out() == [
+        "took",
+        "took_missing",
+        "at",
+        "at_cyclical_day_sin",
+        "at_cyclical_day_cos",
+    ]
+    assert "same  (left out)" in str(columns)
+
+
 def test_infer_errors():
     with pytest.raises(SchemaMismatch, match=r"exclude names columns of the source.*'lable'"):
         Columns.infer(wide(), exclude=["lable"])

@@ -161,7 +161,7 @@ def test_what_is_no_instant_is_refused():
 def test_departures_from_new_york_read_as_pyarrow_reads_them():
     source = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / "nycflights13/flights.parquet")
     column = source.select(["dep_datetime"]).table().column(0).combine_chunks()
-    found = DateParts(["month", "day", "weekday", "hour"], missing="keep")(to_raw(column, "int64")).numpy()
+    found = DateParts(["month", "day", "weekday", "hour"], missing="keep")(to_raw(column, "timestamp")).numpy()
     times = pd.DatetimeIndex(column.to_pandas())
     expected = np.stack([times.month, times.day, times.day_of_week, times.hour], axis=1).astype(np.float32)
     np.testing.assert_array_equal(found, expected)
