@@ -40,6 +40,7 @@ LEAST, MOST = -(1 << 63), (1 << 63) - 1
 
 NUMBERS = pa.array([3.0, 1.0, None, -2.5, 40.0, 3.0])
 TEXT = pa.array(["rice|beans", "a@b.com", None, "yes", "2013-01-01T05:00Z", "rice|beans"])
+SPANS = pa.array([0, None, 90_000_000, -1], pa.duration("us"))
 TIMES = pa.array([0, None, 951_782_400_000_000, -1], pa.timestamp("us"))
 
 
@@ -55,8 +56,10 @@ BLOCKS = {
     "Cross": ({}, (TEXT, TEXT)),
     "Cyclical": ({"part": "week", "timezone": "Europe/Paris"}, TIMES),
     "DateParts": ({"parts": ["year", "week", "day_of_year"], "timezone": "America/New_York"}, TIMES),
+    "Difference": ({}, (SPANS, SPANS)),
     "Distance": ({}, (NUMBERS, NUMBERS, NUMBERS, NUMBERS)),
     "Elapsed": ({}, TIMES),
+    "Duration": ({}, SPANS),
     "EmailDomain": ({}, TEXT),
     "Extract": ({"pattern": r"(\w+)@", "group": 1}, TEXT),
     "Frequency": ({}, TEXT),
