@@ -2,8 +2,10 @@
 
 import os
 import sys
+import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -24,6 +26,7 @@ from blocks.features import FeatureSpec
 from blocks.files.durable import whole_file
 from blocks.files.refusals import explained
 from blocks.heads import as_head
+from blocks.history import History, kept, whole_history
 from blocks.precompute import plan, precompute
 from blocks.predict import predict, predict_to_parquet
 from blocks.preprocessors import Columns
@@ -33,6 +36,8 @@ from blocks.road_predictor import RoadPredictor
 from blocks.statistics import Summary
 from blocks.store import Resume, SplitPlan, Store
 from blocks.transform import Transform
+from blocks.untrained import digest_of_last
+from blocks.warn import warn
 from blocks.whole import whole
 
 PREDICT_ROWS = 8192
@@ -195,6 +200,7 @@ class Model(keras.Model):
     def _compose(self, spec: FeatureSpec) -> None:
         self._parts.core = None
         self.core = self._parts.core = build_core(spec, self.feature_extractor, self.head, seed=self.seed)
+        self._parts.drawn, self._parts.warned = digest_of_last(self.core), set()
         check_chains(self.core, self.head, chains(self.head, self.postprocessors))
         self._trained_on = ()
         self.built = True
@@ -267,10 +273,11 @@ class Model(keras.Model):
             seed: Decides every order.
             verbose: As of Keras; "auto" is a bar on a terminal and silence elsewhere.
             kwargs: `callbacks`, `initial_epoch`, `steps_per_epoch`, ... as of `keras.Model.fit`. Each epoch's order is
-                its own: training that goes on with `initial_epoch` sees what it would have seen.
+                its own: training that goes on with `initial_epoch` sees what it would have seen. A callback's `model`
+                is the core, but what it saves is this whole model: `ModelCheckpoint` writes what `blocks.load` reads.
 
         Returns:
-            Keras' history.
+            Keras' history of this call; `model.history` has that of before a kill or a reload too.
 
         Raises:
             NotAdapted: `adapt` was not called.
@@ -302,18 +309,36 @@ class Model(keras.Model):
                     "them out; Resume(every=...) saves as often as you like."
                 )
             resume.batches = training.identity(data, batch_size, shuffle, seed)
-        return training.fit_from(
-            self.core,
-            resume,
-            train,
-            valid=valid,
-            epochs=epochs,
-            before=lambda: training.learn(self.feature_extractor, data, self.transform, self.head),
-            steps_per_execution=(self._compiled_with or {}).get("steps_per_execution"),
-            verbose=_verbosity(verbose),
-            callbacks=callbacks,
-            **kwargs,
-        )
+        with self._saved_whole():
+            return training.fit_from(
+                self.core,
+                resume,
+                train,
+                valid=valid,
+                epochs=epochs,
+                before=lambda: training.learn(self.feature_extractor, data, self.transform, self.head),
+                steps_per_execution=(self._compiled_with or {}).get("steps_per_execution"),
+                verbose=_verbosity(verbose),
+                callbacks=callbacks,
+                **kwargs,
+            )
+
+    @contextmanager
+    def _saved_whole(self) -> Iterator[None]:
+        """Let whatever saves or loads the core meanwhile, a callback of any kind, do so with the whole model."""
+        own = vars(self.core)
+        names = ("save", "save_weights", "load_weights", "export")
+        own.update({name: getattr(self, name) for name in names})
+        try:
+            yield
+        finally:
+            for name in names:
+                own.pop(name, None)
+
+    @property
+    def history(self) -> keras.callbacks.History:
+        """Loss and metrics by epoch of the last training, reloads and kills included; empty before the first."""
+        return whole_history(getattr(self._parts.core, "history", None))
 
     def evaluate(self, data: Any, *, batch_size: int = 8192, verbose: Any = "auto", **kwargs: Any) -> dict[str, float]:
         """Loss and metrics of the core's predictions on held-out rows, by name.
@@ -481,6 +506,7 @@ class Model(keras.Model):
         """
         self._require_core("predict")
         batch_size = whole("batch_size", batch_size, 1)
+        self._warn_untrained("predict")
         if isinstance(data, Mapping):
             beside = {*self.head.targets, self.head.sample_weight, *keys} - set(self.preprocessor.inputs)
             self.preprocessor.check_keys([name for name in data if name not in beside])
@@ -527,6 +553,7 @@ class Model(keras.Model):
     def predictor(self) -> RoadPredictor:
         """The model as `blocks.evaluate` takes it: it answers chunks of raw rows."""
         self._require_core("predict")
+        self._warn_untrained("predict")
         return self._predictor(PREDICT_ROWS)
 
     def _predictor(self, batch_size: int) -> RoadPredictor:
@@ -537,8 +564,9 @@ class Model(keras.Model):
     def replace(self, **parts: Any) -> "Model":
         """A new model with some parts replaced and the others as they are, learned state included.
 
-        A new feature extractor or postprocessor needs no `adapt`, and stores made before stay valid. The core starts
-        with fresh weights.
+        A new feature extractor or postprocessor needs no `adapt`, and stores made before stay valid. The core keeps its
+        weights where the extractor, the head and the features stay; it starts with fresh ones where any of them, or the
+        seed, is given anew.
 
         Args:
             parts: `preprocessor`, `feature_extractor`, `head`, `postprocessors`, `loss_weights` or `seed`.
@@ -579,7 +607,39 @@ class Model(keras.Model):
         model._compiled_with = self._compiled_with
         if model._parts.core is not None:
             model._compile_core()
+            if self._parts.core is not None and not {"feature_extractor", "head", "seed"} & set(parts):
+                model._continue(self, calibrated="postprocessors" not in parts)
         return model
+
+    def _continue(self, other: "Model", calibrated: bool) -> None:
+        """Take over what another model of an equal core was trained to, if the features are the same."""
+        if fingerprint(self.preprocessor) != fingerprint(other.preprocessor):
+            return
+        for mine, its in zip(self.core.variables, other.core.variables, strict=True):
+            mine.assign(its)
+        if other.feature_extractor.adapted and other.feature_extractor.learns:
+            self.feature_extractor.restore(other.feature_extractor.state)
+        self._trained_on, self._parts.drawn = other._trained_on, other._parts.drawn
+        if other.history.epoch:
+            self.core.history = History(kept(other.core.history))
+        chained = zip(*(chains(one.head, one.postprocessors).values() for one in (self, other)), strict=True)
+        for mine, its in ((a, b) for pair in chained for a, b in zip(*pair, strict=False)) if calibrated else ():
+            if its.state:
+                mine.restore(its.state)
+
+    def load_weights(self, filepath: str | os.PathLike[str], **kwargs: Any) -> None:
+        """Read what `save_weights` wrote of a model of the same parts: weights, and all that was learned.
+
+        Args:
+            filepath: Ends in `.weights.h5`.
+            kwargs: As of `keras.Model.load_weights`.
+
+        Raises:
+            NotAdapted: The model has no weights yet.
+        """
+        self._require_core("load weights")
+        super().load_weights(filepath, **kwargs)
+        self._parts.road = self._parts.transform = None
 
     def export(self, path: str | os.PathLike[str], *, golden: Any = None) -> None:
         """Write one SavedModel that needs TensorFlow alone, with what `blocks.verify` replays beside it.
@@ -593,30 +653,43 @@ class Model(keras.Model):
             NotAdapted, NotExportable, InvalidArgument: As they say.
         """
         self._require_core("export")
-        export(self.road, path, golden=golden)
+        self._warn_untrained("export")
+        export(self.road, path, golden=golden, fitted=self.fitted)
 
     def save(
         self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
     ) -> None:
         """Write weights, learned state and the state of training into one `.keras` file, whole or not at all.
 
-        Killed at any moment, or on a full disk, the file is what it was or what it was to be.
+        Killed at any moment, or on a full disk, the file is what it was or what it was to be. `blocks.load` reads it.
 
         Args:
-            filepath: The file.
+            filepath: The file; its name ends in `.keras`.
             overwrite: Whether to replace a file that is there without a question.
-            zipped: As of `keras.Model.save`.
+            zipped: As of `keras.Model.save`; not False.
             kwargs: As of `keras.Model.save`.
 
         Raises:
+            InvalidArgument: Another ending, or a folder: those formats leave out what was learned from data.
             WriteError: The operating system keeps it from being written.
         """
-        whole = zipped in (None, True) and os.fspath(filepath).endswith(".keras")
-        if not whole or "://" in os.fspath(filepath) or (not overwrite and os.path.exists(filepath)):
-            super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
-            return
-        with explained(filepath), whole_file(filepath) as file:
-            super().save(file, **kwargs)
+        if not os.fspath(filepath).endswith(".keras") or zipped not in (None, True):
+            raise InvalidArgument(
+                f"save writes one .keras file. Received: {os.fspath(filepath)!r}"
+                f"{'' if zipped in (None, True) else ', zipped=False'}. Name it model.keras, say; "
+                "model.export(folder) writes a SavedModel."
+            )
+        if self._parts.core is not None and self.core.compiled and not self.core.optimizer.built:
+            # a reload builds it, and Keras then misses in the file what was not there yet
+            self.core.optimizer.build(self.core.trainable_variables)
+        with warnings.catch_warnings():
+            # what is not built yet is built by adapt, after a reload too
+            warnings.filterwarnings("ignore", message=".*not yet been built")
+            if "://" in os.fspath(filepath) or (not overwrite and os.path.exists(filepath)):
+                super().save(filepath, overwrite=overwrite, **kwargs)
+                return
+            with explained(filepath), whole_file(filepath) as file:
+                super().save(file, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
@@ -629,6 +702,8 @@ class Model(keras.Model):
             "seed": self.seed,
             "automatic": list(self.automatic),
             "trained_on": list(self._trained_on),
+            "drawn": self._parts.drawn,
+            "history": kept(getattr(self._parts.core, "history", None)),
             "name": self.name,
         }
 
@@ -652,6 +727,9 @@ class Model(keras.Model):
         )
         model.automatic = tuple(config.get("automatic", ()))
         model._trained_on = tuple(config.get("trained_on", ()))
+        model._parts.drawn = config.get("drawn")  # files of before do not say: such a model counts as fitted
+        if model._parts.core is not None and config.get("history"):
+            model.core.history = History(config["history"])
         return model
 
     def get_compile_config(self) -> dict[str, Any] | None:
@@ -687,11 +765,24 @@ class Model(keras.Model):
         if self._parts.core is None or not (isinstance(self.preprocessor, Columns) and self.preprocessor.adapted):
             raise NotAdapted(f"Cannot {what}: the model has not been adapted. Call model.adapt(source) first.")
 
+    @property
+    def fitted(self) -> bool:
+        """Whether the core's weights are others than those that it was drawn with; True where it has none to train."""
+        self._require_core("say whether it is fitted")
+        return self._parts.drawn is None or self._parts.drawn != digest_of_last(self.core)
+
+    def _warn_untrained(self, what: str) -> None:
+        if what not in self._parts.warned and not self.fitted:
+            self._parts.warned = {*self._parts.warned, what}
+            warn(f"{what}: this model was never fitted, its weights are random. Call model.fit(...) first.")
+
 
 class _Parts:
     """What is made from the parts when needed; held apart, since Keras tracks and wraps what a model holds."""
 
     core: keras.Model | None = None
+    drawn: str | None = None
+    warned: frozenset[str] | set[str] = frozenset()
     road: Road | None = None
     transform: Transform | None = None
 

@@ -22,6 +22,7 @@ from blocks.data.raw import TENSOR_DTYPES
 from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.feed import Feed, dataset
 from blocks.heads import own
+from blocks.history import History
 from blocks.preprocessors import Columns
 from blocks.store import StoreSplit, Stream
 from blocks.store.resume import Resume
@@ -183,7 +184,13 @@ def identity(data: Any, batch_size: int, shuffle: bool, seed: int) -> dict[str, 
     """What the batches of a run depend on, as JSON: a run goes on over the same alone."""
     batch_size = whole("batch_size", batch_size, 1)
     if not isinstance(data, StoreSplit):
-        return {"store": None, "batch_size": batch_size, "shuffle": shuffle, "seed": seed}
+        rows = origin(data)
+        if rows is None:
+            raise InvalidArgument(
+                "Resume goes on over the rows that it knows, by their fingerprint. Received: "
+                f"{described(data)}, which can be read only once. Give a file, a table, or a store's split."
+            )
+        return {"store": None, "rows": rows, "batch_size": batch_size, "shuffle": shuffle, "seed": seed}
     position = data.stream(batch_size, shuffle, seed).position()
     return {name: value for name, value in position.items() if name not in ("epoch", "batch")}
 
@@ -311,30 +318,28 @@ def fit_from(
         epochs: Number of the last epoch.
         kwargs: As of `fit`. `initial_epoch` has the order of that epoch.
     """
+    history = History()
+    kwargs["callbacks"] = [history, *kwargs.get("callbacks", ())]
     if resume is None:
         before()
         return fit(core, make((kwargs.get("initial_epoch", 0), 0)), epochs=epochs, **kwargs)
     epoch, batch = resume.restore(core)
+    history.before = resume.history
     before()
-    history = None
+    begun = False
     first = kwargs.pop("initial_epoch", 0)
     if (epoch, batch) == (0, 0):
         epoch = first
     if batch and epoch < epochs:
         rest = make((epoch, batch))
         _build_metrics(core, rest)
-        history = fit(core, rest, epochs=epoch + 1, initial_epoch=epoch, **kwargs)
-        epoch += 1
+        ended = fit(core, rest, epochs=epoch + 1, initial_epoch=epoch, **kwargs)
+        epoch, begun = epoch + 1, True
         if core.stop_training:
-            return history
-    if epoch < epochs or history is None:
-        rest = fit(core, make((epoch, 0)), epochs=epochs, initial_epoch=epoch, **kwargs)
-        if history is not None:
-            rest.epoch = history.epoch + rest.epoch
-            names = dict.fromkeys([*history.history, *rest.history])
-            rest.history = {name: history.history.get(name, []) + rest.history.get(name, []) for name in names}
-        history = rest
-    return history
+            return ended
+    if epoch < epochs or not begun:
+        return fit(core, make((epoch, 0)), epochs=epochs, initial_epoch=epoch, **kwargs)
+    return ended
 
 
 def _build_metrics(core: keras.Model, made: Batches) -> None:

@@ -1,6 +1,8 @@
 """Model: one road on every path, training that resumes, parts that are replaced, errors that say the rule."""
 
 import random
+import re
+import warnings
 
 import keras
 import numpy as np
@@ -146,11 +148,101 @@ def test_training_resumes_after_a_reload(make_model, table, tmp_path):
 
 
 def test_a_model_that_has_learned_nothing_is_saved_too(make_model, table, tmp_path):
-    with pytest.warns(UserWarning, match=r"not yet been built"):
-        make_model().save(tmp_path / "m.keras")
+    make_model().save(tmp_path / "m.keras")
     loaded = blocks.load(tmp_path / "m.keras")
     loaded.adapt(table)
     assert loaded.predict(table)["label"].shape == (400,)
+
+
+def test_a_key_of_a_type_is_saved_before_adapt(tmp_path):
+    rows = {"AGE": np.linspace(-1, 1, 40), "at": pa.array(range(40), pa.timestamp("us", "Europe/Rome"))}
+    rows["label"] = np.where(rows["AGE"] > 0, "a", "b")
+    keys = {re.compile("age", re.IGNORECASE): preprocessors.Standardize(), rows["at"].type: preprocessors.Elapsed()}
+    model = blocks.Model(preprocessors.Columns(keys), feature_extractors.MLP([2]), classifiers.Softmax("label"), seed=0)
+    model.save(tmp_path / "m.keras")
+    loaded = blocks.load(tmp_path / "m.keras")
+    for each in (model, loaded):
+        each.adapt(rows)
+    assert_same_answers(model.predict(rows), loaded.predict(rows))
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.hdf5", "m", "m.weights.h5", "m.tf", "m.keras.h5", ""])
+def test_save_writes_keras_files_alone(fitted, tmp_path, name):
+    with pytest.raises(InvalidArgument, match=r"save writes one \.keras file. Received: '.*'. Name it model\.keras"):
+        fitted.save(tmp_path / name)
+    with pytest.raises(InvalidArgument, match=r"save writes one \.keras file"):
+        fitted.save(str(tmp_path / "m.keras"), zipped=False)
+    assert not list(tmp_path.iterdir())
+    fitted.save(tmp_path / "m.keras")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+class Saver(keras.callbacks.Callback):
+    """A user's own callback that saves `self.model`."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.save(self.path)
+
+
+def test_callbacks_save_the_whole_model(make_model, table, tmp_path):
+    model = make_model()
+    model.adapt(table)
+    checkpoint = keras.callbacks.ModelCheckpoint
+    callbacks = [
+        checkpoint(str(tmp_path / "{epoch}.keras"), monitor="loss", save_best_only=True),
+        checkpoint(str(tmp_path / "weights.{epoch}.weights.h5"), save_weights_only=True),
+        keras.callbacks.BackupAndRestore(str(tmp_path / "backup")),
+        Saver(tmp_path / "own.keras"),
+    ]
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit(table, epochs=2, batch_size=64, verbose=0, callbacks=callbacks)
+    expected = model.core(model.transform(_batch(table)))
+    for name in ("2.keras", "own.keras"):
+        loaded = blocks.load(tmp_path / name)
+        assert loaded.preprocessor.adapted
+        np.testing.assert_array_equal(loaded.core(loaded.transform(_batch(table))), expected)
+    assert blocks.load(tmp_path / "2.keras").history.history == model.history.history
+    assert blocks.load(tmp_path / "1.keras").history.epoch == [0]
+    # weights alone go into a model of the same parts that was adapted, here on other rows
+    other = make_model()
+    other.adapt(table.slice(0, 399))
+    first = other.transform
+    other.load_weights(tmp_path / "weights.2.weights.h5")
+    assert other.transform is not first
+    np.testing.assert_array_equal(other.core(other.transform(_batch(table))), expected)
+    with pytest.raises(NotAdapted, match=r"Cannot load weights: the model has not been adapted"):
+        make_model().load_weights(tmp_path / "weights.2.weights.h5")
+    # outside of fit the core is what it says
+    model.core.save(tmp_path / "core.keras")
+    assert type(keras.saving.load_model(tmp_path / "core.keras")) is type(model.core)
+
+
+def _batch(table):
+    return table.combine_chunks().to_batches()[0]
+
+
+def test_the_history_of_training_is_kept(make_model, table, tmp_path):
+    model = make_model()
+    model.adapt(table)
+    assert model.history.history == {}
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 / (epoch + 1))
+    found = model.fit(table, validation_data=table, epochs=3, batch_size=64, verbose=0, callbacks=[schedule])
+    assert set(found.history) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    assert {len(values) for values in found.history.values()} == {3}
+    model.save(tmp_path / "m.keras")
+    loaded = blocks.load(tmp_path / "m.keras")
+    assert loaded.history.epoch == [0, 1, 2]
+    assert loaded.history.history == found.history
+    loaded.save(tmp_path / "again.keras")
+    assert blocks.load(tmp_path / "again.keras").history.history == loaded.history.history
+    loaded.fit(table, epochs=1, batch_size=64, verbose=0)
+    assert loaded.history.epoch == [0]
+    loaded.adapt(table.slice(0, 300))
+    assert loaded.history.epoch == []
 
 
 def test_load_says_what_is_there_instead(tmp_path):
@@ -254,6 +346,82 @@ def test_replace_the_postprocessors_and_the_head(fitted, odd_rows):
     assert weighted.predict(odd_rows)["label"].shape == (len(odd_rows["age"]),)
     with pytest.raises(InvalidArgument, match=r"replace takes preprocessor, .* Received: haed"):
         fitted.replace(haed=None)
+
+
+def test_replace_keeps_the_weights_of_an_equal_core(make_model, table, tmp_path):
+    model = make_model()
+    model.adapt(table)
+    model.fit(table, epochs=2, batch_size=64, verbose=0)
+    model.calibrate(table, allow_training_rows=True)
+    score, answers = model.evaluate(table), model.predict(table)
+    model.save(tmp_path / "m.keras")
+    for each in (model, blocks.load(tmp_path / "m.keras")):
+        same = each.replace()
+        assert_same_answers(same.predict(table), answers)  # calibrated as it was
+        assert same.history.history == each.history.history
+        with pytest.raises(InvalidArgument, match="not trained on"):
+            same.calibrate(table)
+        bare = each.replace(postprocessors=[postprocessors.Labels()])
+        assert bare.fitted
+        assert bare.evaluate(table) == pytest.approx(score)
+        assert each.replace(preprocessor=each.preprocessor.copy()).evaluate(table) == pytest.approx(score)
+        assert each.replace(postprocessors=[postprocessors.Temperature()]).postprocessors[0].temperature == 1.0
+    # its own variables: the model that it is made of stays as it is
+    same.fit(table, epochs=1, batch_size=64, verbose=0)
+    assert model.evaluate(table) == score
+    for part in (
+        {"feature_extractor": feature_extractors.MLP([16, 8])},
+        {"head": classifiers.Softmax("label")},
+        {"seed": 1},
+        {"preprocessor": preprocessors.Columns({"age": preprocessors.Standardize()})},
+    ):
+        other = model.replace(**part)
+        if "preprocessor" in part:
+            other.adapt(table)
+        assert not other.fitted, part
+        assert other.history.epoch == []
+
+
+def test_a_model_that_was_never_fitted_says_so_once(make_model, table, tmp_path):
+    model = make_model().replace(postprocessors=[])
+    model.adapt(table)
+
+    def line(act):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            act()
+        found = [warning for warning in told if warning.category is BlocksWarning]
+        assert [warning.filename for warning in found] == [__file__]
+        what, _, why = str(found[0].message).partition(": ")
+        assert why.startswith("this model was never fitted, its weights are random. ")
+        return what
+
+    assert line(lambda: model.predict(table)) == "predict"
+    assert line(lambda: model.export(tmp_path / "export")) == "export"
+    assert line(lambda: blocks.report(make_model_like(model, table), table, tmp_path / "r.html")) == "predict"
+    assert line(lambda: blocks.verify(tmp_path / "export")) == "verify"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", BlocksWarning)
+        model.predict(table)
+        model.predict_table(table, tmp_path / "table.parquet")
+        model.fit(table, epochs=1, batch_size=64, verbose=0)
+        model.export(tmp_path / "fitted")
+        blocks.verify(tmp_path / "fitted")
+        model.save(tmp_path / "m.keras")
+        blocks.load(tmp_path / "m.keras").export(tmp_path / "loaded")
+    assert not make_model_like(model, table).fitted
+    drawn = make_model_like(model, table)
+    drawn.save(tmp_path / "drawn.keras")
+    assert not blocks.load(tmp_path / "drawn.keras").fitted
+    # trained by other means than fit
+    drawn.core.set_weights(model.core.get_weights())
+    assert drawn.fitted
+
+
+def make_model_like(model, table):
+    other = model.replace(seed=3)
+    other.adapt(table)
+    return other
 
 
 def test_a_keras_model_as_the_extractor(make_model, table):

@@ -5,9 +5,13 @@ import weakref
 
 import keras
 import numpy as np
+import polars
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
+from pyarrow import csv
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
@@ -436,7 +440,7 @@ def test_a_run_is_resumed_over_the_same_batches(store, weighted_store, splits, t
             store["train"], epochs=2, batch_size=32, verbose=0, callbacks=[Resume(tmp_path, 1), StopAt("batch", 0, 20)]
         )
     resume = {"verbose": 0, "callbacks": [Resume(tmp_path)]}
-    with pytest.raises(StoreMismatch, match=r"the same batches\. Received: other batch_size, seed"):
+    with pytest.raises(StoreMismatch, match=r"Received: other batch_size \(64, saved with 32\), seed \(3"):
         model.fit(store["train"], batch_size=64, seed=3, **resume)
     with pytest.raises(StoreMismatch, match="other split"):
         model.fit(store["valid"], batch_size=32, **resume)
@@ -462,6 +466,48 @@ def test_rows_transformed_on_the_fly_go_on_from_an_epochs_border(splits, tmp_pat
     with pytest.raises(Stop):
         fit("stopped", 3, StopAt("batch", 1, 20))
     assert fit("stopped", 3) == fit("whole", 3)
+
+
+def test_a_run_knows_its_rows_by_their_fingerprint(tmp_path):
+    """Files, tables in memory, frames, splits and filters: the very rows go on, any others are refused."""
+    generator = np.random.default_rng(0)
+    table = pa.table({"x": generator.normal(size=200), "y": generator.choice(["u", "v"], 200)})
+    other = table.set_column(1, "y", table["y"].take(pa.array(range(200)[::-1])))
+    for name, rows in (("a", table), ("b", other)):
+        pq.write_table(rows, tmp_path / f"{name}.parquet")
+        csv.write_csv(rows, tmp_path / f"{name}.csv")
+    columns = preprocessors.Columns({"x": preprocessors.Standardize()})
+    model = blocks.Model(columns, feature_extractors.MLP([2]), classifiers.Softmax("y"), seed=0)
+    model.adapt(table)
+    model.compile("sgd")
+    source = blocks.read(tmp_path / "a.parquet")
+    parts = source.split(a=0.5, b=0.5, key="x")
+    pairs = {
+        "parquet": (str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")),
+        "csv": (str(tmp_path / "a.csv"), str(tmp_path / "b.csv")),
+        "table": (table, other),
+        "frame": (table.to_pandas(), other.to_pandas()),
+        "polars": (polars.from_arrow(table), polars.from_arrow(other)),
+        "arrays": (table.to_pydict(), other.to_pydict()),
+        "split": (parts["a"], parts["b"]),
+        "seed": (parts["a"], source.split(a=0.5, b=0.5, key="x", seed=1)["a"]),
+        "filter": (source.filter(pc.field("x") > -1), source.filter(pc.field("x") > -0.9)),
+        "whole": (source, parts["a"]),
+    }
+
+    def epochs(name, rows, last):
+        resume = Resume(tmp_path / name)
+        return model.fit(rows, epochs=last, batch_size=64, verbose=0, callbacks=[resume]).epoch
+
+    for name, (rows, others) in pairs.items():
+        assert epochs(name, rows, 1) == [0], name
+        with pytest.raises(StoreMismatch, match=r"A run is resumed over the same batches\. Received: other rows than"):
+            epochs(name, others, 2)
+        assert epochs(name, rows, 2) == [1], name
+    assert model.history.epoch == [0, 1]
+    once = pa.RecordBatchReader.from_batches(table.schema, table.to_batches())
+    with pytest.raises(InvalidArgument, match=r"Resume goes on over the rows that it knows.* read only once"):
+        epochs("once", once, 1)
 
 
 def test_the_rate_of_an_epoch_that_had_begun_is_what_it_was(store, splits, tmp_path):

@@ -29,7 +29,7 @@ VERSION = 1
 GOLDEN_ROWS = 24
 
 
-def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None) -> None:
+def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None, fitted: bool = True) -> None:
     """Write a SavedModel that loads and answers where blocks is not installed.
 
     Signatures, each with inputs and outputs by name:
@@ -48,6 +48,7 @@ def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None) -> N
         path: The folder to write, which must not exist.
         golden: Rows (a dict of columns or a table) to keep as golden; by default made up from learned statistics, so
             that no row of anybody's data leaves with the model.
+        fitted: Whether the core was trained; `verify` says so where it was not.
 
     Raises:
         InvalidArgument: The folder exists.
@@ -69,7 +70,7 @@ def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None) -> N
                 ) from error
             restore_names(folder, module.names)
             rows = raw_tensors(golden, road.preprocessor) if golden is not None else golden_rows(road)
-            _write_assets(road, rows, folder / ASSETS)
+            _write_assets(road, rows, folder / ASSETS, fitted)
 
 
 def _module(road: Road) -> tf.Module:
@@ -148,7 +149,7 @@ def golden_rows(road: Road) -> dict[str, Any]:
     return rows
 
 
-def _write_assets(road: Road, rows: Mapping[str, Any], folder: Path) -> None:
+def _write_assets(road: Road, rows: Mapping[str, Any], folder: Path, fitted: bool) -> None:
     folder.mkdir(parents=True)
     features = road.features(rows)
     answers = road(rows)
@@ -156,14 +157,15 @@ def _write_assets(road: Road, rows: Mapping[str, Any], folder: Path) -> None:
         write_arrays(folder / f"{name}.arrow", {key: value.numpy() for key, value in arrays.items()})
     state: dict[str, Any] = {name.replace("/", "|"): value for name, value in road.preprocessor.state.items()}
     np.savez(folder / "state.npz", **state)
-    (folder / "manifest.json").write_text(json.dumps(_manifest(road), indent=1, sort_keys=True))
+    (folder / "manifest.json").write_text(json.dumps(_manifest(road, fitted), indent=1, sort_keys=True))
 
 
-def _manifest(road: Road) -> dict[str, Any]:
+def _manifest(road: Road, fitted: bool) -> dict[str, Any]:
     serialize = keras.saving.serialize_keras_object
     chains: Any = {name: [serialize(block) for block in chain] for name, chain in road.chains.items()}
     return {
         "version": VERSION,
+        "fitted": fitted,
         "schema": {name: spec.dtype.name for name, spec in road.raw_signature.items()},
         "kinds": road.preprocessor.inputs,
         "spec": road.preprocessor.spec.to_json(),
@@ -179,6 +181,12 @@ def _manifest(road: Road) -> dict[str, Any]:
             **{name: version(name) for name in ("ml-blocks", "tensorflow", "keras", "numpy")},
         },
     }
+
+
+def was_fitted(path: str | os.PathLike[str]) -> bool:
+    """Whether the core of an export was trained; True of exports that do not say."""
+    manifest = json.loads((Path(path) / ASSETS / "manifest.json").read_text())
+    return bool(manifest.get("fitted", True))
 
 
 def read_parts(path: str | os.PathLike[str]) -> tuple[Any, Any, FeatureSpec]:

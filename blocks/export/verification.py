@@ -18,10 +18,11 @@ from blocks.data import read
 from blocks.data.raw import to_raw
 from blocks.errors import SchemaMismatch, StoreMismatch
 from blocks.export import replay
-from blocks.export.savedmodel import read_parts
+from blocks.export.savedmodel import read_parts, was_fitted
 from blocks.features import FeatureSpec
 from blocks.progress import Progress
 from blocks.transform import Transform
+from blocks.warn import warn
 
 BATCH_SIZES = (1, 2, 3, 7, 8, 16, 1000)
 SMALL_BATCH_ROWS = 1000
@@ -108,6 +109,9 @@ def verify(
     preprocessor, head, spec = read_parts(path)
     report = Verification(str(path))
     report.notes.append("serving_examples takes floats as float32 (tf.train.Example): not compared bit for bit")
+    if not was_fitted(path):
+        report.notes.append("the model was never fitted: its weights are random")
+        warn("verify: this model was never fitted, its weights are random. Fit it, then export anew.")
     if store is not None and source is None:
         raise SchemaMismatch("A store is compared with the raw rows it was made of. Received: a store and no source.")
     with tempfile.TemporaryDirectory() as folder, _Child(path) as child:

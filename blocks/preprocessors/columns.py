@@ -1,6 +1,5 @@
 """Columns: one chain of preprocessors a column, packed into a few dense arrays. What `infer` chooses is in infer."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Self
@@ -22,9 +21,10 @@ from blocks.preprocessors.plan import (
     Lane,
     Plan,
     checked_chains,
+    key_config,
+    key_of_config,
     key_text,
     selector_text,
-    stored_key,
 )
 from blocks.statistics import memory_bytes
 
@@ -326,17 +326,10 @@ class Columns(Preprocessor):
         """The configuration."""
         columns: list[Any] = [
             [
-                key if isinstance(key, str) else list(key),
+                key_config(key),
                 [[keras.saving.serialize_keras_object(block) for block in chain] for chain in chains],
             ]
-            for key, chains in self._plan.chains.items()
-        ]
-        columns += [
-            [
-                {"pattern": key.pattern} if isinstance(key, re.Pattern) else {"type": str(key)},
-                [[keras.saving.serialize_keras_object(block) for block in chain] for chain in chains],
-            ]
-            for key, chains in self._plan.selectors
+            for key, chains in [*self._plan.chains.items(), *self._plan.selectors]
         ]
         return {**super().get_config(), "columns": columns, "raw": dict(self._plan.raw)}
 
@@ -344,7 +337,7 @@ class Columns(Preprocessor):
     def from_config(cls, config: dict[str, Any]) -> "Columns":
         """The block that `get_config` described."""
         columns = {
-            stored_key(key): tuple(
+            key_of_config(key): tuple(
                 [keras.saving.deserialize_keras_object(block) for block in chain] for chain in chains
             )
             for key, chains in config["columns"]

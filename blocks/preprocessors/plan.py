@@ -1,5 +1,6 @@
 """Plan: what `Columns` was told, from keys of any kind to one lane for each chain. What lanes compute is in columns."""
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -112,7 +113,7 @@ class Plan:
 def _fits(selector: pa.DataType | re.Pattern[str], field: pa.Field) -> bool:
     if isinstance(selector, re.Pattern):
         return selector.fullmatch(field.name) is not None
-    return natural(field.type) == selector
+    return natural(field.type) == natural(selector)
 
 
 def _takes_identifiers(block: Preprocessor, column: str) -> bool:
@@ -122,13 +123,33 @@ def _takes_identifiers(block: Preprocessor, column: str) -> bool:
         return False
 
 
-def stored_key(stored: Any) -> Key:
-    """A key as `get_config` stored it."""
+def key_config(key: Key) -> Any:
+    """A key as JSON holds it: a name, a list of names, a pattern with its flags, or a type.
+
+    A type is kept as Arrow's own files keep it, since its name alone does not make it again (zones, widths, lists).
+    """
+    if isinstance(key, str):
+        return key
+    if isinstance(key, re.Pattern):
+        return {"pattern": key.pattern, "flags": key.flags & ~re.DEBUG}
+    if isinstance(key, pa.DataType):
+        schema = pa.schema([pa.field("", key)]).serialize()
+        return {"type": str(key), "schema": base64.b64encode(schema).decode()}
+    return list(key)
+
+
+def key_of_config(stored: Any) -> Key:
+    """The key that `key_config` described."""
     if isinstance(stored, str):
         return stored
-    if isinstance(stored, Mapping):
-        return re.compile(stored["pattern"]) if "pattern" in stored else pa.type_for_alias(stored["type"])
-    return tuple(stored)
+    if not isinstance(stored, Mapping):
+        return tuple(stored)
+    if "pattern" in stored:
+        return re.compile(stored["pattern"], stored.get("flags", 0))
+    if "schema" in stored:
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(stored["schema"])))
+        return schema.field(0).type
+    return pa.type_for_alias(stored["type"])  # of files before the schema was kept
 
 
 def selector_text(selector: pa.DataType | re.Pattern[str]) -> str:
@@ -143,6 +164,11 @@ def checked_chains(key: Key, value: Chain | tuple[Chain, ...]) -> Chains:
         InvalidArgument: The key is of no kind that names columns, or what stands at it is no chain of preprocessors.
     """
     names = isinstance(key, tuple) and key and all(isinstance(name, str) for name in key)
+    if isinstance(key, re.Pattern) and not isinstance(key.pattern, str):
+        raise InvalidArgument(
+            f"A pattern among the keys of Columns is one of text, as columns' names are. Received: {key!r}. "
+            "Compile it from a str."
+        )
     if not names and not isinstance(key, str | pa.DataType | re.Pattern):
         raise InvalidArgument(
             "A key of Columns is a column's name, a tuple of names, an Arrow type or a compiled regular expression. "

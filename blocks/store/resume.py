@@ -14,6 +14,7 @@ import numpy as np
 from blocks.errors import CorruptShard, InvalidArgument, StoreMismatch
 from blocks.files.durable import whole_file
 from blocks.files.refusals import explained
+from blocks.history import kept
 from blocks.whole import whole
 
 _FILE = "resume.npz"
@@ -74,6 +75,7 @@ class Resume(keras.callbacks.Callback):
             raise InvalidArgument(f"Resume saves into a folder of its own. Received: {str(path)!r}, which is a file.")
         self.every = whole("every", every, 1)
         self.batches: dict[str, Any] = {}
+        self.history: dict[str, Any] | None = None
         self._epoch = self._batch = self._offset = 0
         self._saved = 0
         self._metrics: list[np.ndarray] | None = None
@@ -94,15 +96,15 @@ class Resume(keras.callbacks.Callback):
         """
         self._looked = True
         self._epoch = self._batch = self._offset = 0
+        self.history = None
         if not (self.path / _FILE).exists():
             return 0, 0
         core.optimizer.build(core.trainable_variables)
         about, values, metrics = self._load()
         if about["batches"] != self.batches:
-            parts = sorted(k for k in self.batches if about["batches"].get(k) != self.batches[k])
             raise StoreMismatch(
-                f"A run is resumed over the same batches. Received: other {', '.join(parts)} than {self.path} was "
-                "saved with. Repeat the call as it was, or give Resume another folder."
+                f"A run is resumed over the same batches. Received: other {_other(about['batches'], self.batches)} "
+                f"than {self.path} was saved with. Repeat the call as it was, or give Resume another folder."
             )
         variables = _variables(core)
         if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
@@ -113,6 +115,7 @@ class Resume(keras.callbacks.Callback):
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         self._metrics = metrics
+        self.history = about.get("history")
         self._epoch, self._batch = about["epoch"], about["batch"]
         self._offset = self._saved = self._batch
         self._restored = list(zip(variables, values, strict=True)) if self._batch else []
@@ -178,6 +181,7 @@ class Resume(keras.callbacks.Callback):
             "batch": self._batch,
             "dtypes": [value.dtype.name for value in variables],
             "metrics": len(metrics),
+            "history": kept(getattr(self.model, "history", None)),
         }
         arrays = {f"v{i}": _written(value) for i, value in enumerate(variables)}
         arrays |= {f"m{i}": value for i, value in enumerate(metrics)}
@@ -186,6 +190,17 @@ class Resume(keras.callbacks.Callback):
             with whole_file(self.path / _FILE) as aside, aside.open("wb") as file:
                 np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
         self._saved = self._batch
+
+
+def _other(saved: dict[str, Any], given: dict[str, Any]) -> str:
+    """What differs between two runs' batches, with both values where they tell a reader anything."""
+    told = []
+    for name in sorted(given.keys() | saved.keys()):
+        before, now = saved.get(name), given.get(name)
+        if before != now:
+            digests = any(isinstance(value, str | dict | list) for value in (before, now))
+            told.append(name if digests else f"{name} ({now!r}, saved with {before!r})")
+    return ", ".join(told)
 
 
 def _written(value: np.ndarray) -> np.ndarray:

@@ -1,5 +1,8 @@
 """Chains: several of one column keep their own outputs, and what stands before a block of several columns."""
 
+import json
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +12,8 @@ import blocks
 from blocks.adapt import adapt, passes
 from blocks.data.raw import to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.preprocessors import Columns, Cross, Cyclical, Normalize, Round, Vocabulary
+from blocks.preprocessors import Columns, Cross, Cyclical, MissingIndicator, Normalize, Round, Vocabulary
+from blocks.preprocessors.plan import key_of_config
 from blocks.transform import Transform
 
 
@@ -58,3 +62,42 @@ def test_columns_alone_say_how_they_learn():
     table = pa.table({"a": ["x"]})
     with pytest.raises(InvalidArgument, match=r"blocks\.adapt\.adapt\(columns, None, blocks\.read\(data\)\)"):
         Columns({"a": Vocabulary()}).adapt(table)
+
+
+TYPES = [
+    *(pa.int8(), pa.uint64(), pa.float16(), pa.float64(), pa.bool_(), pa.null()),
+    *(pa.decimal128(10, 2), pa.decimal256(60, 5), pa.date32(), pa.date64(), pa.time32("ms"), pa.time64("ns")),
+    *(pa.timestamp("s"), pa.timestamp("us", "Europe/Rome"), pa.timestamp("ns", "+02:00"), pa.duration("ms")),
+    *(pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.binary(7), pa.large_binary()),
+    *(pa.list_(pa.string()), pa.list_(pa.float32(), 24), pa.large_list(pa.int64()), pa.map_(pa.string(), pa.int8())),
+    *(pa.struct([pa.field("a\n", pa.int64(), nullable=False)]), pa.dictionary(pa.int8(), pa.string(), ordered=True)),
+    *(pa.month_day_nano_interval(), pa.run_end_encoded(pa.int32(), pa.float32())),
+]
+
+
+@pytest.mark.parametrize("key", TYPES, ids=str)
+def test_a_key_of_any_type_survives_its_configuration(key):
+    stored = json.loads(json.dumps(Columns({key: MissingIndicator()}).get_config()))
+    columns = Columns.from_config(stored)
+    assert [found for found, _ in columns._plan.selectors] == [key]
+
+
+def test_types_of_older_files_are_read():
+    assert key_of_config({"type": "timestamp[us]"}) == pa.timestamp("us")
+
+
+@pytest.mark.parametrize(
+    "key", [re.compile("age", re.IGNORECASE), re.compile("(?i)a.e"), re.compile("a # x\n.*", re.VERBOSE | re.DOTALL)]
+)
+def test_a_pattern_keeps_its_flags(key):
+    columns = Columns.from_config(json.loads(json.dumps(Columns({key: MissingIndicator()}).get_config())))
+    assert [found for found, _ in columns._plan.selectors] == [key]
+    assert key_of_config({"pattern": "age"}) == re.compile("age")
+    with pytest.raises(InvalidArgument, match=r"one of text.*Received: re\.compile\(b'age'\)\. Compile it from a str"):
+        Columns({re.compile(b"age"): MissingIndicator()})
+
+
+def test_a_key_stands_for_columns_however_they_are_encoded():
+    columns = Columns({pa.dictionary(pa.int32(), pa.string()): Vocabulary()})
+    adapt(columns, None, blocks.read({"a": pa.array(["x", "y"])}), verbose=False)
+    assert columns.columns == ["a"]

@@ -8,9 +8,9 @@ from blocks.evaluate.reporting.subject import Subject
 def training(subject: Subject) -> Section:
     """The section on the training."""
     section = Section("training", "Training")
-    history = None if subject.exported else getattr(getattr(subject.model.core, "history", None), "history", None)
+    history = None if subject.exported else subject.model.history.history
     if not history:
-        why = "an exported SavedModel has none" if subject.exported else "this model was not fitted since it was made"
+        why = "an exported SavedModel has none" if subject.exported else "this model was never fitted"
         section.text = [f"Left out: there is no history of a fit; {why}."]
         return section
     named = [name for name in history if not name.startswith("val_")]
