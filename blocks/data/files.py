@@ -10,6 +10,7 @@ import glob
 import lzma
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -148,8 +149,13 @@ def _resolved(path: str) -> list[File]:
         return [_file(filesystem, info)]
     if info.type == pafs.FileType.Directory:
         return _below(filesystem, inner)
+    if info.type == pafs.FileType.Unknown:
+        raise _no_file(path, inner)
     if isinstance(filesystem, pafs.LocalFileSystem) and glob.has_magic(inner):
         found = [_info(filesystem, match, path) for match in sorted(glob.glob(inner, recursive=True))]
+        for info in found:
+            if info.type == pafs.FileType.Unknown:
+                raise _no_file(info.path, info.path)
         files = [_file(filesystem, info) for info in found if info.type == pafs.FileType.File]
         if not files:
             raise InvalidArgument(f"No file matches {path!r}. Check the pattern.")
@@ -164,6 +170,27 @@ def _info(filesystem: pafs.FileSystem, path: str, shown: str) -> pafs.FileInfo:
         raise InvalidArgument(f"{shown!r} cannot be looked up: {error}.") from None
 
 
+_SPECIAL: Final = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def _no_file(shown: str, path: str) -> InvalidArgument:
+    """The error for what has a name among files but cannot be read again and again: pipes, /dev/stdin, devices."""
+    try:
+        what = _SPECIAL.get(stat.S_IFMT(os.stat(path).st_mode), "no regular file")
+    except OSError:
+        what = "no regular file"
+    return InvalidArgument(
+        f"{shown!r} is {what}. A source is read several times, so it is a regular file, or a table in memory. Write "
+        "what comes out of it into a file first (cat PIPE > rows.csv), or give "
+        "blocks.read(pyarrow.csv.read_csv(sys.stdin.buffer))."
+    )
+
+
 def _file(filesystem: pafs.FileSystem, info: pafs.FileInfo) -> File:
     return File(filesystem, info.path, info.size or 0, info.mtime_ns)
 
@@ -174,7 +201,11 @@ def _below(filesystem: pafs.FileSystem, folder: str) -> list[File]:
     files = []
     for info in sorted(infos, key=lambda info: info.path):
         inner = info.path[start:].split("/")
-        if info.type != pafs.FileType.File or any(part[:1] in "._" for part in inner):
+        if any(part[:1] in "._" for part in inner):
+            continue
+        if info.type == pafs.FileType.Unknown and extensions(info.path)[0] in FORMATS:
+            raise _no_file(info.path, info.path)
+        if info.type != pafs.FileType.File:
             continue
         if any("=" in part for part in inner[:-1]):
             raise InvalidArgument(
