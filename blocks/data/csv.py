@@ -5,6 +5,7 @@ Where rows end lives in `text_blocks`, parsing in `csv_parse`, types in `csv_typ
 
 import contextlib
 import dataclasses
+import functools
 import threading
 import warnings
 from collections.abc import Generator, Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from blocks.data.chunking import ahead
+from blocks.data.csv_digits import EXACT, largest, losses
 from blocks.data.csv_options import CsvOptions
 from blocks.data.csv_parse import BlockParser, misfit, refuse_bad_row
 from blocks.data.csv_types import join, wider
@@ -26,12 +28,23 @@ from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, SchemaM
 
 @dataclasses.dataclass
 class _Scanned:
-    """What one file is known to hold; rows and rejected are None if it was not scanned through."""
+    """What one file is known to hold.
+
+    Attributes:
+        names: of all columns.
+        types: of all columns, as far as they are known.
+        rows: None if it was not scanned through.
+        rejected: rows that were set aside.
+        largest: the greatest size of the values of an int64 column.
+        rounded: columns of numbers that were said to be rounded.
+    """
 
     names: list[str]
     types: dict[str, pa.DataType]
     rows: int | None = None
     rejected: int = 0
+    largest: dict[str, int] = dataclasses.field(default_factory=dict)
+    rounded: set[str] = dataclasses.field(default_factory=set)
 
 
 class CsvReader:
@@ -134,6 +147,9 @@ class CsvReader:
                 kind = scan.types[name]
                 before = types.get(name, kind)
                 types[name] = join(before, kind) if name not in self._options.column_types else kind
+                if pa.types.is_floating(types[name]) and not self._declared(name):
+                    size = max(scan.largest.get(name, 0) for scan in scans)
+                    types[name] = pa.string() if size > EXACT else types[name]
                 if before not in (types[name], pa.null()) or kind not in (types[name], pa.null()):
                     warnings.warn(
                         f"Column {name!r} is {kind} in {file.name} and {before} before; it is read as {types[name]} "
@@ -237,7 +253,6 @@ class CsvReader:
         while True:
             try:
                 table, bad = self._parser.parse(file, block, names, scan.types, None)
-                break
             except pa.ArrowInvalid as error:
                 found = misfit(error)
                 name = scan.names[found.column] if found else ""
@@ -247,8 +262,14 @@ class CsvReader:
                 if pa.types.is_null(before):
                     del scan.types[name]  # inferred from this block, like every column from the first
                 else:
-                    scan.types[name] = wider(before)
+                    scan.types[name] = self._wider(before, scan.largest.get(name, 0))
                     widened.setdefault(name, (before, found.why))
+                continue
+            texts = self._keep_digits(file, block, names, scan, table)
+            if not texts:
+                break
+            for name in texts:
+                widened.pop(name, None)
         for field in table.schema:
             scan.types.setdefault(field.name, field.type)
         for name, (before, why) in widened.items():
@@ -260,6 +281,48 @@ class CsvReader:
                 stacklevel=6,
             )
         return table, bad
+
+    @staticmethod
+    def _wider(kind: pa.DataType, size: int) -> pa.DataType:
+        """The next type; integers that float64 would round become text instead."""
+        above = wider(kind)
+        return pa.string() if pa.types.is_floating(above) and size > EXACT else above
+
+    def _keep_digits(
+        self, file: File, block: Block, names: Sequence[str] | None, scan: _Scanned, table: pa.Table
+    ) -> list[str]:
+        """Makes text of columns whose values are no numbers digit for digit; returns their names."""
+        numbers = {
+            index: name
+            for index, name in enumerate(scan.names)
+            if not self._declared(name) and table.schema.field(name).type in (pa.int64(), pa.float64())
+        }
+        for name in numbers.values():
+            if table.schema.field(name).type == pa.int64():
+                scan.largest[name] = max(scan.largest.get(name, 0), largest(table[name]))
+        found = losses(
+            block.data,
+            self._parser.dialect,
+            table,
+            numbers,
+            functools.cache(lambda: self._parser.cells(block, names)),
+            lambda name: self._parser.parse(file, block, names, {name: pa.string()}, [name])[0][name],
+        )
+        for name, loss in found.items():
+            if loss.text:
+                scan.types[name] = pa.string()
+            elif name in scan.rounded:
+                continue
+            else:
+                scan.rounded.add(name)
+            then = "kept as text, digit for digit" if loss.text else "rounded to float64"
+            warnings.warn(
+                f"{file.name}: column {name!r} holds {loss.value!r}, which {loss.why}; it is {then}. Declare it to "
+                f"choose: column_types={{{name!r}: 'string'}}, or 'float64'.",
+                BlocksWarning,
+                stacklevel=7,
+            )
+        return [name for name, loss in found.items() if loss.text]
 
     def _declared(self, name: str) -> bool:
         return name in self._options.column_types or self._options.default_column_type is not None

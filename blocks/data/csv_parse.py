@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from blocks.data.csv_options import CsvOptions
-from blocks.data.csv_widths import without_bad_rows
+from blocks.data.csv_widths import Cells, without_bad_rows
 from blocks.data.files import File
 from blocks.data.rejects import REJECTS_SCHEMA
 from blocks.data.text_blocks import Block
@@ -52,7 +52,7 @@ class BlockParser:
     def __init__(self, options: CsvOptions) -> None:
         self._options = options
         self._blank_lines_count = not options.parse_options(False, None).ignore_empty_lines
-        self._dialect = options.dialect(lines=False)
+        self.dialect = options.dialect(lines=False)
         self._bad_before = False
 
     def parse(
@@ -81,25 +81,19 @@ class BlockParser:
             except pa.ArrowInvalid as error:
                 if "CSV parse error: Expected" not in str(error):
                     raise
-        good, bad = self._divided(file, block, names)
+        good, bad = without_bad_rows(block, self.cells(block, names), file.name)
         # Where one block has bad rows the next has them too, more often than not: no try that is bound to fail.
         self._bad_before = len(bad) > 0
         return self._read(good, names, types, columns, None), bad
 
-    def _divided(self, file: File, block: Block, names: Sequence[str] | None) -> tuple[Block, pa.Table]:
-        """The rows that have as many values as there are columns, and those that have not."""
+    def cells(self, block: Block, names: Sequence[str] | None) -> Cells:
+        """Where the values of a block are; names as in `parse`."""
         options = self._options
         exempt = options.rows_before_data if names is None else 0
         if names is None and options.read.get("autogenerate_column_names"):
             exempt -= 1  # the row that tells the number of columns is the first of these
-        return without_bad_rows(
-            block,
-            self._dialect,
-            options.column_count if names is None else len(names),
-            file.name,
-            exempt=exempt,
-            blank_lines_count=self._blank_lines_count,
-        )
+        columns = options.column_count if names is None else len(names)
+        return Cells.of(block, self.dialect, columns, exempt=exempt, blank_lines_count=self._blank_lines_count)
 
     def _read(
         self,

@@ -84,8 +84,9 @@ WHEN = datetime.datetime(2024, 1, 1, 10)
 WIDENING = [
     (["1", "2"], ["2.5"], [1.0, 2.0, 2.5]),
     (["1", "2"], ["x"], ["1", "2", "x"]),
-    (["007", "2"], ["1.5", "x"], ["007", "2", "1.5", "x"]),
-    (["1", "2"], ["99999999999999999999"], [1.0, 2.0, 1e20]),
+    (["7", "2"], ["1.5", "x"], ["7", "2", "1.5", "x"]),
+    (["1", "2"], ["99999999999999999999"], ["1", "2", "99999999999999999999"]),
+    (["9007199254740993", "2"], ["2.5"], ["9007199254740993", "2", "2.5"]),
     (["true", "false"], ["maybe"], ["true", "false", "maybe"]),
     (["2024-01-01"], ["later"], ["2024-01-01", "later"]),
     (["2024-01-01"], ["2024-01-01 10:00:00"], [WHEN.replace(hour=0), WHEN]),
@@ -100,7 +101,7 @@ def test_a_later_value_widens_its_column_and_says_so(tmp_path: pathlib.Path, fir
     path = write(tmp_path, "n,v\n" + "".join(f"{i},{v}\n" for i, v in enumerate(values)))
     block = len("n,v\n") + sum(len(f"{i},{v}\n") for i, v in enumerate(first))
     source = blocks.data.read(path, block_size=block)
-    with pytest.warns(BlocksWarning, match=r"t\.csv: column 'v' began as .* column_types=\{'v'"):
+    with pytest.warns(BlocksWarning, match=r"t\.csv: column 'v' (began as|holds) .* column_types=\{'v'"):
         assert source.schema.names == ["n", "v"]
     chunks = list(source.chunks(2))
     assert all(chunk.schema == source.schema for chunk in chunks)
@@ -321,6 +322,7 @@ def test_csv_spectrum_as_expected() -> None:
 
 
 @real_data
+@pytest.mark.filterwarnings("ignore::blocks.errors.BlocksWarning")
 def test_frictionless_files_are_right_or_refused() -> None:
     """The oracle is pandas, where it reads the file at all."""
     compared = refused = named = 0
