@@ -1,9 +1,11 @@
 """The lock that keeps a second writer away from a store. Readers need none: a manifest appears whole, at the end."""
 
+import errno
 import fcntl
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +14,10 @@ from typing import Any
 
 from blocks.errors import StoreLocked
 from blocks.files.place import Place, Remote
+from blocks.files.regular import NotRegular, read_regular
 
 NAME = ".lock"
+_MOST_BYTES = 1 << 16
 
 
 def _started(pid: int) -> int | None:
@@ -31,15 +35,15 @@ def _alive(owner: dict[str, Any]) -> bool:
         os.kill(owner["pid"], 0)
     except ProcessLookupError:
         return False
-    except (OSError, KeyError, TypeError):
+    except (OSError, KeyError, TypeError, OverflowError):
         return True
     return _started(owner["pid"]) == owner.get("started")
 
 
 def _owner(path: Place) -> dict[str, Any]:
     try:
-        owner = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        owner = json.loads(read_regular(path, _MOST_BYTES))
+    except (FileNotFoundError, NotRegular, ValueError, RecursionError):
         return {}
     return owner if isinstance(owner, dict) else {}
 
@@ -58,7 +62,11 @@ def _refuse(path: Place, owner: dict[str, Any]) -> StoreLocked:
 def _acquire(path: Path) -> int:
     """Lock the file `path`, which must still have that name afterwards: a writer that ends removes its own."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            os.close(handle)
+            raise OSError(errno.EINVAL, "the lock must be a regular file", str(path))
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

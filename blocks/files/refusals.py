@@ -30,6 +30,8 @@ _STORE_FIXES = {
     errno.EFBIG: "the file would pass the size limit; use a smaller rows_per_shard or raise the limit",
     errno.ENOTDIR: "a store is a folder; choose another path",
     errno.EEXIST: "a store is a folder; choose another path",
+    errno.ELOOP: "there is a link in the place of a file; delete it, or choose another path",
+    errno.EINVAL: "there is no regular file in the place of one; delete it, or choose another path",
 }
 # h5py says the number of an error in its text
 _ERRNO = re.compile(r"errno = (\d+)")

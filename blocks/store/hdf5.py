@@ -15,9 +15,11 @@ import numpy as np
 from blocks.files import durable
 from blocks.files.place import Place
 from blocks.store.checksum import chunk_sum
+from blocks.store.manifest import Shard
 from blocks.store.rows import Entry
+from blocks.store.sense import SUFFIXES
 
-SUFFIX = ".h5"
+SUFFIX = SUFFIXES["hdf5"]
 _PAGE = 4096
 _MAX_ATTRIBUTE = 32_000
 
@@ -189,30 +191,54 @@ def _reading(path: Place) -> h5py.File:
     return h5py.File(path if isinstance(path, Path) else path.open(), "r")
 
 
-def read_rows(path: Place, start: int, out: Mapping[str, np.ndarray]) -> None:
-    """Read rows of compressed datasets into arrays, by entry name.
+def _dataset(file: h5py.File, entry: str, chunk: tuple[int, ...] | None) -> h5py.Dataset:
+    """Find the dataset of an entry in the file itself: what leads out of it, or is made of other files, is refused.
+
+    Raises:
+        ValueError: it is not there, or not stored as this module writes it.
+    """
+    found: Any = file
+    for part in dataset_name(entry).split("/"):
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"dataset '{entry}' is {'not there' if link is None else 'a link'}")
+        found = found[part]
+    if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
+        raise ValueError(f"dataset '{entry}' is not in the file itself")
+    if found.chunks not in (None, chunk):
+        raise ValueError(f"dataset '{entry}' has chunks of {found.chunks}")
+    return found
+
+
+def read_rows(path: Place, rows: int, chunk: int, rows_per_chunk: int, out: Mapping[str, np.ndarray]) -> None:
+    """Read a chunk of compressed datasets into arrays, by entry name.
 
     Raises:
         OSError, KeyError, TypeError, ValueError: the file is not what its manifest says.
     """
     with _reading(path) as file:
         for name, array in out.items():
-            dataset = file[dataset_name(name)]
-            if dataset.shape[1:] != array.shape[1:] or dataset.dtype != array.dtype:
+            dataset = _dataset(file, name, (rows_per_chunk, *array.shape[1:]))
+            if dataset.shape != (rows, *array.shape[1:]) or dataset.dtype != array.dtype:
                 raise ValueError(f"dataset '{dataset_name(name)}' is {dataset.dtype} {dataset.shape}")
             if array.size:
+                start = chunk * rows_per_chunk
                 dataset.read_direct(array, np.s_[start : start + len(array)])
 
 
-def check_shapes(path: Place, entries: tuple[Entry, ...], rows: int, widths: Mapping[str, list[int]]) -> list[str]:
-    """Say which datasets have not the dtype and shape that the manifest lists; the file's checksum holds already."""
+def check_shapes(
+    path: Place, entries: tuple[Entry, ...], shard: Shard, rows_per_chunk: int, compression: str | None
+) -> list[str]:
+    """Say which datasets are not what and where the manifest lists; the file's checksum holds already."""
     problems = []
     with _reading(path) as file:
         for entry in entries:
-            dataset = file.get(dataset_name(entry.name))
-            dtype = np.dtype(f"S{widths[entry.name][0]}" if entry.is_string else entry.dtype)
-            if dataset is None or dataset.shape != (rows, *entry.shape) or dataset.dtype != dtype:
+            dataset = _dataset(file, entry.name, None if compression is None else (rows_per_chunk, *entry.shape))
+            dtype = np.dtype(f"S{shard.widths[entry.name][0]}" if entry.is_string else entry.dtype)
+            if dataset.shape != (shard.rows, *entry.shape) or dataset.dtype != dtype:
                 problems.append(
-                    f"{path.name}: dataset '{entry.name}' should be {dtype} of shape {(rows, *entry.shape)}"
+                    f"{path.name}: dataset '{entry.name}' should be {dtype} of shape {(shard.rows, *entry.shape)}"
                 )
+            elif compression is None and (dataset.id.get_offset() or 0) != shard.offsets[entry.name][0]:
+                problems.append(f"{path.name}: dataset '{entry.name}' is not where the manifest says")
     return problems

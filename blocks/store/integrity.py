@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from blocks.errors import CorruptShard, StoreError
 from blocks.files.place import Place, is_damage, place, unreachable
+from blocks.files.regular import NotRegular, file_size
 from blocks.store import hdf5, manifest
 from blocks.store.checksum import file_sum
 from blocks.store.manifest import Manifest, Shard
-from blocks.store.read import ChunkReader, allocate
+from blocks.store.read import DAMAGE, ChunkReader, allocate
 
 
 def absent(folder: Place, content: Manifest) -> list[str]:
@@ -27,7 +28,9 @@ def absent(folder: Place, content: Manifest) -> list[str]:
     problems = []
     for shard in (shard for shards in content.splits.values() for shard in shards):
         try:
-            size = (folder / shard.file).stat().st_size
+            size = file_size(folder / shard.file)
+        except NotRegular as error:
+            problems.append(f"{shard.file}: {error.strerror}")
         except OSError as error:
             if not is_damage(error, folder):
                 raise unreachable(folder / shard.file, error) from error
@@ -97,12 +100,14 @@ def shard_problems(folder: Place, content: Manifest, shard: Shard) -> list[str]:
     """
     path = folder / shard.file
     try:
-        if path.stat().st_size != shard.bytes:
-            return [f"{shard.file}: {path.stat().st_size} bytes instead of {shard.bytes}"]
+        if (size := file_size(path)) != shard.bytes:
+            return [f"{shard.file}: {size} bytes instead of {shard.bytes}"]
         if file_sum(path) != shard.checksum:
             return [f"{shard.file}: its checksum {shard.checksum} does not hold"]
         problems = (
-            hdf5.check_shapes(path, content.entries, shard.rows, shard.widths) if content.format == "hdf5" else []
+            hdf5.check_shapes(path, content.entries, shard, content.rows_per_chunk, content.compression)
+            if content.format == "hdf5"
+            else []
         )
         reader = ChunkReader(folder, content)
         for chunk, start in enumerate(range(0, shard.rows, content.rows_per_chunk)):
@@ -112,7 +117,9 @@ def shard_problems(folder: Place, content: Manifest, shard: Shard) -> list[str]:
         return [f"{shard.file}: {error}"]
     except StoreError:
         raise
-    except (OSError, ValueError) as error:
+    except NotRegular as error:
+        return [f"{shard.file}: {error.strerror}"]
+    except DAMAGE as error:
         if isinstance(error, OSError) and not is_damage(error, folder):
             raise unreachable(path, error) from error
         return [f"{shard.file}: {error}"]

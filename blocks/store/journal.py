@@ -1,7 +1,8 @@
 """The journal of an unfinished store: what was asked for, and each shard that is safely on the disk.
 
 Text lines, each a crc32 and one JSON value: the plan, then `{"entries": ...}` once the first rows were seen, then one
-line a finished shard, in the order in which they finished. A line torn by a crash ends what is believed.
+line a finished shard, in the order in which they finished. A line torn by a crash, or one that no writer wrote, ends
+what is believed.
 """
 
 import json
@@ -10,10 +11,21 @@ import zlib
 from dataclasses import asdict
 from typing import Any
 
+from blocks.errors import CorruptShard
 from blocks.files import durable
+from blocks.files.json_schema import violation
 from blocks.files.place import Place
+from blocks.files.regular import NotRegular, read_regular
+from blocks.store import manifest
 from blocks.store.manifest import JOURNAL, Shard, entry_from_json
 from blocks.store.rows import Entry
+from blocks.store.sense import SPLIT_NAME, SUFFIXES, nonsense_of_entries, shard_name
+
+_SIZES = {
+    "type": "object",
+    "required": ["rows_per_chunk", "rows_per_shard"],
+    "additionalProperties": {"$ref": "#/$defs/positive"},
+}
 
 
 def _line(content: Any) -> bytes:
@@ -23,13 +35,38 @@ def _line(content: Any) -> bytes:
 
 def _parse(raw: bytes) -> tuple[list[Any], int]:
     """Read lines up to the first that does not hold; say how many bytes they take."""
-    contents, size = [], 0
+    contents: list[Any] = []
+    size = 0
     for line in raw.splitlines(keepends=True):
         if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(line[9:-1]):
             break
-        contents.append(json.loads(line[9:]))
+        try:
+            content = json.loads(line[9:])
+        except (ValueError, RecursionError):
+            break
+        if not _believable(content, first=not contents):
+            break
+        contents.append(content)
         size += len(line)
     return contents, size
+
+
+def _believable(content: Any, first: bool) -> bool:
+    """Whether a line is what this module writes, however well its checksum fits."""
+    if not isinstance(content, dict) or first:
+        return isinstance(content, dict)
+    schema = manifest.schema()
+    if "entries" in content:
+        wanted = {"entries": schema["properties"]["entries"], "sizes": _SIZES}
+    else:
+        wanted = {"split": {"type": "string"}, "index": {"$ref": "#/$defs/natural"}, "shard": {"$ref": "#/$defs/shard"}}
+    line = {"type": "object", "required": list(wanted), "properties": wanted, "$defs": schema["$defs"]}
+    if violation(content, line):
+        return False
+    if "entries" in content:
+        return nonsense_of_entries(content["entries"]) is None
+    names = [shard_name(content["split"], content["index"], format) for format in SUFFIXES]
+    return bool(SPLIT_NAME.fullmatch(content["split"])) and content["shard"]["file"] in names
 
 
 class Journal:
@@ -65,7 +102,14 @@ class Journal:
         self.shards: dict[str, dict[int, Shard]] = {}
         self._size = 0
         if self.path.exists():
-            contents, self._size = _parse(self.path.read_bytes())
+            try:
+                raw = read_regular(self.path, manifest.MAX_BYTES)
+            except NotRegular as error:
+                raise CorruptShard(
+                    f"{JOURNAL} of the unfinished store '{self.path.parent}' is none that blocks wrote: "
+                    f"{error.strerror}. Delete it, or choose another path."
+                ) from None
+            contents, self._size = _parse(raw)
             self.plan = contents[0] if contents else {}
             for content in contents[1:]:
                 if "entries" in content:

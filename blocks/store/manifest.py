@@ -2,24 +2,31 @@
 
 `manifest.json` is canonical JSON (keys sorted, one space of indentation, ASCII, no NaN), so that equal stores are equal
 byte for byte; it says nothing of when, where and by whom it was written. `manifest.schema.json` beside this file says,
-as a JSON Schema, what each field is: it is the format's documentation for other programs, and tests hold every kind of
-store to it.
+as a JSON Schema, what each field is: it is the format's documentation for other programs. What is read is held
+to it, and to plain sense (`blocks.store.sense`), since a checksum that fits does not say who wrote it.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from blocks.errors import CorruptShard, IncompleteStore, InvalidArgument, StoreMismatch
+from blocks.files.json_schema import violation
 from blocks.files.place import Place, unreachable
+from blocks.files.regular import NotRegular, read_regular
 from blocks.store.checksum import text_sum
 from blocks.store.rows import Entry
+from blocks.store.sense import nonsense
 
 NAME = "manifest.json"
 JOURNAL = "journal.jsonl"
 VERSION = 1
 RECORDS = "records"
+MAX_BYTES = 256 << 20
+"""Of a manifest or a journal: more is no list of shards."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,12 @@ def entry_from_json(content: Mapping[str, Any]) -> Entry:
     )
 
 
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a manifest."""
+    return dict(json.loads((files("blocks.store") / "manifest.schema.json").read_text()))
+
+
 def load(folder: Place) -> Manifest:
     """Read and verify `manifest.json`.
 
@@ -116,10 +129,11 @@ def load(folder: Place) -> Manifest:
     Raises:
         IncompleteStore: there is none, but a write was begun.
         StoreMismatch: there is none at all, or its version is unknown.
-        CorruptShard: it is damaged.
+        CorruptShard: it is damaged, or makes no sense.
     """
+    why = "its checksum does not hold"
     try:
-        text = (folder / NAME).read_bytes().decode("ascii")
+        text = read_regular(folder / NAME, MAX_BYTES).decode("ascii")
         content = json.loads(text)
         given, content["checksum"] = content["checksum"], ""
         intact = given == text_sum(canonical(content)) and text == canonical({**content, "checksum": given})
@@ -132,20 +146,29 @@ def load(folder: Place) -> Manifest:
         raise StoreMismatch(f"'{folder}' is not a store: it holds no {NAME}. Write one with precompute.") from None
     except NotADirectoryError:
         raise StoreMismatch(f"'{folder}' is not a store: a store is a folder, this is a file.") from None
+    except NotRegular as error:
+        intact, why = False, str(error.strerror)
     except OSError as error:
         raise unreachable(folder / NAME, error) from error
-    except (ValueError, KeyError, TypeError, AttributeError, InvalidArgument):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError, InvalidArgument):
         intact = False
     if not intact:
         raise CorruptShard(
-            f"{NAME} of the store '{folder}' is damaged: its checksum does not hold. "
+            f"{NAME} of the store '{folder}' is damaged: {why}. "
             "Restore it from a copy, or write the store again with overwrite=True."
         )
-    if content["version"] != VERSION:
+    if content.get("version") != VERSION:
         raise StoreMismatch(
-            f"This version of blocks reads stores of version {VERSION}. Received: version {content['version']} "
+            f"This version of blocks reads stores of version {VERSION}. Received: version {content.get('version')!r} "
             f"in '{folder}'. "
             "Write the store again, or use a fitting version of blocks."
+        )
+    content["checksum"] = given
+    if broken := violation(content, schema()) or nonsense(content):
+        raise CorruptShard(
+            f"{NAME} of the store '{folder}' is none that blocks wrote, though its checksum holds: {broken}. "
+            "Restore it from a copy, or write the store again with overwrite=True. Do not use a store of somebody "
+            "else's that says so."
         )
     return Manifest(
         **{name: content[name] for name in ("format", "layout", "compression", "rows_per_shard", "rows_per_chunk")},

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from blocks.files.place import Place, Remote
+from blocks.files.regular import open_regular
 
 _MOST = 512
 
@@ -38,7 +39,7 @@ class RangeFile:
         if isinstance(path, Remote):
             self._remote = path.open()
         else:
-            self._handle = os.open(path, os.O_RDONLY)
+            self._handle = open_regular(path)
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if self._handle >= 0:

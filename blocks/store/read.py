@@ -15,6 +15,7 @@ import numpy as np
 
 from blocks.errors import CorruptShard, StoreError
 from blocks.files.place import Place, Remote, is_damage, unreachable
+from blocks.files.regular import file_size
 from blocks.store import hdf5
 from blocks.store.checksum import chunk_sum, chunk_sums, file_sum
 from blocks.store.manifest import RECORDS, Manifest, Shard
@@ -22,6 +23,19 @@ from blocks.store.ranges import Piece, RangeFile
 from blocks.store.rows import Entry
 
 _OPEN_FILES = 64
+# What a file that is not what its manifest says makes h5py, NumPy and TensorFlow raise
+DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    UnicodeError,
+)
 
 
 class ChunkReader:
@@ -120,7 +134,7 @@ class ChunkReader:
             yield
         except StoreError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError) as error:
+        except DAMAGE as error:
             if isinstance(error, OSError) and not is_damage(error, self._folder):
                 raise unreachable(self._folder / shard.file, error) from error
             raise self._corrupt(shard, f"it cannot be read ({error})") from error
@@ -152,10 +166,11 @@ class ChunkReader:
         with self._lock:
             # h5py must follow the file's own headers: they are trusted only once the whole file's checksum held.
             if shard.file not in self._verified:
+                file_size(self._folder / shard.file)
                 if file_sum(self._folder / shard.file) != shard.checksum:
                     raise self._corrupt(shard, "its checksum does not hold")
                 self._verified.add(shard.file)
-        hdf5.read_rows(self._folder / shard.file, chunk * self._content.rows_per_chunk, out)
+        hdf5.read_rows(self._folder / shard.file, shard.rows, chunk, self._content.rows_per_chunk, out)
         for name, array in out.items():
             self._verify(shard, chunk, name, array)
 

@@ -9,13 +9,12 @@ import numpy as np
 
 from blocks.files import durable
 from blocks.files.place import Place
-from blocks.store import hdf5
 from blocks.store.checksum import chunk_sum, file_sum
 from blocks.store.examples import ExampleWriter
 from blocks.store.hdf5 import Hdf5Writer
 from blocks.store.manifest import Shard
 from blocks.store.rows import Entry, narrow
-from blocks.store.tfrecord import SUFFIX as TFRECORD_SUFFIX
+from blocks.store.sense import shard_name
 from blocks.store.tfrecord import ChunkWriter
 
 
@@ -50,7 +49,7 @@ class Format:
             >>> Format("hdf5", "chunk", None, 1, 1, ()).file_name("train", 3)
             'train-00003.h5'
         """
-        return f"{split}-{index:05d}{hdf5.SUFFIX if self.format == 'hdf5' else TFRECORD_SUFFIX}"
+        return shard_name(split, index, self.format)
 
     def writer(self, path: Path) -> ShardWriter:
         """Open a file for one shard."""

@@ -22,8 +22,9 @@ import numpy as np
 
 from blocks.files.place import os_errors
 from blocks.store.rows import Entry
+from blocks.store.sense import SUFFIXES
 
-SUFFIX = ".tfrecord"
+SUFFIX = SUFFIXES["tfrecord"]
 MAGIC = b"BLOCKS1\n"
 FRAME_HEAD, FRAME_TAIL = 12, 4
 

@@ -20,6 +20,7 @@ from blocks.store.journal import Journal
 from blocks.store.manifest import Manifest, Shard
 from blocks.store.pipeline import Pipeline
 from blocks.store.rows import SplitPlan, describe
+from blocks.store.sense import SPLIT_NAME
 from blocks.store.shard import Format
 from blocks.whole import whole
 
@@ -139,7 +140,7 @@ def _plan(
         for name, value in (("rows_per_shard", rows_per_shard), ("rows_per_chunk", rows_per_chunk))
     }
     for name in splits:
-        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+        if not isinstance(name, str) or not SPLIT_NAME.fullmatch(name):
             raise InvalidArgument(
                 f"A split is named by letters, digits, '_', '-' and '.', for its files. Received: {name!r}."
             )
