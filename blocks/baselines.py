@@ -215,7 +215,7 @@ def _fitted(
         spec = columns.spec
     if columns is not None:
         transform = Transform(columns)
-    left_out = [name for name in spec if name not in (NUMERIC, CATEGORICAL)]
+    left_out = [entry.names[0] for name, entry in spec.items() if name not in (NUMERIC, CATEGORICAL)]
     if len(left_out) == len(spec):
         raise InvalidArgument(f"Baselines learn from numbers and ids. Received: {', '.join(left_out)} alone.")
     if left_out:

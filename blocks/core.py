@@ -15,6 +15,7 @@ from blocks.block import FeatureExtractor, Head
 from blocks.errors import InvalidArgument
 from blocks.features import FeatureSpec
 from blocks.members import Core, MeanOfMembers, fold
+from blocks.names import aside
 
 
 def build_core(
@@ -44,6 +45,10 @@ def build_core(
     """
     head.require_adapted()
     feature_extractor.bind(spec)
+    # layers of a model have different names: its inputs have the entries'
+    for layer in (feature_extractor, head):
+        if not layer.built:
+            layer.name = aside(layer.name, spec)
     inputs = {name: keras.Input(entry.shape, dtype=entry.dtype, name=name) for name, entry in spec.items()}
     with seeded(seed):
         representation = feature_extractor(inputs)

@@ -4,11 +4,12 @@ Plain data: an extractor builds itself from it, a store writes it down, an expor
 computed does not live here.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from blocks.errors import InvalidArgument
+from blocks.names import aside
 
 NUMERIC: Final = "numeric"
 CATEGORICAL: Final = "categorical"
@@ -49,6 +50,28 @@ class Entry:
         return tuple(feature.name for feature in self.features)
 
 
+def distinct(features: Sequence[Feature]) -> list[Feature]:
+    """The features, each with a name of its own: derived ones step aside from columns, and from those before them.
+
+    Example:
+        >>> named = distinct([Feature("age_missing", ("age",)), Feature("age_missing", ("age_missing",))])
+        >>> [feature.name for feature in named]
+        ['age_missing_2', 'age_missing']
+    """
+    taken = {column for feature in features for column in feature.columns}
+    unused = set(taken)
+    named = []
+    for feature in features:
+        name = feature.name
+        if feature.columns == (name,) and name in unused:
+            unused.remove(name)
+        else:
+            name = aside(name, taken)
+            taken.add(name)
+        named.append(feature if name == feature.name else replace(feature, name=name))
+    return named
+
+
 class FeatureSpec(Mapping[str, Entry]):
     """The entries of packed features by name: "numeric" (float32), "categorical" (int32), and others of higher rank.
 
@@ -69,7 +92,16 @@ class FeatureSpec(Mapping[str, Entry]):
 
     @classmethod
     def pack(cls, features: list[Feature], others: Mapping[str, Entry] | None = None) -> "FeatureSpec":
-        """The specification of scalar features, numbers and ids apart, and of entries of higher rank."""
+        """The specification of scalar features, numbers and ids apart, and of entries of higher rank.
+
+        Raises:
+            InvalidArgument: Two features have one name, or an entry of higher rank has a packed one's.
+        """
+        if packed := {NUMERIC, CATEGORICAL}.intersection(others or {}):
+            raise InvalidArgument(
+                f"Entries of higher rank have names of their own, which {NUMERIC!r} and {CATEGORICAL!r} are not. "
+                f"Received: {', '.join(sorted(packed))}."
+            )
         numbers = tuple(feature for feature in features if feature.cardinality is None)
         ids = tuple(feature for feature in features if feature.cardinality is not None)
         entries = {}
@@ -78,6 +110,20 @@ class FeatureSpec(Mapping[str, Entry]):
         if ids:
             entries[CATEGORICAL] = Entry("int32", (len(ids),), ids)
         return cls({**entries, **(others or {})})
+
+    def entry_of(self, name: str) -> str | None:
+        """The entry of this name, or else the one of higher rank that is made of the column of this name.
+
+        Example:
+            >>> FeatureSpec({"main_text": Entry("int32", (8,), (Feature("main text", ("main text",), 9),))}).entry_of(
+            ...     "main text"
+            ... )
+            'main_text'
+        """
+        if name in self._entries:
+            return name
+        others = (entry for entry in self._entries if entry not in (NUMERIC, CATEGORICAL))
+        return next((entry for entry in others if name in self._entries[entry].names), None)
 
     def __getitem__(self, name: str) -> Entry:
         return self._entries[name]

@@ -47,7 +47,7 @@ class Feed:
         self.keys = tuple(keys)
         wanted = [*transform.inputs, *self.keys]
         if head is not None:
-            wanted += [*head.targets] + ([head.sample_weight] if head.sample_weight else [])
+            wanted += [*head.targets] + ([head.sample_weight] if head.sample_weight is not None else [])
         self.columns = list(dict.fromkeys(wanted))
         absent = [name for name in self.columns if name not in source.schema.names]
         if absent:

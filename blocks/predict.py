@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from blocks.data import Source
 from blocks.data.schema import require_columns
-from blocks.errors import EmptySource, SchemaMismatch
+from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
 from blocks.files.durable import whole_file
 from blocks.files.refusals import explained
 from blocks.progress import Progress
@@ -103,12 +103,17 @@ def predict_to_parquet(
 
     Raises:
         EmptySource: The source has no row.
+        InvalidArgument: A column to keep has the name of an answer.
         WriteError: The operating system keeps the file from being written.
     """
     with explained(path), whole_file(path) as file, ExitStack() as closing:
         writer: Any = None
         with Progress("predict", source.estimated_rows(), verbose) as progress:
             for chunk, answers in predict_chunks(predictor, source, keep=keep):
+                if clash := [name for name in keep if name in answers]:
+                    raise InvalidArgument(
+                        f"A key has no answer's name: {', '.join(answers)}. Received: {clash[0]!r}. Rename it."
+                    )
                 arrays = {name: plain_column(chunk.column(name)) for name in keep}
                 arrays |= {name: answer_column(values) for name, values in answers.items()}
                 table = pa.table(arrays)

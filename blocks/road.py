@@ -39,9 +39,10 @@ class Road:
         self.head = head
         self.chains = chains(head, postprocessors)
         self.raw_signature = {
-            name: tf.TensorSpec((None,), TENSOR_DTYPES[kind], name=name) for name, kind in preprocessor.inputs.items()
+            name: tf.TensorSpec((None,), TENSOR_DTYPES[kind]) for name, kind in preprocessor.inputs.items()
         }
         self.feature_signature = feature_signature(preprocessor.spec)
+        _check_features(core, self.feature_signature)
         self.answers = tf.function(self._answers, input_signature=[self.feature_signature])
 
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,8 +107,9 @@ def check_chains(core: keras.Model, head: Head, chains: Mapping[str, Sequence[Po
         chains: Postprocessors in order, by head.
 
     Raises:
-        InvalidArgument: They do.
+        InvalidArgument: They do, or two heads' answers have one name.
     """
+    found: dict[str, str] = {}
     for name, chain in chains.items():
         answers = set(head.heads[name].answer(own(core.output, name)))
         converter, used = None, set[str]()
@@ -127,6 +129,23 @@ def check_chains(core: keras.Model, head: Head, chains: Mapping[str, Sequence[Po
                     f"{type(converter).__name__}, which converts to another. Put it before."
                 )
             converter = block if block.converts else converter
+        for answer in named(name, dict.fromkeys(answers)):
+            if found.setdefault(answer, name) != name:
+                raise InvalidArgument(
+                    "Answers are called by their head and themselves, each otherwise than all others. Received: "
+                    f"{answer!r}, of the heads {found[answer]!r} and {name!r}. Give one of the heads another name."
+                )
+
+
+def _check_features(core: keras.Model, signature: Mapping[str, tf.TensorSpec]) -> None:
+    """Refuse a core that takes other features: one saved when two columns could share an entry's name."""
+    takes = {name: (tuple(one.shape), one.dtype) for name, one in core.input.items()}
+    gives = {name: (tuple(one.shape), one.dtype.name) for name, one in signature.items()}
+    if takes != gives:
+        raise InvalidArgument(
+            f"A model's core takes the features that its preprocessor gives: {gives}. Received: a core that takes "
+            f"{takes}, saved by another version of blocks. Make the model anew and fit it."
+        )
 
 
 def feature_signature(spec: FeatureSpec) -> dict[str, tf.TensorSpec]:

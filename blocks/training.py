@@ -19,7 +19,7 @@ import tensorflow as tf
 from blocks.block import FeatureExtractor, Head, fingerprint
 from blocks.data import read
 from blocks.data.raw import TENSOR_DTYPES
-from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.feed import Feed, dataset
 from blocks.heads import own
 from blocks.history import History
@@ -124,6 +124,13 @@ def _stored(
     start: tuple[int, int],
 ) -> Batches:
     split.require(**store_parts(preprocessor, head))
+    if split.spec != preprocessor.spec.to_json():
+        # of columns whose names older versions could not tell from entries' and features'
+        raise StoreMismatch(
+            f"A store holds the features by the names that the model has for them: {', '.join(preprocessor.spec)}. "
+            f"Received: {split!r} with {', '.join(split.spec or ())}, written by another version of blocks. "
+            "Write it again with precompute."
+        )
     if not any(entry.name.partition("/")[0] == "target" for entry in split.entries):
         raise SchemaMismatch("Training needs targets. Received: a store without them.")
     if not split.rows:

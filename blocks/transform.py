@@ -271,7 +271,7 @@ def _places(lanes: Sequence[Lane]) -> dict[str, tuple[str, slice | None]]:
     for lane in lanes:
         other: Entry | None = lane.entry()
         if other is not None:
-            places[lane.name] = (lane.name, None)
+            places[lane.name] = (lane.entry_name, None)
             continue
         features = lane.outputs()
         entry = NUMERIC if features[0].cardinality is None else CATEGORICAL

@@ -18,7 +18,7 @@ ROOT = Path(blocks.__file__).parent
 # each line imports only from lines above it; packages and modules of one line never import each other
 ORDER = [
     {"errors", "memory", "lazy", "calls"},
-    {"lease", "whole", "warn", "files"},
+    {"lease", "whole", "warn", "files", "names"},
     {"statistics"},
     {"data"},
     {"features", "history", "progress", "feature_learner", "members", "targets", "classes"},
@@ -50,6 +50,7 @@ WITHOUT_KERAS = (
     "whole",
     "files",
     "warn",
+    "names",
     "statistics",
     "data",
     "features",

@@ -22,6 +22,7 @@ from blocks.classes import (
 )
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.members import MemberDense
+from blocks.names import column_name
 from blocks.statistics import Counts, Moments, Statistic
 
 
@@ -72,7 +73,9 @@ class Head(Block):
                 f"{type(self).__name__} has one target column. Received: {target!r}. "
                 'Give the model a head for each: head={"a": ..., "b": ...}.'
             )
-        self.sample_weight = sample_weight
+        for name in self.targets:
+            column_name(name, "A target")
+        self.sample_weight = None if sample_weight is None else column_name(sample_weight, "sample_weight")
         self.unusable = unusable
         if state:
             self.restore({name: np.array(values, dtype) for name, (dtype, values) in state.items()})

@@ -147,7 +147,7 @@ def told(
         heads = tuple(dataclasses.replace(head, **changes) for head in found.heads)
         found = dataclasses.replace(found, heads=heads)
     for head in found.heads:
-        wanted = [*head.target_columns(), *([sample_weight] if sample_weight else [])]
+        wanted = [*head.target_columns(), *([sample_weight] if sample_weight is not None else [])]
         absent = [name for name in wanted if name not in schema.names]
         if absent:
             raise SchemaMismatch(

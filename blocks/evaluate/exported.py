@@ -14,7 +14,7 @@ import tensorflow as tf
 from blocks.data.raw import is_list, is_time, raw_type, to_raw
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument
-from blocks.export.replay import ASSETS
+from blocks.export.replay import ASSETS, keywords
 from blocks.predict import to_numpy
 
 
@@ -32,10 +32,10 @@ class ExportedPredictor:
     def __init__(self, path: str | os.PathLike[str], batch_size: int = 8192) -> None:
         self._path, self._batch_size = Path(path), batch_size
         try:
-            manifest = json.loads((self._path / ASSETS / "manifest.json").read_text())
-            self._schema: dict[str, str] = manifest["schema"]
-            self._kinds: dict[str, str] | None = manifest.get("kinds")
-            self._heads: list[dict[str, Any]] = manifest["heads"]
+            self._manifest = json.loads((self._path / ASSETS / "manifest.json").read_text())
+            self._schema: dict[str, str] = self._manifest["schema"]
+            self._kinds: dict[str, str] | None = self._manifest.get("kinds")
+            self._heads: list[dict[str, Any]] = self._manifest["heads"]
         except (OSError, ValueError, KeyError) as error:
             raise InvalidArgument(f"{path} is no SavedModel that blocks exported: {error}") from error
         self._model = tf.saved_model.load(str(path))  # holds what the signature needs
@@ -56,7 +56,8 @@ class ExportedPredictor:
         parts = []
         for start in range(0, len(chunk), self._batch_size):
             rows = chunk.slice(start, self._batch_size)
-            parts.append(to_numpy(self._serve(**{name: self._tensor(rows, name) for name in self._schema})))
+            tensors = {name: self._tensor(rows, name) for name in self._schema}
+            parts.append(to_numpy(self._serve(**keywords(self._manifest, tensors))))
         return {name: np.concatenate([part[name] for part in parts]) for name in sorted(parts[0])}
 
     def _tensor(self, rows: pa.RecordBatch, name: str) -> Any:

@@ -20,6 +20,7 @@ from blocks.evaluate.columns import label_truth, numbers
 from blocks.evaluate.description import METADATA, Description, HeadDescription
 from blocks.evaluate.exported import ExportedPredictor
 from blocks.evaluate.rows import CHUNK_ROWS
+from blocks.names import aside
 from blocks.predict import Predictor, answer_column, needed_columns, plain_column
 
 SPLIT = "split"
@@ -82,24 +83,34 @@ class Predictions:
         self.predictor, self.splits, self.keys = predictor, dict(splits), list(dict.fromkeys(keys))
         self._described = predictor.describe()
         heads = [HeadDescription.from_json(head) for head in self._described["heads"]]
-        beside = [name for head in heads for name in (*head.targets, head.sample_weight) if name] if targets else []
-        self._beside = list(dict.fromkeys(beside))
+        wanted = [name for head in heads for name in (*head.targets, head.sample_weight) if name is not None]
+        self._beside = list(dict.fromkeys(wanted if targets else ()))
         self._columns = {}
         for name, source in self.splits.items():
             require_columns(self._beside, source.schema.names, "The target (targets=False leaves it out)")
             self._columns[name] = needed_columns(predictor, source, [*self.keys, *self._beside])
         self._schema: pa.Schema | None = None
         answers = self._answered_names()
-        self._renamed = {name: f"target_{name}" if name in answers else name for name in self._beside}
-        clash = [name for name in self.keys if name in answers and name not in self._beside]
-        if clash or (SPLIT in self.keys and self._has_split):
-            raise InvalidArgument(f"A key has no answer's name. Received: {clash[0] if clash else SPLIT!r}. Rename it.")
+        made = {*answers, *([SPLIT] if self._has_split else [])}
+        taken = made.union(self._beside, self.keys)
+        self._renamed = {}
+        for name in self._beside:
+            self._renamed[name] = aside(f"target_{name}", taken) if name in made else name
+            taken.add(self._renamed[name])
+        if clash := [name for name in self.keys if name in made]:
+            kept = (
+                f"As the target it is kept as {self._renamed[clash[0]]!r}" if clash[0] in self._beside else "Rename it"
+            )
+            raise InvalidArgument(
+                f"A key has no answer's name: {', '.join(sorted(made))}. Received: {clash[0]!r}. {kept}."
+            )
         renamed = {name: new for name, new in self._renamed.items() if new != name}
         self.heads = tuple(
             dataclasses.replace(
                 head,
                 targets=head.targets if targets else (),
                 columns={name: renamed[name] for name in head.targets if name in renamed},
+                sample_weight=None if head.sample_weight is None else self._renamed.get(head.sample_weight),
             )
             for head in heads
         )

@@ -18,6 +18,9 @@ from blocks.errors import MalformedData
 SUFFIXES = (".db", ".sqlite", ".sqlite3")
 TABLE = "predictions"
 
+_ROW = "_rowid_"
+"""SQLite's number of a row, in the order of writing."""
+
 
 def is_sqlite(path: str | os.PathLike[str]) -> bool:
     """Whether a path names a database."""
@@ -26,6 +29,8 @@ def is_sqlite(path: str | os.PathLike[str]) -> bool:
 
 class SqliteWriter:
     """Writes record batches, a transaction each; lists of fixed size become columns name[0], name[1], ...
+
+    SQL's names are one whatever their case: a second of these is called `name_2`. The schema keeps all names.
 
     Args:
         path: A file that does not exist.
@@ -37,7 +42,8 @@ class SqliteWriter:
         self._connection.execute("pragma journal_mode = off")
         self._schema = schema
         columns = [column for field in schema for column in _columns(field)]
-        quoted = ", ".join(f"{_quoted(name)} {kind}" for name, kind in columns)
+        taken = {_ROW}
+        quoted = ", ".join(f"{_quoted(_of_its_own(name, taken))} {kind}" for name, kind in columns)
         self._connection.execute(f"create table {TABLE} ({quoted})")
         self._connection.execute("create table blocks (schema text)")
         packed = base64.b64encode(schema.serialize().to_pybytes()).decode()
@@ -92,7 +98,7 @@ class SqliteTable:
         """The rows in order."""
         widths = [len(_columns(field)) for field in self.schema]
         with self._open() as connection:
-            cursor = connection.execute(f"select * from {TABLE} order by rowid")
+            cursor = connection.execute(f"select * from {TABLE} order by {_ROW}")
             while found := cursor.fetchmany(rows):
                 columns = iter(zip(*found, strict=True))
                 arrays = [
@@ -107,6 +113,16 @@ def _columns(field: pa.Field) -> list[tuple[str, str]]:
         kind = _kind(field.type.value_type)
         return [(f"{field.name}[{i}]", kind) for i in range(field.type.list_size)]
     return [(field.name, _kind(field.type))]
+
+
+def _of_its_own(name: str, taken: set[str]) -> str:
+    """The name for SQL, which holds no NUL and ignores the case of ASCII letters."""
+    plain = name.replace("\0", "\ufffd")
+    found, number = plain, 2
+    while found.lower() in taken:
+        found, number = f"{plain}_{number}", number + 1
+    taken.add(found.lower())
+    return found
 
 
 def _quoted(name: str) -> str:

@@ -51,8 +51,12 @@ def open_table(
     if data is not None:
         splits = as_splits(data)
         names = next(iter(splits.values())).schema.names
-        kept = [name for name in [*keep, *by_columns(by, names)] if name != SPLIT or SPLIT in names]
-        predictions = Predictions(as_predictor(table), splits, keys=kept, targets=True)
+        predictor = as_predictor(table)
+        # targets and weights are kept in any case
+        beside = {name for head in predictor.describe()["heads"] for name in (*head["targets"], head["sample_weight"])}
+        kept = [name for name in [*keep, *by_columns(by, names)] if name not in beside - {None}]
+        kept = [name for name in kept if name != SPLIT or SPLIT in names]
+        predictions = Predictions(predictor, splits, keys=kept, targets=True)
         source, description = read(predictions), predictions.description
         schema = with_metadata(source.schema, description)
     else:

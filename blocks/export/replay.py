@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 ASSETS = "assets.extra/blocks"
+KEYWORDS = "keywords"
+"""Where a manifest says which keywords signatures have in Python for columns whose names can be none."""
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -81,10 +83,17 @@ def _batched(function: Any, rows: Mapping[str, np.ndarray], size: int) -> dict[s
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def keywords(manifest: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns as an export's signatures take them in Python."""
+    renamed = manifest.get(KEYWORDS, {})
+    return {renamed.get(name, name): values for name, values in columns.items()}
+
+
 def _serve(path: str) -> None:
     import tensorflow as tf
 
     signatures = tf.saved_model.load(path).signatures
+    manifest = json.loads(Path(path, ASSETS, "manifest.json").read_text())
     for line in sys.stdin:
         job = json.loads(line)
         rows = read_arrays(Path(job["rows"]))
@@ -92,7 +101,7 @@ def _serve(path: str) -> None:
         answers = read_arrays(Path(job["answers"])) if job["answers"] else None
         result: dict[str, Any] = {"features": {}, "answers": {}}
         for size, most in job["sizes"]:
-            part = {name: values[:most] for name, values in rows.items()}
+            part = keywords(manifest, {name: values[:most] for name, values in rows.items()})
             count = len(next(iter(part.values())))
             found = _batched(signatures["transform_features"], part, size or count)
             expected = found if expected is None else expected

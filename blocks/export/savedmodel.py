@@ -17,13 +17,14 @@ from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_p
 from blocks.block import Block, fingerprint
 from blocks.data.raw import MISSING_INT, TENSOR_DTYPES
 from blocks.errors import InvalidArgument, NotExportable
-from blocks.export.names import restore_names, saveable_names
-from blocks.export.replay import ASSETS, write_arrays
+from blocks.export.names import Inputs, inputs, restore_names
+from blocks.export.replay import ASSETS, KEYWORDS, write_arrays
 from blocks.features import FeatureSpec
 from blocks.files.durable import whole_folder
 from blocks.files.refusals import explained
 from blocks.heads import describe_heads
 from blocks.road import Road, raw_tensors
+from blocks.warn import warn
 
 VERSION = 1
 GOLDEN_ROWS = 24
@@ -34,7 +35,8 @@ def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None, fitt
 
     Signatures, each with inputs and outputs by name:
 
-    - `serving_default` and `serve`: raw columns (batch,) to answers;
+    - `serving_default` and `serve`: raw columns (batch,) to answers, by the columns' own names. Loaded in Python,
+      `tf.saved_model.load(path).serve({"age": ..., ...})` takes all names, where keywords cannot be all;
     - `transform_features`: raw columns to packed features;
     - `predict_features`: packed features to the head's answers, before postprocessors;
     - `serving_examples`: `examples`, serialized `tf.train.Example`s (batch,), to answers. That format holds floats as
@@ -58,22 +60,30 @@ def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None, fitt
     final = Path(path)
     if final.exists():
         raise InvalidArgument(f"An export never overwrites. Received: {final}, which exists. Name a new version.")
+    columns, entries = inputs(list(road.raw_signature), "column"), inputs(list(road.feature_signature), "entry")
     with explained(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         with whole_folder(final) as folder:
-            module = _module(road)
+            module = _module(road, columns, entries)
             try:
                 tf.saved_model.save(module, str(folder), signatures=_signatures(module))
             except (ValueError, TypeError, AssertionError) as error:
                 raise NotExportable(
                     f"Every part of a road is made of TensorFlow's own ops and tracked state. TensorFlow says: {error}"
                 ) from error
-            restore_names(folder, module.names)
+            restore_names(folder, (columns, entries))
             rows = raw_tensors(golden, road.preprocessor) if golden is not None else golden_rows(road)
-            _write_assets(road, rows, folder / ASSETS, fitted)
+            _write_assets(road, rows, columns.renamed, folder / ASSETS, fitted)
+    if columns.renamed:
+        told = ", ".join(f"{keyword} for {name!r}" for name, keyword in list(columns.renamed.items())[:5])
+        more = f" and {len(columns.renamed) - 5} more" if len(columns.renamed) > 5 else ""
+        warn(
+            "export: as keywords of Python, TensorFlow's signatures cannot take some columns' names, and take "
+            f"{told}{more}. Served, and by tf.saved_model.load(path).serve({{...}}), all have their own."
+        )
 
 
-def _module(road: Road) -> tf.Module:
+def _module(road: Road, of_columns: Inputs, of_entries: Inputs) -> tf.Module:
     """The road's functions, with everything they reach held where TensorFlow finds it."""
     module = tf.Module()
     module.weights = [getattr(variable, "value", variable) for variable in road.core.variables]
@@ -81,15 +91,10 @@ def _module(road: Road) -> tf.Module:
         resource for block in _parts(road) for resource in vars(block).values() if _is_resource(resource)
     ]
     raw, features = road.raw_signature, road.feature_signature
-    module.names = saveable_names(list(raw))
-    renamed = {safe: tf.TensorSpec(raw[name].shape, raw[name].dtype, name=safe) for safe, name in module.names.items()}
-
-    def columns_of(given: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: given[safe] for safe, name in module.names.items()}
-
-    module.serve = _named(lambda given: road(columns_of(given)), renamed)
-    module.transform_features = _named(lambda given: road.features(columns_of(given)), renamed)
-    module.predict_features = _named(lambda columns: road.predictions(columns), features)
+    columns, entries = _under(raw, of_columns), _under(features, of_entries)
+    module.serve = _named(lambda columns: road(columns), columns)
+    module.transform_features = _named(lambda columns: road.features(columns), columns)
+    module.predict_features = _named(lambda features: road.predictions(features), entries)
     parsing = {name: _example_feature(spec.dtype) for name, spec in raw.items()}
 
     def serve_examples(columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,6 +103,12 @@ def _module(road: Road) -> tf.Module:
 
     module.serve_examples = _named(serve_examples, {"examples": tf.TensorSpec((None,), tf.string, name="examples")})
     return module
+
+
+def _under(signature: Mapping[str, tf.TensorSpec], named: Inputs) -> dict[str, tf.TensorSpec]:
+    """A signature by the inputs' own names, whose tensors are called by the stand-ins."""
+    stand_ins = named.stand_ins
+    return {name: tf.TensorSpec(spec.shape, spec.dtype, name=stand_ins[name]) for name, spec in signature.items()}
 
 
 def _named(function: Any, signature: Mapping[str, tf.TensorSpec]) -> Any:
@@ -149,7 +160,7 @@ def golden_rows(road: Road) -> dict[str, Any]:
     return rows
 
 
-def _write_assets(road: Road, rows: Mapping[str, Any], folder: Path, fitted: bool) -> None:
+def _write_assets(road: Road, rows: Mapping[str, Any], keywords: Mapping[str, str], folder: Path, fitted: bool) -> None:
     folder.mkdir(parents=True)
     features = road.features(rows)
     answers = road(rows)
@@ -157,10 +168,10 @@ def _write_assets(road: Road, rows: Mapping[str, Any], folder: Path, fitted: boo
         write_arrays(folder / f"{name}.arrow", {key: value.numpy() for key, value in arrays.items()})
     state: dict[str, Any] = {name.replace("/", "|"): value for name, value in road.preprocessor.state.items()}
     np.savez(folder / "state.npz", **state)
-    (folder / "manifest.json").write_text(json.dumps(_manifest(road, fitted), indent=1, sort_keys=True))
+    (folder / "manifest.json").write_text(json.dumps(_manifest(road, keywords, fitted), indent=1, sort_keys=True))
 
 
-def _manifest(road: Road, fitted: bool) -> dict[str, Any]:
+def _manifest(road: Road, keywords: Mapping[str, str], fitted: bool) -> dict[str, Any]:
     serialize = keras.saving.serialize_keras_object
     chains: Any = {name: [serialize(block) for block in chain] for name, chain in road.chains.items()}
     return {
@@ -168,6 +179,7 @@ def _manifest(road: Road, fitted: bool) -> dict[str, Any]:
         "fitted": fitted,
         "schema": {name: spec.dtype.name for name, spec in road.raw_signature.items()},
         "kinds": road.preprocessor.inputs,
+        KEYWORDS: dict(keywords),
         "spec": road.preprocessor.spec.to_json(),
         "preprocessor": serialize(road.preprocessor),
         "head": serialize(road.head),

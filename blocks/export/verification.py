@@ -202,7 +202,8 @@ def _held_out(preprocessor: Any, store: Any) -> list[str]:
     """The features that a store's split holds otherwise than they are served."""
     if store is None or store.name not in (store.metadata or {}).get("held_out", ()):
         return []
-    return [feature.name for lane in preprocessor.lanes if lane.blocks[-1].uses_target for feature in lane.outputs()]
+    outputs = preprocessor.outputs_of_lanes()
+    return [feature.name for lane, _, named in outputs if lane.blocks[-1].uses_target for feature in named]
 
 
 def _collect(report: Verification, spec: FeatureSpec, result: Mapping[str, Any], apart: Sequence[str] = ()) -> None:

@@ -10,6 +10,7 @@ from keras import ops
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
 from blocks.features import CATEGORICAL, NUMERIC, Entry, FeatureSpec
+from blocks.names import entry_name, is_plain
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -58,7 +59,8 @@ class Tower(FeatureExtractor):
                 )
             self.names.append((group, None if names is None else list(names)))
             self.towers.append(extractor.copy())
-            self.towers[-1].name = group
+            others = {tower.name for tower in self.towers[:-1]}
+            self.towers[-1].name = group if is_plain(group) else entry_name(group, others)
         if not towers or sum(names is None for _, names in self.names) > 1:
             raise InvalidArgument(f"Tower has one group at least, and one of all others at most. Received: {towers!r}.")
 
@@ -79,15 +81,17 @@ class Tower(FeatureExtractor):
                 "Tower divides features by name. Received: no specification. Give it spec=columns.spec."
             )
         left = {feature.name for entry in self.spec.values() for feature in entry.features}
+        # an entry is meant where neither a feature nor a column has the name
+        columns = {column for entry in self.spec.values() for f in entry.features for column in f.columns}
+        entries = set(self.spec) - left - columns
         chosen: list[set[str]] = []
         for group, names in self.names:
             mine: set[str] = set()
-            for entry_name, entry in self.spec.items():
-                for feature in entry.features if names is not None else ():
-                    if {feature.name, entry_name} & set(names or ()) or set(feature.columns) <= set(names or ()):
-                        mine.add(feature.name)
-            known = {column for entry in self.spec.values() for f in entry.features for column in f.columns}
-            known |= {*self.spec, *mine}
+            wanted = set(names or ())
+            for entry_of, entry in self.spec.items() if names is not None else ():
+                whole = entry_of in entries & wanted
+                mine |= {f.name for f in entry.features if whole or f.name in wanted or wanted.issuperset(f.columns)}
+            known = columns | entries | mine
             if names is not None and (not mine or set(names) - known or mine - left):
                 raise InvalidArgument(
                     f"Every group names features of its own: {', '.join(sorted(left))} are left for {group!r}. "

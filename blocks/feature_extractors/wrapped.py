@@ -19,7 +19,7 @@ class Keras(FeatureExtractor):
     Args:
         layer: A `keras.layers.Layer` or `keras.Model` whose output is of shape (batch, width).
         inputs: What the layer is given: "flat" (numbers and embedded ids as one vector a row), "packed" (the dict of
-            entries as it is), or the name of one entry (an image, say).
+            entries as it is), or the name of one entry (an image, say) or of the column that it is made of.
         pretrained: Whether a copy of the block, as `model.replace` makes it, carries the layer's weights along; unless
             given, whether the layer had weights when it came.
         embedding_dim: Width of the ids' embeddings with "flat"; None for a rule by cardinality.
@@ -64,7 +64,7 @@ class Keras(FeatureExtractor):
         Raises:
             InvalidArgument: `inputs` names no entry.
         """
-        if self.inputs_name not in ("flat", "packed", *spec):
+        if self.inputs_name not in ("flat", "packed") and spec.entry_of(self.inputs_name) is None:
             raise InvalidArgument(
                 f"inputs is 'flat', 'packed' or an entry of the features: {', '.join(spec)}. "
                 f"Received: {self.inputs_name!r}."
@@ -81,7 +81,7 @@ class Keras(FeatureExtractor):
             self.flat.build(input_shape)
             shape = self.flat.compute_output_shape(input_shape)
         else:
-            shape = input_shape if self.inputs_name == "packed" else input_shape[self.inputs_name]
+            shape = input_shape if self.inputs_name == "packed" else input_shape[self._entry()]
         if not self.layer.built:
             self.layer.build(shape)
 
@@ -90,9 +90,13 @@ class Keras(FeatureExtractor):
         if self.flat is not None:
             inputs = self.flat(inputs)
         elif self.inputs_name != "packed":
-            inputs = inputs[self.inputs_name]
+            inputs = inputs[self._entry()]
         kwargs = {"training": training} if self.layer._call_has_training_arg else {}
         return self.layer(inputs, **kwargs)
+
+    def _entry(self) -> str:
+        """The entry that `inputs` names."""
+        return (self.spec and self.spec.entry_of(self.inputs_name)) or self.inputs_name
 
     def copy(self) -> "Keras":
         """A new block of the same configuration; with `pretrained`, of the same weights in the layer."""

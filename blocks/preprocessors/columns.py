@@ -1,6 +1,7 @@
 """Columns: one chain of preprocessors a column, packed into a few dense arrays. What `infer` chooses is in infer."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from blocks.block import Preprocessor, State, emit
 from blocks.data import read
 from blocks.data.raw import TIMES
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
-from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
+from blocks.features import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
 from blocks.preprocessors.infer import infer_choices
 from blocks.preprocessors.plan import (
     Chain,
@@ -44,7 +45,8 @@ class Columns(Preprocessor):
 
     Returns:
         A dict: "numeric" float32 (batch, n), "categorical" int32 (batch, m), and one more for each output of higher
-        rank. Entries without a column are absent. `spec` names every column.
+        rank: called as its column wherever that can be an entry's name ("main text" is "main_text"). Entries without a
+        column are absent. `spec` names every column.
 
     Example:
         >>> import blocks
@@ -181,10 +183,20 @@ class Columns(Preprocessor):
 
     def _spec(self) -> FeatureSpec:
         """The specification as far as it is known; names, shapes and dtypes are before anything is learned."""
-        lanes = self.lanes
-        entries = {lane.name: lane.entry() for lane in lanes}
-        features = [feature for lane in lanes if entries[lane.name] is None for feature in lane.outputs()]
-        return FeatureSpec.pack(features, {name: entry for name, entry in entries.items() if entry is not None})
+        features, others = [], {}
+        for lane, entry, named in self.outputs_of_lanes():
+            if entry is None:
+                features += named
+            else:
+                others[lane.entry_name] = replace(entry, features=tuple(named))
+        return FeatureSpec.pack(features, others)
+
+    def outputs_of_lanes(self) -> list[tuple[Lane, Entry | None, list[Feature]]]:
+        """Each lane with its entry of higher rank, if it has one, and its features as they are named in `spec`."""
+        lanes = [(lane, lane.entry()) for lane in self.lanes]
+        outputs = [lane.outputs() if entry is None else list(entry.features) for lane, entry in lanes]
+        named = iter(distinct([feature for features in outputs for feature in features]))
+        return [(*lane, [next(named) for _ in features]) for lane, features in zip(lanes, outputs, strict=True)]
 
     def get_feature_names_out(self) -> list[str]:
         """Every feature's name, entry by entry."""
@@ -306,7 +318,7 @@ class Columns(Preprocessor):
         for lane in self.lanes:
             value = parts[lane.name]
             if lane.entry() is not None:
-                others[lane.name] = emit(value)
+                others[lane.entry_name] = emit(value)
                 continue
             entry = NUMERIC if value.dtype.is_floating else CATEGORICAL
             packed.setdefault(entry, []).append(value if value.shape.rank == 2 else value[:, tf.newaxis])

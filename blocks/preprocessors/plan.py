@@ -12,6 +12,7 @@ from blocks.block import Preprocessor
 from blocks.data.raw import natural
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features import Entry, Feature
+from blocks.names import aside, column_name, entry_name, is_entry_name
 from blocks.preprocessors.infer import Choice
 
 Chain: TypeAlias = Preprocessor | Sequence[Preprocessor]
@@ -21,11 +22,19 @@ Chains: TypeAlias = tuple[tuple[Preprocessor, ...], ...]
 
 @dataclass(frozen=True)
 class Lane:
-    """One chain of blocks, the raw columns that enter it, and the name of what comes out."""
+    """One chain of blocks, the raw columns that enter it, and the name of what comes out.
+
+    Args:
+        name: Of the features: the column's own, or one made of several's.
+        columns: The raw columns.
+        blocks: In order.
+        entry_name: Of the entry, where what comes out is of higher rank: the same, wherever that can be one.
+    """
 
     name: str
     columns: tuple[str, ...]
     blocks: tuple[Preprocessor, ...]
+    entry_name: str
 
     def compute(self, values: Any, until: int | None = None) -> Any:
         """Values of the raw columns (a tuple for several) through the first `until` blocks, at full precision."""
@@ -55,19 +64,26 @@ class Plan:
 
     def lanes(self) -> list[Lane]:
         """One lane for each chain; the second and later ones of a column are named by their last block too."""
-        lanes: list[Lane] = []
-        taken: set[str] = set()
+        named: list[tuple[str, tuple[str, ...], tuple[Preprocessor, ...]]] = []
+        # a column's first chain has the column's name, from which all names that are made up step aside
+        taken = {column for key in self.chains for column in ((key,) if isinstance(key, str) else key)}
         for key, chains in self.chains.items():
             columns = (key,) if isinstance(key, str) else tuple(key)
-            name = "_x_".join(columns)
             for index, blocks in enumerate(chains):
-                suffix = "" if index == 0 else f"_{_snake(type(blocks[-1]).__name__)}"
-                # outputs are told apart by their lane's name: no two lanes share one
-                wanted, number = name + suffix, 2
-                while wanted in taken:
-                    wanted, number = f"{name}{suffix}_{number}", number + 1
-                taken.add(wanted)
-                lanes.append(Lane(wanted, columns, blocks))
+                name = columns[0]
+                if index or len(columns) > 1:
+                    suffix = f"_{_snake(type(blocks[-1]).__name__)}" if index else ""
+                    name = aside("_x_".join(columns) + suffix, taken)
+                    taken.add(name)
+                named.append((name, columns, blocks))
+        entries = {name.lower() for name in taken if is_entry_name(name)}
+        lanes = []
+        for name, columns, blocks in named:
+            entry = name
+            if not is_entry_name(name):
+                entry = entry_name(name, entries)
+                entries.add(entry)
+            lanes.append(Lane(name, columns, blocks, entry))
         return lanes
 
     def tell_times_from_identifiers(self) -> None:
@@ -91,6 +107,7 @@ class Plan:
                     f"Received: {selector_text(selector)}. The source has: {', '.join(schema.names)}."
                 )
             for name in fits:
+                column_name(name, "What a type or pattern in Columns stands for")
                 self.chains[name] = tuple(tuple(block.copy() for block in chain) for chain in chains)
         self.selectors.clear()
 
@@ -169,6 +186,8 @@ def checked_chains(key: Key, value: Chain | tuple[Chain, ...]) -> Chains:
             f"A pattern among the keys of Columns is one of text, as columns' names are. Received: {key!r}. "
             "Compile it from a str."
         )
+    for name in (key,) if isinstance(key, str) else key if isinstance(key, tuple) and names else ():
+        column_name(name, "A key of Columns")
     if not names and not isinstance(key, str | pa.DataType | re.Pattern):
         raise InvalidArgument(
             "A key of Columns is a column's name, a tuple of names, an Arrow type or a compiled regular expression. "

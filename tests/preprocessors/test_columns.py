@@ -9,7 +9,7 @@ import pytest
 from blocks.adapt import adapt
 from blocks.data import read
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
-from blocks.preprocessors import Columns, Impute, Log1p, Standardize, Vocabulary
+from blocks.preprocessors import Columns, Cross, Impute, Log1p, Standardize, Vocabulary
 from blocks.transform import Transform
 
 TABLE = pa.table(
@@ -249,8 +249,28 @@ def test_infer_errors():
         del columns["a"]
 
 
-def test_names_that_would_collide_are_refused():
-    columns = Columns({"age": Standardize(indicator=True), "age_missing": Standardize()})
-    adapt(columns, None, read({"age": [1.0, 2.0], "age_missing": [0.0, 1.0]}))
-    with pytest.raises(InvalidArgument, match=r"Every feature needs a name of its own. Received twice: age_missing"):
-        _ = columns.spec
+def test_derived_names_step_aside_from_columns():
+    columns = Columns(
+        {
+            ("a", "b"): Cross(10),
+            "age": (Standardize(indicator=True), Standardize()),
+            "age_missing": Standardize(),
+            "age_standardize": Standardize(indicator=True),
+            "a_x_b": Vocabulary(),
+        }
+    )
+    rows = {name: [1.0, 2.0] for name in ("age", "age_missing", "age_standardize")}
+    adapt(columns, None, read({**rows, "a": ["x", "y"], "b": ["x", "y"], "a_x_b": ["p", "q"]}))
+    assert columns.get_feature_names_out() == [
+        "age", "age_missing_2", "age_standardize_2", "age_missing", "age_standardize", "age_standardize_missing",
+        "a_x_b_2", "a_x_b",
+    ]  # fmt: skip
+    assert [feature.columns for feature in columns.spec["categorical"].features] == [("a", "b"), ("a_x_b",)]
+
+
+def test_a_name_that_no_file_can_hold_is_refused():
+    for name in ("a\0b", "half \ud800"):
+        with pytest.raises(InvalidArgument, match=r"text without NUL that UTF-8 can hold. Received: '.*another name"):
+            Columns({name: Standardize()})
+    with pytest.raises(InvalidArgument, match="a type or pattern in Columns stands for is a column's name: text"):
+        adapt(Columns({pa.float64(): Standardize()}), None, read({"a\0b": [1.0, 2.0]}))
