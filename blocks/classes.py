@@ -9,11 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.raw import is_text
+from blocks.data.raw import is_list, is_number, is_text
 from blocks.errors import BadTarget, InvalidArgument, SchemaMismatch
 from blocks.statistics import CountsResult
 
 MAX_CLASSES = 10_000
+
+_MOST = 2**63 - 1
 
 ClassWeight = list[tuple[Any, float]] | str | None
 
@@ -37,16 +39,17 @@ def learn_classes(result: CountsResult, target: str, given: Sequence[Any] | None
             f"A classifier learns from two classes or more. Received: {target!r} with {values} "
             f"({result.missing:,} of {result.rows:,} missing)."
         )
-    return class_state(classes, [found.get(name, 0) for name in classes])
+    return class_state(classes, [found.get(name, 0) for name in classes], target)
 
 
-def class_state(classes: Sequence[Any], counts: Sequence[int]) -> dict[str, np.ndarray]:
+def class_state(classes: Sequence[Any], counts: Sequence[int], target: str) -> dict[str, np.ndarray]:
     """Classes and counts as state.
 
     Raises:
-        BadTarget: A class is neither text nor number nor boolean, or stands there twice.
+        BadTarget: A class is neither text (UTF-8) nor a number (of 64 bits, if whole) nor a boolean, or stands there
+            twice.
     """
-    names = [_plain(name) for name in classes]
+    names = [_plain(name, target) for name in classes]
     if len(set(names)) < len(names):
         raise BadTarget(f"Every class stands once among the classes. Received: {names}.")
     return {
@@ -58,6 +61,19 @@ def class_state(classes: Sequence[Any], counts: Sequence[int]) -> dict[str, np.n
 def class_names(state: Mapping[str, np.ndarray]) -> list[Any]:
     """The classes of a state, as str, int, bool or float."""
     return list(json.loads(state["classes"].tobytes()))
+
+
+def require_single(target: pa.Array | pa.ChunkedArray, name: str) -> None:
+    """Refuse a target of several values a row.
+
+    Raises:
+        BadTarget: It holds lists, structs or maps.
+    """
+    if pt.is_nested(target.type):
+        raise BadTarget(
+            f"A class is one value a row. Received: {name!r} of type {target.type}. "
+            f"{'Sigmoid takes lists of labels.' if is_list(target.type) else 'Take one of its fields.'}"
+        )
 
 
 def encode_classes(target: pa.Array | pa.ChunkedArray, classes: Sequence[Any], name: str) -> np.ndarray:
@@ -79,17 +95,41 @@ def encode_classes(target: pa.Array | pa.ChunkedArray, classes: Sequence[Any], n
     known = pa.array(classes)
     if pt.is_null(target.type):
         target = target.cast(known.type)
-    if is_text(known.type) != is_text(target.type):
+    if is_text(known.type) != is_text(target.type) or not (is_text(target.type) or is_number(target.type)):
         raise SchemaMismatch(
             f"The target {name!r} has classes of type {known.type}, as it was when the model was adapted. "
             f"Received: a column of type {target.type}. Cast it."
         )
-    if not is_text(known.type) and target.type != known.type:
-        target, known = target.cast(pa.float64()), known.cast(pa.float64())
-    if pt.is_floating(target.type):
+    if is_text(known.type):
+        # as bytes: those that are no UTF-8 are a class that was never seen
+        target, known = target.cast(pa.large_binary()), known.cast(pa.large_binary())
+    elif pt.is_integer(target.type) and not pt.is_boolean(known.type):
+        # as integers: float64 takes those beyond 2^53 for others
+        target, known = _whole(target), pa.array([_as_integer(value) for value in classes], pa.int64())
+    else:
+        target, known = target.cast(pa.float64(), safe=False), pa.array([_as_float(value) for value in classes])
         target = pc.add(target, 0.0)  # Arrow tells -0.0 from 0.0, statistics do not
-    found = pc.index_in(target.cast(known.type), value_set=known)
+    found = pc.index_in(target, value_set=known, skip_nulls=True)
     return pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
+
+
+def _whole(target: pa.Array) -> pa.Array:
+    """Integers of any width as int64, null where that does not hold them."""
+    if not pt.is_uint64(target.type):
+        return target.cast(pa.int64())
+    fits = pc.less_equal(target, pa.scalar(_MOST, pa.uint64()))
+    return pc.if_else(fits, target, pa.scalar(None, pa.uint64())).cast(pa.int64())
+
+
+def _as_integer(value: Any) -> int | None:
+    """A class as the int64 that equals it, if one does."""
+    whole = int(value)
+    return whole if whole == value and -_MOST - 1 <= whole <= _MOST else None
+
+
+def _as_float(value: Any) -> float | None:
+    """A class as the float64 that equals it, if one does."""
+    return float(value) if float(value) == value else None
 
 
 def decode_classes(encoded: np.ndarray, classes: Sequence[Any]) -> np.ndarray:
@@ -144,11 +184,24 @@ def _some(classes: Sequence[Any]) -> str:
     return ", ".join(map(repr, classes[:10])) + (", ..." if len(classes) > 10 else "")
 
 
-def _plain(name: Any) -> Any:
+def _plain(name: Any, target: str) -> Any:
     if isinstance(name, bytes):
-        return name.decode()
+        try:
+            return name.decode()
+        except UnicodeDecodeError:
+            raise BadTarget(
+                f"A class of bytes is text in UTF-8. Received: {name!r} in {target!r}. Decode the column, or make text "
+                "of its bytes (pyarrow.array([value.hex() for value in ...]))."
+            ) from None
     if isinstance(name, np.generic):
-        return name.item()
+        name = name.item()
     if not isinstance(name, str | int | float | bool):
-        raise BadTarget(f"A class is a string, a number or a boolean. Received: {name!r}. Cast the target.")
+        raise BadTarget(
+            f"A class is a string, a number or a boolean. Received: {name!r} in {target!r}. Cast the target."
+        )
+    if isinstance(name, int) and not -_MOST - 1 <= name <= _MOST:
+        raise BadTarget(
+            f"A class that is a whole number lies within 64 bits with a sign. Received: {name} in {target!r}. Cast the "
+            "column to string."
+        )
     return name

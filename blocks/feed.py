@@ -24,6 +24,7 @@ from blocks.transform import Transform
 
 CHUNK_ROWS = 65_536
 WINDOW_CHUNKS = 4
+_MOST_WEIGHT = 1e30
 WORKERS = min(os.cpu_count() or 1, 8)
 
 
@@ -127,10 +128,11 @@ class Feed:
         weight = None
         if self.head.sample_weight is not None:
             weight = to_raw(chunk.column(self.head.sample_weight), "float64", self.head.sample_weight)
-            if not (weight >= 0).all() or not np.isfinite(weight).all():
+            fits = (weight >= 0) & (weight <= _MOST_WEIGHT)
+            if not fits.all():
                 raise BadTarget(
-                    f"Sample weights are finite and not negative. Received: {self.head.sample_weight!r} with "
-                    f"{weight[~((weight >= 0) & np.isfinite(weight))][0]}."
+                    "Sample weights are finite and not negative, and at most 1e30: losses are weighed in float32. "
+                    f"Received: {self.head.sample_weight!r} with {weight[~fits][0]}. Divide them by the largest."
                 )
             weight = weight.astype(np.float32)
         return target, weight, usable

@@ -39,7 +39,12 @@ def labels_of(target: pa.Array | pa.ChunkedArray, separator: str | None, name: s
             f"column {name!r} of type {target.type}, separator={separator!r}. Sigmoid([{name!r}]) takes a column of 0 "
             "and 1."
         )
-    text = target.cast(pa.large_string())
+    try:
+        text = target.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        raise BadTarget(
+            f"Labels with a separator are text in UTF-8. Received: {name!r}, whose bytes are none. Decode it."
+        ) from None
     lists = pc.split_pattern(text, separator)
     # no text and a separator at an end make empty parts, which are no labels
     parts, rows = lists.flatten(), pc.list_parent_indices(lists)
@@ -97,7 +102,7 @@ def encode_flags(columns: Mapping[str, pa.Array]) -> tuple[np.ndarray, np.ndarra
                 f"Several columns of labels hold 0 and 1 or booleans. Received: {name!r} of type {values.type}. "
                 "Cast it, or give one column of labels."
             )
-        parts.append(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        parts.append(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
     numbers = np.stack(parts, axis=1)
     return (numbers == 1).astype(np.uint8), ((numbers == 0) | (numbers == 1)).all(axis=1)
 

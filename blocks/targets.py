@@ -56,7 +56,7 @@ def columns(target: pa.Array | pa.ChunkedArray, names: Sequence[str]) -> dict[st
 
 
 def numbers(target: pa.Array | pa.ChunkedArray, name: str) -> np.ndarray:
-    """A column as float64, NaN where it is missing.
+    """A column as float64, rounded once where that holds a number no finer, NaN where it is missing.
 
     Raises:
         BadTarget: It holds no numbers.
@@ -72,4 +72,5 @@ def numbers(target: pa.Array | pa.ChunkedArray, name: str) -> np.ndarray:
             f"A regressor's target is a number. Received: column {name!r} of type {target.type}. "
             "Cast it, or use a classifier."
         )
-    return target.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    # integers beyond 2^53 are rounded: a quantity, not an identifier
+    return target.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +18,16 @@ from blocks.classes import (
     decode_classes,
     encode_classes,
     learn_classes,
+    require_single,
     weights_of,
 )
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.members import MemberDense
 from blocks.names import column_name
 from blocks.statistics import Counts, Moments, Statistic
+
+FARTHEST_TARGET: Final = 1e100
+"""How far a regressor's target may lie from 0: the sum of the squares of many errors stays within float64."""
 
 
 class Head(Block):
@@ -230,11 +234,20 @@ class Classifier(Head):
         self._weights = checked_weights(class_weight)
         self._given = None if classes is None else list(classes)
         if self._given is not None and not self.adapted:
-            self.restore(class_state(self._given, [0] * len(self._given)))
+            self.restore(class_state(self._given, [0] * len(self._given), self.targets[0]))
 
     def statistics(self) -> dict[str, Statistic]:
         """The classes' counts."""
         return {"counts": Counts()}
+
+    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
+        """The target's column.
+
+        Raises:
+            BadTarget: It holds lists or structs.
+        """
+        require_single(target, self.targets[0])
+        return super().observed(target)
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The classes, in ascending order unless given, and their counts.
@@ -297,7 +310,7 @@ class Regressor(Head):
     """
 
     takes_several = True
-    wanted: ClassVar[str] = "a target that is a finite number"
+    wanted: ClassVar[str] = f"a target that is a finite number, within {FARTHEST_TARGET:g} of 0"
 
     def statistics(self) -> dict[str, Statistic]:
         """The moments of each target."""
@@ -308,19 +321,25 @@ class Regressor(Head):
         return name if isinstance(self.target, str) else f"{column}/{name}"
 
     def observed(self, target: pa.Array) -> dict[str, pa.Array]:
-        """Each target column, as float64.
+        """Each target column, as float64; where rows may be skipped, NaN for a number too far away to be used.
 
         Raises:
             BadTarget: One holds no numbers.
         """
         parts = {self.target: target} if isinstance(self.target, str) else targets.columns(target, self.targets)
-        return {self.of(column, "moments"): pa.array(targets.numbers(parts[column], column)) for column in parts}
+        numbers = {column: targets.numbers(part, column) for column, part in parts.items()}
+        if self.unusable == "skip":
+            numbers = {
+                column: np.where(np.abs(values) <= FARTHEST_TARGET, values, np.nan)
+                for column, values in numbers.items()
+            }
+        return {self.of(column, "moments"): pa.array(values) for column, values in numbers.items()}
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The targets' means and scales.
 
         Raises:
-            BadTarget: A target has no finite number.
+            BadTarget: A target has no finite number, one too far away, or deviations that are too small.
         """
         found = [results[self.of(column, "moments")].result() for column in self.targets]
         for column, moments in zip(self.targets, found, strict=True):
@@ -328,6 +347,18 @@ class Regressor(Head):
                 raise BadTarget(
                     f"A regressor learns from numbers that are there. Received: {column!r}, of whose {moments.rows:,} "
                     "values none is finite."
+                )
+            if max(-moments.min, moments.max) > FARTHEST_TARGET:
+                raise BadTarget(
+                    f"A regressor's target lies within {FARTHEST_TARGET:g} of 0: squares of errors beyond it have no "
+                    f"room in float64. Received: {column!r} from {moments.min:g} to {moments.max:g}. If that stands for a "
+                    "missing value, make it null, or give the head unusable='skip'; else divide the column by a unit."
+                )
+            if 0 < moments.std < 1 / FARTHEST_TARGET:
+                raise BadTarget(
+                    f"A regressor's target is constant or deviates by {1 / FARTHEST_TARGET:g} at least: squares of "
+                    f"smaller errors are 0 in float64. Received: {column!r} with a deviation of {moments.std:g}. "
+                    "Multiply the column by a unit."
                 )
         return self.joined(
             mean=[moments.mean for moments in found],
@@ -348,17 +379,17 @@ class Regressor(Head):
         return {"kind": "number", "target": target, "weight": self.sample_weight}
 
     def encode(self, target: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers themselves, float64 (rows,) or (rows, targets), and which rows are usable: finite.
+        """The numbers themselves, float64 (rows,) or (rows, targets), and which rows are usable: within 1e100 of 0.
 
         Raises:
             BadTarget: A column holds no numbers.
         """
         if isinstance(self.target, str):
             values = targets.numbers(target, self.target)
-            return values, np.isfinite(values)
+            return values, np.abs(values) <= FARTHEST_TARGET
         parts = targets.columns(target, self.targets)
         values = np.stack([targets.numbers(parts[column], column) for column in self.targets], axis=1)
-        return values, np.isfinite(values).all(axis=1)
+        return values, (np.abs(values) <= FARTHEST_TARGET).all(axis=1)
 
     def decode(self, encoded: np.ndarray) -> np.ndarray:
         """The numbers themselves."""

@@ -10,7 +10,7 @@ from keras import ops
 
 from blocks import targets
 from blocks.block import Classifier, State
-from blocks.classes import class_state, weights_of
+from blocks.classes import class_state, require_single, weights_of
 from blocks.classifiers.losses import LabelLoss, check_loss
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.labels import encode_flags, encode_labels, labels_of, once_a_row, require_labels
@@ -113,7 +113,10 @@ class Sigmoid(Classifier):
         if isinstance(self.target, str):
             labels = labels_of(target, self._separator, self.target)
             return {"counts": once_a_row(labels), "rows": labels}
-        return {f"{name}/counts": part for name, part in targets.columns(target, self.targets).items()}
+        parts = targets.columns(target, self.targets)
+        for name, part in parts.items():
+            require_single(part, name)
+        return {f"{name}/counts": part for name, part in parts.items()}
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The labels, how many rows each is true of, and the number of rows."""
@@ -121,7 +124,7 @@ class Sigmoid(Classifier):
             found = {column: results[f"{column}/counts"].result() for column in self.targets}
             true = [require_labels(result, column) for column, result in found.items()]
             rows = min(result.total for result in found.values())
-            return {**class_state(self.targets, true), "rows": np.asarray(rows, np.int64)}
+            return {**class_state(self.targets, true, ", ".join(self.targets)), "rows": np.asarray(rows, np.int64)}
         result, seen = results["counts"].result(), results["rows"].result()
         if not result.total or not result.exact:
             raise BadTarget(
@@ -131,7 +134,7 @@ class Sigmoid(Classifier):
         count = dict(zip(result.values.to_pylist(), result.counts.tolist(), strict=True))
         labels = sorted(count) if self._given is None else self._given
         rows = np.asarray(seen.rows - seen.missing, np.int64)
-        return {**class_state(labels, [count.get(label, 0) for label in labels]), "rows": rows}
+        return {**class_state(labels, [count.get(label, 0) for label in labels], self.target), "rows": rows}
 
     @property
     def priors(self) -> np.ndarray:

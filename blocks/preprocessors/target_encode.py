@@ -28,6 +28,7 @@ from blocks.preprocessors.token_table import (
     unpack,
 )
 from blocks.statistics import Counts, Statistic, hash64
+from blocks.statistics.statistic import MAX_WEIGHT
 
 MAX_FOLDS: Final = 256
 MAX_BYTES: Final = 1 << 28
@@ -124,7 +125,8 @@ class TargetEncode(Preprocessor):
         weights = None
         if self._takes_numbers(target.type):
             numbers = _numbers(target)
-            used = np.isfinite(numbers)
+            # beyond that no head uses a row either
+            used = np.abs(numbers) <= MAX_WEIGHT
             # weights are never negative, so that negative targets are counted apart
             labels, label_of_row = np.arange(2, dtype=np.uint64), (numbers < 0).astype(np.int64)
             weights = np.abs(numbers)[used]

@@ -43,7 +43,7 @@ class Poisson(Regressor):
     Source: McCullagh, Nelder, "Generalized Linear Models" (1989).
     """
 
-    wanted: ClassVar[str] = "a target that is a finite number, not negative"
+    wanted: ClassVar[str] = "a target that is a finite number, not negative, at most 1e+100"
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The targets' means and scales.

@@ -46,7 +46,7 @@ class Tweedie(Regressor):
     Source: Jørgensen, "Exponential Dispersion Models" (1987).
     """
 
-    wanted: ClassVar[str] = "a target that is a finite number, not negative"
+    wanted: ClassVar[str] = "a target that is a finite number, not negative, at most 1e+100"
 
     def __init__(
         self,
