@@ -351,8 +351,8 @@ class Regressor(Head):
             if max(-moments.min, moments.max) > FARTHEST_TARGET:
                 raise BadTarget(
                     f"A regressor's target lies within {FARTHEST_TARGET:g} of 0: squares of errors beyond it have no "
-                    f"room in float64. Received: {column!r} from {moments.min:g} to {moments.max:g}. If that stands for a "
-                    "missing value, make it null, or give the head unusable='skip'; else divide the column by a unit."
+                    f"room in float64. Received: {column!r} from {moments.min:g} to {moments.max:g}. If that is for "
+                    "a missing value, make it null, or give the head unusable='skip'; else divide the column by a unit."
                 )
             if 0 < moments.std < 1 / FARTHEST_TARGET:
                 raise BadTarget(
