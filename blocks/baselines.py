@@ -21,6 +21,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from blocks import auto
 from blocks.adapt import adapt
+from blocks.arguments import checked
 from blocks.block import Head
 from blocks.classifiers import Softmax
 from blocks.data import read
@@ -122,6 +123,7 @@ class Baseline:
         return f"<Baseline {self.estimator!r:.80} of {', '.join(self.head.targets)}>"
 
 
+@checked()
 def constant(data: Any, head: Head, **options: Any) -> Baseline:
     """The classes' shares, or the target's mean, whatever the features.
 
@@ -140,6 +142,7 @@ def constant(data: Any, head: Head, **options: Any) -> Baseline:
     return _fitted(lambda classes, spec, seed: made[classes], data, head, **options)
 
 
+@checked()
 def linear(data: Any, head: Head, **options: Any) -> Baseline:
     """Logistic regression or ridge regression, on standardised numbers and ids as indicators.
 
@@ -164,6 +167,7 @@ def linear(data: Any, head: Head, **options: Any) -> Baseline:
     return _fitted(make, data, head, **options)
 
 
+@checked()
 def boosted(
     data: Any, head: Head, *, preprocessor: Any = auto.AUTO, seed: int = 0, max_rows: int = MAX_ROWS
 ) -> Baseline:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pyarrow as pa
 
+from blocks.arguments import checked
 from blocks.baselines import Baseline
 from blocks.errors import InvalidArgument
 from blocks.model import Model
@@ -47,6 +48,7 @@ class Comparison:
         )
 
 
+@checked()
 def compare(
     models: Mapping[str, Contestant] | Sequence[Contestant],
     store: Store | Mapping[str, StoreSplit],

@@ -15,6 +15,7 @@ import blocks.postprocessors
 import blocks.regressors  # noqa: F401  (load finds every block by the name under which it is registered)
 from blocks import auto, training
 from blocks.adapt import adapt, check_target, passes
+from blocks.arguments import checked, checked_methods
 from blocks.block import FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.calibrate import calibrate
 from blocks.core import build_core
@@ -49,7 +50,45 @@ _FIXES = {
 }
 
 
+_TARGET = "Rows hold the target as a column, which the head names: fit(rows), with classifiers.Softmax('label')."
+_WEIGHT = "The head names the column of weights: classifiers.Softmax('label', sample_weight='weight')."
+_AHEAD = "Leave it out: rows are read ahead as it is."
+_COMPILE = "It goes to compile: model.compile(optimizer=keras.optimizers.AdamW(1e-3))."
+_ROWS = {"*": _TARGET, "y": _TARGET, "target": _TARGET, "sample_weight": _WEIGHT, "sample_weights": _WEIGHT}
+_HINTS = {
+    "__init__": {
+        **dict.fromkeys(("optimizer", "loss", "metrics", "learning_rate", "lr"), _COMPILE),
+        **dict.fromkeys(("epochs", "batch_size", "callbacks"), "It goes to fit: model.fit(rows, epochs=10)."),
+        "classes": "They are learned by adapt, or given to the head.",
+    },
+    "adapt": _ROWS,
+    "fit": {
+        **_ROWS,
+        "validation_split": "Split the rows: splits = blocks.read(rows).split(train=0.8, valid=0.2); "
+        "fit(splits['train'], validation_data=splits['valid']).",
+        "validation_batch_size": "Leave it out: held-out rows go in batches of batch_size.",
+        **dict.fromkeys(("workers", "use_multiprocessing", "max_queue_size"), _AHEAD),
+        **dict.fromkeys(("optimizer", "loss", "metrics", "learning_rate", "lr"), _COMPILE),
+        **dict.fromkeys(("patience", "early_stopping"), "Leave it out, or use keras.callbacks.EarlyStopping."),
+    },
+    "evaluate": {**_ROWS, "return_dict": "Leave it out: it is a dict always."},
+    "calibrate": _ROWS,
+    "predict": {"steps": "Leave it out: every row is answered."},
+    "compile": dict.fromkeys(("learning_rate", "lr"), "It is the optimizer's: keras.optimizers.AdamW(1e-3)."),
+}
+_ALSO = {
+    "__init__": ("name", "dtype", "trainable", "autocast"),
+    "fit": ("callbacks", "initial_epoch", "steps_per_epoch", "validation_steps", "validation_freq", "class_weight"),
+    "evaluate": ("steps", "callbacks"),
+    "compile": (
+        *("loss_weights", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile"),
+        "auto_scale_loss",
+    ),
+}
+
+
 @keras.saving.register_keras_serializable(package="blocks")
+@checked_methods(also=_ALSO, hints=_HINTS)
 class Model(keras.Model):
     """Preprocessor, feature extractor, head and postprocessors, from raw rows to answers.
 
@@ -123,7 +162,7 @@ class Model(keras.Model):
         self.postprocessors: Any = of_heads.get("", of_heads)
         if "" not in of_heads:  # a list of its own, since Keras saves no layers of lists in a dict
             self._of_heads = [block for chain in of_heads.values() for block in chain]
-        self.seed = seed
+        self.seed = None if seed is None else whole("seed", seed, otherwise="or None")
         self._compiled_with: dict[str, Any] | None = None
         self._trained_on: tuple[str, ...] = ()
         self._parts = _Parts()
@@ -224,9 +263,16 @@ class Model(keras.Model):
                 given, up to 32 steps run as one call, after which callbacks are told that a batch has ended: 1 tells
                 them of each, and takes up to 1.9 times as long.
         """
-        optimizer = keras.optimizers.serialize(
-            auto.optimizer() if optimizer is None else keras.optimizers.get(optimizer)
-        )
+        try:
+            chosen = auto.optimizer() if optimizer is None else keras.optimizers.get(optimizer)
+        except (ValueError, TypeError) as error:
+            raise InvalidArgument(
+                f"compile's optimizer is one of keras.optimizers, or its name. Received: {optimizer!r}."
+            ) from error
+        for what, given in (("losses", loss), ("metrics", metrics)):
+            for name in keras.tree.flatten(given):
+                _require_known(what, name)
+        optimizer = keras.optimizers.serialize(chosen)
         self._compiled_with = {"optimizer": optimizer, "loss": loss, "metrics": metrics, **kwargs}
         if self._parts.core is not None:
             self._compile_core()
@@ -285,6 +331,16 @@ class Model(keras.Model):
             BadTarget: A row's target is unusable.
         """
         self._require_core("fit")
+        if epochs is not None:
+            epochs = whole("epochs", epochs, otherwise="or None")
+        for name, least in (("initial_epoch", 0), ("steps_per_epoch", 1), ("validation_steps", 1)):
+            if kwargs.get(name) is not None:
+                kwargs[name] = whole(name, kwargs[name], least)
+        seed = whole("seed", seed)
+        if isinstance(frequency := kwargs.get("validation_freq", 1), float | str):
+            raise InvalidArgument(
+                f"validation_freq is a whole number of epochs, or a list of epochs. Received: {frequency!r}."
+            )
         if not self.core.compiled:
             self.compile()
         rows = training.estimated_rows(data)
@@ -377,7 +433,10 @@ class Model(keras.Model):
                 f"Received: {training.described(data)}, which fit was given. Give held-out rows, or "
                 "allow_training_rows=True."
             )
-        for name, chain in chains(self.head, self.postprocessors).items():
+        chained = chains(self.head, self.postprocessors)
+        if not any(block.calibrates for chain in chained.values() for block in chain):
+            warn("calibrate: no postprocessor of this model learns, nothing is done. Give it Temperature(), say.")
+        for name, chain in chained.items():
             for block in chain:
                 if block.calibrates:
                     held_out = self._batches(data, PREDICT_ROWS)
@@ -761,6 +820,17 @@ class Model(keras.Model):
         if self._parts.core is not None:
             self.core.summary(print_fn=print_fn, **kwargs)
 
+    def __repr__(self) -> str:
+        parts = [self.preprocessor if isinstance(self.preprocessor, str) else repr(self.preprocessor).strip("<>")]
+        parts.append(type(self.feature_extractor).__name__)
+        for name, chain in chains(self.head, self.postprocessors).items():
+            head = self.head.heads[name]
+            told = f"{type(head).__name__} of {', '.join(map(repr, head.targets))}"
+            parts.append(" > ".join([f"{name}: {told}" if name else told, *(type(one).__name__ for one in chain)]))
+        adapted = self._parts.core is not None
+        state = "fitted" if adapted and self.fitted else "adapted, not fitted" if adapted else "not adapted"
+        return f"<Model: {' > '.join(parts)}; {state}>"
+
     def _require_core(self, what: str) -> None:
         if self._parts.core is None or not (isinstance(self.preprocessor, Columns) and self.preprocessor.adapted):
             raise NotAdapted(f"Cannot {what}: the model has not been adapted. Call model.adapt(source) first.")
@@ -787,6 +857,7 @@ class _Parts:
     transform: Transform | None = None
 
 
+@checked(hints={"custom_objects": "Register it: @keras.saving.register_keras_serializable()."})
 def load(path: str | os.PathLike[str]) -> Model:
     """A model as `model.save(path)` wrote it: weights, learned state, and the state of training.
 
@@ -803,6 +874,15 @@ def load(path: str | os.PathLike[str]) -> Model:
     if not isinstance(model, Model):
         raise InvalidArgument(f"load reads what Model.save wrote. Received: {path}, a {type(model).__name__}.")
     return model
+
+
+def _require_known(what: str, name: Any) -> None:
+    """Refuse the name of a loss or metric that Keras does not know, before it is looked up in the midst of training."""
+    if isinstance(name, str) and name not in ("accuracy", "acc", "crossentropy", "ce"):
+        try:
+            getattr(keras, what).get(name)
+        except ValueError as error:
+            raise InvalidArgument(f"compile takes names of keras.{what}. Received: {name!r}.") from error
 
 
 def _verbosity(verbose: Any) -> Any:

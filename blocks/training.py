@@ -239,7 +239,14 @@ def callbacks(given: Any) -> list[keras.callbacks.Callback]:
     if given is None:
         return []
     if not isinstance(given, keras.callbacks.CallbackList):
-        return keras.tree.flatten(given)
+        found = keras.tree.flatten(given)
+        for callback in found:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise InvalidArgument(
+                    f"callbacks are keras.callbacks.Callback objects. Received: {callback!r}. A function becomes one "
+                    "by keras.callbacks.LambdaCallback(on_epoch_end=...)."
+                )
+        return found
     # Keras adds these by itself
     own = keras.callbacks.History, keras.callbacks.ProgbarLogger
     return [callback for callback in given.callbacks if not isinstance(callback, own)]

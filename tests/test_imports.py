@@ -18,7 +18,7 @@ ROOT = Path(blocks.__file__).parent
 # each line imports only from lines above it; packages and modules of one line never import each other
 ORDER = [
     {"errors", "memory", "lazy", "calls"},
-    {"lease", "whole", "warn", "files", "names"},
+    {"lease", "whole", "warn", "files", "names", "arguments"},
     {"statistics"},
     {"data"},
     {"features", "history", "progress", "feature_learner", "members", "targets", "classes"},
@@ -51,6 +51,7 @@ WITHOUT_KERAS = (
     "files",
     "warn",
     "names",
+    "arguments",
     "statistics",
     "data",
     "features",

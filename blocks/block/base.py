@@ -1,6 +1,7 @@
 """Block: what all roles share, and what tells two blocks apart."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,9 +10,13 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from blocks.errors import EmptySource, NotAdapted
+from blocks.arguments import INNER, checked, unknown_names
+from blocks.errors import EmptySource, InvalidArgument, NotAdapted
 
 State = dict[str, np.ndarray]
+
+LAYERS_OWN = ("name", "dtype", "trainable", "autocast", "activity_regularizer")
+"""What any Keras layer takes."""
 
 
 class Block(keras.layers.Layer):
@@ -29,8 +34,14 @@ class Block(keras.layers.Layer):
                     f"A block is final: derive from one of the roles and wrap what you need. "
                     f"Received: {cls.__name__}, derived from {base.__name__}."
                 )
+        if "__init__" in vars(cls):
+            cls.__init__ = checked(values=True)(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, **kwargs: Any) -> None:
+        if unknown := [name for name in kwargs if name not in LAYERS_OWN]:
+            takes = inspect.signature(type(self).__init__).parameters.values()
+            known = [one.name for one in takes if one.name not in INNER and one.kind is not one.VAR_KEYWORD]
+            raise InvalidArgument(unknown_names(type(self).__name__, unknown, known))
         super().__init__(**kwargs)
         self._state: Mapping[str, np.ndarray] | None = None
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from blocks.arguments import checked
 from blocks.data.batch_files import BatchFilesReader
 from blocks.data.csv import CsvReader, require_apart
 from blocks.data.csv_options import CsvOptions
@@ -20,6 +21,7 @@ from blocks.errors import InvalidArgument, SchemaMismatch
 _FORMATS = ("csv", "parquet", "ipc", "orc", "json")
 
 
+@checked()
 def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None = None, **options: Any) -> Source:
     r"""Makes a Source of files, of tables in memory, or of anything that gives record batches.
 

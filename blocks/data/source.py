@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from blocks.arguments import checked_methods
 from blocks.data.chunking import ahead, rechunk, worthwhile_rows
 from blocks.data.reader import Filterable, Reader
 from blocks.data.schema import conform, require_columns
@@ -21,6 +22,7 @@ from blocks.errors import InvalidArgument
 from blocks.statistics.hashing import hash64
 
 
+@checked_methods()
 class Source:
     """Rows with a schema, given in chunks, in the same order on every pass; never all in memory.
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import stats
 
+from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.bootstrap import normal_interval, percentiles
 from blocks.evaluate.classification import Classification, ClassRows
@@ -30,6 +31,7 @@ SCHEMA = pa.schema(
 )
 
 
+@checked()
 def compare(
     tables: Mapping[str, Any] | Sequence[Any],
     by: By = None,

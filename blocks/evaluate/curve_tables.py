@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blocks.arguments import checked
 from blocks.errors import InvalidArgument
 from blocks.evaluate.classification import Classification
 from blocks.evaluate.grouping import By, Grouping
@@ -15,6 +16,7 @@ from blocks.evaluate.rows import CHUNK_ROWS
 from blocks.evaluate.tables import open_table
 
 
+@checked()
 def confusion(table: Any, by: By = None, *, head: str | None = None, max_groups: int = 100, **told: Any) -> pa.Table:
     """How often each class is taken for which.
 
@@ -51,6 +53,7 @@ def confusion(table: Any, by: By = None, *, head: str | None = None, max_groups:
     return pa.concat_tables(parts)
 
 
+@checked()
 def curves(
     table: Any,
     by: By = None,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
 from blocks.evaluate.bootstrap import BUCKETS, buckets
 from blocks.evaluate.description import HeadDescription
@@ -19,6 +20,7 @@ from blocks.evaluate.worth import Worth, checked_money, judged_rows, total_and_m
 from blocks.statistics import hash_rows
 
 
+@checked()
 def top_n(
     table: Any,
     n: int,
@@ -92,6 +94,7 @@ class BestThreshold:
     rows: int
 
 
+@checked()
 def gains(
     table: Any,
     fn: Worth | None = None,
@@ -146,6 +149,7 @@ def gains(
     )
 
 
+@checked()
 def best_threshold(
     tune: Any,
     judge: Any,

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from blocks.arguments import checked
 from blocks.data import read
 from blocks.data.raw import is_number, is_time
 from blocks.data.schema import require_columns
@@ -20,6 +21,7 @@ ROWS = 1000
 RESULTS = ("class", "mean", "low", "high")
 
 
+@checked()
 def partial_dependence(
     model: Any,
     source: Any,

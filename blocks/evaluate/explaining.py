@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blocks.arguments import checked
 from blocks.data import Source, read
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch
@@ -16,6 +17,7 @@ from blocks.evaluate.lime import Lime
 from blocks.evaluate.predictor import component_names, component_of, output_of, predictor
 
 
+@checked()
 def explain(
     model: Any,
     row: Any,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blocks.arguments import checked
 from blocks.data import read
 from blocks.data.schema import require_columns
 from blocks.errors import BlocksWarning, InvalidArgument
@@ -19,6 +20,7 @@ ROWS_AT_ONCE = 100_000
 LOWER_IS_BETTER = ("loss", "error", "deviance", "score", "likelihood", "width")
 
 
+@checked()
 def permutation_importance(
     model: Any,
     source: Any,

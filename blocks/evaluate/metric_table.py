@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blocks.arguments import checked
 from blocks.errors import InvalidArgument
 from blocks.evaluate.estimate import Estimate
 from blocks.evaluate.grouping import By, Grouping
@@ -28,6 +29,7 @@ SCHEMA = pa.schema(
 )
 
 
+@checked()
 def metrics(
     table: Any,
     by: By = None,

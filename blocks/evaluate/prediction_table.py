@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from blocks.arguments import checked
 from blocks.data import Source, read
 from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, StoreMismatch
 from blocks.evaluate.description import Description
@@ -36,6 +37,7 @@ KEY_ROWS = 1 << 22
 _PLAN = "plan.json"
 
 
+@checked()
 def predict_table(
     model: Any,
     data: Any,

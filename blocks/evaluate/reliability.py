@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.bootstrap import normal_interval, wilson
 from blocks.evaluate.classification import ClassRows
@@ -23,6 +24,7 @@ _RESIDUAL_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 Floats = NDArray[np.float64]
 
 
+@checked()
 def calibration(
     table: Any,
     bins: int = 10,
@@ -87,6 +89,7 @@ def calibration(
     return pa.concat_tables(parts)
 
 
+@checked()
 def calibration_stages(
     model: Any, data: Any, bins: int = 10, strategy: str = "quantile", *, head: str | None = None, **options: Any
 ) -> pa.Table:
@@ -117,6 +120,7 @@ def calibration_stages(
     return pa.concat_tables(parts)
 
 
+@checked()
 def quantile_coverage(
     table: Any,
     *,
@@ -168,6 +172,7 @@ def quantile_coverage(
     return pa.table(dict(zip(("level", "observed", "low", "high", "rows"), columns, strict=True)))
 
 
+@checked()
 def residuals(
     table: Any,
     bins: int = 10,

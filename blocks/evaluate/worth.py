@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.bootstrap import BUCKETS, buckets
 from blocks.evaluate.classification import ClassRows
@@ -22,6 +23,7 @@ Worth = Callable[[np.ndarray, dict[str, np.ndarray], pa.RecordBatch], Any]
 by name, `probabilities` (rows, classes), `label` (rows,), `prediction` (rows,), ...; every column of the table."""
 
 
+@checked()
 def cost_matrix(money: Mapping[Any, Mapping[Any, float]]) -> Worth:
     """What each decision is worth, as a function for `value`, `gains` and `best_threshold`.
 
@@ -60,6 +62,7 @@ def _places(values: np.ndarray, known: list[Any], what: str) -> np.ndarray:
     return found.to_numpy()
 
 
+@checked()
 def value(
     table: Any,
     fn: Worth,

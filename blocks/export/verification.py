@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from blocks import targets
+from blocks.arguments import checked
 from blocks.data import read
 from blocks.data.raw import to_raw
 from blocks.errors import SchemaMismatch, StoreMismatch
@@ -75,6 +76,7 @@ class Verification:
         return "\n".join([*lines, *(f"  note      {note}" for note in self.notes)])
 
 
+@checked()
 def verify(
     path: str | os.PathLike[str],
     source: Any = None,

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from blocks.arguments import checked
 from blocks.block import Preprocessor, State, emit
 from blocks.data import read
 from blocks.data.raw import TIMES
@@ -80,6 +81,7 @@ class Columns(Preprocessor):
         self._track_blocks()
 
     @classmethod
+    @checked()
     def infer(
         cls,
         source: Any,

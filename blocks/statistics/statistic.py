@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from blocks.arguments import checked
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 from blocks.statistics import encoding
 from blocks.statistics.room import Room
@@ -32,6 +33,8 @@ class Statistic(abc.ABC):
         """Makes the class known to `from_bytes`."""
         super().__init_subclass__(**kwargs)
         Statistic._classes[cls.__name__] = cls
+        if "__init__" in vars(cls):
+            cls.__init__ = checked()(cls.__init__)  # type: ignore[method-assign]
 
     def update(self, values: pa.Array | pa.ChunkedArray, weights: np.ndarray | None = None) -> None:
         """Adds one chunk.

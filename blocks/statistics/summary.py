@@ -1,6 +1,7 @@
 """Named statistics as one value: merged, saved and continued together."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Self
@@ -52,6 +53,11 @@ class Summary(MutableMapping[str, Statistic]):
 
     def __len__(self) -> int:
         return len(self._statistics)
+
+    def __repr__(self) -> str:
+        kinds = Counter(type(statistic).__name__ for statistic in self._statistics.values())
+        told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        return f"<Summary of {len(self)} statistics{f': {told}' if told else ''}>"
 
     def merge(self, other: "Summary") -> None:
         """Adds each statistic of `other` to the one of its name, or a copy of it where there is none.

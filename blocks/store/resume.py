@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from blocks.arguments import checked_methods
 from blocks.errors import CorruptShard, InvalidArgument, StoreMismatch
 from blocks.files.durable import whole_file
 from blocks.files.refusals import explained
@@ -31,6 +32,7 @@ _DAMAGED = (
 )
 
 
+@checked_methods()
 class Resume(keras.callbacks.Callback):
     """Save weights, optimizer, metrics and position every few steps; begin from there when the same call is repeated.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from blocks.arguments import checked, checked_methods
 from blocks.errors import InvalidArgument, StoreMismatch
 from blocks.files.place import Place, place
 from blocks.store import integrity, manifest, writing
@@ -24,6 +25,7 @@ WINDOW_ROWS, WINDOW_BYTES = 65_536, 32 << 20
 Planner = Callable[[Any, Sequence[str]], SplitPlan]
 
 
+@checked_methods()
 class StoreSplit:
     """The rows of one split of a store. Made by `store[name]`.
 
@@ -219,6 +221,7 @@ def _require(folder: Place, fingerprint: Mapping[str, Any], parts: Mapping[str, 
         )
 
 
+@checked_methods()
 class Store:
     """A finished store on disk.
 
@@ -364,6 +367,7 @@ def write(
     return Store(path, writing.write(path, splits, **options), planner)
 
 
+@checked()
 def open_store(path: str | os.PathLike[str], *, repairing: bool = False) -> Store:
     """Open a finished store. Verifies the manifest, and that every file is there with its size.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from blocks.arguments import checked
 from blocks.errors import InvalidArgument
 from blocks.evaluate.grouping import By
 from blocks.evaluate.reporting.about import about
@@ -26,6 +27,7 @@ from blocks.files.refusals import explained
 from blocks.progress import Progress
 
 
+@checked()
 def report(
     model: Any,
     data: Any,
