@@ -4,6 +4,7 @@ Plain data: an extractor builds itself from it, a store writes it down, an expor
 computed does not live here.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -85,7 +86,7 @@ class FeatureSpec(Mapping[str, Entry]):
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         names = [name for entry in entries.values() for name in entry.names]
-        doubled = sorted({name for name in names if names.count(name) > 1})
+        doubled = sorted(name for name, times in Counter(names).items() if times > 1)
         if doubled:
             raise InvalidArgument(f"Every feature needs a name of its own. Received twice: {', '.join(doubled)}.")
         self._entries = dict(entries)

@@ -1,9 +1,9 @@
 """Transform: Arrow chunks through a preprocessor's own layers to packed NumPy features, offline and fast.
 
-The layers are the ones that are exported; nothing is computed here. Two things make it fast. Numbers of a chunk go
-through one traced function. Strings are looked up for their distinct values only, once for each Arrow dictionary
-(a Parquet row group has one), and spread over the rows by their indices: every lane of a single column works value by
-value, so the bits are the same.
+The layers are the ones that are exported; nothing is computed here. Three things make it fast. Numbers of a chunk go
+through one traced function. Columns of equal chains go through it as one. Strings are looked up for their distinct
+values only, once for each Arrow dictionary (a Parquet row group has one), and spread over the rows by their indices:
+every lane of a single column works value by value, so the bits are the same.
 
 Blocks that use the target emit other features for the rows that they were adapted on, which are told by their
 positions in the source.
@@ -24,11 +24,19 @@ from blocks.block import emit
 from blocks.data import Source
 from blocks.data.raw import TENSOR_DTYPES, is_text, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.features import CATEGORICAL, NUMERIC, Entry
 from blocks.preprocessors import Columns
-from blocks.preprocessors.plan import Lane
+from blocks.preprocessors.plan import Lane, places_of
+from blocks.preprocessors.stacking import Packing, Stack, stacked
 
 BLOCK_ROWS = 4096
+
+CELLS = 1 << 17
+"""Rows times columns that are worked on at once."""
+
+LEAST_ROWS = 64
+
+SHORT = 4096
+"""Dictionaries of at most so many values are worked on side by side; a longer one by itself."""
 
 
 class Transform:
@@ -49,23 +57,42 @@ class Transform:
         self.spec = columns.spec
         self.inputs = columns.inputs
         lanes = columns.lanes
-        self._places = _places(lanes)
-        self._coded = [lane for lane in lanes if is_coded(lane, self.inputs)]
+        self._places = places_of(lanes)
         self._users = {lane.name: lane.blocks[-1] for lane in lanes if lane.blocks[-1].uses_target}
-        self._of_values = {
-            (lane.name, held): traced([lane], self.inputs, held)
-            for lane in self._coded
-            for held in ([False, True] if lane.name in self._users else [False])
-        }
+        coded = [lane for lane in lanes if is_coded(lane, self.inputs)]
+        self._coded_stacks, self._coded = stacked(coded, self.inputs)
+        self._of_stacks = [_stack_function(stack) for stack in self._coded_stacks]
+        self._of_values: dict[tuple[str, bool], Any] = {}
         plain = [lane for lane in lanes if not is_coded(lane, self.inputs)]
-        self._others = [lane for lane in plain if self._places[lane.name][0] != NUMERIC or lane.name in self._users]
-        self._numbers = [lane for lane in plain if lane not in self._others]
+        self._others = [lane for lane in plain if self._places[lane.name][1] is None or lane.name in self._users]
+        scalars = [lane for lane in plain if lane not in self._others]
+        self._packing = Packing(scalars, stacked(scalars, self.inputs)[0], self._places)
         # in the order in which the traced function takes them
-        self._columns = list(dict.fromkeys(name for lane in [*self._numbers, *self._others] for name in lane.columns))
+        singles = [*self._packing.singles, *self._others]
+        self._columns = list(dict.fromkeys(name for lane in singles for name in lane.columns))
+        width = len(self._columns) + sum(len(stack.lanes) for stack in self._packing.stacks)
+        self._rows = max(CELLS // width, LEAST_ROWS) if width else 0
         ways = [False, True] if self._users else [False]
-        self._of_rows = {held: _packing(self._numbers, self._others, self.inputs, held) for held in ways if plain}
+        self._of_rows = {held: self._row_function(held) for held in ways if plain}
         self._known: dict[tuple[str, bool], tuple[pa.Array, np.ndarray]] = {}
         self._lock = Lock()
+
+    def _row_function(self, held: bool) -> Callable[..., tuple[dict[str, Any], list[Any]]]:
+        """One traced function from the stacks' values and the single columns to packed features and those of others."""
+        packing, others = self._packing, self._others
+        signature = [
+            tf.TensorSpec((len(stack.lanes), None), TENSOR_DTYPES[self.inputs[stack.columns[0]]])
+            for stack in packing.stacks
+        ]
+        signature += [tf.TensorSpec((None,), TENSOR_DTYPES[self.inputs[name]]) for name in self._columns]
+
+        def function(*tensors: Any) -> tuple[dict[str, Any], list[Any]]:
+            of_stacks, rest = tensors[: len(packing.stacks)], tensors[len(packing.stacks) :]
+            raw = dict(zip(self._columns, rest, strict=True))
+            packed = packing(of_stacks, [lane.given(raw) for lane in packing.singles])
+            return packed, [_features(lane, raw, held) for lane in others]
+
+        return _concrete(function, signature)
 
     @property
     def uses_target(self) -> bool:
@@ -107,24 +134,27 @@ class Transform:
             return out[name]
 
         if self._of_rows:
-            raw = (to_raw(_column(chunk, name), self.inputs[name], name) for name in self._columns)
-            numbers, others = self._of_rows[bool(held)](*(tf.constant(values) for values in raw))
-            if self._numbers:
-                packed = _view(numbers)
-                if packed.shape[1:] == self.spec[NUMERIC].shape:
-                    out[NUMERIC] = packed
+            packed, others = self._work_out(chunk, bool(held))
+            for name, values in packed.items():
+                if values.shape[1:] == self.spec[name].shape:
+                    out[name] = values
                 else:
-                    places = [self._places[lane.name][1] for lane in self._numbers]
-                    entry_of(NUMERIC)[:, np.concatenate([np.arange(p.start, p.stop) for p in places if p])] = packed
-            for lane, tensor in zip(self._others, others, strict=True):
+                    entry_of(name)[:, self._packing.columns[name]] = values
+            for lane, values in zip(self._others, others, strict=True):
                 entry, place = self._places[lane.name]
-                values = _view(tensor)
                 if rows is not None and lane.name in held:
                     values = held[lane.name].out_of_fold(values, rows)
                 if place is None:
                     out[entry] = values
                 else:
                     puts.append((entry_of(entry), _columns(place, values.ndim), values, None))
+        for stack, function in zip(self._coded_stacks, self._of_stacks, strict=True):
+            coded_columns = [encode(_column(chunk, name), name) for name in stack.columns]
+            self._know(stack, function, [coded.dictionary for coded in coded_columns])
+            for lane, coded in zip(stack.lanes, coded_columns, strict=True):
+                entry, place = self._places[lane.name]
+                values = self._values_of(lane, coded.dictionary, False)
+                puts.append((entry_of(entry), _columns(place, values.ndim), values, positions(coded)))
         for lane in self._coded:
             coded = encode(_column(chunk, lane.columns[0]), lane.columns[0])
             entry, place = self._places[lane.name]
@@ -143,13 +173,59 @@ class Transform:
                 array[block, columns] = values[block] if take is None else values.take(take[block], axis=0)
         return {name: out[name] for name in self.spec}
 
+    def _work_out(self, chunk: pa.RecordBatch, held: bool) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+        """Packed features of all columns that are worked on row by row, and the features of others.
+
+        By as many rows at once as leave the columns' values in the cache.
+        """
+        stacks = self._packing.stacks
+        raw = {name: to_raw(_column(chunk, name), self.inputs[name], name) for name in self._columns}
+        of_stacks = [[to_raw(_column(chunk, name), self.inputs[name], name) for name in s.columns] for s in stacks]
+        function, step = self._of_rows[held], self._rows
+        packed: dict[str, list[np.ndarray]] = {}
+        others: list[list[np.ndarray]] = [[] for _ in self._others]
+        for start in range(0, max(len(chunk), 1), step):
+            part = slice(start, start + step)
+            stacked = [np.stack([column[part] for column in columns]) for columns in of_stacks]
+            results, rest = function(
+                *map(tf.constant, stacked), *(tf.constant(raw[name][part]) for name in self._columns)
+            )
+            for name, tensor in results.items():
+                packed.setdefault(name, []).append(_view(tensor))
+            for found, tensor in zip(others, rest, strict=True):
+                found.append(_view(tensor))
+        return {name: _joined(parts) for name, parts in packed.items()}, [_joined(parts) for parts in others]
+
+    def _know(self, stack: Stack, function: Callable[..., Any], dictionaries: Sequence[pa.Array]) -> None:
+        """Work out the features of dictionaries that are new, for all lanes at once where they are short."""
+        new = []
+        for lane, dictionary in zip(stack.lanes, dictionaries, strict=True):
+            known = self._known.get((lane.name, False))
+            if len(dictionary) <= SHORT and (known is None or not _same(known[0], dictionary)):
+                new.append((lane, dictionary))
+        if len(new) < 2:
+            return
+        places = {lane.name: place for place, lane in enumerate(stack.lanes)}
+        # what is beyond a dictionary's end is missing, as is the place behind its last value
+        raw = np.full((len(stack.lanes), 1 + max(len(dictionary) for _, dictionary in new)), "", object)
+        for lane, dictionary in new:
+            raw[places[lane.name], : len(dictionary)] = to_raw(dictionary, "string", lane.columns[0])
+        features = function(tf.constant(raw, tf.string)).numpy()
+        with self._lock:
+            for lane, dictionary in new:
+                values = np.ascontiguousarray(features[places[lane.name], : len(dictionary) + 1])
+                self._known[lane.name, False] = (dictionary, values)
+
     def _values_of(self, lane: Lane, dictionary: pa.Array, held: bool) -> np.ndarray:
         """A lane's output for every value of a dictionary, and last for a missing one."""
         known = self._known.get((lane.name, held))
         if known is None or not _same(known[0], dictionary):
             raw = to_raw(dictionary, "string", lane.columns[0])
-            values = tf.constant(np.append(raw, ""), tf.string)
-            known = (dictionary, self._of_values[lane.name, held](values)[0].numpy())
+            with self._lock:
+                function = self._of_values.get((lane.name, held))
+                if function is None:
+                    function = self._of_values[lane.name, held] = traced(lane, self.inputs, held)
+            known = (dictionary, function(tf.constant(np.append(raw, ""), tf.string)).numpy())
             with self._lock:
                 self._known[lane.name, held] = known
         return known[1]
@@ -160,55 +236,40 @@ def is_coded(lane: Lane, inputs: dict[str, str]) -> bool:
     return len(lane.columns) == 1 and inputs[lane.columns[0]] == "string"
 
 
-def traced(lanes: Sequence[Lane], inputs: dict[str, str], held: bool = False) -> Callable[..., tuple[Any, ...]]:
-    """One traced function from the lanes' raw columns, each given once and in order, to every lane's features.
+def traced(lane: Lane, inputs: Mapping[str, str], held: bool = False) -> Callable[..., Any]:
+    """One traced function from a lane's raw columns to its features.
 
-    With `held`, it gives places in place of features where a lane's block uses the target.
+    With `held`, it gives places in place of features where the lane's block uses the target.
     """
-    return _function(lambda raw: tuple(_features(lane, raw, held) for lane in lanes), lanes, inputs)
+    return _of_columns(lambda raw: _features(lane, raw, held), lane, inputs)
 
 
 def _features(lane: Lane, raw: Mapping[str, Any], held: bool) -> Any:
     if held and lane.blocks[-1].uses_target:
-        return lane.blocks[-1].places(lane.compute(_given(lane, raw), -1))
-    return emit(lane.compute(_given(lane, raw)))
+        return lane.blocks[-1].places(lane.compute(lane.given(raw), -1))
+    return emit(lane.compute(lane.given(raw)))
 
 
-def observing(lane: Lane, depth: int, inputs: dict[str, str]) -> Callable[..., Any]:
+def observing(lane: Lane, depth: int, inputs: Mapping[str, str]) -> Callable[..., Any]:
     """One traced function from a lane's raw columns to what the statistics of its block at `depth` are of."""
     block = lane.blocks[depth]
-    return _function(lambda raw: block.observed(lane.compute(_given(lane, raw), depth)), [lane], inputs)
+    return _of_columns(lambda raw: block.observed(lane.compute(lane.given(raw), depth)), lane, inputs)
 
 
-def _packing(
-    numbers: Sequence[Lane], others: Sequence[Lane], inputs: dict[str, str], held: bool
-) -> Callable[..., tuple[Any, list[Any]]]:
-    """One traced function from raw columns to the features of `numbers`, packed, and those of `others`."""
-
-    def compute(raw: Mapping[str, Any]) -> tuple[Any, list[Any]]:
-        parts = [lane.compute(_given(lane, raw)) for lane in numbers]
-        # packed column by column and turned at once, which is faster than interleaving
-        flat = [tf.transpose(part) if part.shape.rank == 2 else part[tf.newaxis] for part in parts]
-        packed = emit(tf.transpose(tf.concat(flat, axis=0))) if flat else tf.zeros((0,))
-        return packed, [_features(lane, raw, held) for lane in others]
-
-    return _function(compute, [*numbers, *others], inputs)
-
-
-def _given(lane: Lane, raw: Mapping[str, Any]) -> Any:
-    values = tuple(raw[column] for column in lane.columns)
-    return values[0] if len(values) == 1 else values
-
-
-def _function(compute: Callable[[Mapping[str, Any]], Any], lanes: Sequence[Lane], inputs: dict[str, str]) -> Any:
-    names = list(dict.fromkeys(column for lane in lanes for column in lane.columns))
+def _of_columns(compute: Callable[[Mapping[str, Any]], Any], lane: Lane, inputs: Mapping[str, str]) -> Any:
+    names = list(dict.fromkeys(lane.columns))
     signature = [
         tf.TensorSpec((None,), TENSOR_DTYPES[inputs[name]], name=f"column_{i}") for i, name in enumerate(names)
     ]
+    return _concrete(lambda *tensors: compute(dict(zip(names, tensors, strict=True))), signature)
 
-    def function(*tensors: Any) -> Any:
-        return compute(dict(zip(names, tensors, strict=True)))
 
+def _stack_function(stack: Stack) -> Callable[..., Any]:
+    """One traced function from strings (lanes, values) to features (lanes, values) or (lanes, values, k)."""
+    return _concrete(lambda values: emit(stack.compute(values)), [tf.TensorSpec((len(stack.lanes), None), tf.string)])
+
+
+def _concrete(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Any:
     # traced here and now: TensorFlow counts the traces of all functions that share this code, and warns
     return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
 
@@ -246,6 +307,10 @@ def _view(tensor: Any) -> np.ndarray:
     return np.asarray(memoryview(tensor))
 
 
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 def _columns(place: slice | None, rank: int) -> slice | int:
     assert place is not None
     return place.start if rank == 1 else place
@@ -262,20 +327,3 @@ def _column(chunk: pa.RecordBatch, name: str) -> pa.Array:
     if name not in chunk.schema.names:
         raise SchemaMismatch(f"Rows lack the column {name!r}, which the model reads. Received: {chunk.schema.names}.")
     return chunk.column(name)
-
-
-def _places(lanes: Sequence[Lane]) -> dict[str, tuple[str, slice | None]]:
-    """Where each lane's output goes: an entry, and its columns there (None for all of an entry of higher rank)."""
-    places: dict[str, tuple[str, slice | None]] = {}
-    filled = {NUMERIC: 0, CATEGORICAL: 0}
-    for lane in lanes:
-        other: Entry | None = lane.entry()
-        if other is not None:
-            places[lane.name] = (lane.entry_name, None)
-            continue
-        features = lane.outputs()
-        entry = NUMERIC if features[0].cardinality is None else CATEGORICAL
-        start = filled[entry]
-        filled[entry] += len(features)
-        places[lane.name] = (entry, slice(start, filled[entry]))
-    return places

@@ -54,8 +54,35 @@ class Preprocessor(Block):
     uses_target: ClassVar[bool] = False
     """Whether the block learns from the target too, and encodes the rows it learned from by others than themselves."""
 
+    stacks: ClassVar[bool] = False
+    """Whether `compute` works on several columns at once too: values of shape (columns, rows) for (rows,), and state
+    with a first axis of columns (numbers as (columns, 1)). Wide tables then run as few operations."""
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
+
+    @classmethod
+    def stack(cls, blocks: Sequence[Self]) -> Any:
+        """What does the work of several blocks, one a column, at once; None where they work one by one.
+
+        Args:
+            blocks: Of the same configuration, and adapted.
+
+        Returns:
+            Something with `compute`, from (columns, rows) to (columns, rows) or (columns, rows, k), each column with
+            the bits that its own block gives. It holds its variables and tables as attributes.
+        """
+        if not cls.stacks:
+            return None
+        states = [block.state for block in blocks]
+        shapes = [{name: (value.shape, value.dtype) for name, value in state.items()} for state in states]
+        if any(shape != shapes[0] for shape in shapes):
+            return None
+        stacked = cls.from_config(blocks[0].get_config())
+        if states[0]:
+            rows = {name: np.stack([state[name] for state in states]) for name in states[0]}
+            stacked.restore({name: row if row.ndim > 1 else row[:, np.newaxis] for name, row in rows.items()})
+        return stacked
 
     def statistics(self) -> dict[str, Statistic]:
         """Fresh statistics that `learn` needs of the values that enter; empty when nothing is learned."""

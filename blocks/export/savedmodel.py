@@ -14,7 +14,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_parts finds every block by name)
-from blocks.block import Block, fingerprint
+from blocks.block import fingerprint
 from blocks.data.raw import MISSING_INT, TENSOR_DTYPES
 from blocks.errors import InvalidArgument, NotExportable
 from blocks.export.names import Inputs, inputs, restore_names
@@ -125,8 +125,8 @@ def _signatures(module: Any) -> dict[str, Any]:
     }
 
 
-def _parts(road: Road) -> Sequence[Block]:
-    return [*road.preprocessor._blocks, *(block for chain in road.chains.values() for block in chain)]
+def _parts(road: Road) -> Sequence[Any]:
+    return [*road.preprocessor.resources, *(block for chain in road.chains.values() for block in chain)]
 
 
 def _is_resource(value: Any) -> bool:

@@ -40,6 +40,7 @@ class Boolean(Preprocessor):
     """
 
     accepts = ("text", "number")
+    stacks = True
 
     def __init__(
         self,

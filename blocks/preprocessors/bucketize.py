@@ -41,6 +41,8 @@ class Bucketize(Preprocessor):
         array([4.])
     """
 
+    stacks = True
+
     def __init__(
         self,
         bin_boundaries: Sequence[float] | None = None,

@@ -38,6 +38,8 @@ class Clip(Preprocessor):
         array([1., 4., 9.], dtype=float32)
     """
 
+    stacks = True
+
     def __init__(
         self,
         min_value: float | None = None,

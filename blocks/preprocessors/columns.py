@@ -1,5 +1,6 @@
 """Columns: one chain of preprocessors a column, packed into a few dense arrays. What `infer` chooses is in infer."""
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -26,8 +27,10 @@ from blocks.preprocessors.plan import (
     key_config,
     key_of_config,
     key_text,
+    places_of,
     selector_text,
 )
+from blocks.preprocessors.stacking import Packing, stacked
 from blocks.statistics import memory_bytes
 
 
@@ -307,27 +310,31 @@ class Columns(Preprocessor):
         lengths = {name: values.shape[0] for name, values in inputs.items() if values.shape and values.shape[0]}
         if len(set(lengths.values())) > 1:
             raise SchemaMismatch(f"All raw columns of a batch have the same number of rows. Received: {lengths}.")
-        parts: dict[str, Any] = {}
-        for lane in self.lanes:
-            values = [inputs[column] for column in lane.columns]
-            parts[lane.name] = lane.compute(values[0] if len(values) == 1 else tuple(values))
-        return self.pack(parts)
+        packing, others = self._graph()
+        stacks = [tf.stack([inputs[column] for column in stack.columns]) for stack in packing.stacks]
+        packed = packing(stacks, [lane.given(inputs) for lane in packing.singles])
+        scalars: dict[str, Any] = {name: packed[name] for name in (NUMERIC, CATEGORICAL) if name in packed}
+        return {**scalars, **{lane.entry_name: emit(lane.compute(lane.given(inputs))) for lane in others}}
 
-    def pack(self, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Every lane's tensor, at full precision, into the entries of `spec`, rounded there."""
-        packed: dict[str, list[Any]] = {}
-        others = {}
-        for lane in self.lanes:
-            value = parts[lane.name]
-            if lane.entry() is not None:
-                others[lane.entry_name] = emit(value)
-                continue
-            entry = NUMERIC if value.dtype.is_floating else CATEGORICAL
-            packed.setdefault(entry, []).append(value if value.shape.rank == 2 else value[:, tf.newaxis])
-        scalars: dict[str, Any] = {
-            name: emit(tf.concat(packed[name], axis=1)) for name in (NUMERIC, CATEGORICAL) if name in packed
-        }
-        return {**scalars, **others}
+    def _graph(self) -> tuple[Packing, list[Lane]]:
+        """What works out the scalar features, and the lanes of higher rank; made anew when a block has learned."""
+        learned = tuple(block._state for block in self._blocks)
+        made = self._plan.made
+        if made is None or len(made[0]) != len(learned) or not all(map(operator.is_, made[0], learned)):
+            lanes = self.lanes
+            places = places_of(lanes)
+            scalars = [lane for lane in lanes if places[lane.name][1] is not None]
+            stacks, _ = stacked(scalars, self.inputs)
+            others = [lane for lane in lanes if places[lane.name][1] is None]
+            self._plan.made = made = learned, (Packing(scalars, stacks, places), others)
+        return made[1]
+
+    @property
+    def resources(self) -> list[Any]:
+        """What the graph holds on to: each block, or what works in place of several."""
+        packing, others = self._graph()
+        stacks = [block for stack in packing.stacks for block in stack.blocks]
+        return [*stacks, *(block for lane in [*packing.singles, *others] for block in lane.blocks)]
 
     def compute_output_spec(self, inputs: Any) -> dict[str, keras.KerasTensor]:
         """Shapes and dtypes of the entries."""

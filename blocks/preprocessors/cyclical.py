@@ -68,6 +68,8 @@ class Cyclical(Preprocessor):
         array([[ 0.,  1.], [ 1.,  0.], [ 0., -1.], [ 0.,  0.]], dtype=float32)
     """
 
+    stacks = True
+
     def __init__(
         self,
         part: str | None = None,

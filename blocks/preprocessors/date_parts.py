@@ -69,6 +69,7 @@ class DateParts(Preprocessor):
     """
 
     accepts = ("time",)
+    stacks = True
 
     def __init__(
         self,

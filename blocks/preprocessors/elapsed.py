@@ -42,6 +42,7 @@ class Elapsed(Preprocessor):
     """
 
     accepts = ("time",)
+    stacks = True
 
     def __init__(
         self,

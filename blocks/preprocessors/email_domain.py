@@ -31,6 +31,7 @@ class EmailDomain(Preprocessor):
 
     accepts = ("text",)
     emits_features = False
+    stacks = True
 
     def compute(self, values: Any) -> Any:
         """The domains."""

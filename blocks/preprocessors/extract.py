@@ -36,6 +36,7 @@ class Extract(Preprocessor):
 
     accepts = ("text",)
     emits_features = False
+    stacks = True
 
     def __init__(self, pattern: str, *, group: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -36,6 +36,7 @@ class Hashing(Preprocessor):
 
     identifier = True
     accepts = ("text", "number")
+    stacks = True
 
     def __init__(self, num_buckets: int, *, salt: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -33,6 +33,8 @@ class Impute(Preprocessor):
         array([5., 2.], dtype=float32)
     """
 
+    stacks = True
+
     def __init__(
         self, strategy: str = "mean", *, fill_value: float | None = None, indicator: bool = False, **kwargs: Any
     ) -> None:

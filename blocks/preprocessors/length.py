@@ -28,6 +28,7 @@ class Length(Preprocessor):
     """
 
     accepts = ("text",)
+    stacks = True
 
     def __init__(self, *, unit: str = "characters", missing: float | str = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)

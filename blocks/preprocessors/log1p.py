@@ -32,6 +32,8 @@ class Log1p(Preprocessor):
         array([-0.6931472,  0.       ,  0.6931472], dtype=float32)
     """
 
+    stacks = True
+
     def __init__(self, *, signed: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.signed = signed

@@ -40,6 +40,7 @@ class Map(Preprocessor):
 
     identifier = True
     accepts = ("text", "number")
+    stacks = True
 
     def __init__(
         self,

@@ -44,6 +44,8 @@ class MaxAbs(Preprocessor):
         array([ 0.5  , -1.   , -0.375], dtype=float32)
     """
 
+    stacks = True
+
     def __init__(self, *, clip: bool = False, missing: str = "mean", indicator: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_choice("MaxAbs", "missing", missing, ("mean", "keep"))

@@ -53,6 +53,8 @@ class MinMax(Preprocessor):
         array([0.2, 0.4, 1. , 2. ], dtype=float32)
     """
 
+    stacks = True
+
     def __init__(
         self,
         feature_range: tuple[float, float] = (0.0, 1.0),

@@ -25,6 +25,7 @@ class MissingIndicator(Preprocessor):
     """
 
     accepts = ("number", "text", "time")
+    stacks = True
 
     def compute(self, values: Any) -> Any:
         """The indicator in float64."""

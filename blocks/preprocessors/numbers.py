@@ -106,11 +106,13 @@ def divisor(scale: float, unit: float = 1.0) -> np.float64:
 
 
 def flagged(values: Any, absent: Any, indicator: bool) -> Any:
-    """Values of shape (batch,) or (batch, k), and beside them, if asked, a column that says what is absent."""
+    """Values of `absent`'s shape, or of one axis more, and beside them, if asked, what says what is absent."""
     if not indicator:
         return values
-    flag = tf.cast(absent, tf.float64)[:, tf.newaxis]
-    return tf.concat([values if values.shape.rank == 2 else values[:, tf.newaxis], flag], axis=1)
+    flag = tf.cast(absent, tf.float64)
+    if values.shape.rank == flag.shape.rank:
+        return tf.stack([values, flag], axis=-1)
+    return tf.concat([values, flag[..., tf.newaxis]], axis=-1)
 
 
 def flagged_features(features: list[Feature], name: str, columns: tuple[str, ...], indicator: bool) -> list[Feature]:

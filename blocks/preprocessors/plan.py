@@ -11,13 +11,14 @@ import pyarrow as pa
 from blocks.block import Preprocessor
 from blocks.data.raw import natural
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.features import Entry, Feature
+from blocks.features import CATEGORICAL, NUMERIC, Entry, Feature
 from blocks.names import aside, column_name, entry_name, is_entry_name
 from blocks.preprocessors.infer import Choice
 
 Chain: TypeAlias = Preprocessor | Sequence[Preprocessor]
 Key: TypeAlias = str | tuple[str, ...] | pa.DataType | re.Pattern[str]
 Chains: TypeAlias = tuple[tuple[Preprocessor, ...], ...]
+Places: TypeAlias = Mapping[str, tuple[str, slice | None]]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Lane:
             values = tuple(map(block.compute, values)) if each else block.compute(values)
         return values
 
+    def given(self, raw: Mapping[str, Any]) -> Any:
+        """What enters the chain, of raw values by column: those of its column, or a tuple for several."""
+        values = tuple(raw[column] for column in self.columns)
+        return values[0] if len(values) == 1 else values
+
     def outputs(self) -> list[Feature]:
         """The features that the last block emits."""
         return self.blocks[-1].outputs(self.name, self.columns)
@@ -61,6 +67,8 @@ class Plan:
     selectors: list[tuple[pa.DataType | re.Pattern[str], Chains]] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     raw: dict[str, str] = field(default_factory=dict)
+    made: Any = None
+    """What Columns has made of the chains for its graph, with what they had learned then."""
 
     def lanes(self) -> list[Lane]:
         """One lane for each chain; the second and later ones of a column are named by their last block too."""
@@ -125,6 +133,22 @@ class Plan:
                 )
             copied = chains if position == 0 else tuple(tuple(block.copy() for block in chain) for chain in chains)
             self.chains[name] = copied
+
+
+def places_of(lanes: Sequence[Lane]) -> Places:
+    """Where each lane's output goes: an entry, and its columns there (None for all of an entry of higher rank)."""
+    places: dict[str, tuple[str, slice | None]] = {}
+    filled = {NUMERIC: 0, CATEGORICAL: 0}
+    for lane in lanes:
+        if lane.entry() is not None:
+            places[lane.name] = (lane.entry_name, None)
+            continue
+        features = lane.outputs()
+        entry = NUMERIC if features[0].cardinality is None else CATEGORICAL
+        start = filled[entry]
+        filled[entry] += len(features)
+        places[lane.name] = (entry, slice(start, filled[entry]))
+    return places
 
 
 def _fits(selector: pa.DataType | re.Pattern[str], field: pa.Field) -> bool:

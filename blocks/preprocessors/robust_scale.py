@@ -56,6 +56,8 @@ class RobustScale(Preprocessor):
         array([0., 1., 0.], dtype=float32)
     """
 
+    stacks = True
+
     def __init__(
         self,
         quantile_range: tuple[float, float] = (25.0, 75.0),

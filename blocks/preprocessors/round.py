@@ -34,6 +34,8 @@ class Round(Preprocessor):
         array([0.2, 1.4, nan], dtype=float32)
     """
 
+    stacks = True
+
     def __init__(self, decimals: int = 0, *, missing: str | float = "keep", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if isinstance(decimals, bool) or not isinstance(decimals, int) or not -300 <= decimals <= 300:

@@ -36,6 +36,8 @@ class Standardize(Preprocessor):
         array([0.       , 0.       , 1.2247449], dtype=float32)
     """
 
+    stacks = True
+
     def __init__(self, *, missing: str = "mean", indicator: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if missing not in ("mean", "keep"):

@@ -152,6 +152,34 @@ def positions(table: tf.lookup.StaticHashTable, values: Any, name: str) -> Any:
     return table.lookup(values)
 
 
+def joint_tables(states: Sequence[State]) -> tuple[tf.lookup.StaticHashTable, tf.lookup.StaticHashTable]:
+    """The tables of several vocabularies, all of strings or all of integers, as two; attributes of a block, too.
+
+    The first gives each token a number among those of all; the second leads from number and vocabulary to the token's
+    position. Hundreds of tables of their own would take hundreds of operations to look up, and to initialise.
+    """
+    integers = "integers" in states[0]
+    of_each = [pa.array(unpack(state), pa.int64() if integers else pa.large_binary()) for state in states]
+    coded = pa.concat_arrays(of_each).dictionary_encode()
+    owner = np.repeat(np.arange(len(states)), [len(tokens) for tokens in of_each])
+    keys = coded.indices.to_numpy().astype(np.int64) * len(states) + owner
+    places = np.concatenate([np.arange(len(tokens)) for tokens in of_each]).astype(np.int64)
+    with tf.init_scope():
+        initializer = tf.lookup.KeyValueTensorInitializer(
+            tf.constant(keys if len(keys) else [-1], tf.int64), tf.constant(places if len(keys) else [-1], tf.int64)
+        )
+        return lookup_table(pack(coded.dictionary)), tf.lookup.StaticHashTable(initializer, default_value=-1)
+
+
+def joint_positions(
+    numbers: tf.lookup.StaticHashTable, places: tf.lookup.StaticHashTable, count: int, values: Any, name: str
+) -> Any:
+    """Each value's position, as of `positions`, in its vocabulary of `count`: values are (vocabularies, rows)."""
+    # an unknown token's -1 makes a negative key, which no vocabulary has
+    keys = positions(numbers, values, name) * count + np.arange(count)[:, np.newaxis]
+    return places.lookup(keys)
+
+
 def is_missing(values: Any) -> Any:
     """Where a string is "", an integer the smallest int64, a float NaN."""
     if values.dtype == tf.string:

@@ -1,7 +1,7 @@
 """Vocabulary: strings or integers to ids."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -15,6 +15,8 @@ from blocks.preprocessors.token_table import (
     as_text,
     given,
     is_missing,
+    joint_positions,
+    joint_tables,
     kept,
     key_type,
     learned,
@@ -129,9 +131,18 @@ class Vocabulary(Preprocessor):
         """
         return key_type(self, type, column) or super().raw_type(type, column)
 
+    @classmethod
+    def stack(cls, blocks: Sequence[Self]) -> Any:
+        """The vocabularies of several columns in the tables of all."""
+        kinds = {"integers" in block.state for block in blocks}
+        return _Vocabularies(blocks) if len(kinds) == 1 else None
+
     def compute(self, values: Any) -> Any:
         """The ids, int32."""
-        found = positions(self._table, values, self.name)
+        return self.ids(positions(self._table, values, self.name), values)
+
+    def ids(self, found: Any, values: Any) -> Any:
+        """The ids, int32, of values whose positions in the vocabulary were found, -1 where it lacks one."""
         if self.num_oov_indices > 1:
             unseen = 1 + tf.strings.to_hash_bucket_fast(as_text(values), self.num_oov_indices)
         else:
@@ -164,3 +175,16 @@ class Vocabulary(Preprocessor):
         }
         # absent where it is the default: the fingerprints of older stores hold
         return config if self.max_bytes is None else {**config, "max_bytes": self.max_bytes}
+
+
+class _Vocabularies:
+    """Several vocabularies of equal configuration over (columns, rows)."""
+
+    def __init__(self, blocks: Sequence[Vocabulary]) -> None:
+        self._block, self._count = blocks[0], len(blocks)
+        self._numbers, self._places = joint_tables([block.state for block in blocks])
+
+    def compute(self, values: Any) -> Any:
+        """The ids, int32."""
+        found = joint_positions(self._numbers, self._places, self._count, values, self._block.name)
+        return self._block.ids(found, values)

@@ -83,7 +83,9 @@ class Zone:
         micros = tf.constant(self._offsets * 1_000_000, tf.int64)
         if not len(changes):
             return micros[0]
-        return tf.gather(micros, tf.searchsorted(tf.constant(changes * 1_000_000, tf.int64), values, side="right"))
+        # flat, since a search wants as many rows of places as of values
+        flat = tf.searchsorted(tf.constant(changes * 1_000_000, tf.int64), tf.reshape(values, [-1]), side="right")
+        return tf.reshape(tf.gather(micros, flat), tf.shape(values))
 
 
 @lru_cache(maxsize=64)
