@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from blocks.block import number_names
@@ -141,11 +142,12 @@ class TabularInputs(keras.layers.Layer):
             values = packed[NUMERIC]
             parts.append(ops.cast(values, dtype)[..., None] if self.numbers is None else self.numbers(values))
         for table, columns in zip(self.tables, self._groups().values(), strict=True):
-            offset, shifted = 0, []
-            for position, cardinality in columns:
-                shifted.append(packed[CATEGORICAL][:, position] + offset)
-                offset += cardinality
-            parts.append(ops.cast(ops.take(table, ops.stack(shifted, axis=1), axis=0), dtype))
+            ids, places = packed[CATEGORICAL], [position for position, _ in columns]
+            if places != list(range(ids.shape[1])):
+                ids = ops.take(ids, np.array(places, np.int32), axis=1)
+            # each column's rows of the table stand behind those of the columns before it
+            before = np.cumsum([0, *(cardinality for _, cardinality in columns[:-1])]).astype(np.int32)
+            parts.append(ops.cast(ops.take(table, ids + before, axis=0), dtype))
         for table, name in zip(self.words, self._sequences(), strict=True):
             there = ops.cast(ops.not_equal(packed[name], 0), dtype)[..., None]
             total = ops.sum(ops.cast(ops.take(table, packed[name], axis=0), dtype) * there, axis=1, keepdims=True)
