@@ -65,7 +65,8 @@ class Transform:
         self._of_values: dict[tuple[str, bool], Any] = {}
         plain = [lane for lane in lanes if not is_coded(lane, self.inputs)]
         self._others = [lane for lane in plain if self._places[lane.name][1] is None or lane.name in self._users]
-        scalars = [lane for lane in plain if lane not in self._others]
+        apart = {lane.name for lane in self._others}
+        scalars = [lane for lane in plain if lane.name not in apart]
         self._packing = Packing(scalars, stacked(scalars, self.inputs)[0], self._places)
         # in the order in which the traced function takes them
         singles = [*self._packing.singles, *self._others]
@@ -324,6 +325,6 @@ def _same(one: pa.Array, other: pa.Array) -> bool:
 
 
 def _column(chunk: pa.RecordBatch, name: str) -> pa.Array:
-    if name not in chunk.schema.names:
+    if chunk.schema.get_field_index(name) < 0:
         raise SchemaMismatch(f"Rows lack the column {name!r}, which the model reads. Received: {chunk.schema.names}.")
     return chunk.column(name)
