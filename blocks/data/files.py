@@ -17,7 +17,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from blocks.errors import InvalidArgument, MalformedData
+from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 
 FORMATS: Final = {
     ".csv": "csv",
@@ -104,6 +104,10 @@ def naming(file: File, fix: str = "Write it again, or leave it out.") -> Iterato
         yield
     except FileNotFoundError:
         raise InvalidArgument(f"There is no file {file.name} any more. Check the path.") from None
+    except SchemaMismatch as error:
+        if file.name in str(error):
+            raise
+        raise SchemaMismatch(f"{file.name}: {error}") from None
     except PermissionError:
         raise InvalidArgument(f"{file.name} may not be read: permission denied. Change its mode.") from None
     except (pa.ArrowException, OSError, EOFError, lzma.LZMAError, UnicodeError) as error:

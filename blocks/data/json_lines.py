@@ -9,10 +9,12 @@ import pyarrow.json as pajson
 
 from blocks.data.csv_options import to_type
 from blocks.data.files import File, naming, unchanged
+from blocks.data.json_digits import EXACT, largest, rounded, with_texts
 from blocks.data.parquet import describe
 from blocks.data.schema import conform, natural_schema, require_columns, unify
 from blocks.data.text_blocks import LINES, Block, blocks
 from blocks.errors import MalformedData, SchemaMismatch
+from blocks.warn import warn
 
 _BLOCK: Final = 8 << 20
 
@@ -20,7 +22,8 @@ _BLOCK: Final = 8 << 20
 class JsonLinesReader:
     """JSON lines files as one table, in order; keys that a line does not have are null in it.
 
-    The first use scans the files once: a column's type holds all its values (int64 becomes float64 where it must).
+    The first use scans the files once: a column's type holds all its values: float64 where integers stand beside
+    fractions, and text, digit for digit, where that would round an integer.
 
     Args:
         files: at least one.
@@ -34,6 +37,8 @@ class JsonLinesReader:
         self._declared = {name: to_type(name, kind) for name, kind in (column_types or {}).items()}
         self._lock = threading.Lock()
         self._scanned: tuple[pa.Schema, int] | None = None
+        self._texts: set[str] = set()  # columns whose numbers are read as text
+        self._told: set[str] = set()
 
     @property
     def schema(self) -> pa.Schema:
@@ -62,30 +67,91 @@ class JsonLinesReader:
         for file in self._files:
             with unchanged(file):
                 for block in self._blocks(file):
-                    for batch in _parsed(file, block, target, "ignore").to_batches():
+                    for batch in self._parsed(file, block, target, "ignore").to_batches():
                         yield conform(batch, target)
 
     def _scan(self) -> tuple[pa.Schema, int]:
         with self._lock:
             if self._scanned is None:
                 found: tuple[str, pa.Schema] | None = None
+                names: dict[str, None] = {}
+                sizes: dict[str, int] = {}
                 rows = 0
-                explicit = pa.schema(list(self._declared.items()))
                 for file in self._files:
                     for block in self._blocks(file):
-                        table = _parsed(file, block, explicit, "infer")
+                        table = self._settled(file, block, sizes)
                         rows += table.num_rows
+                        names |= dict.fromkeys(table.schema.names)
                         here = natural_schema(table.schema, file.name)
                         try:
                             where = f"{file.name} (from line {block.line})"
-                            found = (where, here if found is None else unify([found, (where, here)]))
+                            found = (where, here if found is None else self._joined(found, (where, here), sizes))
                         except SchemaMismatch as error:
                             raise MalformedData(f"{error} Or declare it: column_types={{...}}.") from None
                 if found is None:
                     raise MalformedData(f"{self.description()} holds no JSON object. Leave it out.")
                 require_columns(self._declared, found[1].names, "column_types")
-                self._scanned = found[1], rows
+                self._scanned = pa.schema([found[1].field(name) for name in names]), rows
         return self._scanned
+
+    def _settled(self, file: File, block: Block, sizes: dict[str, int]) -> pa.Table:
+        """Parses a block; columns whose integers would be rounded become text, from here on."""
+        while True:
+            explicit = pa.schema([*self._declared.items(), *((name, pa.string()) for name in self._undeclared())])
+            try:
+                table = self._parsed(file, block, explicit, "infer")
+            except MalformedData:
+                texts = {name for name, kind in self._declared.items() if pa.types.is_string(kind)}
+                if texts <= self._texts:
+                    raise
+                self._texts |= texts  # Arrow makes no text of numbers
+                continue
+            for name in table.schema.names:
+                sizes[name] = max(sizes.get(name, 0), largest(table[name]))
+            lost = rounded(block, table, self._declared)
+            flat = [name for name in lost if not pa.types.is_nested(table.schema.field(name).type)]
+            for name, value in lost.items():
+                if name in flat:
+                    self._keep_text(name, f"{file.name}: column {name!r} holds {value}, which float64 rounds")
+                elif name not in self._told:
+                    self._told.add(name)
+                    warn(
+                        f"{file.name}: column {name!r} holds {value}, which is rounded to float64. Declare it to "
+                        f"choose: column_types={{{name!r}: ...}}, of uint64 for instance."
+                    )
+            if not flat:
+                return table
+
+    def _joined(self, one: tuple[str, pa.Schema], other: tuple[str, pa.Schema], sizes: dict[str, int]) -> pa.Schema:
+        """One schema for what came before and a block; integers beyond float64's beside fractions become text."""
+        kinds: dict[str, set[pa.DataType]] = {}
+        for _, schema in (one, other):
+            for field in schema:
+                kinds.setdefault(field.name, set()).add(field.type)
+        for name, both in kinds.items():
+            if both == {pa.int64(), pa.float64()} and name not in self._declared and sizes[name] > EXACT:
+                self._keep_text(name, f"Column {name!r} holds fractions, and integers that float64 rounds")
+        texts = self._undeclared()
+        parts = [
+            (where, pa.schema([pa.field(f.name, pa.string()) if f.name in texts else f for f in schema]))
+            for where, schema in (one, other)
+        ]
+        return unify(parts)
+
+    def _keep_text(self, name: str, why: str) -> None:
+        if name not in self._texts:
+            self._texts.add(name)
+            warn(
+                f"{why}; it is kept as text, digit for digit. Declare it to choose: "
+                f"column_types={{{name!r}: 'string'}}, or 'float64'."
+            )
+
+    def _undeclared(self) -> list[str]:
+        return sorted(self._texts - self._declared.keys())
+
+    def _parsed(self, file: File, block: Block, schema: pa.Schema, unexpected: str) -> pa.Table:
+        texts = self._texts if unexpected == "infer" else self._texts & set(schema.names)
+        return _parsed(file, with_texts(block, texts) if texts else block, schema, unexpected)
 
     def _blocks(self, file: File) -> Iterator[Block]:
         with file.stream() as stream:

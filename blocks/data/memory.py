@@ -137,8 +137,8 @@ class StreamReader:
             )
         try:
             return conform(batch, target, encoded=encoded)
-        except pa.ArrowException as error:
-            raise SchemaMismatch(f"A chunk of {self._kind} does not fit its schema: {error}. Cast it first.") from None
+        except SchemaMismatch as error:
+            raise SchemaMismatch(f"A chunk of {self._kind} does not fit its schema: {error}") from None
 
     def _again(self) -> str:
         return (

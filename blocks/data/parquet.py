@@ -1,6 +1,7 @@
 """Parquet files, one after the other."""
 
 import contextlib
+import copy
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from blocks.data.files import File, naming, unchanged
-from blocks.data.schema import conform, natural_schema, unify
+from blocks.data.schema import conform, natural_schema, require_exact, unify
 
 _BUFFER: Final = 1 << 18
 """Bytes read at once of a column: a row group of any size is never read whole."""
@@ -38,7 +39,9 @@ class ParquetReader:
         for file in self._files:
             with naming(file, _FIX), file.open() as handle, pq.ParquetFile(handle) as opened:
                 self._metadata.append((natural_schema(opened.schema_arrow, file.name), opened.metadata))
-        self._schema = unify([(f.name, schema) for f, (schema, _) in zip(files, self._metadata, strict=True)])
+        schemas = [(f.name, schema) for f, (schema, _) in zip(files, self._metadata, strict=True)]
+        self._schema = unify(schemas)
+        require_exact(self._schema, schemas, self._ends)
 
     @property
     def schema(self) -> pa.Schema:
@@ -51,7 +54,9 @@ class ParquetReader:
 
     def filtered(self, expression: pc.Expression) -> "ParquetReader":
         """The reader without the row groups in which no row can satisfy `expression`."""
-        return ParquetReader(self._files, expression)
+        found = copy.copy(self)
+        found._expression = expression if self._expression is None else self._expression & expression
+        return found
 
     def fingerprint(self) -> dict[str, Any]:
         """Names, sizes and times of change."""
@@ -92,6 +97,20 @@ class ParquetReader:
                         yield batch
                     del batches
 
+    def _ends(self, file: int, column: str) -> tuple[int, int] | None:
+        """The least and the largest integer of a column, from a file's footer, where it says so."""
+        metadata = self._metadata[file][1]
+        ends: list[int] = []
+        for group in range(metadata.num_row_groups):
+            chunks = (metadata.row_group(group).column(index) for index in range(metadata.num_columns))
+            statistics = next((chunk.statistics for chunk in chunks if chunk.path_in_schema == column), None)
+            if statistics is None or not statistics.has_min_max:
+                if metadata.row_group(group).num_rows and not _all_null(statistics, metadata.row_group(group).num_rows):
+                    return None
+                continue
+            ends += [int(statistics.min), int(statistics.max)]
+        return (min(ends), max(ends)) if ends else (0, 0)
+
     def _groups(self, file: File, metadata: pq.FileMetaData) -> list[int]:
         if self._expression is None:
             return list(range(metadata.num_row_groups))
@@ -102,6 +121,10 @@ class ParquetReader:
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 # An expression that statistics cannot answer: every row group may hold such a row.
                 return list(range(metadata.num_row_groups))
+
+
+def _all_null(statistics: pq.Statistics | None, rows: int) -> bool:
+    return statistics is not None and statistics.has_null_count and statistics.null_count == rows
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -4,7 +4,7 @@ How values enter the graph (float64, int64, string) lives in `raw`.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 
@@ -100,16 +100,62 @@ def unify(schemas: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
             if before is None or before.type == field.type:
                 fields[field.name] = field
                 continue
-            try:
-                one = pa.unify_schemas([pa.schema([before]), pa.schema([field])], promote_options="permissive")
-            except pa.ArrowException:
+            one = _common(before.type, field.type)
+            if one is None:
                 raise SchemaMismatch(
                     f"A column must have one type in all files that are read together; {field.name!r} is "
                     f"{field.type} in {name} and {before.type} before it. Convert the files, or read them apart."
-                ) from None
-            fields[field.name] = one.field(0)
+                )
+            fields[field.name] = pa.field(field.name, one)
         merged = pa.schema(list(fields.values()))
     return merged
+
+
+def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """The type that holds the values of both, as far as a type can tell; None where there is none."""
+    floating = pa.types.is_floating(one) or pa.types.is_floating(other)
+    whole = [kind for kind in (one, other) if pa.types.is_integer(kind) or pa.types.is_decimal(kind)]
+    if floating and whole and (pa.types.is_decimal(whole[0]) or whole[0].bit_width > 8):
+        return pa.float64()  # Arrow's choice may be a narrower one, that rounds
+    try:
+        return pa.unify_schemas([pa.schema([("", one)]), pa.schema([("", other)])], promote_options="permissive")[
+            0
+        ].type
+    except pa.ArrowException:
+        return None
+
+
+def require_exact(
+    unified: pa.Schema, files: Sequence[tuple[str, pa.Schema]], ends: Callable[[int, str], tuple[int, int] | None]
+) -> None:
+    """Refuses integers that the column's type in all files together does not hold.
+
+    Args:
+        unified: the schema of all files.
+        files: their names and schemas.
+        ends: the least and the largest of a column's values in the file of an index, None where that is not known: then
+            a value that does not fit is refused when it is met.
+
+    Raises:
+        SchemaMismatch: if there are some; names the column and the files.
+    """
+    for index, (name, schema) in enumerate(files):
+        for field in schema:
+            kind = unified.field(field.name).type
+            if field.type == kind or not pa.types.is_integer(field.type):
+                continue
+            least, most = (-(2**53), 2**53) if pa.types.is_float64(kind) else (-(2**63), 2**63 - 1)
+            found = ends(index, field.name)
+            if found is None or (found[0] >= least and found[1] <= most):
+                continue
+            others = (other for other, schema in files if field.name in schema.names)
+            other = next(other for other in others if dict(files)[other].field(field.name).type != field.type)
+            raise SchemaMismatch(
+                f"A column must have one type in all files that are read together; {field.name!r} is {field.type} in "
+                f"{name}, with {found[0] if found[0] < least else found[1]}, and "
+                f"{dict(files)[other].field(field.name).type} in {other}: {kind} does not hold both without losing "
+                "digits. Write it with one type, or read the files apart."
+            )
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema, *, encoded: bool = False) -> pa.RecordBatch:
@@ -119,16 +165,23 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema, *, encoded: bool = False) 
         batch: a record batch.
         schema: natural types.
         encoded: leave string columns that are dictionaries as dictionaries of int32 indices.
+
+    Raises:
+        SchemaMismatch: if a column's values do not fit its type.
     """
     if batch.schema.equals(schema):
         return batch
     names = set(batch.schema.names)
-    arrays = [
-        _conformed(batch.column(field.name), field.type, encoded)
-        if field.name in names
-        else pa.nulls(batch.num_rows, field.type)
-        for field in schema
-    ]
+    arrays = []
+    for field in schema:
+        if field.name not in names:
+            arrays.append(pa.nulls(batch.num_rows, field.type))
+            continue
+        array = batch.column(field.name)
+        try:
+            arrays.append(_conformed(array, field.type, encoded))
+        except pa.ArrowException as error:
+            raise _refused(field.name, array, field.type, error) from None
     if not arrays:
         return batch.select([])
     return pa.RecordBatch.from_arrays(
@@ -148,3 +201,11 @@ def _conformed(array: pa.Array, kind: pa.DataType, encoded: bool) -> pa.Array:
             return array
         return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary.cast(kind))
     return array.cast(kind)
+
+
+def _refused(name: str, array: pa.Array, kind: pa.DataType, error: pa.ArrowException) -> SchemaMismatch:
+    return SchemaMismatch(
+        f"Column {name!r} is read as {kind}, which holds its values in all files and chunks. Received: {array.type} "
+        f"that it does not hold ({str(error).splitlines()[0][:200]}). Write the column with one type, or read the "
+        "files apart."
+    )
