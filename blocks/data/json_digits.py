@@ -56,8 +56,9 @@ def with_texts(block: Block, texts: Collection[str]) -> Block:
     """
     lines = []
     for number, line in enumerate(block.data.split(b"\n")):
-        row, literal = (_loaded(line), _loaded(line, parse_int=str, parse_float=str)) if line.strip() else (None, None)
+        row = _loaded(line) if line.strip() else None
         if isinstance(row, dict):
+            literal = _loaded(line, parse_int=str, parse_float=str)
             for name in texts & row.keys():
                 row[name] = _text(literal[name], name, block.line + number)
             line = json.dumps(row).encode()
