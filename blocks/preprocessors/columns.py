@@ -99,6 +99,10 @@ class Columns(Preprocessor):
         strings get a vocabulary; constant and empty columns and identifiers are left out. `print(columns)` says why for
         each; `columns["age"] = ...` and `del columns["age"]` change the choice before `adapt`.
 
+        No word, string or item that stands in fewer than 5 rows is learned, so that names in notes go into no file of
+        the model. Of numbers and times blocks learn means, quantiles, minima and maxima, which are values of rows;
+        statistics that are saved to be continued (`Summary.save`) hold every string.
+
         Args:
             source: Anything that `blocks.read` takes.
             exclude: Columns to leave out: the target, and what would leak it or identify the row.

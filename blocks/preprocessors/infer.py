@@ -39,8 +39,15 @@ LOOKED_AT = 10_000
 
 MICROSECONDS_A_DAY = 86_400_000_000
 
-MIN_COUNT = 2
-"""Strings seen less often than this are out of vocabulary: one row teaches nothing about a token."""
+MIN_ROWS = 5
+"""Words and values of fewer rows are learned by no block that is chosen here: they tell of somebody rather than of the
+many, and go into every file of the model. Little is lost: so few rows teach little about a token."""
+
+KEPT = f"what stands in fewer than {MIN_ROWS} rows is not learned (min_count)"
+NONE = f"nothing stands in {MIN_ROWS} rows"
+
+PROSE_ROWS = 1_000
+"""Texts in which is looked for a word that stands in as many rows."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: in
         elif name in counts:
             choices.append(_text(name, counts[name].result(), distinct[name].result().estimate, texts[name]))
         elif is_list(field.type):
-            choices.append(Choice(name, [MultiHot(min_count=MIN_COUNT, top_k=PROSE_TOKENS)], str(field.type)))
+            choices.append(Choice(name, [MultiHot(min_rows=MIN_ROWS, top_k=PROSE_TOKENS)], f"{field.type}, {KEPT}"))
         else:
             choices.append(Choice(name, [], f"{field.type} has no block of its own: name one for it"))
     return choices
@@ -102,6 +109,7 @@ class _Text:
 
     def __init__(self) -> None:
         self.looked = self.dates = self.spaced = 0
+        self._first: list[pa.Array] = []
 
     def look(self, values: pa.Array) -> None:
         """Look at values until enough have been seen."""
@@ -113,6 +121,8 @@ class _Text:
         if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
             return
         values = values.filter(pc.fill_null(pc.not_equal(values, ""), False))
+        if self.looked < PROSE_ROWS:
+            self._first.append(pa.array(values.slice(0, PROSE_ROWS).to_pylist()))  # no part of a large chunk is held
         self.looked += len(values)
         dates = pc.match_substring_regex(values, r"^\s*[12]\d{3}-[01]\d-[0-3]\d([T ][0-2]\d:[0-5]\d.*)?\s*$")
         self.dates += pc.sum(dates).as_py() or 0
@@ -127,6 +137,14 @@ class _Text:
     def is_prose(self) -> bool:
         """Whether half of them have four words or more."""
         return self.looked > 0 and self.spaced >= 0.5 * self.looked
+
+    def has_words_of(self, block: TfIdf) -> bool:
+        """Whether the block would learn any word of the first texts."""
+        try:
+            block.copy().adapt(pa.concat_arrays(self._first))
+        except EmptySource:
+            return False
+        return True
 
 
 def _first(source: Source, rows: int) -> Iterator[pa.RecordBatch]:
@@ -203,7 +221,16 @@ def _text(name: str, counts: CountsResult, distinct: float, text: _Text) -> Choi
         seen.update(pa.array(at(counts.values.cast(pa.string()).to_numpy(zero_copy_only=False)).numpy()))
         return _instant(name, "ISO 8601 text", seen.result(), [at], missing)
     if present > 20 and text.is_prose and distinct > 0.5 * present:
-        return Choice(name, [TfIdf(PROSE_TOKENS)], f"prose, {distinct / present:.0%} of values distinct{missing}")
+        described = f"prose, {distinct / present:.0%} of values distinct{missing}"
+        block = TfIdf(PROSE_TOKENS, min_count=MIN_ROWS)
+        return (
+            Choice(name, [block], f"{described}; {KEPT}")
+            if text.has_words_of(block)
+            else Choice(name, [], f"{described}; {NONE}")
+        )
     if present > 20 and distinct > IDENTIFIER_SHARE * present:
         return Choice(name, [], f"text, {distinct / present:.0%} of values distinct: an identifier")
-    return Choice(name, [Vocabulary(min_count=MIN_COUNT)], f"text, about {distinct:.0f} distinct{missing}")
+    described = f"text, about {distinct:.0f} distinct{missing}"
+    if not len(counts.counts) or counts.counts[0] < MIN_ROWS:
+        return Choice(name, [], f"{described}; {NONE}")
+    return Choice(name, [Vocabulary(min_count=MIN_ROWS)], f"{described}; {KEPT}")

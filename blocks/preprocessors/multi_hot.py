@@ -11,7 +11,7 @@ from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features import Feature
 from blocks.preprocessors.numbers import check_choice
-from blocks.preprocessors.splitting import by_form, dense, distinct_cells, flat, number_of_rows
+from blocks.preprocessors.splitting import by_form, dense, distinct_cells, distinct_of_rows, flat, number_of_rows
 from blocks.preprocessors.token_table import (
     as_features,
     check_limits,
@@ -27,6 +27,7 @@ from blocks.preprocessors.token_table import (
     unpack,
 )
 from blocks.statistics import Counts, Statistic
+from blocks.whole import whole
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -42,6 +43,7 @@ class MultiHot(Preprocessor):
     Args:
         separator: What stands between tokens; None for ASCII white space.
         min_count: Tokens seen less often have no column.
+        min_rows: Tokens that stand in fewer rows have no column; beyond 1, a row counts each of its tokens once.
         top_k: Keep this many of the most frequent tokens at most.
         output_mode: "binary", or "count" for how often the text lists a token.
         missing: What a missing text becomes: 1 in a "column" of its own, or all "zeros".
@@ -67,6 +69,7 @@ class MultiHot(Preprocessor):
         separator: str | None = "|",
         *,
         min_count: int = 1,
+        min_rows: int = 1,
         top_k: int | None = None,
         output_mode: str = "binary",
         missing: str = "column",
@@ -77,6 +80,7 @@ class MultiHot(Preprocessor):
     ) -> None:
         super().__init__(**kwargs)
         check_limits("MultiHot", min_count, top_k)
+        whole("min_rows", min_rows, 1)
         check_choice("MultiHot", "output_mode", output_mode, ("binary", "count"))
         check_choice("MultiHot", "missing", missing, ("column", "zeros"))
         check_choice("MultiHot", "unseen", unseen, ("column", "zeros"))
@@ -84,6 +88,7 @@ class MultiHot(Preprocessor):
             raise InvalidArgument(f"MultiHot's separator is a string, or None. Received: {separator!r}.")
         self.separator = separator
         self.min_count = min_count
+        self.min_rows = min_rows
         self.top_k = top_k
         self.output_mode = output_mode
         self.missing = missing
@@ -106,6 +111,8 @@ class MultiHot(Preprocessor):
     def observed(self, values: Any) -> Any:
         """The tokens of each row."""
         tokens, rows = self._tokens(values)
+        if self.min_rows > 1:
+            return distinct_of_rows(tokens, rows, tf.size(values))
         return tf.RaggedTensor.from_value_rowids(tokens, rows, tf.size(values, tf.int64), validate=False)
 
     def _tokens(self, values: Any) -> tuple[Any, Any]:
@@ -117,7 +124,7 @@ class MultiHot(Preprocessor):
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The kept tokens, in order."""
         counts = results["counts"].result()
-        number = kept(counts, self.min_count, self.top_k)
+        number = kept(counts, max(self.min_count, self.min_rows), self.top_k)
         usable(number + len(self._before), "MultiHot")
         return learned(self, counts, number)
 
@@ -169,7 +176,7 @@ class MultiHot(Preprocessor):
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
-        return {
+        config = {
             **super().get_config(),
             "separator": self.separator,
             "min_count": self.min_count,
@@ -180,3 +187,5 @@ class MultiHot(Preprocessor):
             "vocabulary": self.vocabulary,
             "width": self.width,
         }
+        # absent where it is the default: the fingerprints of older stores hold
+        return config if self.min_rows == 1 else {**config, "min_rows": self.min_rows}

@@ -72,6 +72,16 @@ def flat(tokens: Any) -> tuple[Any, Any]:
     return tokens.values, tf.cast(tokens.value_rowids(), tf.int64)
 
 
+def distinct_of_rows(tokens: Any, rows: Any, count: Any) -> Any:
+    """Tokens of rows (`flat`) as ragged ones (count, None), of each row every one once, in order of appearance."""
+    distinct, places = tf.unique(tokens, out_idx=tf.int64)
+    number = tf.maximum(tf.size(distinct, tf.int64), 1)
+    cells = tf.unique(rows * number + places).y
+    return tf.RaggedTensor.from_value_rowids(
+        tf.gather(distinct, cells % number), cells // number, tf.cast(count, tf.int64), validate=False
+    )
+
+
 def dense(cells: Any, values: Any, rows: Any, width: int) -> Any:
     """Values at cells (`row * width + column`, int64, each once) as a matrix (rows, width) that is 0 elsewhere."""
     shape = tf.stack([tf.cast(rows, tf.int64) * width])

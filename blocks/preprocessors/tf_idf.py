@@ -10,7 +10,15 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features import Feature
-from blocks.preprocessors.splitting import check_split, dense, distinct_cells, flat, number_of_rows, split_text
+from blocks.preprocessors.splitting import (
+    check_split,
+    dense,
+    distinct_cells,
+    distinct_of_rows,
+    flat,
+    number_of_rows,
+    split_text,
+)
 from blocks.preprocessors.token_table import (
     as_features,
     check_limits,
@@ -88,13 +96,7 @@ class TfIdf(Preprocessor):
 
     def observed(self, values: Any) -> Any:
         """Each text's tokens, every one once, and a "" for the text."""
-        tokens, rows = flat(self._split(values))
-        distinct, places = tf.unique(tokens, out_idx=tf.int64)
-        number = tf.maximum(tf.size(distinct, tf.int64), 1)
-        cells = tf.unique(rows * number + places).y
-        of_text = tf.RaggedTensor.from_value_rowids(
-            tf.gather(distinct, cells % number), cells // number, tf.size(values, tf.int64), validate=False
-        )
+        of_text = distinct_of_rows(*flat(self._split(values)), tf.size(values))
         texts = tf.RaggedTensor.from_row_lengths(
             tf.boolean_mask(tf.zeros_like(values), ~is_missing(values)), tf.cast(~is_missing(values), tf.int64)
         )

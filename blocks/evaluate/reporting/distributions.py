@@ -17,6 +17,8 @@ DRAWN = 24
 
 BINS = 24
 MOST_LISTED = 8
+FEW_ROWS = 5
+"""Values of fewer rows are not listed where single rows are not to be told."""
 
 
 def data(subject: Subject) -> Section:
@@ -40,7 +42,7 @@ def data(subject: Subject) -> Section:
     for chunk in source.chunks(encoded=True, exact=False):
         for key, statistic in summary.items():
             statistic.update(chunk.column(key.rpartition("/")[0]))
-    found = {field.name: _described(field, summary) for field in source.schema}
+    found = {field.name: _described(field, summary, 1 if subject.shows_rows else FEW_ROWS) for field in source.schema}
     rows = [(name, str(source.schema.field(name).type), *(one[key] for key in COLUMNS)) for name, one in found.items()]
     section.tables.append(Table("Columns", ("column", "type", *COLUMNS), rows))
     targets = [name for head in subject.heads for name in head.targets]
@@ -67,8 +69,8 @@ def _statistics(kind: pa.DataType) -> dict[str, Statistic]:
     return {**held, "counts": Counts(1 << 22)}
 
 
-def _described(field: pa.Field, summary: Summary) -> dict[str, Any]:
-    """A column's row of the table, and the numbers of its drawing."""
+def _described(field: pa.Field, summary: Summary, least: int) -> dict[str, Any]:
+    """A column's row of the table, and the numbers of its drawing, of values that as many rows have."""
     results: dict[str, Any] = {name: summary[f"{field.name}/{name}"].result() for name in _statistics(field.type)}
     found: dict[str, Any] = dict.fromkeys([*COLUMNS, "drawing"])
     found["missing share"] = float(results["missing"].fraction)
@@ -78,17 +80,22 @@ def _described(field: pa.Field, summary: Summary) -> dict[str, Any]:
         found["mean"] = float(results["moments"].mean)
     if "quantiles" in results and results["quantiles"].count:
         of = results["quantiles"]
-        ends = [of.min, float(of.quantile(0.5)), of.max]
         instant = is_instant(field.type)
+        ends = [of.min, float(of.quantile(0.5)), of.max]
         found |= zip(("least", "median", "largest"), map(_moment, ends) if instant else ends, strict=True)
+        if least > 1:
+            found |= {"least": None, "largest": None}
         if of.max > of.min and not instant:
-            found["drawing"] = _bins(of)
+            found["drawing"] = _bins(of, least)
     if "counts" in results and results["counts"].total:
         of = results["counts"]
         listed = [
             (str(value.as_py()), int(count))
             for value, count in zip(of.values[:MOST_LISTED], of.counts[:MOST_LISTED], strict=True)
+            if count >= least
         ]
+        if not listed:
+            return found
         found["most frequent"] = ", ".join(f"{figures.shortened(value)} ({count:,})" for value, count in listed[:3])
         others = of.total - sum(count for _, count in listed)
         if listed[0][1] > 1:
@@ -97,10 +104,13 @@ def _described(field: pa.Field, summary: Summary) -> dict[str, Any]:
     return found
 
 
-def _bins(of: Any) -> dict[str, Any]:
-    """Counts between even edges; from the lowest to the highest 0.5% where tails are long."""
-    low, high = (float(end) for end in of.quantile([0.005, 0.995]))
-    if (of.max - of.min) < 3 * (high - low):
+def _bins(of: Any, least: int) -> dict[str, Any] | None:
+    """Counts between even edges; without the outer 0.5% of long tails, or without `least` rows of each where hidden."""
+    share = max(0.005, 0.0 if least == 1 else min(least / of.count, 0.5))
+    low, high = (float(end) for end in of.quantile([share, 1 - share]))
+    if least > 1 and not high > low:
+        return None
+    if least == 1 and (of.max - of.min) < 3 * (high - low):
         low, high = of.min, of.max
     edges = np.linspace(low, high, BINS + 1)
     rank = of.rank(edges)

@@ -101,6 +101,9 @@ def reasons(subject: Subject) -> Section:
     if subject.store is not None:
         section.text = ["Left out: explanations. A store holds features, not the raw rows they are of."]
         return section
+    if not subject.shows_rows:
+        section.text = ["Left out: single rows are not to be told (rows=False)."]
+        return section
     drawn, background = subject.drawn(), subject.background()
     section.text = [
         f"Chosen among {len(drawn):,} rows of {subject.judged!r}, by LIME with rows of {subject.training!r} beside. A "

@@ -37,6 +37,7 @@ class Subject:
         by: Columns of groups, as of `blocks.evaluate.metrics`.
         rows: How many raw rows are drawn where not all are needed.
         seed: Decides which.
+        shows_rows: Whether what tells of single rows may be told.
         tables: Prediction tables by split: files.
     """
 
@@ -47,10 +48,11 @@ class Subject:
     by: By
     rows: int
     seed: int
+    shows_rows: bool = True
     tables: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: Any, data: Any, by: By, rows: int, seed: int) -> "Subject":
+    def of(cls, model: Any, data: Any, by: By, rows: int, seed: int, shows_rows: bool = True) -> "Subject":
         """What a user gives to be reported on.
 
         Raises:
@@ -58,13 +60,13 @@ class Subject:
         """
         if not isinstance(data, Store):
             sources = {name or "data": source for name, source in as_splits(data).items()}
-            return cls(model, sources, None, _judged(list(sources)), by, rows, seed)
+            return cls(model, sources, None, _judged(list(sources)), by, rows, seed, shows_rows)
         if isinstance(model, str | os.PathLike) or by:
             raise InvalidArgument(
                 "A store holds features alone: it is judged with a blocks.Model, and without groups. "
                 f"Received: {'by=' + repr(by) if by else model!r}. Give the splits' raw rows."
             )
-        return cls(model, {}, data, _judged(list(data.splits)), None, rows, seed)
+        return cls(model, {}, data, _judged(list(data.splits)), None, rows, seed, shows_rows)
 
     @property
     def exported(self) -> bool:

@@ -26,6 +26,8 @@ from blocks.files import durable
 from blocks.files.refusals import explained
 from blocks.progress import Progress
 
+DRAWN_ROWS = 10_000
+
 
 @checked()
 def report(
@@ -38,7 +40,7 @@ def report(
     worth: Worth | None = None,
     positive: Any = None,
     export: str | os.PathLike[str] | None = None,
-    rows: int = 10_000,
+    rows: int | bool = DRAWN_ROWS,
     seed: int = 0,
     verbose: bool | None = None,
 ) -> Path:
@@ -58,7 +60,9 @@ def report(
         worth: What a decision is worth, as of `blocks.evaluate.value`.
         positive: The class to act on, where there are more than two.
         export: The model's SavedModel, to be verified on the rows.
-        rows: Raw rows that are drawn where not all are needed: for importance, explanations and verification.
+        rows: Raw rows that are drawn where not all are needed: for importance, explanations and verification. False
+            to leave out what tells of single rows: the explained ones, and values that fewer than 5 rows have, the
+            least and the largest among them. Classes and groups are named whatever they hold.
         seed: Decides which.
         verbose: Whether to show progress; None for on a terminal only.
 
@@ -84,7 +88,7 @@ def report(
     if final.is_dir() or final.suffix == ".json":
         why = "a folder" if final.is_dir() else "the name of its numbers"
         raise InvalidArgument(f"path names the page, report.html say. Received: {str(path)!r}, {why}.")
-    subject = Subject.of(model, data, by, rows, seed)
+    subject = Subject.of(model, data, by, DRAWN_ROWS if isinstance(rows, bool) else rows, seed, rows is not False)
     with tempfile.TemporaryDirectory() as folder, Progress("report", 10, verbose, unit="sections") as progress:
         subject.predict(Path(folder))
         sections: list[Section] = []
