@@ -59,11 +59,12 @@ class BatchFilesReader:
         return describe(self._files)
 
     def chunks(
-        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False
+        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False, only: int | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Gives the rows, file by file; see `Reader`."""
+        """Gives the rows, file by file, or those of one file; see `Reader`."""
+        chosen = slice(None) if only is None else slice(only, only + 1)
         target = self._schema if columns is None else pa.schema([self._schema.field(name) for name in columns])
-        for file in self._files:
+        for file in self._files[chosen]:
             with unchanged(file), contextlib.ExitStack() as stack:
                 with naming(file, _FIX):
                     opened = stack.enter_context(contextlib.closing(self._opener(file)))

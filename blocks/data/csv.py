@@ -98,12 +98,13 @@ class CsvReader:
         return describe(self._files)
 
     def chunks(
-        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False
+        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False, only: int | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Gives the rows, file by file; see `Reader`."""
+        """Gives the rows, file by file, or those of one file; see `Reader`."""
+        chosen = slice(None) if only is None else slice(only, only + 1)
         scans = self._scanned()
         target = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
-        for file, scan in zip(self._files, scans, strict=True):
+        for file, scan in list(zip(self._files, scans, strict=True))[chosen]:
             present = [name for name in target.names if name in scan.types] or scan.names[:1]
             types = {name: self.schema.field(name).type for name in present}
             with unchanged(file), contextlib.closing(self._blocks(file)) as cut:

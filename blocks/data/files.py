@@ -61,6 +61,8 @@ class File:
     path: str
     size: int
     mtime_ns: int | None
+    root: str = ""
+    """The folder that was named to find the file; "" where the file itself was."""
 
     @property
     def name(self) -> str:
@@ -160,7 +162,15 @@ def _resolved(path: str) -> list[File]:
         for info in found:
             if info.type == pafs.FileType.Unknown:
                 raise _no_file(info.path, info.path)
-        files = [_file(filesystem, info) for info in found if info.type == pafs.FileType.File]
+        root = re.split(r"[*?[]", inner, maxsplit=1)[0].rpartition("/")[0]
+        files = [_file(filesystem, info, root) for info in found if info.type == pafs.FileType.File]
+        if not files:  # folders, such as partitions
+            files = [
+                dataclasses.replace(file, root=root)
+                for info in found
+                if info.type == pafs.FileType.Directory
+                for file in _below(filesystem, info.path)
+            ]
         if not files:
             raise InvalidArgument(f"No file matches {path!r}. Check the pattern.")
         return files
@@ -195,8 +205,8 @@ def _no_file(shown: str, path: str) -> InvalidArgument:
     )
 
 
-def _file(filesystem: pafs.FileSystem, info: pafs.FileInfo) -> File:
-    return File(filesystem, info.path, info.size or 0, info.mtime_ns)
+def _file(filesystem: pafs.FileSystem, info: pafs.FileInfo, root: str = "") -> File:
+    return File(filesystem, info.path, info.size or 0, info.mtime_ns, root)
 
 
 def _below(filesystem: pafs.FileSystem, folder: str) -> list[File]:
@@ -211,13 +221,8 @@ def _below(filesystem: pafs.FileSystem, folder: str) -> list[File]:
             raise _no_file(info.path, info.path)
         if info.type != pafs.FileType.File:
             continue
-        if any("=" in part for part in inner[:-1]):
-            raise InvalidArgument(
-                f"{folder!r} is partitioned: {'/'.join(inner)!r} keeps a column in its folder's name, which blocks "
-                "does not read. Give pyarrow.dataset.dataset(path, partitioning='hive').scanner().to_reader()."
-            )
         if extensions(info.path)[0] in FORMATS:
-            files.append(_file(filesystem, info))
+            files.append(_file(filesystem, info, folder))
     if not files:
         raise InvalidArgument(f"The directory {folder!r} holds no file of a known extension: {', '.join(FORMATS)}.")
     return files

@@ -59,12 +59,13 @@ class JsonLinesReader:
         return describe(self._files)
 
     def chunks(
-        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False
+        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False, only: int | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Gives the rows, file by file; see `Reader`."""
+        """Gives the rows, file by file, or those of one file; see `Reader`."""
+        chosen = slice(None) if only is None else slice(only, only + 1)
         schema = self.schema
         target = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-        for file in self._files:
+        for file in self._files[chosen]:
             with unchanged(file):
                 for block in self._blocks(file):
                     for batch in self._parsed(file, block, target, "ignore").to_batches():

@@ -67,11 +67,12 @@ class ParquetReader:
         return describe(self._files)
 
     def chunks(
-        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False
+        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False, only: int | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Gives the rows, file by file; see `Reader`."""
+        """Gives the rows, file by file, or those of one file; see `Reader`."""
+        chosen = slice(None) if only is None else slice(only, only + 1)
         target = self._schema if columns is None else pa.schema([self._schema.field(name) for name in columns])
-        for file, (schema, metadata) in zip(self._files, self._metadata, strict=True):
+        for file, (schema, metadata) in list(zip(self._files, self._metadata, strict=True))[chosen]:
             groups = self._groups(file, metadata)
             if not groups:
                 continue

@@ -5,15 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from blocks.arguments import checked
 from blocks.data.batch_files import BatchFilesReader
 from blocks.data.csv import CsvReader, require_apart
 from blocks.data.csv_options import CsvOptions
-from blocks.data.files import extensions, format_of, resolve
+from blocks.data.datasets import DatasetReader
+from blocks.data.files import File, extensions, format_of, resolve
 from blocks.data.json_lines import JsonLinesReader
 from blocks.data.memory import StreamReader, TableReader, from_arrays, table_of
 from blocks.data.parquet import ParquetReader
+from blocks.data.partitions import FilesReader, PartitionedReader, partitions_of
 from blocks.data.reader import Reader
 from blocks.data.source import Source
 from blocks.errors import InvalidArgument, SchemaMismatch
@@ -27,9 +30,10 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
 
     Args:
         data: a path, glob, directory or URI, or a list of these: CSV, TSV, Parquet, Arrow IPC/Feather, ORC, JSON
-            lines, text files also compressed; any object with `__arrow_c_stream__` (pandas, Polars, pyarrow,
-            DuckDB); a Polars LazyFrame; a dict of equally long one-dimensional arrays or lists; an object with
-            `schema` and `chunks(rows)`; a Source, which is returned.
+            lines, text files also compressed, and the columns in their folders' names (hive partitions,
+            `year=2020/part-0.parquet`); a `pyarrow.dataset.Dataset`; any object with `__arrow_c_stream__` (pandas,
+            Polars, pyarrow, DuckDB); a Polars LazyFrame; a dict of equally long one-dimensional arrays or lists; an
+            object with `schema` and `chunks(rows)`; a Source, which is returned.
         columns: the columns wanted, in this order; None for all.
         format: "csv", "parquet", "ipc", "orc" or "json" where the extension does not tell.
         **options: for CSV, Arrow's options by their names (`delimiter`, `quote_char`, `escape_char`, `double_quote`,
@@ -95,7 +99,12 @@ def _files_reader(data: Any, format: str | None, options: dict[str, Any]) -> Rea
     if len(set(kinds)) > 1:
         shown = ", ".join(f"{file.name} ({kind})" for file, kind in list(zip(files, kinds, strict=True))[:4])
         raise InvalidArgument(f"Files that are read together must have one format. Received: {shown}. Name a glob.")
-    kind = kinds[0]
+    partitions = partitions_of(files)
+    inner = _format_reader(kinds[0], files, options)
+    return PartitionedReader(inner, files, partitions) if any(partitions) else inner
+
+
+def _format_reader(kind: str, files: Sequence[File], options: dict[str, Any]) -> FilesReader:
     if kind == "csv":
         tabs = all(extensions(file.path)[0] == ".tsv" for file in files)
         made = CsvOptions.of(**({"delimiter": "\t"} if tabs else {}) | options)
@@ -123,6 +132,8 @@ def _object_reader(data: Any) -> Reader:
         return StreamReader(data.schema, lambda rows: iter(data), "pyarrow RecordBatchReader", once=True)
     if isinstance(data, (pa.Table, pa.RecordBatch)):
         return TableReader(table_of(data), kind)
+    if isinstance(data, ds.Dataset):
+        return DatasetReader(data)
     if hasattr(data, "collect_batches") and hasattr(data, "collect_schema"):
         return _lazy_frame(data, kind)
     if hasattr(data, "__arrow_c_stream__"):
