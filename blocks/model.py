@@ -20,7 +20,7 @@ from blocks.block import FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.calibrate import calibrate
 from blocks.core import build_core
 from blocks.data import Source, read
-from blocks.errors import InvalidArgument, NotAdapted
+from blocks.errors import InvalidArgument, MalformedData, NotAdapted, NotExportable
 from blocks.evaluate import predict_table
 from blocks.export import export
 from blocks.features import FeatureSpec
@@ -730,6 +730,7 @@ class Model(keras.Model):
 
         Raises:
             InvalidArgument: Another ending, or a folder: those formats leave out what was learned from data.
+            NotExportable: A part holds a Python lambda, which no file is loaded with.
             WriteError: The operating system keeps it from being written.
         """
         if not os.fspath(filepath).endswith(".keras") or zipped not in (None, True):
@@ -738,6 +739,7 @@ class Model(keras.Model):
                 f"{'' if zipped in (None, True) else ', zipped=False'}. Name it model.keras, say; "
                 "model.export(folder) writes a SavedModel."
             )
+        _require_loadable(self)
         if self._parts.core is not None and self.core.compiled and not self.core.optimizer.built:
             # a reload builds it, and Keras then misses in the file what was not there yet
             self.core.optimizer.build(self.core.trainable_variables)
@@ -863,6 +865,7 @@ def load(path: str | os.PathLike[str]) -> Model:
 
     Raises:
         InvalidArgument: The file holds no blocks.Model.
+        MalformedData: It is damaged, or holds what is not known here; Keras' error is the cause.
     """
     if "://" not in os.fspath(path) and not zipfile.is_zipfile(path):
         what = "a folder" if os.path.isdir(path) else "a file of another kind" if os.path.exists(path) else "not there"
@@ -870,7 +873,15 @@ def load(path: str | os.PathLike[str]) -> Model:
             f"load reads the .keras file that Model.save wrote. Received: {os.fspath(path)!r}, which is {what}. "
             "An export is read by tf.saved_model.load, or given by its path to blocks.verify, explain and report."
         )
-    model = keras.saving.load_model(path)
+    try:
+        model = keras.saving.load_model(path)
+    except Exception as error:
+        told = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise MalformedData(
+            f"'{os.fspath(path)}' cannot be loaded: it is damaged, none that Model.save wrote, or of layers or "
+            f"functions that are not registered here. Keras says: {told[:500]}. Restore the file, save the model "
+            "again, or import what registers them."
+        ) from error
     if not isinstance(model, Model):
         raise InvalidArgument(f"load reads what Model.save wrote. Received: {path}, a {type(model).__name__}.")
     return model
@@ -883,6 +894,22 @@ def _require_known(what: str, name: Any) -> None:
             getattr(keras, what).get(name)
         except ValueError as error:
             raise InvalidArgument(f"compile takes names of keras.{what}. Received: {name!r}.") from error
+
+
+def _require_loadable(model: Model) -> None:
+    """Refuse to save what Keras will refuse to load: Python's code."""
+    found = [name for name, part in model.get_config().items() if _holds_lambda(part)]
+    if found:
+        raise NotExportable(
+            f"A file holds no Python code, so that loading one runs none. Received: a model whose {', '.join(found)} "
+            "holds a lambda. Use a named function, registered by @keras.saving.register_keras_serializable()."
+        )
+
+
+def _holds_lambda(config: Any) -> bool:
+    if isinstance(config, Mapping):
+        return config.get("class_name") == "__lambda__" or any(map(_holds_lambda, config.values()))
+    return isinstance(config, list | tuple) and any(map(_holds_lambda, config))
 
 
 def _verbosity(verbose: Any) -> Any:

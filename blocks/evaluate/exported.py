@@ -1,7 +1,6 @@
 """Exported: answers from a SavedModel alone, through its `serve` signature."""
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,8 @@ import tensorflow as tf
 
 from blocks.data.raw import is_list, is_time, raw_type, to_raw
 from blocks.data.schema import require_columns
-from blocks.errors import InvalidArgument
-from blocks.export.replay import ASSETS, keywords
+from blocks.export.manifest import damaged, read_manifest, sound
+from blocks.export.replay import keywords
 from blocks.predict import to_numpy
 
 
@@ -27,19 +26,20 @@ class ExportedPredictor:
 
     Raises:
         InvalidArgument: The folder is no export of blocks.
+        MalformedData: It is damaged.
     """
 
     def __init__(self, path: str | os.PathLike[str], batch_size: int = 8192) -> None:
         self._path, self._batch_size = Path(path), batch_size
-        try:
-            self._manifest = json.loads((self._path / ASSETS / "manifest.json").read_text())
-            self._schema: dict[str, str] = self._manifest["schema"]
-            self._kinds: dict[str, str] | None = self._manifest.get("kinds")
-            self._heads: list[dict[str, Any]] = self._manifest["heads"]
-        except (OSError, ValueError, KeyError) as error:
-            raise InvalidArgument(f"{path} is no SavedModel that blocks exported: {error}") from error
-        self._model = tf.saved_model.load(str(path))  # holds what the signature needs
-        self._serve = self._model.signatures["serve"]
+        self._manifest = manifest = read_manifest(path)
+        self._schema: dict[str, str] = manifest["schema"]
+        self._kinds: dict[str, str] | None = manifest.get("kinds")
+        if self._kinds is not None and self._kinds.keys() != self._schema.keys():
+            raise damaged(path, "its kinds are of other columns than its schema")
+        self._heads: list[dict[str, Any]] = manifest["heads"]
+        with sound(path, "its SavedModel"):
+            self._model = tf.saved_model.load(str(path))  # holds what the signature needs
+            self._serve = self._model.signatures["serve"]
 
     @property
     def inputs(self) -> Sequence[str]:
@@ -57,7 +57,8 @@ class ExportedPredictor:
         for start in range(0, len(chunk), self._batch_size):
             rows = chunk.slice(start, self._batch_size)
             tensors = {name: self._tensor(rows, name) for name in self._schema}
-            parts.append(to_numpy(self._serve(**keywords(self._manifest, tensors))))
+            with sound(self._path, "its signature 'serve'"):
+                parts.append(to_numpy(self._serve(**keywords(self._manifest, tensors))))
         return {name: np.concatenate([part[name] for part in parts]) for name in sorted(parts[0])}
 
     def _tensor(self, rows: pa.RecordBatch, name: str) -> Any:

@@ -34,7 +34,9 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """What `write_arrays` wrote."""
     with pa.OSFile(str(path), "rb") as source:
-        table = pa.ipc.open_file(source).read_all().combine_chunks()
+        table = pa.ipc.open_file(source).read_all()
+        table.validate(full=True)  # an offset beyond the end would be followed
+        table = table.combine_chunks()
     arrays = {}
     for name, column in zip(table.schema.names, table.columns, strict=True):
         values: Any = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

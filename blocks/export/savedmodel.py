@@ -1,5 +1,6 @@
 """Export: a road as one SavedModel of TensorFlow's own ops, and beside it what `verify` replays."""
 
+import io
 import json
 import os
 import platform
@@ -14,20 +15,23 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_parts finds every block by name)
-from blocks.block import fingerprint
+from blocks.block import Head, fingerprint
 from blocks.data.raw import MISSING_INT, TENSOR_DTYPES
 from blocks.errors import InvalidArgument, NotExportable
+from blocks.export.manifest import read_manifest, sound
 from blocks.export.names import Inputs, inputs, restore_names
 from blocks.export.replay import ASSETS, KEYWORDS, write_arrays
 from blocks.features import FeatureSpec
 from blocks.files.durable import whole_folder
 from blocks.files.refusals import explained
+from blocks.files.regular import read_regular
 from blocks.heads import describe_heads
 from blocks.road import Road, raw_tensors
 from blocks.warn import warn
 
 VERSION = 1
 GOLDEN_ROWS = 24
+MAX_STATE_BYTES = 4 << 30
 
 
 def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None, fitted: bool = True) -> None:
@@ -185,6 +189,7 @@ def _manifest(road: Road, keywords: Mapping[str, str], fitted: bool) -> dict[str
         "head": serialize(road.head),
         "heads": describe_heads(road.head),
         "postprocessors": chains.get("", chains),
+        "compute_dtype": _compute_dtype(road.core),
         "fingerprints": {"preprocessor": fingerprint(road.preprocessor), "head": fingerprint(road.head)},
         "notes": {"serving_examples": "tf.train.Example holds floats as float32: float64 columns are rounded."},
         "versions": {
@@ -197,8 +202,13 @@ def _manifest(road: Road, keywords: Mapping[str, str], fitted: bool) -> dict[str
 
 def was_fitted(path: str | os.PathLike[str]) -> bool:
     """Whether the core of an export was trained; True of exports that do not say."""
-    manifest = json.loads((Path(path) / ASSETS / "manifest.json").read_text())
-    return bool(manifest.get("fitted", True))
+    return bool(read_manifest(path).get("fitted", True))
+
+
+def _compute_dtype(core: keras.Model) -> str:
+    """The least exact of the dtypes that layers compute in."""
+    found = {layer.compute_dtype for layer in core._flatten_layers()}
+    return next((dtype for dtype in ("bfloat16", "float16", "float32") if dtype in found), "float32")
 
 
 def read_parts(path: str | os.PathLike[str]) -> tuple[Any, Any, FeatureSpec]:
@@ -206,14 +216,23 @@ def read_parts(path: str | os.PathLike[str]) -> tuple[Any, Any, FeatureSpec]:
 
     Raises:
         InvalidArgument: The folder is no export of blocks.
+        MalformedData: It is damaged.
     """
-    folder = Path(path) / ASSETS
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InvalidArgument(f"{path} is no SavedModel that blocks exported: {error}") from error
-    preprocessor = keras.saving.deserialize_keras_object(manifest["preprocessor"])
-    with np.load(folder / "state.npz", allow_pickle=False) as state:
-        preprocessor.restore({name.replace("|", "/"): state[name] for name in state.files})
-    head = keras.saving.deserialize_keras_object(manifest["head"])
-    return preprocessor, head, FeatureSpec.from_json(manifest["spec"])
+    manifest = read_manifest(path)
+    parts = []
+    for name, role in (("preprocessor", preprocessors.Columns), ("head", Head)):
+        with sound(path, f"its {name}'s configuration"):
+            part = keras.saving.deserialize_keras_object(manifest[name])
+            if not isinstance(part, role):
+                raise InvalidArgument(f"it is a {type(part).__name__}, no {role.__name__}")
+            parts.append(part)
+    preprocessor, head = parts
+    with sound(path, "state.npz"):
+        raw = io.BytesIO(read_regular(Path(path) / ASSETS / "state.npz", MAX_STATE_BYTES))
+        with np.load(raw, allow_pickle=False) as state:
+            preprocessor.restore({name.replace("|", "/"): state[name] for name in state.files})
+    with sound(path, "its features' specification"):
+        spec = FeatureSpec.from_json(manifest["spec"])
+        if spec != preprocessor.spec:
+            raise InvalidArgument("it is not what the preprocessor gives")
+    return preprocessor, head, spec

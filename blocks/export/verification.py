@@ -17,10 +17,12 @@ from blocks import targets
 from blocks.arguments import checked
 from blocks.data import read
 from blocks.data.raw import to_raw
-from blocks.errors import SchemaMismatch, StoreMismatch
+from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.export import replay
+from blocks.export.manifest import damaged, read_manifest, sound
 from blocks.export.savedmodel import read_parts, was_fitted
 from blocks.features import FeatureSpec
+from blocks.files.regular import file_size
 from blocks.progress import Progress
 from blocks.transform import Transform
 from blocks.warn import warn
@@ -29,6 +31,8 @@ BATCH_SIZES = (1, 2, 3, 7, 8, 16, 1000)
 SMALL_BATCH_ROWS = 1000
 CHUNK_ROWS = 65_536
 TOLERANCE = 1e-6
+TOLERANCES = {"bfloat16": 2.0**-4, "float16": 2.0**-7}
+"""Where answers are computed less exactly than in float32: eight steps of the dtype, as 1e-6 is of float32."""
 
 
 @dataclass
@@ -42,7 +46,8 @@ class Verification:
             of rows that differ.
         rows: Rows that were replayed, by what they are of.
         batch_sizes: The batch sizes tried; 0 stands for all rows of a chunk at once.
-        tolerance: What `answers` may reach.
+        tolerance: What `answers` may reach; it follows `compute_dtype`. Features are exact whatever the dtype.
+        compute_dtype: The least exact dtype that the core computes in.
         notes: What a reader should know.
     """
 
@@ -52,6 +57,7 @@ class Verification:
     rows: dict[str, int] = field(default_factory=dict)
     batch_sizes: tuple[int, ...] = (*BATCH_SIZES, 0)
     tolerance: float = TOLERANCE
+    compute_dtype: str = "float32"
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -73,6 +79,7 @@ class Verification:
             + "".join(f"\n            {name}: {count:,} rows" for name, count in bad.items()),
         ]
         lines += [f"  answers   {name}: largest difference {gap:.3g}" for name, gap in self.answers.items()]
+        lines.append(f"  tolerance {self.tolerance:.3g} of answers, which are computed in {self.compute_dtype}")
         return "\n".join([*lines, *(f"  note      {note}" for note in self.notes)])
 
 
@@ -86,6 +93,9 @@ def verify(
     verbose: bool | None = None,
 ) -> Verification:
     """Replay golden rows, and any others, through a SavedModel in a fresh process that cannot import blocks.
+
+    A SavedModel is a program, which TensorFlow runs with all that its user may do: verify and use exports of those
+    alone whom you trust. What is proved is that two computations agree, not that either is harmless.
 
     The golden rows' features and answers were written by the process that exported. The source's features are computed
     here, by blocks' own layers; with a store's split, they are what was stored, but for features of blocks that use the
@@ -104,23 +114,24 @@ def verify(
 
     Raises:
         InvalidArgument: `path` is no export of blocks.
+        MalformedData: It is damaged.
         SchemaMismatch: The source lacks a column, or a store comes without its source.
         StoreMismatch: Store and source have different numbers of rows.
     """
     path = Path(path)
     preprocessor, head, spec = read_parts(path)
-    report = Verification(str(path))
+    dtype = read_manifest(path).get("compute_dtype", "float32")
+    report = Verification(str(path), tolerance=TOLERANCES.get(dtype, TOLERANCE), compute_dtype=dtype)
     report.notes.append("serving_examples takes floats as float32 (tf.train.Example): not compared bit for bit")
     if not was_fitted(path):
         report.notes.append("the model was never fitted: its weights are random")
         warn("verify: this model was never fitted, its weights are random. Fit it, then export anew.")
     if store is not None and source is None:
         raise SchemaMismatch("A store is compared with the raw rows it was made of. Received: a store and no source.")
+    golden = path / replay.ASSETS
+    files = [golden / f"{name}.arrow" for name in ("golden_rows", "golden_features", "golden_answers")]
+    count = _golden_rows(path, files, preprocessor, spec)
     with tempfile.TemporaryDirectory() as folder, _Child(path) as child:
-        golden = path / replay.ASSETS
-        names = ("golden_rows", "golden_features", "golden_answers")
-        files = [golden / f"{name}.arrow" for name in names]
-        count = len(next(iter(replay.read_arrays(files[0]).values())))
         _collect(report, spec, child.run(files[0], files[1], files[2], _sizes(count, count)))
         report.rows["golden rows"] = count
         if source is not None:
@@ -146,6 +157,21 @@ def verify(
                     progress.advance(size)
             report.rows["rows of the source" if store is None else "rows of the source and store"] = done
     return report
+
+
+def _golden_rows(path: Path, files: Sequence[Path], preprocessor: Any, spec: FeatureSpec) -> int:
+    """How many golden rows there are, of the model's columns and features; refused where they do not fit together."""
+    counts: set[int] = set()
+    for file, names in zip(files, (set(preprocessor.inputs), set(spec), None), strict=True):
+        with sound(path, file.name):
+            file_size(file)
+            arrays = replay.read_arrays(file)
+            if not arrays or (names is not None and arrays.keys() != names):
+                raise InvalidArgument(f"it holds {', '.join(map(repr, arrays)) or 'nothing'}")
+            counts |= {len(array) for array in arrays.values()}
+            if len(counts) > 1 or 0 in counts:
+                raise InvalidArgument("its rows are not as many as they should be")
+    return counts.pop()
 
 
 def _sizes(count: int, small: int) -> list[tuple[int, int]]:
@@ -225,6 +251,7 @@ class _Child:
     """The process that replays: TensorFlow, NumPy and Arrow, and no blocks."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
         environment.pop("PYTHONPATH", None)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed on exit)
@@ -255,8 +282,12 @@ class _Child:
             line = b""
         if not line:
             self._log.seek(0)
-            raise RuntimeError(f"The replaying process ended early:\n{self._log.read().decode(errors='replace')}")
-        return dict(json.loads(line))
+            told = self._log.read().decode(errors="replace").strip()
+            error = damaged(self._path, f"its replay ended early ({told.rpartition(chr(10))[2][:500]})")
+            error.add_note(told)
+            raise error
+        with sound(self._path, "what its replay said"):
+            return dict(json.loads(line))
 
     def __enter__(self) -> "_Child":
         return self

@@ -55,6 +55,10 @@ class StoreSplit:
     def __repr__(self) -> str:
         return f"StoreSplit({self.name}: {self.rows} rows)"
 
+    def __reduce__(self) -> Any:
+        """Pickle the path alone, so that another process opens the store for itself."""
+        return _split_again, (os.fspath(self._folder), self._identity, self.name, self._shard)
+
     def __len__(self) -> int:
         return self.rows
 
@@ -209,7 +213,7 @@ class StoreSplit:
             epoch, batch = restore(position, settings)
         order = Order(self._rows, shuffle=shuffle, seed=seed, window=window, shard=self._shard)
         loader = WindowLoader(self._reader, self._chunks, order, entries, kept=2 * threads + 1)
-        return Stream(loader, settings, threads, epoch, batch)
+        return Stream(loader, settings, threads, epoch, batch, split=self)
 
 
 def _require(folder: Place, fingerprint: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
@@ -223,7 +227,7 @@ def _require(folder: Place, fingerprint: Mapping[str, Any], parts: Mapping[str, 
 
 @checked_methods()
 class Store:
-    """A finished store on disk.
+    """A finished store on disk. It, its splits and their streams pickle by its path.
 
     Args:
         path: its folder.
@@ -256,6 +260,10 @@ class Store:
     def __repr__(self) -> str:
         told = ", ".join(f"{name}: {split.rows} rows" for name, split in ((n, self[n]) for n in self.splits))
         return f"Store({self.manifest.format}, {told})"
+
+    def __reduce__(self) -> Any:
+        """Pickle the path alone, so that another process opens the store for itself; it knows no planner."""
+        return _store_again, (os.fspath(self.path), self.identity, self.reused)
 
     def __getitem__(self, split: str) -> StoreSplit:
         if split not in self.manifest.splits:
@@ -339,6 +347,26 @@ class Store:
     def check(self, threads: int = 2) -> list[str]:
         """Verify every checksum, count and shape; see `blocks.store.integrity.check`."""
         return integrity.check(self.path, threads)
+
+
+def _store_again(path: str, identity: str, reused: bool = False) -> Store:
+    """The store that was pickled, opened by its path.
+
+    Raises:
+        StoreMismatch: Another store is there now.
+    """
+    store = Store(path, reused)
+    if store.identity != identity:
+        raise StoreMismatch(
+            f"The store '{path}' is another than the one that was pickled: it was written again since. "
+            "Open it anew: blocks.open_store(path)."
+        )
+    return store
+
+
+def _split_again(path: str, identity: str, name: str, shard: tuple[int, int]) -> StoreSplit:
+    split = _store_again(path, identity)[name]
+    return StoreSplit(name, split._folder, split._content, identity, split._reader, shard)
 
 
 def write(

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+def _stream_again(split: Any, options: dict[str, Any]) -> "Stream":
+    return split.stream(**options)
+
+
 class Stream:
     """Batches of `(features, target[, weight])`, as NumPy arrays.
 
@@ -29,14 +33,24 @@ class Stream:
     Memory: `memory_bytes`, whatever the length of the split. Made by `StoreSplit.stream`.
     """
 
-    def __init__(self, loader: WindowLoader, settings: Settings, threads: int, epoch: int, batch: int):
-        self._loader, self._settings, self._threads = loader, settings, threads
+    def __init__(self, loader: WindowLoader, settings: Settings, threads: int, epoch: int, batch: int, *, split: Any):
+        self._loader, self._settings, self._threads, self._split = loader, settings, threads, split
         self._epoch, self._batch = epoch, batch
         self._running: Callable[[], Generator[Batch, None, None] | None] = lambda: None
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}={value!r}" for name, value in self._settings._asdict().items() if name != "store")
         return f"Stream({told}, epoch={self._epoch}, batch={self._batch})"
+
+    def __reduce__(self) -> Any:
+        """Pickle the split's path, the arguments and the position; what is read ahead is read again."""
+        options = {
+            name: value for name, value in self._settings._asdict().items() if name not in ("store", "split", "shard")
+        }
+        return _stream_again, (self._split, {**options, **self._at(), "threads": self._threads})
+
+    def _at(self) -> dict[str, int]:
+        return {"epoch": self._epoch, "batch": self._batch}
 
     @property
     def rows(self) -> int:
@@ -66,8 +80,7 @@ class Stream:
         return {
             **self._settings._asdict(),
             "shard": list(self._settings.shard),
-            "epoch": self._epoch,
-            "batch": self._batch,
+            **self._at(),
         }
 
     def __iter__(self) -> Iterator[Batch]:

@@ -32,6 +32,7 @@ def export(subject: Subject, path: str | os.PathLike[str] | None) -> Section:
     sizes = ", ".join("all" if size == 0 else str(size) for size in found.batch_sizes)
     section.text = [
         f"{Path(path).name}: features are {told}, in a process that cannot import blocks, at batch sizes {sizes}.",
+        f"Answers may differ by {found.tolerance:.3g} of their largest: they are computed in {found.compute_dtype}.",
         *found.notes,
     ]
     section.tables = [
@@ -39,5 +40,5 @@ def export(subject: Subject, path: str | os.PathLike[str] | None) -> Section:
         Table("Features", ("feature", "rows whose bits differ"), list(found.features.items())),
         Table("Answers", ("answer", "largest relative difference"), list(found.answers.items())),
     ]
-    section.numbers = {"ok": found.ok, "tolerance": found.tolerance}
+    section.numbers = {"ok": found.ok, "tolerance": found.tolerance, "compute_dtype": found.compute_dtype}
     return section
