@@ -14,7 +14,7 @@ import pyarrow.types as pt
 
 from blocks.classes import encode_classes
 from blocks.data import Source
-from blocks.errors import SchemaMismatch
+from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.evaluate.classification import Classification, ClassRows
 from blocks.evaluate.columns import all_finite, label_truth, matrix, numbers, of_target, weights
 from blocks.evaluate.description import HeadDescription
@@ -22,6 +22,8 @@ from blocks.evaluate.estimate import Judge
 from blocks.evaluate.regression import NumberRows, Regression
 
 CHUNK_ROWS = 65_536
+ROUNDING = 1e-6
+"""By how much a probability may miss [0, 1]: a softmax in float32 ends at 1.0000001."""
 
 Rows = ClassRows | NumberRows
 _R = TypeVar("_R", bound=Rows)
@@ -107,13 +109,31 @@ class HeadReader:
         """What rows are ranked by: probabilities (rows, classes), or predictions (rows,), as float64."""
         name = self.names["probabilities" if self.is_classifier else "prediction"]
         if self.is_classifier:
-            return matrix(chunk.column(name), name).astype(np.float64, copy=False)
+            return self._probabilities(chunk).astype(np.float64, copy=False)
         return numbers(chunk.column(name), name).astype(np.float64, copy=False)
+
+    def _probabilities(self, chunk: pa.RecordBatch) -> np.ndarray:
+        """(rows, classes), a null row as NaN.
+
+        Raises:
+            InvalidArgument: There is one outside [0, 1], or NaN.
+        """
+        name = self.names["probabilities"]
+        column = chunk.column(name)
+        held = matrix(column, name)
+        inside = ((held >= -ROUNDING) & (held <= 1.0 + ROUNDING)).all(axis=1)
+        if not inside.all() and (bad := np.flatnonzero(~inside & np.asarray(column.is_valid()))).size:
+            raise InvalidArgument(
+                f"Probabilities are numbers in [0, 1]. Received: {name!r} with {held[bad[0]].tolist()} among "
+                f"{len(bad):,} such rows of {len(held):,}. Give probabilities, not logits or scores; where a model "
+                "of blocks gives NaN, training has diverged: fit it anew at a lower rate."
+            )
+        return held
 
     def _read_classes(self, chunk: pa.RecordBatch, positions: Any, weight: Any, found: Found) -> None:
         names = list(self.head.classes or ())
         classes = len(names)
-        held = matrix(chunk.column(self.names["probabilities"]), self.names["probabilities"])
+        held = self._probabilities(chunk)
         if held.shape[1] != classes:
             raise SchemaMismatch(f"There is a probability for each of {classes} classes. Received: {held.shape[1]}.")
         target = encode_classes(chunk.column(self.head.target_columns()[0]), names, self.head.targets[0])
@@ -129,7 +149,7 @@ class HeadReader:
         self._keep("", rows, target >= 0, {self.names["probabilities"]: finite}, found)
 
     def _read_labels(self, chunk: pa.RecordBatch, positions: Any, weight: Any, found: Found) -> None:
-        held = matrix(chunk.column(self.names["probabilities"]), self.names["probabilities"])
+        held = self._probabilities(chunk)
         decided = None
         if "label" in self.names and pt.is_fixed_size_list(chunk.schema.field(self.names["label"]).type):
             decided = matrix(chunk.column(self.names["label"]), self.names["label"])

@@ -225,9 +225,26 @@ def test_rows_that_cannot_be_judged_are_counted_and_named():
     with pytest.warns(BlocksWarning, match=r"2 nonfinite_predictions\[prediction\], 1 unusable_targets"):
         found = metrics(table, target="price", metrics=["mean_absolute_error"])
     assert found["rows"].to_pylist() == [1]
-    classes = pa.table({"target": ["no", "maybe", "yes"], "probabilities": [[0.5, 0.5], [0.5, 0.5], [np.nan, 0.1]]})
+    answers = pa.array([[0.5, 0.5], [0.5, 0.5], None], pa.list_(pa.float64(), 2))
+    classes = pa.table({"target": ["no", "maybe", "yes"], "probabilities": answers})
     with pytest.warns(BlocksWarning, match=r"1 nonfinite_predictions\[probabilities\], 1 unusable_targets"):
         assert metrics(classes, **TOLD, metrics=["accuracy"])["rows"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize("bad", [[-0.01, 1.01], [np.nan, 0.1], [2.0, 0.5], [np.inf, 0.0], [-1e-5, 1.0], [3.2, -3.2]])
+@pytest.mark.parametrize("by", [None, "target"])
+def test_what_is_no_probability_is_refused(bad, by):
+    table = pa.table({"target": ["no", "yes", "yes"], "probabilities": [[0.5, 0.5], [0.1, 0.9], bad]})
+    with pytest.raises(InvalidArgument, match=r"are numbers in \[0, 1\].* among 1 such rows of 3\. Give probabilities"):
+        metrics(table, **TOLD, by=by)
+
+
+def test_a_softmax_that_rounds_beyond_one_is_a_probability():
+    one = np.nextafter(np.float32(1), np.float32(2))
+    table = pa.table(
+        {"target": ["no", "yes"], "probabilities": pa.array([[one, -1e-8], [0.0, one]], pa.list_(pa.float32()))}
+    )
+    assert metrics(table, **TOLD, metrics=["accuracy"])["value"].to_pylist() == [1.0]
 
 
 def test_times_make_groups():
