@@ -24,6 +24,7 @@ from blocks.adapt import adapt
 from blocks.arguments import checked
 from blocks.block import Head
 from blocks.classifiers import Softmax
+from blocks.core import Core
 from blocks.data import read
 from blocks.errors import BlocksWarning, InvalidArgument
 from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
@@ -88,8 +89,8 @@ class Baseline:
         rows = _together(_chunks(data, self.head, self._of_rows if not isinstance(data, StoreSplit) else None))
         predictions = self._predictions(rows)
         inputs = keras.Input(predictions.shape[1:], dtype=predictions.dtype.name)
-        judge = keras.Model(inputs, keras.layers.Identity(dtype=predictions.dtype.name)(inputs))
-        judge.compile(loss=self.head.default_loss(), metrics=self.head.default_metrics())
+        judge = Core(inputs, keras.layers.Identity(dtype=predictions.dtype.name)(inputs))
+        judge.compile(loss=self.head.default_loss(), weighted_metrics=self.head.default_metrics())
         return dict(
             judge.evaluate(
                 predictions,

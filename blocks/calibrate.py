@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from blocks.block import Head, Postprocessor
@@ -35,10 +36,11 @@ def calibrate(
     Raises:
         EmptySource: There is too little to calibrate on.
     """
+    of_head = head.heads[name]
     before = list(postprocessors[: list(postprocessors).index(block)])
 
     def answers_of(features: Any) -> dict[str, Any]:
-        answers = head.heads[name].answer(own(core(features, training=False), name))
+        answers = of_head.answer(own(core(features, training=False), name))
         for earlier in before:
             answers = earlier(answers)
         return answers
@@ -48,6 +50,11 @@ def calibrate(
         for features, target, *weight in batches:
             answers = {name: value.numpy() for name, value in answer(features).items()}
             truth = own(target, name).numpy()
-            block.observe(answers, truth, weight[0].numpy() if weight else None)
+            rows = [truth, weight[0].numpy() if weight else None]
             progress.advance(len(truth))
+            gaps = np.asarray(of_head.gaps(truth)) if name else np.zeros(len(truth), bool)
+            if gaps.any():
+                answers = {key: value[~gaps] for key, value in answers.items()}
+                rows = [None if part is None else part[~gaps] for part in rows]
+            block.observe(answers, *rows)
     block.calibrate()

@@ -1,20 +1,26 @@
 """The core: the trained middle of a model, a plain functional `keras.Model` from packed features to predictions.
 
+It reports what its rows say: losses and metrics of an epoch are weighted means over the rows seen, whatever the size of
+the batches.
+
 Free of any backend: with a store's `spec` it is built and trained on Keras' JAX or PyTorch backend too.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from blocks.block import FeatureExtractor, Head
+from blocks.block.precision import wide
 from blocks.errors import InvalidArgument
 from blocks.features import FeatureSpec
-from blocks.members import Core, MeanOfMembers, fold
+from blocks.heads import own
+from blocks.members import MeanOfMembers, fold
 from blocks.names import aside
 
 
@@ -57,7 +63,11 @@ def build_core(
                 f"A feature extractor returns one tensor of shape (batch, width). "
                 f"Received from {type(feature_extractor).__name__}: {type(representation).__name__}."
             )
-        return Core(inputs, _predictions(head, representation, feature_extractor), name="core")
+        core = Core(inputs, _predictions(head, representation, feature_extractor), name="core")
+    if len(head.heads) > 1:
+        heads = head.heads
+        core.without_gaps = lambda name, encoded: heads[name].without_gaps(encoded)
+    return core
 
 
 def _predictions(head: Head, representation: Any, feature_extractor: FeatureExtractor) -> Any:
@@ -92,3 +102,191 @@ def seeded(seed: int | None) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
+
+
+class RowMean(keras.metrics.Metric):
+    """A mean over rows, of the sums that batches give: what a loss is over an epoch."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, dtype=wide())
+        self.total = self.add_variable((), "zeros", name="total")
+        self.weight = self.add_variable((), "zeros", name="weight")
+
+    def update_state(self, total: Any, weight: Any) -> None:
+        """Add a batch: the weighted sum of its rows' values, and the sum of their weights."""
+        self.total.assign_add(ops.cast(total, self.dtype))
+        self.weight.assign_add(ops.cast(weight, self.dtype))
+
+    def result(self) -> Any:
+        """The mean; NaN where no row weighs anything."""
+        return self.total / self.weight
+
+
+@keras.saving.register_keras_serializable(package="blocks")
+class Core(keras.Model):
+    """A functional model whose losses and metrics are means over rows, and which knows members and several heads.
+
+    - An epoch's loss is the weighted mean over the rows seen. (Keras' divides each batch's sum by its size.)
+    - Predictions of shape (batch,) reach losses and metrics as (batch, 1), since Keras' functions take the mean over
+      the last axis, which would be the batch: then the last, smaller batch counts as much as the others.
+    - With members, the loss is the mean of the members' losses, and metrics are of the mean of their predictions.
+    - Of several heads, a row weighs nothing for one whose target it lacks.
+    - `class_weights` multiply the rows' own weights in training, for the loss alone.
+    """
+
+    without_gaps: Callable[[str, Any], tuple[Any, Any]] | None = None
+    """Of several heads: by name and encoded targets to `Head.without_gaps`."""
+
+    class_weights: Mapping[str, Any] | None = None
+    """By head ("" where there is one), what its classes weigh in training, float32 (classes,), or None."""
+
+    _reported: "_Reported | None" = None
+
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, loss_weights: Any = None, **kwargs: Any) -> None:
+        """As of `keras.Model.compile`."""
+        super().compile(optimizer=optimizer, loss=loss, loss_weights=loss_weights, **kwargs)
+        self._reported = _Reported(loss, loss_weights)
+        if self._reported.losses:
+            self._compile_loss = None  # Keras would trace it at each fit, and report its own means
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """As of `keras.Model.compile_from_config`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Keras', and the losses."""
+        return [*super().metrics, *([] if self._reported is None else self._reported.means.values())]
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The loss of a batch, as Keras' reduction gives it; each member's prediction counts as a row."""
+        rows = {
+            name: _as_rows(*parts) for name, parts in self._by_head(y, y_pred, sample_weight, weigh=training).items()
+        }
+        reported = self._reported
+        if reported is None or not reported.losses:
+            return super().compute_loss(x, *_joined(rows), training=training)
+        parts = []
+        for name, loss in reported.losses.items():
+            value = ops.cast(loss(*rows[name][:2], sample_weight=rows[name][2]), keras.config.floatx())
+            reported.means[name].update_state(*_sums(loss, *rows[name]))
+            parts.append(value * reported.weights.get(name, 1.0))
+        if self.losses:
+            added = sum(ops.sum(ops.cast(loss, keras.config.floatx())) for loss in self.losses)
+            reported.means[_ADDED].update_state(added, 1)
+            parts.append(added)
+        return sum(parts)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Metrics so far; of the members' mean."""
+        parts = {}
+        for name, (true, predicted, weight, members) in self._by_head(y, y_pred, sample_weight).items():
+            mean = predicted if members is None else ops.mean(predicted, axis=1)
+            parts[name] = _as_rows(true, mean, weight)
+        return super().compute_metrics(x, *_joined(parts))
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Losses and metrics so far, by name."""
+        result = super().get_metrics_result()
+        reported = self._reported
+        if reported is not None and reported.losses:
+            added = result.pop(_ADDED)
+            total = sum(reported.weights.get(name, 1.0) * reported.means[name].result() for name in reported.losses)
+            result["loss"] = total + added if self.losses else total
+        return result
+
+    def _by_head(self, y: Any, y_pred: Any, sample_weight: Any, weigh: bool = False) -> dict[str, tuple[Any, ...]]:
+        """By head: targets without gaps, predictions, weights of rows or None, number of members or None."""
+        found = {}
+        for name, predicted in _named(y_pred).items():
+            true = own(y, name)
+            weight = sample_weight[name] if isinstance(sample_weight, Mapping) else sample_weight
+            if self.without_gaps is not None:
+                true, there = self.without_gaps(name, true)
+                there = ops.cast(there, "float32")
+                weight = there if weight is None else ops.cast(weight, "float32") * there
+            table = None if self.class_weights is None or not weigh else self.class_weights[name]
+            if table is not None:
+                of_class = ops.take(ops.convert_to_tensor(table, "float32"), ops.cast(true, "int32"))
+                weight = of_class if weight is None else ops.cast(weight, "float32") * of_class
+            mean = own(self.output, name)
+            # predictions of training have one axis more than the core's outputs, if there are members
+            members = int(predicted.shape[1]) if len(predicted.shape) > len(mean.shape) else None
+            found[name] = true, predicted, weight, members
+        return found
+
+
+_ADDED = "regularization"
+
+
+class _Reported:
+    """A core's losses by head, and their means over the rows seen. No list or dict of Keras', which would track it."""
+
+    def __init__(self, loss: Any, loss_weights: Any) -> None:
+        losses = {} if loss is None else {name: _as_loss(one) for name, one in _named(loss).items() if one is not None}
+        weights = {} if loss_weights is None else _named(loss_weights)
+        # what is no loss by head is left to Keras
+        understood = isinstance(weights, dict) and all(isinstance(one, keras.losses.Loss) for one in losses.values())
+        self.losses = losses if understood else {}
+        self.weights = {name: 1.0 if weight is None else float(weight) for name, weight in weights.items()}
+        self.means = {name: RowMean(f"{name}_loss" if name else "loss") for name in self.losses}
+        if self.losses:
+            self.means[_ADDED] = RowMean(_ADDED)
+
+
+class _LossOfFunction(keras.losses.Loss):
+    """A function of targets and predictions as a loss."""
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        super().__init__(name=getattr(function, "__name__", "loss"))
+        self.call = function
+
+
+def _as_loss(loss: Any) -> Any:
+    """A loss, a function or a name as Keras' `compile` takes it, as a loss; what is none of these as it is."""
+    if isinstance(loss, keras.losses.Loss):
+        return loss
+    try:
+        found = keras.losses.get(loss)
+    except (TypeError, ValueError):
+        return loss  # "crossentropy", say, which Keras chooses by the shapes
+    return _LossOfFunction(found) if callable(found) and not isinstance(found, keras.losses.Loss) else found
+
+
+def _named(values: Any) -> dict[str, Any]:
+    """What there is by head, where it is: else under the name of a single head, ""."""
+    return dict(values) if isinstance(values, Mapping) else {"": values}
+
+
+def _joined(rows: Mapping[str, tuple[Any, Any, Any]]) -> tuple[Any, ...]:
+    """Targets, predictions and weights by head as Keras takes them."""
+    if "" in rows:
+        return rows[""]
+    joined = tuple({name: parts[i] for name, parts in rows.items()} for i in range(3))
+    return (*joined[:2], None if any(weight is None for weight in joined[2].values()) else joined[2])
+
+
+def _as_rows(true: Any, predicted: Any, weight: Any, members: int | None = None) -> tuple[Any, Any, Any]:
+    """Targets, predictions and weights, each member's a row of its own, and none a single number without an axis."""
+    if members is not None:
+        predicted = ops.reshape(predicted, (-1, *predicted.shape[2:]))
+        true = ops.repeat(true, members, axis=0)
+        weight = None if weight is None else ops.repeat(weight, members, axis=0)
+    if len(predicted.shape) == 1:
+        true, predicted = (ops.reshape(values, (-1, 1)) for values in (true, predicted))
+    return true, predicted, weight
+
+
+def _sums(loss: keras.losses.Loss, true: Any, predicted: Any, weight: Any) -> tuple[Any, Any]:
+    """The weighted sum of the rows' losses, and the sum of their weights."""
+    true, predicted = (ops.convert_to_tensor(values, dtype=loss.dtype) for values in (true, predicted))
+    rows = ops.cast(loss.call(true, predicted), wide())
+    if len(rows.shape) > 1:
+        rows = ops.mean(rows, axis=tuple(range(1, len(rows.shape))))
+    ones = ops.ones(ops.shape(predicted)[:1], wide())
+    weight = ones if weight is None else ops.cast(weight, wide())
+    return ops.sum(ops.where(weight != 0, weight * rows, 0.0)), ops.sum(weight)

@@ -144,7 +144,6 @@ def dataset(
     *,
     shuffle: bool = False,
     seed: int = 0,
-    training: bool = False,
     epoch: int = 0,
     window_chunks: int = WINDOW_CHUNKS,
 ) -> tf.data.Dataset:
@@ -154,11 +153,10 @@ def dataset(
     are sorted want a store, which shuffles chunks too.
 
     Args:
-        feed: The rows; its head's class weights apply when `training`.
+        feed: The rows.
         batch_size: Rows a batch; the last may be smaller.
         shuffle: Whether to shuffle.
         seed: Decides every order.
-        training: Whether the head's own weights multiply the rows'.
         epoch: Number of the first epoch.
         window_chunks: Chunks (65,536 rows each) that are shuffled among each other, and held in memory twice.
 
@@ -168,7 +166,6 @@ def dataset(
     head = feed.head
     if head is None:
         raise InvalidArgument("Training needs a target. Received: a feed without a head.")
-    by_class = head.class_weights if training else None
     epochs = count(epoch)
     lease = Lease(feed)
 
@@ -195,11 +192,7 @@ def dataset(
             order = random.permutation(sum(map(len, held)))
             joined = {name: values[order] for name, values in joined.items()}
         rows = Rows.from_flat(joined)
-        weight: Any = rows.weight
-        if by_class is not None:
-            own = 1.0 if weight is None else weight
-            weight = keras.tree.map_structure(lambda of_class: of_class * own, head.weigh(rows.target))
-        return (dict(rows.features), rows.target) + (() if weight is None else (weight,))
+        return (dict(rows.features), rows.target) + (() if rows.weight is None else (rows.weight,))
 
     signature: tuple[Any, ...] = (
         {name: tf.TensorSpec((None, *entry.shape), entry.dtype) for name, entry in feed.transform.spec.items()},
@@ -207,9 +200,8 @@ def dataset(
             lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), head.encode(pa.array([], pa.null()))[0]
         ),
     )
-    if by_class is not None or head.sample_weight is not None:
-        of_row = tf.TensorSpec((None,), tf.float32)
-        signature += (dict.fromkeys(by_class, of_row) if isinstance(by_class, dict) else of_row,)
+    if head.sample_weight is not None:
+        signature += (tf.TensorSpec((None,), tf.float32),)
     options = tf.data.Options()
     options.autotune.enabled = False  # it stalls some epochs by up to a second after their last batch
     data = tf.data.Dataset.from_generator(items_for_tensorflow(windows), output_signature=signature).prefetch(1)

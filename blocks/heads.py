@@ -37,7 +37,8 @@ def named(name: str, answers: Mapping[str, Any]) -> dict[str, Any]:
 class Heads(Head):
     """Several heads on one representation. `Model(head={"price": ..., "sold": ...})` makes it.
 
-    A row is used when every head can use it. All heads are learned in the same pass, and two may share a column.
+    A row is used when any head can use it: one whose target it lacks, by `unusable="skip"`, passes over it in losses,
+    metrics and calibration. All heads are learned in the same pass, and two may share a column.
 
     Args:
         heads: Head by name; a name is a Python identifier, since it becomes part of names of tensors and files.
@@ -144,16 +145,27 @@ class Heads(Head):
         return {"kind": "heads", "heads": {name: head.encoding for name, head in self._heads.items()}}
 
     def encode(self, target: pa.Array) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Encoded targets by head, and which rows every head can use."""
-        parts = {name: head.encode(self._target(head, target)) for name, head in self._heads.items()}
-        usable = np.logical_and.reduce([part[1] for part in parts.values()])
-        return {name: part[0] for name, part in parts.items()}, usable
+        """Encoded targets by head, with each head's gaps, and which rows any head can use."""
+        return self._with_gaps({name: head.encode(self._target(head, target)) for name, head in self._heads.items()})
 
     def encode_rows(self, chunk: pa.RecordBatch) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """`encode` of a chunk of the source's rows, each head with its own rule for unusable ones."""
-        parts = {name: head.encode_rows(chunk) for name, head in self._heads.items()}
-        usable = np.logical_and.reduce([part[1] for part in parts.values()])
-        return {name: part[0] for name, part in parts.items()}, usable
+        return self._with_gaps({name: head.encode_rows(chunk) for name, head in self._heads.items()})
+
+    def _with_gaps(
+        self, parts: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        kept = np.logical_or.reduce([usable for _, usable in parts.values()])
+        encoded = {}
+        for name, (values, usable) in parts.items():
+            gap = self._heads[name].gap
+            if gap is None:
+                kept = kept & usable
+            elif not usable.all():
+                values = values.copy()
+                values[~usable] = gap
+            encoded[name] = values
+        return encoded, kept
 
     def decode(self, encoded: Any) -> Any:
         """The targets by head as the source has them."""
@@ -162,19 +174,6 @@ class Heads(Head):
     def _target(self, head: Head, target: pa.Array) -> pa.Array:
         parts = targets.columns(target, head.targets)
         return parts[head.target] if isinstance(head.target, str) else targets.struct(parts)
-
-    @property
-    def class_weights(self) -> dict[str, Any] | None:
-        """Every head's, by name; None where no head has any."""
-        weights = {name: head.class_weights for name, head in self._heads.items()}
-        return None if all(one is None for one in weights.values()) else weights
-
-    def weigh(self, encoded: Any) -> dict[str, np.ndarray] | None:
-        """What rows weigh for each head, by name; None where all weigh one."""
-        if self.class_weights is None:
-            return None
-        weights = {name: head.weigh(encoded[name]) for name, head in self._heads.items()}
-        return {name: np.ones(len(encoded[name]), np.float32) if one is None else one for name, one in weights.items()}
 
     # -- predictions ---------------------------------------------------------------------------------------------------
 

@@ -126,34 +126,3 @@ class MeanOfMembers(keras.layers.Layer):
 def fold(representation: Any) -> Any:
     """(batch, members, width) as (batch * members, width)."""
     return ops.reshape(representation, (-1, representation.shape[-1]))
-
-
-@keras.saving.register_keras_serializable(package="blocks")
-class Core(keras.Model):
-    """A functional model whose loss is the mean of its members' losses, where there are members; else plain."""
-
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        """The loss; each member's prediction counts as a row with the row's target and weight."""
-        members = self._members(y_pred)
-        if members is not None:
-
-            def repeat(values: Any) -> Any:
-                return None if values is None else ops.repeat(values, members, axis=0)
-
-            y_pred = keras.tree.map_structure(lambda own: ops.reshape(own, (-1, *own.shape[2:])), y_pred)
-            y = keras.tree.map_structure(repeat, y)
-            sample_weight = keras.tree.map_structure(repeat, sample_weight)
-        return super().compute_loss(x, y, y_pred, sample_weight, training=training)
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Metrics of the members' mean."""
-        if self._members(y_pred) is not None:
-            y_pred = keras.tree.map_structure(lambda own: ops.mean(own, axis=1), y_pred)
-        return super().compute_metrics(x, y, y_pred, sample_weight=sample_weight)
-
-    def _members(self, predictions: Any) -> int | None:
-        """How many members predictions hold: those of training have one axis more than the core's outputs."""
-        own, mean = keras.tree.flatten(predictions)[0], keras.tree.flatten(self.outputs)[0]
-        return int(own.shape[1]) if len(own.shape) > len(mean.shape) else None

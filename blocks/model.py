@@ -283,7 +283,7 @@ class Model(keras.Model):
         settings = dict(self._compiled_with)
         settings["optimizer"] = keras.optimizers.deserialize(settings["optimizer"])
         settings["loss"] = self.head.default_loss() if settings["loss"] is None else settings["loss"]
-        settings["metrics"] = self.head.default_metrics() if settings["metrics"] is None else settings["metrics"]
+        settings |= _row_metrics(self.head, settings["metrics"], settings.get("weighted_metrics"))
         settings.setdefault("loss_weights", self.head.loss_weights)
         # XLA is 6-19% slower than TensorFlow's own kernels on a CPU
         settings.setdefault("jit_compile", bool(_accelerators()))
@@ -354,6 +354,10 @@ class Model(keras.Model):
         def train(start: tuple[int, int]) -> training.Batches:
             return self._batches(data, batch_size, shuffle=shuffle, seed=seed, training=True, start=start)
 
+        def begin() -> None:
+            training.learn(self.feature_extractor, data, self.transform, self.head)
+            training.weigh_classes(self.core, self.head, data)
+
         origin = training.origin(data)
         if origin is not None and origin not in self._trained_on:
             self._trained_on = (*self._trained_on, origin)
@@ -372,7 +376,7 @@ class Model(keras.Model):
                 train,
                 valid=valid,
                 epochs=epochs,
-                before=lambda: training.learn(self.feature_extractor, data, self.transform, self.head),
+                before=begin,
                 steps_per_execution=(self._compiled_with or {}).get("steps_per_execution"),
                 verbose=_verbosity(verbose),
                 callbacks=callbacks,
@@ -914,6 +918,25 @@ def _holds_lambda(config: Any) -> bool:
 
 def _verbosity(verbose: Any) -> Any:
     return (1 if sys.stdout.isatty() else 0) if verbose in ("auto", None) else verbose
+
+
+def _row_metrics(head: Head, metrics: Any, weighted: Any) -> dict[str, Any]:
+    """Metrics as `compile` takes them: the head's are weighted; of several heads all are, as gaps weigh 0."""
+    default = head.default_metrics()
+    if not isinstance(default, Mapping):
+        return {"metrics": metrics, "weighted_metrics": [*(default if metrics is None else ()), *_list(weighted)]}
+    if not all(given is None or isinstance(given, Mapping) for given in (metrics, weighted)):
+        raise InvalidArgument(
+            f"Metrics of several heads are a dict of lists by head: {', '.join(head.heads)}. "
+            f"Received: metrics={metrics!r}, weighted_metrics={weighted!r}."
+        )
+    parts = [default if metrics is None else metrics, weighted or {}]
+    by_head = {name: [metric for part in parts for metric in _list(part.get(name))] for name in default}
+    return {"metrics": None, "weighted_metrics": by_head}
+
+
+def _list(values: Any) -> list[Any]:
+    return [] if values is None else list(values) if isinstance(values, list | tuple) else [values]
 
 
 def _each(function: Any, postprocessors: Any) -> Any:

@@ -17,11 +17,11 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.block import FeatureExtractor, Head, fingerprint
+from blocks.core import Core
 from blocks.data import read
 from blocks.data.raw import TENSOR_DTYPES
 from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.feed import Feed, dataset
-from blocks.heads import own
 from blocks.history import History
 from blocks.preprocessors import Columns
 from blocks.store import StoreSplit, Stream
@@ -86,11 +86,11 @@ def batches(
         data: A `StoreSplit`, or anything that `blocks.read` takes.
         transform: The preprocessor's fast path.
         preprocessor: What the store must have been made by.
-        head: Encodes the target; says class weights.
+        head: Encodes the target.
         batch_size: Rows a batch.
         shuffle: Whether to shuffle, anew each epoch.
         seed: Decides every order.
-        training: Whether class weights apply.
+        training: Whether they are to train on.
         start: Epoch and batch to begin with; another than the first only of a store.
 
     Raises:
@@ -109,7 +109,7 @@ def batches(
     feed = Feed(read(data), transform, head)
     if training:
         _warn_of_leaks(preprocessor, feed.held_out)
-    made = dataset(feed, batch_size, shuffle=shuffle, seed=seed, training=training, epoch=start[0])
+    made = dataset(feed, batch_size, shuffle=shuffle, seed=seed, epoch=start[0])
     return Batches(_to_device(made), None, feed)
 
 
@@ -142,28 +142,25 @@ def _stored(
         _warn_of_leaks(preprocessor, split.name in (split.metadata or {}).get("held_out", ()))
     stream = split.stream(batch_size, shuffle=shuffle, seed=seed, epoch=start[0], batch=start[1])
     steps = len(stream) - start[1]
-    made = stream.dataset()
-    if training and head.class_weights is not None:
-        made = made.map(_weigher(head, split))
-    made = made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(PREFETCH)
+    made = stream.dataset().apply(tf.data.experimental.assert_cardinality(steps)).prefetch(PREFETCH)
     return Batches(_to_device(made), steps, stream=stream)
 
 
-def _weigher(head: Head, split: StoreSplit) -> Any:
-    """What adds class weights to batches, or multiplies their weights by them; the manifest has the classes' counts."""
-    counts = {one["name"]: one.get("counts") for one in (split.metadata or {}).get("heads", ())}
+def weigh_classes(core: Core, head: Head, data: Any) -> None:
+    """Let the loss of training weigh rows by their class, as the head asks; balanced by the counts of a store's rows.
+
+    Args:
+        core: To be trained.
+        head: Says what a class weighs.
+        data: What is trained on; a store's manifest has the classes' counts.
+    """
+    found = (data.metadata or {}).get("heads", ()) if isinstance(data, StoreSplit) else ()
+    counts = {one["name"]: one.get("counts") for one in found}
     weights = {name: one.class_weights_of(counts.get(name)) for name, one in head.heads.items()}
-    of_class = {name: None if table is None else tf.constant(table) for name, table in weights.items()}
-
-    def weigh(features: Any, target: Any, *weight: Any) -> Any:
-        rows = weight[0] if weight else tf.ones(tf.shape(keras.tree.flatten(target)[0])[:1])
-        weights = {
-            name: rows if table is None else rows * tf.gather(table, own(target, name))
-            for name, table in of_class.items()
-        }
-        return features, target, weights.get("", weights)
-
-    return weigh
+    given = None if all(table is None for table in weights.values()) else weights
+    if given is not None or core.class_weights is not None:
+        core.class_weights = given
+        core.train_function = None
 
 
 def _warn_of_leaks(preprocessor: Columns, held_out: bool) -> None:

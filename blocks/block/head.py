@@ -1,5 +1,6 @@
 """Head, and its two kinds: the roles of what turns a representation into predictions."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -7,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
+from keras import ops
 
 from blocks import targets
 from blocks.block.base import Block, State
@@ -53,6 +55,10 @@ class Head(Block):
 
     wanted: ClassVar[str] = "a target that was seen in training"
     """What a row needs to be usable."""
+
+    gap: ClassVar[float | None] = None
+    """What stands in an encoded target for one that is missing, where other heads can use the row; None where there is
+    no such value, so that rows without a usable target are left out."""
 
     def __init__(
         self,
@@ -160,6 +166,24 @@ class Head(Block):
         return encoded, usable
 
     @property
+    def filler(self) -> Any:
+        """What stands for a gap where a target is computed with, whose result counts for nothing."""
+        return 0
+
+    def gaps(self, encoded: Any) -> Any:
+        """Which rows of an encoded target, a tensor or array (rows, ...), are gaps: booleans (rows,)."""
+        if self.gap is None:
+            return ops.zeros(ops.shape(encoded)[:1], "bool")
+        gaps = ops.isnan(encoded) if math.isnan(self.gap) else ops.equal(encoded, ops.cast(self.gap, encoded.dtype))
+        return gaps if len(gaps.shape) == 1 else ops.any(gaps, axis=tuple(range(1, len(gaps.shape))))
+
+    def without_gaps(self, encoded: Any) -> tuple[Any, Any]:
+        """An encoded target with its gaps filled, and which rows are none."""
+        gaps = self.gaps(encoded)
+        wide = ops.reshape(gaps, (-1, *(1 for _ in encoded.shape[1:])))
+        return ops.where(wide, ops.cast(self.filler, encoded.dtype), encoded), ops.logical_not(gaps)
+
+    @property
     def encoded_columns(self) -> tuple[str, ...]:
         """What the columns of the encoded target are called."""
         return self.targets
@@ -172,11 +196,6 @@ class Head(Block):
     def class_weights_of(self, counts: Sequence[int] | None) -> Any:
         """`class_weights` where the classes have other counts than those that were adapted on; None for the same."""
         return self.class_weights
-
-    def weigh(self, encoded: Any) -> Any:
-        """What rows weigh in training by their encoded target, float32 (rows,); None where all weigh one."""
-        weights = self.class_weights
-        return None if weights is None else weights[encoded]
 
     @abstractmethod
     def default_loss(self) -> Any:
@@ -218,6 +237,8 @@ class Classifier(Head):
         class_weight: None, "balanced", or a dict of class to weight.
         kwargs: As of `Head`.
     """
+
+    gap: ClassVar[float | None] = -1
 
     exclusive: ClassVar[bool] = True
     """Whether just one class is true of a row, so that the probabilities sum to 1."""
@@ -311,6 +332,7 @@ class Regressor(Head):
 
     takes_several = True
     wanted: ClassVar[str] = f"a target that is a finite number, within {FARTHEST_TARGET:g} of 0"
+    gap: ClassVar[float | None] = math.nan
 
     def statistics(self) -> dict[str, Statistic]:
         """The moments of each target."""
@@ -364,6 +386,11 @@ class Regressor(Head):
             mean=[moments.mean for moments in found],
             scale=[moments.std if moments.std > 0 else 1.0 for moments in found],
         )
+
+    @property
+    def filler(self) -> Any:
+        """The targets' means."""
+        return self.state["mean"]
 
     def joined(self, **values: Sequence[float]) -> State:
         """State of one number for each target: () where there is one, else (targets,)."""

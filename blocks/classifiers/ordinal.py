@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from blocks.block import Classifier, State
+from blocks.block.precision import wide
 from blocks.classes import class_names
 from blocks.classifiers.losses import ClassLoss, check_loss
 from blocks.classifiers.rank_error import RankError
@@ -144,7 +145,7 @@ class Ordinal(Classifier):
 
     def default_metrics(self) -> list[keras.metrics.Metric]:
         """The accuracy, and the mean distance in ranks."""
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), RankError(name="rank_error")]
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy", dtype=wide()), RankError(name="rank_error")]
 
     def answer(self, predictions: Any) -> dict[str, Any]:
         """The probabilities."""

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from blocks.block.precision import wide
+
 
 @keras.saving.register_keras_serializable(package="blocks")
 class RankError(keras.metrics.Mean):
@@ -18,9 +20,9 @@ class RankError(keras.metrics.Mean):
     """
 
     def __init__(self, name: str = "rank_error", **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, **{"dtype": wide(), **kwargs})
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Add a batch of ranks (batch,) and probabilities (batch, classes)."""
-        likeliest = ops.cast(ops.argmax(y_pred, axis=-1), "float32")
-        super().update_state(ops.abs(ops.cast(y_true, "float32") - likeliest), sample_weight)
+        likeliest = ops.cast(ops.argmax(y_pred, axis=-1), self.dtype)
+        super().update_state(ops.abs(ops.cast(y_true, self.dtype) - likeliest), sample_weight)

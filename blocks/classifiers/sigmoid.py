@@ -10,6 +10,7 @@ from keras import ops
 
 from blocks import targets
 from blocks.block import Classifier, State
+from blocks.block.precision import wide
 from blocks.classes import class_state, require_single, weights_of
 from blocks.classifiers.losses import LabelLoss, check_loss
 from blocks.errors import BadTarget, InvalidArgument
@@ -63,6 +64,7 @@ class Sigmoid(Classifier):
 
     takes_several = True
     exclusive = False
+    gap = 255
     wanted = "labels that were seen in training, or 0 or 1 in each of their columns"
 
     def __init__(
@@ -218,7 +220,7 @@ class Sigmoid(Classifier):
 
     def default_metrics(self) -> list[keras.metrics.Metric]:
         """The share of labels told right."""
-        return [keras.metrics.BinaryAccuracy(name="accuracy")]
+        return [keras.metrics.BinaryAccuracy(name="accuracy", dtype=wide())]
 
     def answer(self, predictions: Any) -> dict[str, Any]:
         """The probabilities."""

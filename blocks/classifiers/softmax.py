@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from blocks.block import Classifier
+from blocks.block.precision import wide
 from blocks.classifiers.losses import ClassLoss, check_loss
 
 
@@ -97,7 +98,7 @@ class Softmax(Classifier):
 
     def default_metrics(self) -> list[keras.metrics.Metric]:
         """The accuracy."""
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy", dtype=wide())]
 
     def answer(self, predictions: Any) -> dict[str, Any]:
         """The probabilities."""

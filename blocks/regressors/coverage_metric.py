@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from blocks.regressors.target_scale import wide
+from blocks.block.precision import wide
 
 
 @keras.saving.register_keras_serializable(package="blocks")

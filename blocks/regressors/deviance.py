@@ -8,9 +8,9 @@ import numpy as np
 from keras import ops
 
 from blocks.block import Regressor
+from blocks.block.precision import wide
 from blocks.errors import BadTarget
 from blocks.regressors.error_metrics import error_metrics
-from blocks.regressors.target_scale import wide
 from blocks.statistics import Statistic
 
 FARTHEST = 50.0

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import keras
 
 from blocks.block import Regressor
+from blocks.block.precision import wide
 from blocks.regressors.part_metric import PartMetric
-from blocks.regressors.target_scale import wide
 
 
 def error_metrics(head: Regressor, place: Sequence[int] = ()) -> list[keras.metrics.Metric]:

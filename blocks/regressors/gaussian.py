@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 
 from blocks.block import Regressor
+from blocks.block.precision import wide
 from blocks.errors import InvalidArgument
 from blocks.regressors.error_metrics import error_metrics
-from blocks.regressors.target_scale import wide
 
 
 @keras.saving.register_keras_serializable(package="blocks")

@@ -9,9 +9,10 @@ import pyarrow as pa
 from keras import ops
 
 from blocks.block import Regressor, State
+from blocks.block.precision import wide
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.regressors.error_metrics import error_metrics
-from blocks.regressors.target_scale import TargetScale, wide
+from blocks.regressors.target_scale import TargetScale
 from blocks.statistics import Moments, Power, Statistic
 
 TRANSFORMS = ("standardize", "log", "power")

@@ -40,7 +40,11 @@ class PartMetric(keras.metrics.Metric):
         """Add a batch."""
         true, predicted = keras.ops.convert_to_tensor(y_true), keras.ops.convert_to_tensor(y_pred)
         of_target = true if self.target is None else true[..., self.target]
-        return self.metric.update_state(of_target, predicted[(..., *self.predicted)], sample_weight)
+        of_prediction = predicted[(..., *self.predicted)]
+        if len(of_prediction.shape) == 1:
+            # Keras' errors are means over the last axis, which must not be the batch
+            of_target, of_prediction = (keras.ops.reshape(part, (-1, 1)) for part in (of_target, of_prediction))
+        return self.metric.update_state(of_target, of_prediction, sample_weight)
 
     def result(self) -> Any:
         """The metric's."""

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.block import Regressor, State
+from blocks.block.precision import wide
 from blocks.regressors.deviance import DevianceLoss, deviance_metrics, rates, require_not_negative
-from blocks.regressors.target_scale import wide
 from blocks.statistics import Statistic
 
 

@@ -5,17 +5,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
 
-import keras
 import numpy as np
 from keras import ops
 
-
-def wide() -> str:
-    """The dtype in which targets are held: float64, where the backend has it (JAX has not, unless told to).
-
-    A target such as 1e9 + noise has no room in float32.
-    """
-    return "float32" if keras.backend.backend() == "jax" else "float64"
+from blocks.block.precision import wide
 
 
 @dataclasses.dataclass(frozen=True)

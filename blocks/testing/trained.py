@@ -90,13 +90,20 @@ def head_case(block: Head, data: Any, options: Options) -> Case:
             same(encoded[usable], head.encode(pa.array(decoded.tolist()))[0])
     with rule(block, "encoding is JSON-able, and equal for a copy"):
         require(plain(head.encoding) == plain(head.copy().encoding), "two encodings")
-    with rule(block, "weigh gives None or finite float32 weights of shape (rows,), none negative"):
-        weights = head.weigh(encoded[usable])
+    with rule(block, "class_weights is None or finite float32 weights, none negative"):
+        weights = head.class_weights
         if weights is not None:
-            require(
-                weights.shape == (usable.sum(),) and weights.dtype == np.float32, f"{weights.dtype} {weights.shape}"
-            )
+            require(weights.ndim == 1 and weights.dtype == np.float32, f"{weights.dtype} {weights.shape}")
             require(bool(np.isfinite(weights).all() and (weights >= 0).all()), str(weights))
+    with rule(block, "a gap is none of the values that encode gives, and is filled with one that the loss takes"):
+        if head.gap is not None:
+            holed = encoded[usable].copy()
+            holed[0] = head.gap
+            filled, there = to_arrays(head.without_gaps(to_tensors(holed)))
+            same(there, np.arange(len(holed)) > 0)
+            same(filled[1:], encoded[usable][1:])
+            given = rows[: len(usable)][usable]
+            require(bool(np.isfinite(float(head.default_loss()(filled, head(given))))), "a loss that is not finite")
     good, truth = rows[: len(usable)][usable], encoded[usable]
     with rule(block, "the loss is finite, and comes back from its configuration"):
         loss = head.default_loss()
