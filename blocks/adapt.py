@@ -5,6 +5,7 @@ blocks before it make of the column; the head's target rides along in the first.
 that learn takes k passes, and that number is known before the start.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from blocks import targets
 from blocks.block import Classifier, Head, Preprocessor, observations
 from blocks.data import Source
 from blocks.data.raw import to_raw
-from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.errors import BadTarget, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Columns
 from blocks.preprocessors.plan import Lane
 from blocks.progress import Progress, announce
@@ -126,7 +127,24 @@ def adapt(
                 learned.add(id(task.block))
                 for name, statistic in task.statistics.items():
                     summary[f"{task.key}/{name}"] = statistic
+                if isinstance(task.block, Head):
+                    _tell_missing_targets(task.block, task.statistics, verbose)
     return summary
+
+
+def _tell_missing_targets(head: Head, results: Mapping[str, Statistic], verbose: bool | None) -> None:
+    """Say what `fit` will do with rows that have no target: warn where it will refuse them."""
+    skipped = {column for one in head.heads.values() if one.unusable == "skip" for column in one.targets}
+    for column, (missing, rows) in head.without_target(results).items():
+        text = f"The target {column!r} is missing or not finite in {missing:,} of {rows:,} rows"
+        if missing and column in skipped:
+            announce(f"{text}; fit leaves them out, counted.", verbose)
+        elif missing:
+            warnings.warn(
+                f"{text}, which fit refuses. Filter them out, or give the head unusable='skip'.",
+                BlocksWarning,
+                stacklevel=4,
+            )
 
 
 def check_target(columns: Columns, head: Head | None, schema: pa.Schema | None) -> None:

@@ -242,7 +242,7 @@ class _LossOfFunction(keras.losses.Loss):
     """A function of targets and predictions as a loss."""
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
-        super().__init__(name=getattr(function, "__name__", "loss"))
+        super().__init__(name="loss")
         self.call = function
 
 

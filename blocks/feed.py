@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
@@ -58,17 +58,20 @@ class Feed:
         self.held_out = transform.adapted_on(source)
         """Whether the rows are those that a block which uses the target was adapted on: encoded out of fold."""
         self.skipped = 0
+        self.gaps: Counter[str] = Counter()
+        """By head of several, how many rows it lacks a usable target of, which other heads can use."""
         self.error: BlocksError | None = None
 
     def chunks(self, skip: int = 0, rows: int = CHUNK_ROWS) -> Iterator[Rows]:
         """Chunks of usable rows, after leaving out the first `skip` of them without transforming these.
 
         Raises:
-            BadTarget: A row's target is unusable, and the head does not skip such rows.
+            BadTarget: A row's target is unusable, and the head does not skip such rows; or all rows weigh 0.
             EmptySource: No row is usable.
         """
         self.skipped = 0
-        self._any = False
+        self.gaps.clear()
+        self._any, self._weight = False, 0.0
         with ThreadPoolExecutor(WORKERS, "blocks-transform") as pool:
             # chunks are transformed on all cores and given out in order, a few ahead
             waiting: deque[Future[Rows]] = deque()
@@ -86,12 +89,24 @@ class Feed:
             raise EmptySource(
                 f"There is no row to work on. Received: {self.source!r} ({self.skipped:,} rows had no usable target)."
             )
+        if self.head is not None and self.head.sample_weight is not None and not self._weight:
+            raise BadTarget(
+                f"Some row must weigh more than 0. Received: {self.head.sample_weight!r} with 0 in every usable row of "
+                f"{self.source!r}. Give other weights, or the head sample_weight=None."
+            )
 
     def warn(self) -> None:
         """Say how many rows the last pass left out, if any: in the caller's thread, when the pass is done."""
         if self.skipped:
             warnings.warn(
                 f"{self.skipped:,} rows of {self.source!r} have no usable target and are left out.",
+                BlocksWarning,
+                stacklevel=3,
+            )
+        for name, rows in self.gaps.items():
+            warnings.warn(
+                f"The head {name!r} has no usable target in {rows:,} rows of {self.source!r}: each counts for the "
+                "other heads alone.",
                 BlocksWarning,
                 stacklevel=3,
             )
@@ -110,6 +125,11 @@ class Feed:
                 weight = None if weight is None else weight[usable]
                 place = None if place is None else place[usable]
             self._any = self._any or len(chunk) > 0
+            self._weight += 0.0 if weight is None else float(weight.sum())
+            if self.head is not None and isinstance(target, dict):
+                for name, one in self.head.heads.items():
+                    if gaps := int(np.count_nonzero(one.gaps(target[name]))):
+                        self.gaps[name] += gaps
             if skip >= len(chunk):
                 skip -= len(chunk)
                 continue

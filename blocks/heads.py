@@ -131,6 +131,13 @@ class Heads(Head):
             for key, values in head.observed(self._target(head, target)).items()
         }
 
+    def without_target(self, results: Mapping[str, Statistic]) -> dict[str, tuple[int, int]]:
+        """Of every head."""
+        found: dict[str, tuple[int, int]] = {}
+        for name, head in self._heads.items():
+            found |= head.without_target(_below(name, results))
+        return found
+
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """Every head's state."""
         return {

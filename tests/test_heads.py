@@ -136,16 +136,18 @@ def test_the_loss_is_the_weighted_sum_of_the_heads(fitted, held_out):
         assert name in found
     answers, weight = fitted.predict(held_out), held_out["weight"].to_numpy()
     size = held_out["size"].to_numpy()
-    error = np.sqrt(np.mean((answers["both_prediction"][:, 0] - size) ** 2))
+    error = np.sqrt(np.average((answers["both_prediction"][:, 0] - size) ** 2, weights=weight))
     assert found["both_size_root_mean_squared_error"] == pytest.approx(error, rel=1e-5)
     # every head's loss counts rows by the one column of weights
     head = fitted.head.heads["tags"]
     truth = head.encode(held_out["tags"].combine_chunks())[0]
-    expected = float(head.default_loss()(truth, answers["tags_probabilities"], weight))
+    each = [float(head.default_loss()(truth[i : i + 1], answers["tags_probabilities"][i : i + 1])) for i in range(200)]
+    expected = np.average(each, weights=weight)
     assert found["tags_loss"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_class_weights_count_for_their_head_alone(rows):
+    # with a rate of 0 every epoch has the same loss: what a class weighs shifts the mean over rows of its own head
     def first_loss(**options):
         heads = {"kind": classifiers.Softmax("kind", **options), "cost": regressors.Mean("cost")}
         model = make_small(head=heads)
@@ -154,9 +156,14 @@ def test_class_weights_count_for_their_head_alone(rows):
         losses = model.fit(rows, epochs=1, batch_size=600, verbose=0).history
         return losses["kind_loss"][0], losses["cost_loss"][0]
 
-    plain, threefold = first_loss(), first_loss(class_weight={"a": 3.0, "b": 3.0, "c": 3.0})
-    assert threefold[0] == pytest.approx(3 * plain[0], rel=1e-4)
-    assert threefold[1] == pytest.approx(plain[1], rel=1e-6)
+    plain, alone = (
+        first_loss(),
+        [first_loss(class_weight={"abc"[i]: 1.0} | dict.fromkeys({*"abc"} - {"abc"[i]}, 0.0)) for i in range(3)],
+    )
+    share = [rows["kind"].to_pylist().count(name) / len(rows) for name in "abc"]
+    assert plain[0] == pytest.approx(sum(s * a[0] for s, a in zip(share, alone, strict=True)), rel=1e-5)
+    assert len({round(a[0], 4) for a in alone}) == 3
+    assert [a[1] for a in alone] == pytest.approx([plain[1]] * 3, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +263,8 @@ def test_rows_that_one_head_cannot_use(rows):
         rows.schema.get_field_index("cost"), "cost", pa.array([None, *rows["cost"].to_pylist()[1:]])
     )
     model = make_small()
-    model.adapt(table)
+    with pytest.warns(BlocksWarning, match=r"'cost' is missing or not finite in 1 of 600 rows, which fit refuses"):
+        model.adapt(table)
     with pytest.raises(
         BadTarget,
         match=r"needs a target that is a finite number, within 1e.100 of 0. Received: 'cost' = None in 1",
@@ -265,8 +273,45 @@ def test_rows_that_one_head_cannot_use(rows):
     heads = {"cost": regressors.Mean("cost", unusable="skip"), "kind": classifiers.Softmax("kind")}
     skipping = model.replace(head=heads)
     skipping.adapt(table)
-    with pytest.warns(BlocksWarning, match=r"1 rows of .* have no usable target and are left out"):
+    with pytest.warns(
+        BlocksWarning, match=r"'cost' has no usable target in 1 rows of .*counts for the other heads alone"
+    ):
         skipping.fit(table, epochs=1, verbose=0)
+
+
+def test_rows_that_lack_one_target_train_the_other(rows, tmp_path):
+    cost, kind = rows["cost"].to_pylist(), rows["kind"].to_pylist()
+    cost[:200] = [None] * 200
+    kind[190:400] = [None] * 210  # ten rows lack both
+    table = rows.drop_columns(["cost", "kind"]).append_column("cost", pa.array(cost)).append_column("kind", [kind])
+    model = make_small(
+        head={
+            "cost": regressors.Mean("cost", unusable="skip", sample_weight="weight"),
+            "kind": classifiers.Softmax("kind", unusable="skip"),
+        },
+        postprocessors={"kind": [postprocessors.Temperature()]},
+    )
+    model.adapt(table)
+    with pytest.warns(BlocksWarning) as told:
+        store = model.precompute({"train": table}, tmp_path / "store")
+    texts = " ".join(str(one.message) for one in told)
+    assert "10 rows" in texts
+    assert "'cost' has no usable target in 190 rows" in texts
+    assert "'kind' has no usable target in 200 rows" in texts
+    assert store.check() == []
+    assert store["train"].rows == 590
+    model.fit(store["train"], epochs=3, verbose=0)
+    model.calibrate(store["train"], allow_training_rows=True)
+    assert model.postprocessors["kind"][0].temperature != 1.0
+    found = model.evaluate(store["train"], batch_size=77)
+    with pytest.warns(BlocksWarning):
+        assert model.evaluate(table) == pytest.approx(found, rel=1e-6)
+    with pytest.warns(BlocksWarning, match=r"200 unusable_targets\[cost\], 210 unusable_targets\[kind\]"):
+        answers = model.predict_table(table, tmp_path / "answers.parquet")
+    judged = blocks.evaluate.metrics(answers, bootstrap=0)
+    judged = {row["metric"]: row["value"] for row in judged.to_pylist()}
+    for name in ("kind_accuracy", "cost_mean_absolute_error", "cost_root_mean_squared_error"):
+        assert found[name] == pytest.approx(judged[name], rel=1e-6), (name, sorted(judged))
 
 
 def test_one_head_by_name(rows):

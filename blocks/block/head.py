@@ -116,6 +116,10 @@ class Head(Block):
             BadTarget: They allow no learning: no usable value, or one class only.
         """
 
+    def without_target(self, results: Mapping[str, Statistic]) -> dict[str, tuple[int, int]]:
+        """By target column, in how many rows there is no usable value, and of how many; {} where it is not known."""
+        return {}
+
     @property
     def learns(self) -> bool:
         """Heads always learn from their target."""
@@ -270,6 +274,11 @@ class Classifier(Head):
         require_single(target, self.targets[0])
         return super().observed(target)
 
+    def without_target(self, results: Mapping[str, Statistic]) -> dict[str, tuple[int, int]]:
+        """Where the target is missing; classes are all those that were seen, unless given."""
+        found = results["counts"].result()
+        return {self.targets[0]: (found.missing, found.rows)}
+
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The classes, in ascending order unless given, and their counts.
 
@@ -356,6 +365,11 @@ class Regressor(Head):
                 for column, values in numbers.items()
             }
         return {self.of(column, "moments"): pa.array(values) for column, values in numbers.items()}
+
+    def without_target(self, results: Mapping[str, Statistic]) -> dict[str, tuple[int, int]]:
+        """Where a target is missing or infinite."""
+        found = {column: results[self.of(column, "moments")].result() for column in self.targets}
+        return {column: (moments.rows - moments.count, moments.rows) for column, moments in found.items()}
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The targets' means and scales.

@@ -120,6 +120,12 @@ class Sigmoid(Classifier):
             require_single(part, name)
         return {f"{name}/counts": part for name, part in parts.items()}
 
+    def without_target(self, results: Mapping[str, Statistic]) -> dict[str, tuple[int, int]]:
+        """Where a column is missing."""
+        names = {self.target: "rows"} if isinstance(self.target, str) else {c: f"{c}/counts" for c in self.targets}
+        found = {column: results[name].result() for column, name in names.items()}
+        return {column: (result.missing, result.rows) for column, result in found.items()}
+
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The labels, how many rows each is true of, and the number of rows."""
         if not isinstance(self.target, str):
