@@ -5,7 +5,6 @@ blocks before it make of the column; the head's target rides along in the first.
 that learn takes k passes, and that number is known before the start.
 """
 
-import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,12 +19,13 @@ from blocks import targets
 from blocks.block import Classifier, Head, Preprocessor, observations
 from blocks.data import Source
 from blocks.data.raw import to_raw
-from blocks.errors import BadTarget, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Columns
 from blocks.preprocessors.plan import Lane
 from blocks.progress import Progress, announce
 from blocks.statistics import Budget, Statistic, Summary, memory_bytes, update_columns
 from blocks.transform import encode, identity, is_coded, observing, positions
+from blocks.warn import warn
 
 CHUNK_ROWS = 65_536
 
@@ -140,11 +140,7 @@ def _tell_missing_targets(head: Head, results: Mapping[str, Statistic], verbose:
         if missing and column in skipped:
             announce(f"{text}; fit leaves them out, counted.", verbose)
         elif missing:
-            warnings.warn(
-                f"{text}, which fit refuses. Filter them out, or give the head unusable='skip'.",
-                BlocksWarning,
-                stacklevel=4,
-            )
+            warn(f"{text}, which fit refuses. Filter them out, or give the head unusable='skip'.")
 
 
 def check_target(columns: Columns, head: Head | None, schema: pa.Schema | None) -> None:

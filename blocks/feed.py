@@ -1,7 +1,6 @@
 """Feed: a Source as encoded rows (features, target, weight, keys), for stores and for training on the fly."""
 
 import os
-import warnings
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,10 +16,11 @@ from blocks.block import Head
 from blocks.calls import items_for_tensorflow
 from blocks.data import Source
 from blocks.data.raw import is_text, is_time, raw_type, to_raw
-from blocks.errors import BadTarget, BlocksError, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.lease import Lease
 from blocks.store.rows import Rows
 from blocks.transform import Transform
+from blocks.warn import warn
 
 CHUNK_ROWS = 65_536
 WINDOW_CHUNKS = 4
@@ -98,17 +98,11 @@ class Feed:
     def warn(self) -> None:
         """Say how many rows the last pass left out, if any: in the caller's thread, when the pass is done."""
         if self.skipped:
-            warnings.warn(
-                f"{self.skipped:,} rows of {self.source!r} have no usable target and are left out.",
-                BlocksWarning,
-                stacklevel=3,
-            )
+            warn(f"{self.skipped:,} rows of {self.source!r} have no usable target and are left out.")
         for name, rows in self.gaps.items():
-            warnings.warn(
+            warn(
                 f"The head {name!r} has no usable target in {rows:,} rows of {self.source!r}: each counts for the "
-                "other heads alone.",
-                BlocksWarning,
-                stacklevel=3,
+                "other heads alone."
             )
 
     def _usable(self, skip: int, rows: int) -> Iterator[tuple[pa.RecordBatch, Any, Any, Any]]:

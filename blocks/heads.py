@@ -277,7 +277,8 @@ def describe_heads(head: Head) -> list[dict[str, Any]]:
         A dict for each head: `name` ("" where there is one head), `kind`, `targets`, `classes` (None of a regressor),
         `levels` (None without quantiles), `separator` (None but of labels in text), `sample_weight`.
     """
-    return [_describe_head(name, one) for name, one in head.heads.items()]
+    # the column of weights that one of several heads names weighs rows for all
+    return [{**_describe_head(name, one), "sample_weight": head.sample_weight} for name, one in head.heads.items()]
 
 
 def _describe_head(name: str, head: Head) -> dict[str, Any]:
@@ -288,5 +289,4 @@ def _describe_head(name: str, head: Head) -> dict[str, Any]:
         "targets": list(head.targets),
         **{key: None if value is None else np.asarray(value, object).tolist() for key, value in found.items()},
         "separator": head.encoding.get("separator"),
-        "sample_weight": head.sample_weight,
     }

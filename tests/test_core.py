@@ -232,7 +232,7 @@ def test_penalties_of_weights_are_added_to_the_loss():
     core = build_core(SPEC, Keras(dense), head, seed=0)
     core.compile(optimizer="sgd", loss=head.default_loss())
     found = core.evaluate(FEATURES, target, sample_weight=WEIGHT, batch_size=40, verbose=0, return_dict=True)
-    penalty = sum(float(0.5 * (np.asarray(w) ** 2).sum()) for w in core.weights if w.path.endswith("dense/kernel"))
+    penalty = sum(float(0.5 * (np.asarray(w) ** 2).sum()) for w in core.weights if w.path.endswith("/dense/kernel"))
     assert penalty > 0
     assert found["loss"] == pytest.approx(
         oracle(target, np.asarray(core(FEATURES)), WEIGHT)["loss"] + penalty, rel=2e-6
