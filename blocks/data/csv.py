@@ -7,14 +7,15 @@ import contextlib
 import dataclasses
 import functools
 import threading
-import warnings
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from blocks.data.chunking import ahead
+from blocks.data.csv_diagnosis import stray_text
 from blocks.data.csv_digits import EXACT, largest, losses
+from blocks.data.csv_head import Head, diagnosed, opened, said_dialect
 from blocks.data.csv_options import CsvOptions
 from blocks.data.csv_parse import BlockParser, misfit, refuse_bad_row
 from blocks.data.csv_types import join, wider
@@ -23,7 +24,8 @@ from blocks.data.parquet import describe
 from blocks.data.rejects import RejectsTable
 from blocks.data.schema import conform, require_columns, require_unique
 from blocks.data.text_blocks import Block, blocks
-from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch
+from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
+from blocks.warn import warn
 
 
 @dataclasses.dataclass
@@ -31,6 +33,7 @@ class _Scanned:
     """What one file is known to hold.
 
     Attributes:
+        parser: in its dialect.
         names: of all columns.
         types: of all columns, as far as they are known.
         rows: None if it was not scanned through.
@@ -39,6 +42,7 @@ class _Scanned:
         rounded: columns of numbers that were said to be rounded.
     """
 
+    parser: BlockParser
     names: list[str]
     types: dict[str, pa.DataType]
     rows: int | None = None
@@ -64,8 +68,6 @@ class CsvReader:
     def __init__(self, files: Sequence[File], options: CsvOptions) -> None:
         self._files = list(files)
         self._options = options
-        self._dialect = options.dialect()
-        self._parser = BlockParser(options)
         self._lock = threading.Lock()
         self._scans: list[_Scanned] | None = None
         self._known: pa.Schema | None = None
@@ -84,13 +86,15 @@ class CsvReader:
 
     def count(self) -> int | None:
         """Rows, if the files were scanned already."""
-        rows = [scan.rows for scan in self._scans or [_Scanned([], {})]]
+        rows = [None] if self._scans is None else [scan.rows for scan in self._scans]
         return None if None in rows else sum(row or 0 for row in rows)
 
     def fingerprint(self) -> dict[str, Any]:
         """Names, sizes, times of change, and the options that decide what the text means."""
         options = {f.name: str(getattr(self._options, f.name)) for f in dataclasses.fields(self._options)}
-        del options["block_size"], options["rejects"]
+        del options["block_size"], options["rejects"], options["given"]
+        if not self._options.skip_lines:
+            del options["skip_lines"]
         return {"format": "csv", "files": [file.fingerprint() for file in self._files], "options": options}
 
     def description(self) -> str:
@@ -107,13 +111,13 @@ class CsvReader:
         for file, scan in list(zip(self._files, scans, strict=True))[chosen]:
             present = [name for name in target.names if name in scan.types] or scan.names[:1]
             types = {name: self.schema.field(name).type for name in present}
-            with unchanged(file), contextlib.closing(self._blocks(file)) as cut:
+            with unchanged(file), contextlib.closing(self._blocks(file, scan.parser)) as cut:
                 for index, block in enumerate(cut):
                     names = scan.names if index else None
                     try:
-                        table, bad = self._parser.parse(file, block, names, types, present)
+                        table, bad = scan.parser.parse(file, block, names, types, present)
                     except pa.ArrowInvalid as error:
-                        self._parser.refuse(error, file, block, names, types, scan.names)
+                        scan.parser.refuse(error, file, block, names, types, scan.names)
                     if len(bad) and scan.rows is None:
                         refuse_bad_row(bad)
                     for batch in table.to_batches():
@@ -152,43 +156,54 @@ class CsvReader:
                     size = max(scan.largest.get(name, 0) for scan in scans)
                     types[name] = pa.string() if size > EXACT else types[name]
                 if before not in (types[name], pa.null()) or kind not in (types[name], pa.null()):
-                    warnings.warn(
+                    warn(
                         f"Column {name!r} is {kind} in {file.name} and {before} before; it is read as {types[name]} "
-                        f"everywhere. Declare it to choose: column_types={{{name!r}: ...}}.",
-                        BlocksWarning,
-                        stacklevel=5,
+                        f"everywhere. Declare it to choose: column_types={{{name!r}: ...}}."
                     )
         unknown = [name for name in self._options.column_types if name not in types]
         require_columns(unknown, list(types), "column_types")
         for file, scan in zip(self._files, scans, strict=True):
             missing = [name for name in types if name not in scan.types]
             if missing:
-                warnings.warn(
+                warn(
                     f"{file.name} has no column {', '.join(map(repr, missing[:6]))}, which other files have; "
-                    "it is null there.",
-                    BlocksWarning,
-                    stacklevel=5,
+                    "it is null there."
                 )
         return pa.schema(list(types.items()))
 
     def _scan(self, file: File, rejects: RejectsTable | None) -> _Scanned:
-        with contextlib.closing(self._blocks(file)) as cut:
-            return self._scan_blocks(file, cut, rejects)
+        head = Head.of(file, self._options)
+        options = said_dialect(file, head, self._options)
+        parser = BlockParser(options)
+        findings = list(diagnosed(head, options))
+        for finding in findings:
+            if not finding.width or rejects is not None:
+                warn(f"{file.name}: {finding.message}")
+        hint = " ".join(f"{f.message[:1].upper()}{f.message[1:]}" for f in findings if f.width)
+        with contextlib.closing(self._blocks(file, parser)) as cut:
+            return self._scan_blocks(file, cut, parser, rejects, hint)
 
-    def _scan_blocks(self, file: File, cut: Iterator[Block], rejects: RejectsTable | None) -> _Scanned:
+    def _scan_blocks(
+        self, file: File, cut: Iterator[Block], parser: BlockParser, rejects: RejectsTable | None, hint: str
+    ) -> _Scanned:
         scan: _Scanned | None = None
+        stray = False
         for index, block in enumerate(cut):
+            if block.stray is not None and not stray and not {"quote_char", "escape_char"} & set(self._options.given):
+                stray = True
+                escaped = block.data[: block.stray].endswith(b"\\")
+                warn(f"{file.name}: {stray_text(block.line_at(block.stray), escaped)}")
             if scan is None:
-                names = self._names(file, block)
+                names = self._names(file, block, parser)
                 declared = {n: self._options.column_types.get(n, self._options.default_column_type) for n in names}
-                scan = _Scanned(names, {name: kind for name, kind in declared.items() if kind is not None})
+                scan = _Scanned(parser, names, {name: kind for name, kind in declared.items() if kind is not None})
                 if len(scan.types) == len(names) and rejects is None:
                     return scan
                 scan.rows = 0
             table, bad = self._settled(file, block, scan.names if index else None, scan)
             if len(bad):
                 if rejects is None:
-                    refuse_bad_row(bad)
+                    refuse_bad_row(bad, hint)
                 rejects.add(bad)
                 scan.rejected += len(bad)
             assert scan.rows is not None
@@ -197,16 +212,13 @@ class CsvReader:
             raise MalformedData(f"{file.name} is empty: a CSV file has at least a header. Leave it out.")
         return scan
 
-    def _blocks(self, file: File) -> Generator[Block]:
+    def _blocks(self, file: File, parser: BlockParser) -> Generator[Block]:
         """Blocks of one file, cut in another thread while Arrow parses the one before."""
-        return ahead(lambda stop: self._cut(file))
+        return ahead(lambda stop: self._cut(file, parser.options))
 
-    def _cut(self, file: File) -> Iterator[Block]:
-        options = self._options
-        with contextlib.closing(file.stream()) as stream:
-            if options.encoding != "utf-8":
-                stream = pa.transcoding_input_stream(pa.PythonFile(stream, "r"), options.encoding, "utf-8")
-            cut = blocks(stream, options.block_size, self._dialect, skip_rows=options.skip_rows, name=file.name)
+    def _cut(self, file: File, options: CsvOptions) -> Iterator[Block]:
+        with opened(file, options) as stream:
+            cut = blocks(stream, options.block_size, options.dialect(), skip_rows=options.skip_rows, name=file.name)
             while True:
                 with naming(file, f"It was read as {options.encoding}: pass encoding=... if it is another."):
                     block = next(cut, None)
@@ -231,9 +243,9 @@ class CsvReader:
                 "UTF-8. Pass the file's encoding, often encoding='latin1', or declare the column 'binary'."
             ) from None
 
-    def _names(self, file: File, block: Block) -> list[str]:
+    def _names(self, file: File, block: Block, parser: BlockParser) -> list[str]:
         try:
-            names = self._parser.parse(file, self._start(block), None, {}, None)[0].column_names
+            names = parser.parse(file, self._start(block), None, {}, None)[0].column_names
         except pa.ArrowInvalid as error:
             raise MalformedData(f"{file.name} has no header that can be read: {str(error)[:300]}.") from None
         require_unique(names, file.name)
@@ -253,12 +265,12 @@ class CsvReader:
         widened: dict[str, tuple[pa.DataType, str]] = {}
         while True:
             try:
-                table, bad = self._parser.parse(file, block, names, scan.types, None)
+                table, bad = scan.parser.parse(file, block, names, scan.types, None)
             except pa.ArrowInvalid as error:
                 found = misfit(error)
                 name = scan.names[found.column] if found else ""
                 if found is None or self._declared(name):
-                    self._parser.refuse(error, file, block, names, scan.types, scan.names)
+                    scan.parser.refuse(error, file, block, names, scan.types, scan.names)
                 before = scan.types[name]
                 if pa.types.is_null(before):
                     del scan.types[name]  # inferred from this block, like every column from the first
@@ -274,12 +286,10 @@ class CsvReader:
         for field in table.schema:
             scan.types.setdefault(field.name, field.type)
         for name, (before, why) in widened.items():
-            warnings.warn(
+            warn(
                 f"{file.name}: column {name!r} began as {before}, but from line {block.line} on there is a value that "
                 f"does not fit ({why[:100]}); it is {scan.types[name]} now. Declare it to choose: "
-                f"column_types={{{name!r}: ...}}.",
-                BlocksWarning,
-                stacklevel=6,
+                f"column_types={{{name!r}: ...}}."
             )
         return table, bad
 
@@ -303,11 +313,11 @@ class CsvReader:
                 scan.largest[name] = max(scan.largest.get(name, 0), largest(table[name]))
         found = losses(
             block.data,
-            self._parser.dialect,
+            scan.parser.dialect,
             table,
             numbers,
-            functools.cache(lambda: self._parser.cells(block, names)),
-            lambda name: self._parser.parse(file, block, names, {name: pa.string()}, [name])[0][name],
+            functools.cache(lambda: scan.parser.cells(block, names)),
+            lambda name: scan.parser.parse(file, block, names, {name: pa.string()}, [name])[0][name],
         )
         for name, loss in found.items():
             if loss.text:
@@ -317,11 +327,9 @@ class CsvReader:
             else:
                 scan.rounded.add(name)
             then = "kept as text, digit for digit" if loss.text else "rounded to float64"
-            warnings.warn(
+            warn(
                 f"{file.name}: column {name!r} holds {loss.value!r}, which {loss.why}; it is {then}. Declare it to "
-                f"choose: column_types={{{name!r}: 'string'}}, or 'float64'.",
-                BlocksWarning,
-                stacklevel=7,
+                f"choose: column_types={{{name!r}: 'string'}}, or 'float64'."
             )
         return [name for name, loss in found.items() if loss.text]
 

@@ -4,7 +4,7 @@ import codecs
 import dataclasses
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -51,6 +51,8 @@ class CsvOptions:
     newlines_in_values: bool = True
     skip_rows: int = 0
     rejects: str | None = None
+    skip_lines: Collection[int] = ()
+    given: Collection[str] = ()
 
     @classmethod
     def of(cls, **options: Any) -> "CsvOptions":
@@ -85,6 +87,8 @@ class CsvOptions:
             for n, t in (zip(types.names, types.types, strict=True) if isinstance(types, pa.Schema) else types.items())
         }
         default = options.get("default_column_type")
+        skip_rows = options.get("skip_rows", 0)
+        skip_lines = _line_numbers(skip_rows, options) if isinstance(skip_rows, Collection) else ()
         made = cls(
             read={name: options[name] for name in _READ if name in options},
             parse={name: options[name] for name in _PARSE if name in options},
@@ -94,8 +98,10 @@ class CsvOptions:
             block_size=_whole(options.get("block_size", 8 << 20), "block_size", 1),
             encoding=_encoding(options.get("encoding", "utf-8")),
             newlines_in_values=bool(options.get("newlines_in_values", True)),
-            skip_rows=_whole(options.get("skip_rows", 0), "skip_rows", 0),
+            skip_rows=0 if skip_lines else _whole(skip_rows, "skip_rows", 0),
             rejects=None if rejects is None else os.fspath(rejects),
+            skip_lines=skip_lines,
+            given=sorted(options),
         )
         made._validate()
         return made
@@ -183,6 +189,20 @@ def _whole(value: Any, name: str, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InvalidArgument(f"{name} is a whole number, at least {least}. Received: {value!r}.")
     return value
+
+
+def _line_numbers(lines: Any, options: Mapping[str, Any]) -> Collection[int]:
+    if isinstance(lines, (str, bytes)) or not (
+        isinstance(lines, range) or all(isinstance(line, int) and not isinstance(line, bool) for line in lines)
+    ):
+        raise InvalidArgument(
+            f"skip_rows is the number of lines before the names, or lines to leave out, from 1. Received: {lines!r}."
+        )
+    if len(lines) and min(lines) < 1:
+        raise InvalidArgument(f"skip_rows counts lines from 1. Received among them: {min(lines)}.")
+    if options.get("ignore_empty_lines") is False:
+        raise InvalidArgument("skip_rows leaves lines empty, so it does not go with ignore_empty_lines=False.")
+    return lines if isinstance(lines, range) else frozenset(lines)
 
 
 def _encoding(name: Any) -> str:

@@ -50,7 +50,7 @@ class BlockParser:
     """
 
     def __init__(self, options: CsvOptions) -> None:
-        self._options = options
+        self.options = options
         self._blank_lines_count = not options.parse_options(False, None).ignore_empty_lines
         self.dialect = options.dialect(lines=False)
         self._bad_before = False
@@ -88,7 +88,7 @@ class BlockParser:
 
     def cells(self, block: Block, names: Sequence[str] | None) -> Cells:
         """Where the values of a block are; names as in `parse`."""
-        options = self._options
+        options = self.options
         exempt = options.rows_before_data if names is None else 0
         if names is None and options.read.get("autogenerate_column_names"):
             exempt -= 1  # the row that tells the number of columns is the first of these
@@ -108,10 +108,10 @@ class BlockParser:
         data = block.arrow()
         # One inner block where bad rows are counted: a second try after a long row would count them twice.
         inner = _INNER_BLOCK if skip is None else len(data) + 1
-        parse = self._options.parse_options(block.quoted_newlines, skip)
-        convert = self._options.convert_options(types, columns)
+        parse = self.options.parse_options(block.quoted_newlines, skip)
+        convert = self.options.convert_options(types, columns)
         while True:
-            read = self._options.read_options(names, inner, threads and skip is None)
+            read = self.options.read_options(names, inner, threads and skip is None)
             try:
                 return pacsv.read_csv(
                     pa.BufferReader(data), read_options=read, parse_options=parse, convert_options=convert
@@ -148,11 +148,12 @@ class BlockParser:
         ) from None
 
 
-def refuse_bad_row(rows: pa.Table) -> NoReturn:
-    """Raises MalformedData for the first row with a wrong number of values."""
+def refuse_bad_row(rows: pa.Table, hint: str = "") -> NoReturn:
+    """Raises MalformedData for the first row with a wrong number of values; `hint` is what else was noticed."""
     row = rows.slice(0, 1).to_pylist()[0]
     text = row["text"] if len(row["text"]) <= 80 else row["text"][:77] + "..."
+    fix = hint or "Fix the line, check delimiter and quote_char."
     raise MalformedData(
-        f"{row['file']}, line {row['line']}: {row['reason']}: {text!r}. Fix the line, check delimiter and quote_char, "
-        'or set such rows aside: on_bad_rows="keep", rejects="bad.csv".'
+        f"{row['file']}, line {row['line']}: {row['reason']}: {text!r}. {fix} Or set such rows aside: "
+        'on_bad_rows="keep", rejects="bad.csv".'
     )

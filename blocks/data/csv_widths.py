@@ -10,9 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.data.rejects import bad_rows
-from blocks.data.text_blocks import Block, Dialect, line_ends, quoted_spans
-
-_LF, _CR = 10, 13
+from blocks.data.text_blocks import Block, Dialect, line_ends, quoted_spans, row_edges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Cells:
         """
         data = np.frombuffer(block.data, np.uint8)
         spans = quoted_spans(block.data, data, dialect)
-        starts, stops, nexts = _rows(data, _outside(spans, line_ends(block.data, True)))
+        starts, stops, nexts = row_edges(data, _outside(spans, line_ends(block.data, True)))
         delimiters = _outside(spans, np.flatnonzero(data == dialect.delimiter))
         widths = np.diff(np.searchsorted(delimiters, nexts), prepend=0) + 1
         if columns is None:
@@ -117,16 +115,3 @@ def without_bad_rows(block: Block, cells: Cells, file: str) -> tuple[Block, pa.T
 
 def _outside(spans: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return positions[np.searchsorted(spans, positions) % 2 == 0] if len(spans) else positions
-
-
-def _rows(data: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where each row begins, where its text stops, and where the next begins."""
-    nexts = ends + 1
-    if not len(nexts) or nexts[-1] < len(data):
-        nexts = np.append(nexts, len(data))
-    starts = np.concatenate([[0], nexts[:-1]])
-    stops = nexts.copy()
-    for newline in (_LF, _CR):
-        # of "\r\n" both, of either one alone that one; the last row may have none
-        stops -= (stops > starts) & (data[stops - 1] == newline)
-    return starts, stops, nexts

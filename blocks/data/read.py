@@ -1,5 +1,6 @@
 """`blocks.read`: from whatever the user has to a `Source`: which reader, with what options."""
 
+import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -41,7 +42,12 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
             `column_names`, `autogenerate_column_names`, `block_size`, `column_types`, `default_column_type`,
             `null_values`, `true_values`, `false_values`, `strings_can_be_null`, `quoted_strings_can_be_null`,
             `decimal_point`, `timestamp_parsers`), and `on_bad_rows="keep"` with `rejects=PATH`; a type may be given by
-            its name. For JSON lines `column_types`.
+            its name, and `skip_rows` may be the numbers, from 1, of lines to leave out. For JSON lines `column_types`.
+
+    The head of a CSV file is looked at before it is read. Without `delimiter=` the one of , ; tab | that gives rows of
+    one width is taken. What a reader would take for something else (data for names, a title, units, notes or a second
+    table for data, text after a closing quote, digits that a number would lose) is a warning that names the option that
+    mends it; an option that is given settles its question, and nothing is said.
 
     Returns:
         A Source.
@@ -107,7 +113,9 @@ def _files_reader(data: Any, format: str | None, options: dict[str, Any]) -> Rea
 def _format_reader(kind: str, files: Sequence[File], options: dict[str, Any]) -> FilesReader:
     if kind == "csv":
         tabs = all(extensions(file.path)[0] == ".tsv" for file in files)
-        made = CsvOptions.of(**({"delimiter": "\t"} if tabs else {}) | options)
+        made = dataclasses.replace(
+            CsvOptions.of(**({"delimiter": "\t"} if tabs else {}) | options), given=sorted(options)
+        )
         require_apart(files, made.rejects)
         return CsvReader(files, made)
     allowed = {"column_types"} if kind == "json" else set()

@@ -6,7 +6,7 @@ does not fit. Over blocks of whole rows Arrow's parallel reader does all three.
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -48,12 +48,14 @@ class Block:
         line: the line number, from 1, of the first byte.
         ends: positions of the newlines that end rows (of "\r\n" the second byte).
         quoted_newlines: whether some value holds a newline.
+        stray: the position of the first closing quote that text follows, None if there is none.
     """
 
     data: bytes
     line: int
     ends: np.ndarray
     quoted_newlines: bool
+    stray: int | None = None
 
     def arrow(self) -> pa.Buffer:
         """The bytes in Arrow's own memory, ended by a newline, as Arrow wants them.
@@ -93,6 +95,53 @@ class Block:
     def lines_at(self, positions: np.ndarray) -> np.ndarray:
         """The lines of bytes, in one pass over the block for all of them."""
         return self.line + np.searchsorted(line_ends(self.data, True), positions)
+
+
+class WithoutLines:
+    """A stream of bytes in which some lines are empty; every other byte, and every line's number, is as it was.
+
+    Args:
+        stream: has `read(n)`.
+        lines: the numbers, from 1, of those.
+    """
+
+    def __init__(self, stream: Any, lines: Collection[int]) -> None:
+        self._stream = stream
+        self._lines = lines
+        self._line = 1
+        self._last = max(lines)
+        self._held = b""
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, up to `size` and one; none at the end alone."""
+        while self._line <= self._last:
+            read = bytes(self._stream.read(size))
+            data = self._held + read
+            # a carriage return may be half of what ends a line
+            self._held = data[-1:] if read and data.endswith(b"\r") else b""
+            data = data[: len(data) - len(self._held)]
+            if not read and not data:
+                return b""
+            kept = self._kept(data)
+            if kept:
+                return kept
+        held, self._held = self._held, b""
+        return held or bytes(self._stream.read(size))
+
+    def _kept(self, data: bytes) -> bytes:
+        array = np.frombuffer(data, np.uint8)
+        ends = line_ends(data, True)
+        starts, stops, _ = row_edges(array, ends)
+        numbers = self._line + np.arange(len(starts))
+        self._line += len(ends)
+        if isinstance(self._lines, range):
+            left_out = (numbers >= self._lines.start) & (numbers < self._lines.stop)
+            left_out &= (numbers - self._lines.start) % self._lines.step == 0
+        else:
+            left_out = np.isin(numbers, list(self._lines))
+        # Bytes in turn of no such line and of the text of one.
+        turns = np.diff(np.stack([starts[left_out], stops[left_out]], 1).ravel(), prepend=0, append=len(data))
+        return array[np.repeat(np.arange(len(turns)) % 2 == 0, turns)].tobytes()
 
 
 def blocks(stream: Any, size: int, dialect: Dialect, *, skip_rows: int = 0, name: str = "") -> Iterator[Block]:
@@ -148,7 +197,8 @@ def blocks(stream: Any, size: int, dialect: Dialect, *, skip_rows: int = 0, name
             carry = data
             continue
         within = int(np.searchsorted(newlines, cut))
-        yield Block(data[:cut], line, ends, bool(inside is not None and inside[:within].any()))
+        quoted = bool(inside is not None and inside[:within].any())
+        yield Block(data[:cut], line, ends, quoted, _stray(array, quotes[quotes < cut], dialect))
         if last:
             return
         carry, line = data[cut:], line + within
@@ -160,6 +210,36 @@ def _unclosed(name: str, line: int, dialect: Dialect) -> str:
         f"{name}, line {line}: a value opens with {quote} and is never closed, so every line after it would become "
         "part of it. Close it, or pass quote_char=False if quotes are plain characters here."
     )
+
+
+def _stray(array: np.ndarray, quotes: np.ndarray, dialect: Dialect) -> int | None:
+    """The first closing quote that something else than the end of the value follows."""
+    closing = quotes[1::2]
+    closing = closing[closing + 1 < len(array)]
+    if not len(closing) or dialect.quote is None:
+        return None
+    after = array[closing + 1]
+    stray = ~np.isin(after, (*dialect.before_value, *([dialect.quote] if dialect.double_quote else [])))
+    stray &= array[closing] == dialect.quote
+    return int(closing[np.argmax(stray)]) if stray.any() else None
+
+
+def row_edges(data: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where each row or line begins, where its text stops, and where the next begins.
+
+    Args:
+        data: bytes.
+        ends: the positions of the newlines that end rows; the last row may have none.
+    """
+    nexts = ends + 1
+    if not len(nexts) or nexts[-1] < len(data):
+        nexts = np.append(nexts, len(data))
+    starts = np.concatenate([[0], nexts[:-1]])
+    stops = nexts.copy()
+    for newline in (_LF, _CR):
+        # of "\r\n" both, of either one alone that one
+        stops -= (stops > starts) & (data[np.maximum(stops - 1, 0)] == newline)
+    return starts, stops, nexts
 
 
 def line_ends(data: bytes, last: bool) -> np.ndarray:
