@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blocks.data.encodings import require_arrow_values
 from blocks.data.schema import conform, natural_schema, require_unique
 from blocks.data.source import content_hash
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
@@ -180,6 +181,7 @@ def _array(name: str, values: Any) -> pa.Array | pa.ChunkedArray:
         raise InvalidArgument(f"Column {name!r} must be an array or a list. Received: {type(values).__name__}.")
     try:
         if hasattr(values, "__arrow_c_stream__"):
+            require_arrow_values(values, name)
             return pa.chunked_array(values)
         if hasattr(values, "__arrow_c_array__") or isinstance(values, (list, tuple)):
             return pa.array(values)
@@ -201,17 +203,29 @@ def _array(name: str, values: Any) -> pa.Array | pa.ChunkedArray:
         raise InvalidArgument(f"Column {name!r} holds values that Arrow cannot make one type of: {error}.") from None
 
 
+def _unfit(data: Any) -> str:
+    """The first column of a frame that cannot become Arrow."""
+    for name in getattr(data, "columns", ()):
+        try:
+            pa.RecordBatchReader.from_stream(data[[name]]).read_all()
+        except (pa.ArrowException, TypeError):
+            return str(name)
+    return "?"
+
+
 def table_of(data: Any) -> pa.Table:
     """The table of an eager object with `__arrow_c_stream__`."""
     if isinstance(data, pa.Table):
         return data
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
+    require_arrow_values(data)
     try:
         table = pa.RecordBatchReader.from_stream(data).read_all()
     except (pa.ArrowException, TypeError) as error:
+        name = _unfit(data)
         raise InvalidArgument(
-            f"A column of {type(data).__name__} cannot become Arrow: {error}. Convert it first."
+            f"Column {name!r} of {type(data).__name__} cannot become Arrow: {error}. Convert it first, or drop it."
         ) from None
     require_unique(table.column_names, type(data).__name__)
     return table

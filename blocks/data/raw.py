@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from blocks.data.encodings import decoded, require_arrow_values
 from blocks.errors import SchemaMismatch
 
 RawType = Literal[
@@ -222,8 +223,7 @@ def to_raw(values: pa.Array | pa.ChunkedArray, dtype: str, name: str = "column")
     """
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
-    if pt.is_dictionary(values.type):
-        values = values.dictionary_decode()
+    values = decoded(values)
     kind = values.type
     if not pt.is_null(kind) and not _FAMILIES[dtype](kind):
         if not _empty(values):
@@ -390,6 +390,7 @@ def to_arrow(values: object, name: str = "column") -> pa.Array:
     if isinstance(values, pa.Array):
         return values
     if hasattr(values, "__arrow_c_stream__"):
+        require_arrow_values(values, name)
         return pa.chunked_array(values).combine_chunks()
     if hasattr(values, "numpy") and callable(values.numpy):
         values = values.numpy()

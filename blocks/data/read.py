@@ -13,6 +13,7 @@ from blocks.data.batch_files import BatchFilesReader
 from blocks.data.csv import CsvReader, require_apart
 from blocks.data.csv_options import CsvOptions
 from blocks.data.datasets import DatasetReader
+from blocks.data.encodings import require_arrow_values
 from blocks.data.files import File, extensions, format_of, resolve
 from blocks.data.json_lines import JsonLinesReader
 from blocks.data.memory import StreamReader, TableReader, from_arrays, table_of
@@ -158,6 +159,7 @@ def _object_reader(data: Any) -> Reader:
 
 def _lazy_frame(frame: Any, kind: str) -> Reader:
     """A Polars LazyFrame, streamed: its engine hands over batches as they are ready, in order."""
+    require_arrow_values(frame)
 
     def batches(rows: int) -> Iterator[pa.Table]:
         for batch in frame.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):

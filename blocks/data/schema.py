@@ -1,4 +1,4 @@
-"""Schemas: natural types, one schema for many files, a batch brought into a schema, and unknown column names.
+"""Schemas: one schema for many files, a batch brought into a schema, and unknown column names.
 
 How values enter the graph (float64, int64, string) lives in `raw`.
 """
@@ -8,32 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 
+from blocks.data.encodings import decoded, natural_type
 from blocks.errors import InvalidArgument, SchemaMismatch
-
-
-def natural_type(kind: pa.DataType) -> pa.DataType:
-    """The type of the values, without how they are encoded: dictionaries, runs and views are taken off.
-
-    Example:
-        >>> import pyarrow as pa
-        >>> natural_type(pa.dictionary(pa.int8(), pa.string()))
-        DataType(string)
-    """
-    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        return natural_type(kind.value_type)
-    if pa.types.is_string_view(kind):
-        return pa.string()
-    if pa.types.is_binary_view(kind):
-        return pa.binary()
-    if pa.types.is_large_list(kind):
-        return pa.large_list(natural_type(kind.value_type))
-    if pa.types.is_fixed_size_list(kind):
-        return pa.list_(natural_type(kind.value_type), kind.list_size)
-    if pa.types.is_list(kind):
-        return pa.list_(natural_type(kind.value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([pa.field(f.name, natural_type(f.type)) for f in kind])
-    return kind
 
 
 def natural_schema(schema: pa.Schema, where: str) -> pa.Schema:
@@ -194,13 +170,14 @@ def _conformed(array: pa.Array, kind: pa.DataType, encoded: bool) -> pa.Array:
         return array
     if pa.types.is_dictionary(array.type):
         if not (encoded and (pa.types.is_string(kind) or pa.types.is_large_string(kind))):
-            return _conformed(array.dictionary_decode(), kind, False)
+            return _conformed(decoded(array), kind, False)
         if array.dictionary.null_count:  # a null that hides behind an index would be missed by null counts
-            return _conformed(array.dictionary_decode(), kind, False).dictionary_encode()
+            return _conformed(decoded(array), kind, False).dictionary_encode()
         if array.type.index_type == pa.int32() and array.type.value_type == kind:
             return array
-        return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary.cast(kind))
-    return array.cast(kind)
+        return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), _conformed(array.dictionary, kind, False))
+    array = decoded(array)
+    return array if array.type == kind else array.cast(kind)
 
 
 def _refused(name: str, array: pa.Array, kind: pa.DataType, error: pa.ArrowException) -> SchemaMismatch:

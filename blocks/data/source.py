@@ -18,7 +18,8 @@ from blocks.data.chunking import ahead, rechunk, worthwhile_rows
 from blocks.data.reader import Filterable, Reader
 from blocks.data.schema import conform, require_columns
 from blocks.data.steps import Filter, Part, Step, parts
-from blocks.errors import InvalidArgument
+from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.statistics.canonical import canonical_type
 from blocks.statistics.hashing import hash64
 
 
@@ -221,6 +222,12 @@ class Source:
         if key is not None and not names:
             raise InvalidArgument("split takes a key of at least one column, or key=None to split by position.")
         require_columns(names, self._reader.schema.names, "split by key")
+        for name in names:
+            if not _is_single(kind := self._reader.schema.field(name).type):
+                raise SchemaMismatch(
+                    f"A key is one value a row, a number, time or text. Received: {name!r} of type {kind}. Split by "
+                    "another column."
+                )
         depth = sum(isinstance(step, Part) for step in self._steps)
         return {
             name: Source(self._reader, [*self._steps, part], self._columns)
@@ -278,8 +285,17 @@ def content_hash(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:
     for batch in rechunk(batches, 65_536):
         for column in batch.columns:
             for part in _flat(column):
-                digest.update(hash64(part).tobytes())
+                digest.update(hash64(part if _is_single(part.type) else _shown(part)).tobytes())
     return digest.hexdigest()
+
+
+def _is_single(kind: pa.DataType) -> bool:
+    return canonical_type(kind) is not None
+
+
+def _shown(array: pa.Array) -> pa.Array:
+    """Values of a type that nothing here computes with (unions, intervals) as text."""
+    return pa.array([None if value is None else repr(value) for value in array.to_pylist()], pa.string())
 
 
 def _flat(array: pa.Array) -> Iterator[pa.Array]:

@@ -80,10 +80,8 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: in
                     statistics[name].update(chunk.column(name))
             if name in texts:
                 texts[name].look(chunk.column(name))
-    if not seen:
-        raise EmptySource(
-            f"A choice of blocks needs rows to look at. Received: {source!r} with no row of a number, string or time."
-        )
+    if not (seen or (not distinct and source.head(1).num_rows)):
+        raise EmptySource(f"A choice of blocks needs rows to look at. Received: {source!r} with none.")
     choices = []
     for field in source.schema:
         name = field.name
