@@ -67,6 +67,7 @@ TEXTS = [
     "\x00",
     "",
 ]
+WRITTEN = ["12,345.5", "(3)", None, "12%", "$1.50", "1e3", "-0", "n/a", "7 kg", "\N{NO-BREAK SPACE}5k", ""]
 CLOCK = pa.array([0, None, 43_200, 86_399], pa.time32("s"))
 LONG = pa.array([0, None, -1, 86_400_000_001], pa.duration("us"))
 WHEN = pa.array([0, None, -86_400_000_001, 951_782_400_000_000], pa.timestamp("us", "UTC"))
@@ -149,6 +150,8 @@ TABLE = {
     "Cyclical, numbers": (lambda: preprocessors.Cyclical(period=360), [0.0, 90.0, None, -45.5], {}),
     "Elapsed": (lambda: preprocessors.Elapsed("max", unit="hour", missing=0.0), WHEN, {}),
     "Cyclical, times of day": (lambda: preprocessors.Cyclical("hour"), CLOCK, {}),
+    "Number": (lambda: preprocessors.Number(), WRITTEN, {"finite": False}),
+    "Number, comma": (lambda: preprocessors.Number(",", unit="kg", missing=-1.0), WRITTEN, {}),
     "Duration": (lambda: preprocessors.Duration("hour", missing=0.0), LONG, {}),
     "Duration, times of day": (lambda: preprocessors.Duration("minute"), CLOCK, {"finite": False}),
     "Difference": (lambda: preprocessors.Difference("day", missing=-1.0), (WHEN, WHEN[::-1]), {}),

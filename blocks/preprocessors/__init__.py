@@ -26,6 +26,7 @@ from blocks.preprocessors.min_max import MinMax
 from blocks.preprocessors.missing_indicator import MissingIndicator
 from blocks.preprocessors.multi_hot import MultiHot
 from blocks.preprocessors.normalize import Normalize
+from blocks.preprocessors.number import Number
 from blocks.preprocessors.one_hot import OneHot
 from blocks.preprocessors.ordinal import Ordinal
 from blocks.preprocessors.piecewise_linear import PiecewiseLinear
@@ -67,6 +68,7 @@ __all__ = [
     "MissingIndicator",
     "MultiHot",
     "Normalize",
+    "Number",
     "OneHot",
     "Ordinal",
     "PiecewiseLinear",

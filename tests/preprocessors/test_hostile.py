@@ -75,6 +75,7 @@ BLOCKS = {
     "MissingIndicator": ({}, NUMBERS),
     "MultiHot": ({"top_k": 5}, TEXT),
     "Normalize": ({}, TEXT),
+    "Number": ({}, pa.array(["1.234,5", None, "3%", "x", "7"])),
     "OneHot": ({"top_k": 5}, TEXT),
     "Ordinal": ({"order": ["no", "yes"]}, TEXT),
     "PiecewiseLinear": ({"n_bins": 3}, NUMBERS),
