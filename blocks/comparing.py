@@ -20,32 +20,52 @@ __all__ = ["Comparison", "compare"]
 Contestant = Model | Callable[..., Baseline]
 
 
+RANKED_BY = "loss"
+VALID, SPREAD = "valid_", "_spread"
+COUNTS = ("parameters", "epochs", "seconds", "rows_per_second")
+
+
 class Comparison:
-    """What `compare` found.
+    """What `compare` found: models in the order of their validation loss, best first.
+
+    It prints every model's validation, and the test rows' metrics once: those of the model that validation chose. More
+    looks at test rows would choose by them.
 
     Attributes:
-        table: Arrow: `model`, for each metric its mean over seeds and its `_spread` (standard deviation, of n - 1),
-            `parameters` that are trained, `epochs`, `seconds` a fit, and `rows_per_second` of training.
-        runs: Arrow: the same of every single fit, with its `seed`.
+        table: Arrow: `rank` (from 1; null without validation), `model`, for each metric its mean over seeds and its
+            `_spread` (standard deviation, of n - 1), on the validation rows as `valid_METRIC` and on the test rows as
+            `METRIC`, `parameters` that are trained, `epochs`, `seconds` a fit, and `rows_per_second` of training.
+        runs: Arrow: the same of every single fit, with its `seed`, in the order of the fits.
     """
 
     def __init__(self, runs: pa.Table) -> None:
         self.runs = runs
         self.table = _summary(runs)
+        self._ranked = f"{VALID}{RANKED_BY}" in runs.column_names
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self.table.__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
-        columns = [name for name in self.table.column_names if not name.endswith("_spread")]
+        measured = _metrics(self.table)
+        judged = [name for name in measured if name.startswith(VALID) or not self._ranked]
+        columns = [*(["rank"] if self._ranked else []), "model", *judged, *COUNTS]
         rows = [[name if name != "rows_per_second" else "rows/s" for name in columns]]
-        for row in self.table.to_pylist():
-            rows.append([_cell(name, row) for name in columns])
+        rows += [[_cell(name, row) for name in columns] for row in self.table.to_pylist()]
         widths = [max(len(row[place]) for row in rows) for place in range(len(columns))]
-        return "\n".join(
-            "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(line))
-            for line in (list(zip(row, widths, strict=True)) for row in rows)
-        )
+        left = ("rank", "model")
+        lines = [
+            "  ".join(
+                cell.ljust(width) if name in left else cell.rjust(width)
+                for name, cell, width in zip(columns, row, widths, strict=True)
+            ).rstrip()
+            for row in rows
+        ]
+        if self._ranked:
+            best = self.table.slice(0, 1).to_pylist()[0]
+            on_test = ", ".join(f"{name} {_cell(name, best)}" for name in measured if not name.startswith(VALID))
+            lines.append(f"on test rows, of the first alone: {best['model']}: {on_test}")
+        return "\n".join(lines)
 
 
 @checked()
@@ -62,10 +82,11 @@ def compare(
     test: str = "test",
     verbose: bool | None = None,
 ) -> Comparison:
-    """Train every model anew with every seed on a store, and judge each on rows that none has seen.
+    """Train every model anew with every seed on a store, rank them by the validation rows, and judge on the test rows.
 
     The seed decides weights, dropout and the order of rows; the models given are left as they are. All are judged by
-    the metrics of the first model's head, as `Model.evaluate` gives them.
+    the metrics of the first model's head, as `Model.evaluate` gives them, and ranked by its loss: a choice by the test
+    rows would make their metrics too good.
 
     Args:
         models: By name: adapted models that fit the store, and `blocks.baselines.constant`, `linear` or `boosted`. In a
@@ -76,8 +97,8 @@ def compare(
         batch_size: As of `Model.fit`.
         seconds: Of each fit, at most; it ends with the epoch under way. Then results depend on the machine.
         train: Name of the split to train on.
-        valid: Name of the split that says when to stop; None for none.
-        test: Name of the split to judge by.
+        valid: Name of the split that says when to stop, and ranks; None for none: models then stay in their order.
+        test: Name of the split to judge the choice by.
         verbose: Whether to show progress; None for on a terminal only.
 
     Raises:
@@ -95,8 +116,8 @@ def compare(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     store = model.precompute(splits, folder)
         ...     found = blocks.compare([model, blocks.baselines.constant], store, seeds=[0], epochs=1)
-        >>> found.table["model"].to_pylist(), found.table["parameters"].to_pylist()
-        (['MLP', 'constant'], [18, 0])
+        >>> found.table["rank"].to_pylist(), sorted(found.table["parameters"].to_pylist())
+        ([1, 2], [0, 18])
     """
     contestants = _named(models)
     splits = {name: _split(store, name) for name in (train, test, *([valid] if valid else []))}
@@ -126,11 +147,14 @@ def compare(
                 else:
                     judged, passes, parameters = one(splits[train], head, seed=seed), 1, 0
                 taken = time.perf_counter() - start
-                metrics = judged.evaluate(splits[test], **({"verbose": 0} if isinstance(one, Model) else {}))
+                silent = {"verbose": 0} if isinstance(one, Model) else {}
+                metrics = judged.evaluate(splits[test], **silent)
+                validated = judged.evaluate(splits[valid], **silent) if valid else {}
                 runs.append(
                     {
                         "model": name,
                         "seed": int(seed),
+                        **{f"{VALID}{key}": float(value) for key, value in validated.items()},
                         **{key: float(value) for key, value in metrics.items()},
                         "parameters": parameters,
                         "epochs": passes,
@@ -188,12 +212,15 @@ def _trained(core: keras.Model) -> int:
     return int(sum(np.prod(weight.shape) for weight in core.trainable_variables))
 
 
-_COUNTS = ("parameters", "epochs", "seconds", "rows_per_second")
+def _metrics(table: pa.Table) -> list[str]:
+    """The columns of metrics, without their spreads."""
+    others = ("rank", "model", "seed", *COUNTS)
+    return [name for name in table.column_names if name not in others and not name.endswith(SPREAD)]
 
 
 def _summary(runs: pa.Table) -> pa.Table:
     rows = runs.to_pylist()
-    metrics = [name for name in runs.column_names if name not in ("model", "seed", *_COUNTS)]
+    metrics = _metrics(runs)
     found = []
     for name in dict.fromkeys(row["model"] for row in rows):
         mine = [row for row in rows if row["model"] == name]
@@ -201,21 +228,27 @@ def _summary(runs: pa.Table) -> pa.Table:
         for metric in metrics:
             values = np.array([np.nan if row[metric] is None else row[metric] for row in mine], np.float64)
             line[metric] = float(values.mean())
-            line[f"{metric}_spread"] = float(values.std(ddof=1)) if len(values) > 1 else None
+            line[f"{metric}{SPREAD}"] = float(values.std(ddof=1)) if len(values) > 1 else None
         line["parameters"] = mine[0]["parameters"]
-        line |= {count: float(np.mean([row[count] for row in mine])) for count in _COUNTS[1:]}
+        line |= {count: float(np.mean([row[count] for row in mine])) for count in COUNTS[1:]}
         found.append(line)
+    by = f"{VALID}{RANKED_BY}"
+    if by in metrics:
+        found.sort(key=lambda line: (np.isnan(line[by]), line[by]))
+    for place, line in enumerate(found):
+        line["rank"] = place + 1 if by in metrics else None
+    types = {"model": pa.string(), "parameters": pa.int64(), "rank": pa.int64()}
+    measured = [part for metric in metrics for part in (metric, f"{metric}{SPREAD}")]
     fields: Iterator[tuple[str, pa.DataType]] = (
-        (name, pa.string() if name == "model" else pa.int64() if name == "parameters" else pa.float64())
-        for name in ["model", *(part for metric in metrics for part in (metric, f"{metric}_spread")), *_COUNTS]
+        (name, types.get(name, pa.float64())) for name in ["rank", "model", *measured, *COUNTS]
     )
     return pa.Table.from_pylist(found, schema=pa.schema(list(fields)))
 
 
 def _cell(name: str, row: Mapping[str, Any]) -> str:
-    value, spread = row[name], row.get(f"{name}_spread")
-    if isinstance(value, str):
-        return value
+    value, spread = row[name], row.get(f"{name}{SPREAD}")
+    if name in ("model", "rank"):
+        return str(value)
     if name in ("parameters", "rows_per_second"):
         return f"{value:,.0f}"
     if name in ("epochs", "seconds"):

@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import blocks
 from blocks import baselines, classifiers, feature_extractors, preprocessors
+from blocks.comparing import Comparison
 from blocks.errors import InvalidArgument
 
 
@@ -46,13 +48,16 @@ def found(model, store):
 
 
 def test_the_table_says_metrics_spread_parameters_and_time(found):
-    table = found.table.to_pylist()
-    assert [row["model"] for row in table] == ["small", "wide", "boosted", "constant"]
+    losses = found.table["valid_loss"].to_pylist()
+    assert losses == sorted(losses)
+    assert found.table["rank"].to_pylist() == [1, 2, 3, 4]
+    order = ["small", "wide", "boosted", "constant"]
+    table = sorted(found.table.to_pylist(), key=lambda row: order.index(row["model"]))
     assert [row["parameters"] for row in table] == [8 * 2 + 9 * 2, 16 * 2 + 17 * 2, 0, 0]
     for row in table:
         mine = [run for run in found.runs.to_pylist() if run["model"] == row["model"]]
         assert [run["seed"] for run in mine] == [0, 1]
-        for metric in ("loss", "accuracy"):
+        for metric in ("loss", "accuracy", "valid_loss", "valid_accuracy"):
             values = [run[metric] for run in mine]
             assert row[metric] == pytest.approx(np.mean(values))
             assert row[f"{metric}_spread"] == pytest.approx(np.std(values, ddof=1))
@@ -66,11 +71,32 @@ def test_the_table_says_metrics_spread_parameters_and_time(found):
 
 def test_it_prints_as_a_table(found):
     lines = repr(found).splitlines()
-    assert len(lines) == 5
-    assert len({len(line) for line in lines}) == 1
-    assert sorted(lines[0].split()[:3]) == ["accuracy", "loss", "model"]
-    assert lines[0].split()[3:] == ["parameters", "epochs", "seconds", "rows/s"]
-    assert "+-" in lines[1]
+    assert len(lines) == 6
+    assert len({len(line) for line in lines[:5]}) == 1
+    assert lines[0].split()[:2] == ["rank", "model"]
+    assert sorted(lines[0].split()[2:4]) == ["valid_accuracy", "valid_loss"]
+    assert lines[0].split()[4:] == ["parameters", "epochs", "seconds", "rows/s"]
+    assert [line.split()[0] for line in lines[1:5]] == ["1", "2", "3", "4"]
+    assert all("+-" in line for line in lines[1:5])
+    # the test rows' numbers once, of the model that validation chose
+    best = found.table.to_pylist()[0]
+    assert lines[5].startswith(f"on test rows, of the first alone: {best['model']}: ")
+    assert f"accuracy {best['accuracy']:.4g}" in lines[5]
+
+
+def test_it_is_ranked_by_validation_and_not_by_test():
+    runs = [
+        {"model": name, "seed": 0, "valid_loss": valid, "loss": test, "parameters": 1, "epochs": 1}
+        for name, valid, test in (("a", 0.5, 0.1), ("b", 0.3, 0.4), ("c", float("nan"), 0.0))
+    ]
+    runs = [{**run, "seconds": 1.0, "rows_per_second": 1.0} for run in runs]
+    found = Comparison(pa.Table.from_pylist(runs))
+    assert found.table["model"].to_pylist() == ["b", "a", "c"]
+    assert repr(found).splitlines()[-1] == "on test rows, of the first alone: b: loss 0.4"
+    unranked = Comparison(pa.Table.from_pylist(runs).drop_columns(["valid_loss"]))
+    assert unranked.table["model"].to_pylist() == ["a", "b", "c"]
+    assert unranked.table["rank"].to_pylist() == [None, None, None]
+    assert repr(unranked).splitlines()[0].split()[:2] == ["model", "loss"]
 
 
 def test_a_fit_is_the_one_that_the_model_makes_itself(model, store, found):
@@ -85,8 +111,8 @@ def test_a_fit_is_the_one_that_the_model_makes_itself(model, store, found):
 
 def test_models_go_by_their_extractors_and_a_budget_ends_a_fit(model, store):
     found = blocks.compare([model, baselines.constant], store, seeds=[0], epochs=50, seconds=0)
-    assert found.table["model"].to_pylist() == ["MLP", "constant"]
-    assert found.table["epochs"].to_pylist()[0] == 1
+    assert sorted(found.table["model"].to_pylist()) == ["MLP", "constant"]
+    assert found.table["epochs"].to_pylist() == [1, 1]
     assert found.table["loss_spread"].to_pylist() == [None, None]
 
 
@@ -108,6 +134,10 @@ def test_the_example_swaps_extractors_on_one_store(tmp_path):
     arguments = ["--out", str(tmp_path), "--epochs", "1"]
     done = subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    lines = [line.split()[0] for line in done.stdout.splitlines()[1:]]
-    assert lines == ["model", "auto", "MLP", "ResNet", "DCN", "WideDeep", "linear", "boosted"]
+    head, *lines, on_test = done.stdout.splitlines()[1:]
+    assert head.split()[:2] == ["rank", "model"]
+    assert sorted(line.split()[1] for line in lines) == sorted(
+        ["auto", "MLP", "ResNet", "DCN", "WideDeep", "linear", "boosted"]
+    )
+    assert on_test.startswith(f"on test rows, of the first alone: {lines[0].split()[1]}: ")
     assert "adapted in 1 pass" in done.stdout
