@@ -6,7 +6,6 @@ They are scikit-learn's estimators, and hold the features that they learn from i
 they take a seeded sample. Numbers, and ids, are what they see; entries of higher rank (tokens, images) they do not.
 """
 
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,13 +25,14 @@ from blocks.block import Head
 from blocks.classifiers import Softmax
 from blocks.core import Core
 from blocks.data import read
-from blocks.errors import BlocksWarning, InvalidArgument
+from blocks.errors import InvalidArgument
 from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
 from blocks.feed import Feed
 from blocks.preprocessors import Columns
 from blocks.regressors import Mean
 from blocks.store import Rows, StoreSplit
 from blocks.transform import Transform
+from blocks.warn import warn
 
 __all__ = ["Baseline", "boosted", "constant", "linear"]
 
@@ -224,7 +224,7 @@ def _fitted(
     if len(left_out) == len(spec):
         raise InvalidArgument(f"Baselines learn from numbers and ids. Received: {', '.join(left_out)} alone.")
     if left_out:
-        warnings.warn(f"Baselines leave out {', '.join(left_out)}.", BlocksWarning, stacklevel=3)
+        warn(f"Baselines leave out {', '.join(left_out)}.")
     total = data.rows if isinstance(data, StoreSplit) else data.count()
     rows = _together(_sampled(_chunks(data, head, lambda: transform), total, max_rows, seed))
     estimator = make(isinstance(head, Softmax), spec, seed)

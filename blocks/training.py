@@ -20,13 +20,14 @@ from blocks.block import FeatureExtractor, Head, fingerprint
 from blocks.core import Core
 from blocks.data import read
 from blocks.data.raw import TENSOR_DTYPES
-from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
+from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.feed import Feed, dataset
 from blocks.history import History
 from blocks.preprocessors import Columns
 from blocks.store import StoreSplit, Stream
 from blocks.store.resume import Resume
 from blocks.transform import Transform
+from blocks.warn import warn
 from blocks.whole import whole
 
 MOST_STEPS = 32
@@ -167,13 +168,9 @@ def _warn_of_leaks(preprocessor: Columns, held_out: bool) -> None:
     """Say that rows to train on are encoded by their own targets, if they are among those that were adapted on."""
     users = [lane.name for lane in preprocessor.lanes if lane.blocks[-1].uses_target]
     if users and not held_out:
-        warnings.warn(
-            f"{', '.join(map(repr, users))} learned from the target, and the rows to train on are not the source that "
-            "the model was adapted on, by its files' names, sizes and times or by its content. They are encoded as new "
-            "rows are; any that were adapted on see their own target. Train on the very source of adapt, or on the "
-            "store's split of it.",
-            BlocksWarning,
-            stacklevel=4,
+        warn(
+            f"{', '.join(map(repr, users))} learned from the target of another source than this: rows that are in both "
+            "see their own target. Train on the very source of adapt, or on the store's split of it."
         )
 
 

@@ -1,17 +1,17 @@
 """Judging: a table summed up in one pass, by group. What its metrics and curves are made into lives elsewhere."""
 
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from blocks.data import Source
-from blocks.errors import BlocksWarning, EmptySource, InvalidArgument
+from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.description import Description
 from blocks.evaluate.estimate import Estimate, Judge, Settings
 from blocks.evaluate.grouping import ALL, Grouping
 from blocks.evaluate.rows import HeadReader, chunks, grouped
+from blocks.warn import warn
 
 FEW = 30
 """Groups with fewer rows are flagged, unless the user says otherwise."""
@@ -91,7 +91,7 @@ class Judged:
         """Say what is left out, if anything."""
         if self.left_out:
             told = ", ".join(f"{count:,} {name}" for name, count in sorted(self.left_out.items()))
-            warnings.warn(f"Of {self.rows:,} rows some are in no metric: {told}.", BlocksWarning, stacklevel=3)
+            warn(f"Of {self.rows:,} rows some are in no metric: {told}.")
 
 
 def judge(

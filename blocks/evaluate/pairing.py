@@ -1,6 +1,5 @@
 """Pairing: the rows of two tables side by side, by order or by key. What is compared lives in `comparison`."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.data import read
-from blocks.errors import BlocksWarning, InvalidArgument
+from blocks.errors import InvalidArgument
 from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.grouping import By, Grouping
 from blocks.evaluate.rows import HeadReader, Rows, grouped, taken
 from blocks.evaluate.tables import Opened
+from blocks.warn import warn
 
 
 class Pair:
@@ -105,11 +105,7 @@ class Pair:
             raise InvalidArgument(f"The keys {', '.join(self._keys)} repeat, so rows cannot be joined one to one.")
         alone = sum(map(len, tables)) - 2 * len(joined)
         if alone:
-            warnings.warn(
-                f"{len(joined):,} rows are in both tables; {alone:,} are in one alone and left out.",
-                BlocksWarning,
-                stacklevel=5,
-            )
+            warn(f"{len(joined):,} rows are in both tables; {alone:,} are in one alone and left out.")
         self._sources = [read(table.take(joined[f"row {i}"])) for i, table in enumerate(tables)]
 
     def rows(self) -> Iterator[tuple[str, str, Any, Any]]:

@@ -8,7 +8,6 @@ import dataclasses
 import json
 import os
 import shutil
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ import pyarrow.parquet as pq
 
 from blocks.arguments import checked
 from blocks.data import Source, read
-from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, StoreMismatch
+from blocks.errors import InvalidArgument, MalformedData, StoreMismatch
 from blocks.evaluate.description import Description
 from blocks.evaluate.predictions import Predictions, as_predictor, as_splits, with_metadata
 from blocks.evaluate.rows import CHUNK_ROWS
@@ -30,6 +29,7 @@ from blocks.files.lock import locked
 from blocks.files.refusals import explained
 from blocks.progress import Progress, announce
 from blocks.statistics import hash_rows
+from blocks.warn import warn
 
 KEY_ROWS = 1 << 22
 """Rows among which keys are checked to be different, 8 bytes each."""
@@ -190,14 +190,12 @@ def _publish(final: Path, predictions: Predictions, plan: dict[str, Any], parts:
 def _warn(keys: Sequence[str], hashes: Sequence[np.ndarray], left_out: Counter[str], rows: int) -> None:
     if left_out:
         told = ", ".join(f"{count:,} {name}" for name, count in sorted(left_out.items()))
-        warnings.warn(f"Of {rows:,} rows in the table: {told}.", BlocksWarning, stacklevel=4)
+        warn(f"Of {rows:,} rows in the table: {told}.")
     seen = sum(map(len, hashes))
     if hashes and (distinct := len(np.unique(np.concatenate(hashes)))) < seen:
-        warnings.warn(
+        warn(
             f"The keys {', '.join(keys)} do not tell all rows apart: {seen - distinct:,} of the first {seen:,} rows "
-            "repeat one. Joins by them are not one to one.",
-            BlocksWarning,
-            stacklevel=4,
+            "repeat one. Joins by them are not one to one."
         )
 
 

@@ -4,7 +4,6 @@ A token is any byte string but the empty one, which is missing, or an int64 but 
 """
 
 import hashlib
-import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,9 +14,10 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State
 from blocks.data.raw import MISSING_INT, is_text, to_arrow, to_raw
-from blocks.errors import BlocksWarning, InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features import Feature
 from blocks.statistics import CountsResult
+from blocks.warn import warn
 
 LONGEST_LABEL: Final = 64
 
@@ -76,13 +76,10 @@ def learned(owner: Preprocessor, counts: CountsResult, number: int) -> State:
     state = pack(counts.values.slice(0, number))
     if counts.exact:
         return state
-    warnings.warn(
-        f"{owner.__class__.__name__} {owner.name!r} saw more distinct tokens than its memory is meant for, so it kept "
-        f"the most frequent: of {counts.total:,} rows, counts are too small by up to {counts.error:,}, and tokens that "
-        f"occur no more often than that may be missing ({number:,} tokens are kept). If that matters, give it more: "
-        'model.adapt(..., memory="2GiB"), or Vocabulary(max_bytes=...); if not, choose top_k, or a Hashing block.',
-        BlocksWarning,
-        stacklevel=2,
+    warn(
+        f"{owner.__class__.__name__} {owner.name!r} saw more distinct tokens than its memory holds: counts are up to "
+        f"{counts.error:,} too small, of {counts.total:,} rows, and tokens as rare as that may be missing. "
+        'Give it more, model.adapt(..., memory="2GiB"), or choose top_k, or Hashing.'
     )
     return {**state, "count_error": np.asarray(counts.error, np.int64)}
 

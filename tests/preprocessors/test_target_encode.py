@@ -412,7 +412,7 @@ def test_training_on_other_rows_than_adapted_on_is_warned_of(road, tmp_path):
     model.fit(splits["train"], validation_data=splits["valid"], **quiet)
     model.fit(store["train"], validation_data=store["valid"], **quiet)
     for rows in (splits["valid"], store["valid"], splits["train"].table().slice(1)):
-        with pytest.warns(BlocksWarning, match="'city', 'store' learned from the target, and the rows to train on are"):
+        with pytest.warns(BlocksWarning, match="'city', 'store' learned from the target of another source than this"):
             model.fit(rows, **quiet)
 
 

@@ -158,7 +158,9 @@ def stream(heads=20, tail=6_000, seed=0):
 def test_top_k_is_right_within_the_reported_bound_beyond_memory():
     chunks = stream()
     counts = Counter(token.encode() for chunk in chunks for token in chunk.to_pylist())
-    with pytest.warns(BlocksWarning, match=r"Vocabulary .* more distinct tokens than.*too small by up to [\d,]+"):
+    with pytest.warns(
+        BlocksWarning, match=r"Vocabulary .* more distinct tokens than.*counts are up to [\d,]+ too small"
+    ):
         block = Vocabulary(top_k=10, max_bytes=LITTLE).adapt(chunks)
     # Misra-Gries: the error is at most rows / (tokens that fit + 1); a token takes 11 bytes and 24
     assert 0 < block.count_error <= sum(counts.values()) / (LITTLE // 4 / 35)
