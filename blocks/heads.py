@@ -15,6 +15,7 @@ import pyarrow as pa
 from blocks import targets
 from blocks.block import Head, State
 from blocks.errors import InvalidArgument
+from blocks.names import is_plain
 from blocks.statistics import Statistic
 
 
@@ -41,7 +42,8 @@ class Heads(Head):
     metrics and calibration. All heads are learned in the same pass, and two may share a column.
 
     Args:
-        heads: Head by name; a name is a Python identifier, since it becomes part of names of tensors and files.
+        heads: Head by name; a name is a Python identifier of ASCII characters that begins with a letter, since it
+            becomes part of names of answers, losses and files.
         loss_weights: What each head's loss weighs in their sum, 1.0 unless given.
         state: What an earlier `adapt` learned.
 
@@ -71,8 +73,11 @@ class Heads(Head):
         for name, head in heads.items():
             if not isinstance(head, Head) or isinstance(head, Heads):
                 raise InvalidArgument(f"Several heads are a dict of heads by name. Received: {name!r}: {head!r:.80}.")
-            if not isinstance(name, str) or not name.isidentifier():
-                raise InvalidArgument(f"A head's name is a Python identifier. Received: {name!r}.")
+            if not isinstance(name, str) or not (name.isidentifier() and is_plain(name)):
+                raise InvalidArgument(
+                    "A head's name is a Python identifier of ASCII characters that begins with a letter, since it "
+                    f"becomes part of names of answers, losses and files. Received: {name!r}."
+                )
         weights = sorted({head.sample_weight for head in heads.values() if head.sample_weight is not None})
         if not heads:
             raise InvalidArgument(

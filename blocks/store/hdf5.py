@@ -4,6 +4,7 @@ h5py allows one call at a time in a process; `pwrite` and `pread` at a dataset's
 trust the headers of a damaged file. Compressed datasets have no such offset and go through h5py.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,17 +23,23 @@ from blocks.store.sense import SUFFIXES
 SUFFIX = SUFFIXES["hdf5"]
 _PAGE = 4096
 _MAX_ATTRIBUTE = 32_000
+_MAX_NAME = 4096
 
 
 def dataset_name(entry: str) -> str:
-    """Say where an entry is in the file: its own name, with "%", "/" and "." of a column's name as %XX.
+    """Say where an entry is in the file: its own name, with "%", "/" and "." of a column's name as %XX, "" as "%".
+
+    Of one that is longer than HDF5 takes, the beginning and a digest.
 
     Example:
-        >>> dataset_name("features/numeric"), dataset_name("keys/a/b")
-        ('features/numeric', 'keys/a%2Fb')
+        >>> dataset_name("features/numeric"), dataset_name("keys/a/b"), dataset_name("keys/")
+        ('features/numeric', 'keys/a%2Fb', 'keys/%')
     """
     role, slash, own = entry.partition("/")
-    return role + slash + own.replace("%", "%25").replace("/", "%2F").replace(".", "%2E")
+    quoted = own.replace("%", "%25").replace("/", "%2F").replace(".", "%2E")
+    if len(quoted) > _MAX_NAME:
+        quoted = f"{quoted[:_MAX_NAME]}%~{hashlib.blake2b(own.encode(), digest_size=16).hexdigest()}"
+    return role + slash + (quoted or "%" * len(slash))
 
 
 def _open(path: Path, mode: str) -> h5py.File:

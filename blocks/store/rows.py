@@ -196,7 +196,7 @@ def describe(arrays: Mapping[str, np.ndarray], columns: Mapping[str, Any]) -> tu
     entries = []
     for name, array in arrays.items():
         role, _, own = name.partition("/")
-        if "\0" in name or ("/" in name and not own):
+        if "\0" in name:
             raise InvalidArgument(f"An entry's name must be text without NUL. Received: {name!r}.")
         given = (own,) if role == "keys" else columns.get(name)
         names = None if given is None else tuple(map(str, given))
