@@ -12,12 +12,17 @@ import numpy as np
 from blocks.evaluate.bootstrap import bucket_count, buckets
 from blocks.evaluate.estimate import Arrays, Estimate, Judge, Settings, bucket_sums, estimates, ratio
 from blocks.evaluate.ranking import Ranked, average_precision, roc_auc
-from blocks.evaluate.scores import LIMIT, ScoreTable
+from blocks.evaluate.scores import ScoreTable
 
 CALIBRATION_BINS = 15
 MAX_LISTED = 100
 """Classes up to which each has its own metrics and curves; with more there are the averages and the losses alone."""
 MAX_CONFUSION = 1000
+
+HELD = 1 << 20
+"""Distinct scores that the curves of all classes and groups hold together, exactly; with more, bins share them."""
+LEAST_HELD = 1 << 12
+"""Bins of a curve, at least."""
 
 TOP = (2, 3, 5, 10)
 
@@ -69,9 +74,9 @@ class Classification(Judge):
         self.sums["bins"] = np.zeros((self._buckets, CALIBRATION_BINS * 2))
         self.confusion = np.zeros((k, k)) if k <= MAX_CONFUSION else np.zeros((0, 0))
         curves = 1 if k == 2 else k if k <= MAX_LISTED else 0
-        limit = max(LIMIT // max(curves, 1), 1 << 12)
-        self.curves = [ScoreTable(4 if weighted else 2, limit) for _ in range(curves)]
+        self.curves = [ScoreTable(4 if weighted else 2, _ALL) for _ in range(curves)]
         self.rows = 0
+        self.support = np.zeros(k, np.int64)
 
     def parameters(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -92,6 +97,7 @@ class Classification(Judge):
         def by_class(index: np.ndarray, values: np.ndarray | None) -> np.ndarray:
             return np.bincount(bucket * k + index, values, self._buckets * k).reshape(-1, k)
 
+        self.support += np.bincount(rows.target, minlength=k)
         sums, p = self.sums, rows.probabilities
         sums["true"] += by_class(rows.target, weight)
         sums["predicted"] += by_class(rows.label, weight)
@@ -121,27 +127,30 @@ class Classification(Judge):
             is_class = (rows.target == c).astype(np.float64)
             columns = [is_class, 1 - is_class] if weight is None else _weighted_columns(is_class, weight)
             curve.update(p[:, c], np.stack(columns, axis=1))
+        share_scores([self])
 
     def _merge(self, other: Self) -> None:
         self.rows += other.rows
+        self.support = self.support + other.support
         self.confusion = self.confusion + other.confusion
         for name, values in other.sums.items():
             self.sums[name] = self.sums[name] + values
         for mine, theirs in zip(self.curves, other.curves, strict=True):
             mine.merge(theirs)
+        share_scores([self])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The whole state."""
-        state = {**self.sums, "rows": np.array([self.rows]), "confusion": self.confusion}
+        state = {**self.sums, "rows": np.array([self.rows]), "support": self.support, "confusion": self.confusion}
         for i, curve in enumerate(self.curves):
             state |= {f"curve{i}:{name}": values for name, values in curve.arrays().items()}
         return state
 
     def _restore(self, arrays: dict[str, np.ndarray]) -> None:
-        self.rows, self.confusion = int(arrays["rows"][0]), arrays["confusion"]
+        self.rows, self.support, self.confusion = int(arrays["rows"][0]), arrays["support"], arrays["confusion"]
         self.sums = {name: arrays[name] for name in self.sums}
         for i, curve in enumerate(self.curves):
-            curve._restore({name: arrays[f"curve{i}:{name}"] for name in ("level", "keys", "sums")})
+            curve._restore({name: arrays[f"curve{i}:{name}"] for name in ("level", "bound", "keys", "sums")})
 
     def bucketed(self) -> dict[str, np.ndarray]:
         """All sums by bucket."""
@@ -183,6 +192,17 @@ class Classification(Judge):
         found["expected_calibration_error"] = gaps.sum(axis=1) / weight
         return found
 
+    def rows_of(self, metric: str, suffix: str = "") -> int:
+        """How many rows a metric is of: those of its class, where it is of one; of a label, those of which it is true.
+
+        A suffix says that the two classes are whether a label is true of a row.
+        """
+        stem, _, name = metric.partition("[")
+        if suffix:
+            return int(self.support[1]) if stem in _OF_TRUE else self.rows
+        name = name.removesuffix("]")
+        return int(self.support[self.classes.index(name)]) if name in self.classes else self.rows
+
     def ranked(self) -> dict[str, tuple[int, Ranked]]:
         """Areas that are of one class, with the number of the curve that each is of."""
         found = {}
@@ -217,6 +237,20 @@ class Classification(Judge):
                     found[name] = Estimate(value, *ends, note)
         return found
 
+
+def share_scores(judged: Sequence["Classification"]) -> None:
+    """Let curves hold scores in bins where there are more than HELD distinct ones in all.
+
+    That there are, and how many curves share them, follows from the rows alone, not from their order.
+    """
+    curves = [curve for one in judged for curve in one.curves]
+    if sum(curve.most for curve in curves) > HELD and sum(map(len, curves)) > HELD:
+        for curve in curves:
+            curve.tighten(max(HELD // len(curves), LEAST_HELD))
+
+
+_ALL = 1 << 62
+_OF_TRUE = ("precision", "recall", "f1", "roc_auc", "average_precision")
 
 _AVERAGES = {
     "roc_auc": ("roc_auc_ovr", "roc_auc_ovr_weighted"),

@@ -62,6 +62,10 @@ class Judge(Accumulator):
     def update(self, rows: Any) -> None:
         """Adds a chunk: `ClassRows` or `NumberRows`."""
 
+    def rows_of(self, metric: str, suffix: str = "") -> int:
+        """How many rows a metric is of, by its name and what this accumulator adds to it."""
+        return self.rows
+
     @abc.abstractmethod
     def bucketed(self) -> dict[str, np.ndarray]:
         """All sums by bucket, (buckets, width) each."""

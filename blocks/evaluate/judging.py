@@ -7,6 +7,7 @@ from typing import Any
 
 from blocks.data import Source
 from blocks.errors import EmptySource, InvalidArgument
+from blocks.evaluate.classification import Classification, share_scores
 from blocks.evaluate.description import Description
 from blocks.evaluate.estimate import Estimate, Judge, Settings
 from blocks.evaluate.grouping import ALL, Grouping
@@ -46,7 +47,7 @@ class State:
         found: dict[str, tuple[Estimate, int]] = {}
         for (reader, suffix), accumulator in self.accumulators.items():
             for name, estimate in accumulator.result(settings).items():
-                found[reader.head.metric(name + suffix)] = (estimate, accumulator.rows)
+                found[reader.head.metric(name + suffix)] = (estimate, accumulator.rows_of(name, suffix))
         return found
 
 
@@ -118,6 +119,8 @@ def judge(
             for suffix, rows in found.rows.items():
                 for name, part, _ in grouped(rows, codes[found.kept[suffix]], names):
                     judged.groups[name].accumulators[reader, suffix].update(part)
+        every = [one for state in judged.groups.values() for one in state.accumulators.values()]
+        share_scores([one for one in every if isinstance(one, Classification)])
     if not judged.rows:
         raise EmptySource(f"There is nothing to judge. Received: {source!r} with no row.")
     return judged

@@ -56,7 +56,7 @@ def metrics(
     `mean_poisson_deviance`, `mean_pinball_loss[level]`, `share_below[level]`, `coverage`, `mean_width`,
     `negative_log_likelihood`. Labels that postprocessors decided for are those judged.
 
-    Areas are exact up to 65,536 distinct scores in a group; beyond, `note` says how far they may be off. Intervals are
+    Areas are exact up to a million rows times classes; beyond, `note` says how far they may be off. Intervals are
     percentiles of a Poisson bootstrap over 512 random groups of rows; those of areas are DeLong's and its like for
     average precision (the infinitesimal jackknife). An average of several classes' areas has an interval that is
     never too narrow.
@@ -80,8 +80,9 @@ def metrics(
         chunk_rows: Rows read at once; changes nothing but memory.
 
     Returns:
-        An Arrow table: group ("all" first), metric, value, low, high, rows, few, note. What is undefined (an area where
-        every row is of one class) is null, and `note` says why.
+        An Arrow table: group ("all" first), metric, value, low, high, rows, few, note. `rows` of a class's metric are
+        the rows of that class; of a label's precision, recall, f1 and areas, those of which it is true. What is
+        undefined (an area where every row is of one class) is null, and `note` says why.
 
     Raises:
         InvalidArgument, SchemaMismatch, EmptySource: As they say.

@@ -82,16 +82,25 @@ def average_precision(table: ScoreTable) -> Ranked:
         return _undefined(len(positive))
     hits, chosen = _from_above(positive), np.maximum(_from_above(positive + negative), 1e-300)
     precision = hits / chosen
-    value = float(positive @ precision / total)
+    if table.exact:
+        value, bound = float(positive @ precision / total), 0.0
+    else:
+        value, bound = _of_bins(positive, negative, hits, chosen)
     gained, lost = np.cumsum(positive / chosen), np.cumsum(positive * precision / chosen)
-    bound = 0.0
-    if not table.exact:
-        # within a bin all of the class may stand first, or last
-        before, before_chosen = hits - positive, chosen - positive - negative
-        best = (before + positive) / np.maximum(before_chosen + positive, 1e-300)
-        worst = before / np.maximum(before_chosen + negative, 1e-300)
-        bound = float(positive @ np.maximum(best - precision, precision - worst) / total)
     return Ranked(value, (precision - value + gained - lost) / total, -lost / total, bound)
+
+
+def _of_bins(positive: np.ndarray, negative: np.ndarray, hits: np.ndarray, chosen: np.ndarray) -> tuple[float, float]:
+    """The middle of what the average precision of a bin's rows can be, and how far it can lie from it.
+
+    At best all rows of the class stand first in their bin, tied; at worst last, one after the other, which is the
+    integral of `(hits before + t) / (rows before + t)` at least.
+    """
+    before, start = hits - positive, np.maximum(chosen - positive, 1e-300)
+    best = positive * hits / np.maximum(chosen - negative, 1e-300)
+    worst = positive + (before - start) * np.log1p(positive / start)
+    total = positive.sum()
+    return float((best + worst).sum() / (2 * total)), float((best - worst).sum() / (2 * total))
 
 
 def roc_curve(table: ScoreTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -164,7 +164,7 @@ class Regression(Judge):
         self.rows, self.outside = (int(n) for n in arrays["rows"])
         self.mean, self.spread = arrays["mean"], arrays["spread"]
         self.sums = {name: arrays[name] for name in self.sums}
-        self.errors._restore({name: arrays[f"errors:{name}"] for name in ("level", "keys", "sums")})
+        self.errors._restore({name: arrays[f"errors:{name}"] for name in ("level", "bound", "keys", "sums")})
 
     def bucketed(self) -> dict[str, np.ndarray]:
         """All sums by bucket, those of the targets about their common mean."""

@@ -22,7 +22,7 @@ class ScoreTable(Accumulator):
     Scores are float64, not negative. With `unit` they lie in [0, 1], and those near 1 are told apart as finely as those
     near 0.
     While no more than `limit` scores are distinct, all is exact. One more, and as many trailing bits of all scores are
-    dropped as it takes; a bin is then known by its least score.
+    dropped as it takes; a bin is then known by its least score. `tighten` lowers the limit.
 
     Args:
         columns: Number of sums for each score.
@@ -38,9 +38,11 @@ class ScoreTable(Accumulator):
 
     def __init__(self, columns: int, limit: int = LIMIT, unit: bool = True) -> None:
         self._columns, self._limit, self._unit = columns, limit, unit
+        self._bound = limit
         self._level = 0
-        self._keys = np.zeros(0, np.uint64)
-        self.sums = np.zeros((0, columns))
+        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self._held = np.zeros(0, np.uint64)
+        self._sums = np.zeros((0, columns))
 
     def parameters(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -49,6 +51,7 @@ class ScoreTable(Accumulator):
     @property
     def exact(self) -> bool:
         """Whether every distinct score is still held."""
+        self._settle()
         return self._level == 0
 
     @property
@@ -58,7 +61,34 @@ class ScoreTable(Accumulator):
 
     def find(self, scores: np.ndarray) -> np.ndarray:
         """Where each score that was seen stands: (rows,) int64 into `scores` and `sums`."""
-        return np.searchsorted(self._keys, self._cut(_keys(scores, self._unit)))
+        # `_keys` before `_cut`, which follows the level that they end with
+        held = self._keys
+        return np.searchsorted(held, self._cut(_keys(scores, self._unit)))
+
+    def __len__(self) -> int:
+        """How many distinct scores are held."""
+        return len(self._keys)
+
+    @property
+    def most(self) -> int:
+        """How many there are at most, without counting the last rows."""
+        return len(self._held) + sum(len(keys) for keys, _ in self._waiting)
+
+    @property
+    def sums(self) -> np.ndarray:
+        """(n, columns) float64: of each of `scores`."""
+        self._settle()
+        return self._sums
+
+    @property
+    def _keys(self) -> np.ndarray:
+        self._settle()
+        return self._held
+
+    def tighten(self, limit: int) -> None:
+        """Hold no more distinct scores than this from now on."""
+        self._bound = min(self._bound, limit)
+        self._fit()
 
     def update(self, scores: np.ndarray, values: np.ndarray) -> None:
         """Adds rows.
@@ -68,32 +98,42 @@ class ScoreTable(Accumulator):
             values: (rows, columns) float64, to be summed.
         """
         if len(scores):
-            self._add(self._cut(_keys(scores, self._unit)), values, sorted_runs=False)
+            keys = self._cut(_keys(scores, self._unit))
+            self._waiting.append(_joined(keys, np.asarray(values, np.float64), np.argsort(keys)))
+            # joined once there are as many as are held, so that each is moved a few times in all
+            if 2 * len(self._held) + LIMIT < self.most:
+                self._settle()
 
     def _merge(self, other: Self) -> None:
         if len(other._keys):
+            self._settle()
             self._coarsen(other._level)
-            self._add(self._cut(other._keys), other.sums, sorted_runs=True)
+            self._waiting.append((self._cut(other._keys), other.sums))
+            self._settle()
 
-    def _add(self, keys: np.ndarray, values: np.ndarray, *, sorted_runs: bool) -> None:
-        if not sorted_runs:
-            keys, values = _joined(keys, values, np.argsort(keys))
-        if len(self._keys):
-            # stable sorting of two sorted runs is a merge
-            keys, values = np.concatenate([self._keys, keys]), np.concatenate([self.sums, values])
-            keys, values = _joined(keys, values, np.argsort(keys, kind="stable"))
-        self._keys, self.sums = keys, values
-        if len(keys) > self._limit:
+    def _settle(self) -> None:
+        """Join what waits to what is held."""
+        if not self._waiting:
+            return
+        runs = [(self._held, self._sums), *self._waiting]
+        self._waiting = []
+        # stable sorting of sorted runs merges them
+        keys, values = np.concatenate([run[0] for run in runs]), np.concatenate([run[1] for run in runs])
+        self._held, self._sums = _joined(keys, values, np.argsort(keys, kind="stable"))
+        self._fit()
+
+    def _fit(self) -> None:
+        keys = self._keys
+        if len(keys) > self._bound:
             gaps, level = keys[1:] ^ keys[:-1], self._level
-            while np.count_nonzero(gaps >> np.uint64(level)) >= self._limit:
+            while np.count_nonzero(gaps >> np.uint64(level)) >= self._bound:
                 level += 1
             self._coarsen(level)
 
     def _coarsen(self, level: int) -> None:
         if level > self._level:
             self._level = level
-            keys = self._cut(self._keys)
-            self._keys, self.sums = _joined(keys, self.sums, None)
+            self._held, self._sums = _joined(self._cut(self._held), self._sums, None)
 
     def _cut(self, keys: np.ndarray) -> np.ndarray:
         level = np.uint64(self._level)
@@ -101,10 +141,12 @@ class ScoreTable(Accumulator):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The whole state."""
-        return {"level": np.array([self._level]), "keys": self._keys, "sums": self.sums}
+        keys = self._keys
+        return {"level": np.array([self._level]), "bound": np.array([self._bound]), "keys": keys, "sums": self.sums}
 
     def _restore(self, arrays: dict[str, np.ndarray]) -> None:
-        self._level, self._keys, self.sums = int(arrays["level"][0]), arrays["keys"], arrays["sums"]
+        self._level, self._bound = int(arrays["level"][0]), int(arrays["bound"][0])
+        self._held, self._sums = arrays["keys"], arrays["sums"]
 
 
 def _joined(keys: np.ndarray, values: np.ndarray, order: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import pytest
 import sklearn.metrics as sk
 
 from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
-from blocks.evaluate import confusion, curves, metrics
+from blocks.evaluate import classification, confusion, curves, metrics
 
 CLASSIFICATIONS = ("adult_census", "titanic", "mammography_imbalanced", "penguins")
 REGRESSIONS = ("bike_sharing", "wine_quality", "mpg")
@@ -170,7 +170,8 @@ def synthetic(rows, seed=0):
 TOLD = {"target": "target", "classes": ["no", "yes"]}
 
 
-def test_areas_of_more_scores_than_are_held_keep_their_stated_error():
+def test_areas_of_more_scores_than_are_held_keep_their_stated_error(monkeypatch):
+    monkeypatch.setattr(classification, "HELD", 1 << 16)
     table = synthetic(200_000)
     truth, p = table["target"].to_numpy() == "yes", np.stack(table["probabilities"].combine_chunks().to_numpy(False))
     found = metrics(table, **TOLD, metrics=["roc_auc", "average_precision"], bootstrap=0)
