@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,7 +14,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 import blocks
-from blocks import classifiers, preprocessors, regressors
+from blocks import classifiers, feature_extractors, preprocessors, regressors
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.export import golden_rows, read_parts
 from blocks.export.replay import ASSETS, differing, distance, read_arrays, write_arrays
@@ -317,3 +318,30 @@ def test_distances_are_relative_to_the_largest():
     assert distance(one, np.array([1.0, -100.0, 3.0, np.inf])) == float("inf")
     assert distance(one, one[:2]) == float("inf")
     assert distance(np.array([b"a", b"b"], object), np.array([b"a", b"c"], object)) == 0.5
+
+
+def test_the_tolerance_follows_the_compute_dtype(tmp_path):
+    rows = {"x": np.random.default_rng(0).normal(size=64), "y": np.resize(["n", "y"], 64)}
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        columns = preprocessors.Columns({"x": preprocessors.Standardize()})
+        model = blocks.Model(columns, feature_extractors.MLP([8]), classifiers.Softmax("y"), seed=0)
+        model.adapt(rows)
+        model.fit(rows, epochs=1, verbose=0)
+        model.export(tmp_path / "1")
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    report = blocks.verify(tmp_path / "1", rows)
+    assert report.ok, report
+    assert (report.compute_dtype, report.tolerance) == ("bfloat16", 2.0**-4)
+    assert "tolerance 0.0625 of answers, which are computed in bfloat16" in str(report)
+    report.answers["probabilities"] = 0.07
+    assert not report.ok
+    report.answers["probabilities"] = 0.05
+    assert report.ok
+    report.features["x"] = 1
+    assert not report.ok, "features are exact whatever the core computes in"
+
+
+def test_exports_say_what_they_are_judged_by(report):
+    assert (report.compute_dtype, report.tolerance) == ("float32", 1e-6)

@@ -1,6 +1,6 @@
 """The rejects table: rows of text files that could not be used, with where they stood and why."""
 
-import os
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -10,6 +10,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from blocks.errors import InvalidArgument
+from blocks.files.durable import whole_file
+from blocks.files.refusals import explained
 
 REJECTS_SCHEMA: Final = pa.schema(
     [
@@ -57,32 +59,66 @@ class RejectsTable:
 
     Args:
         path: ends in .parquet or .csv.
+
+    Raises:
+        InvalidArgument: No file can be made there.
+        WriteError: There is no room for one.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._partial = f"{path}.partial"
+        self._aside = whole_file(path)
         try:
-            self._writer = (
-                pq.ParquetWriter(self._partial, REJECTS_SCHEMA, use_dictionary=_REPEATED)
-                if path.endswith(".parquet")
-                else pacsv.CSVWriter(self._partial, REJECTS_SCHEMA)
-            )
+            file = self._aside.__enter__()
         except OSError as error:
             raise InvalidArgument(
                 f"rejects={path!r} cannot be written: {error}. Name a file in a folder that exists."
             ) from None
+        try:
+            with explained(path):
+                self._writer = (
+                    pq.ParquetWriter(file, REJECTS_SCHEMA, use_dictionary=_REPEATED)
+                    if path.endswith(".parquet")
+                    else pacsv.CSVWriter(file, REJECTS_SCHEMA)
+                )
+        except BaseException:
+            self._forget()
+            raise
 
     def add(self, rows: pa.Table) -> None:
-        """Appends rows of `bad_rows`."""
-        self._writer.write_table(rows)
+        """Appends rows of `bad_rows`.
+
+        Raises:
+            WriteError: The operating system keeps them from being written.
+        """
+        with explained(self._path):
+            self._writer.write_table(rows)
 
     def finish(self) -> None:
-        """Gives the file its name."""
-        self._writer.close()
-        os.replace(self._partial, self._path)
+        """Gives the file its name.
+
+        Raises:
+            WriteError: The operating system keeps it from being written.
+        """
+        try:
+            with explained(self._path):
+                self._writer.close()
+        except BaseException:
+            self._forget()
+            raise
+        with explained(self._path):
+            self._aside.__exit__(None, None, None)
 
     def abandon(self) -> None:
         """Leaves no trace of a scan that failed."""
-        self._writer.close()
-        os.unlink(self._partial)
+        with suppress(OSError):  # what is not whole need not be complete
+            self._writer.close()
+        self._forget()
+
+    def _forget(self) -> None:
+        with suppress(_GivenUp):
+            self._aside.__exit__(_GivenUp, _GivenUp(), None)
+
+
+class _GivenUp(Exception):
+    """The scan failed; what lies aside is removed."""

@@ -69,7 +69,8 @@ def explained(path: Place | str | os.PathLike[str], kind: type[WriteError | Stor
         )
         what, goes_on = ("the store ", ", it resumes") if of_store else ("", "")
         fix += goes_on if "the same call" in fix else ""
-        reason = known.strerror or str(known)
+        # libraries add a page of their own
+        reason = os.strerror(number) if known.errno else str(known)
         raise kind(number, f"writing {what}'{os.fspath(path)}' failed ({reason}): {fix}") from error
 
 

@@ -6,7 +6,8 @@ trust the headers of a damaged file. Compressed datasets have no such offset and
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,27 @@ def dataset_name(entry: str) -> str:
 def _open(path: Path, mode: str) -> h5py.File:
     # what lies aside is locked already, by the one kind of lock that HDF5 uses itself
     return h5py.File(path, mode, libver="earliest", locking=False, alignment_threshold=_PAGE, alignment_interval=_PAGE)
+
+
+@contextmanager
+def _writing(path: Path, mode: str) -> Iterator[h5py.File]:
+    """Open a file to write, and close it whatever happens."""
+    file = _open(path, mode)
+    try:
+        yield file
+        file.flush()
+    except BaseException:
+        _give_up(file)
+        raise
+    file.close()
+
+
+def _give_up(file: h5py.File) -> None:
+    """Close a file whose disk may be full: HDF5 writes what it holds before, and crashes later if it cannot."""
+    with open(os.devnull, "r+b") as nowhere:
+        os.dup2(nowhere.fileno(), file.id.get_vfd_handle())
+    with suppress(OSError, RuntimeError):
+        file.close()
 
 
 def _create(
@@ -120,7 +142,7 @@ class Hdf5Writer:
             }
 
     def _lay_out(self, path: Path, rows: int) -> dict[str, int]:
-        with _open(path, "w") as file:
+        with _writing(path, "w") as file:
             made = {e.name: _create(file, e, rows, self.rows_per_chunk, None) for e in self._fixed}
             # An empty dataset has no place in the file.
             return {name: dataset.id.get_offset() or 0 for name, dataset in made.items()}
@@ -142,30 +164,39 @@ class Hdf5Writer:
 
     def finish(self) -> dict[str, Any]:
         """Complete the file; say the offsets of the datasets, and the widths and checksums of strings."""
-        if self._file is None:
-            if self.rows < self.capacity:
-                self._shorten()
-            os.close(self._handle)
-            self._handle = -1
+        if self._file is not None:
+            told = self._complete(self._file)
+            self._file.flush()
+            self._file.close()
+            self._file = None
+            return told
+        if self.rows < self.capacity:
+            self._shorten()
+        os.close(self._handle)
+        self._handle = -1
+        with _writing(self.path, "r+") as file:
+            return self._complete(file)
+
+    def _complete(self, file: h5py.File) -> dict[str, Any]:
+        """Add what was not known before the last row."""
         widths: dict[str, list[int]] = {}
         sums: dict[str, str] = {}
-        with self._file or _open(self.path, "r+") as file:
-            for entry in self.entries:
-                if self.compression is not None and not entry.is_string and entry.name not in self._made:
-                    _create(file, entry, self.rows, self.rows_per_chunk, self.compression)
-                if entry.is_string:
-                    parts = self._strings.pop(entry.name)
-                    width = max((part.dtype.itemsize for part in parts), default=1)
-                    dataset = _create(file, entry, self.rows, self.rows_per_chunk, self.compression, width)
-                    start, digits = 0, []
-                    for part in parts:
-                        padded = part.astype(f"S{width}")
-                        dataset[start : start + len(part)] = padded
-                        digits.append(chunk_sum(padded))
-                        start += len(part)
-                    sums[entry.name] = "".join(digits)
-                    widths[entry.name] = [width]
-                    self._offsets[entry.name] = dataset.id.get_offset() or 0
+        for entry in self.entries:
+            if self.compression is not None and not entry.is_string and entry.name not in self._made:
+                _create(file, entry, self.rows, self.rows_per_chunk, self.compression)
+            if entry.is_string:
+                parts = self._strings.pop(entry.name)
+                width = max((part.dtype.itemsize for part in parts), default=1)
+                dataset = _create(file, entry, self.rows, self.rows_per_chunk, self.compression, width)
+                start, digits = 0, []
+                for part in parts:
+                    padded = part.astype(f"S{width}")
+                    dataset[start : start + len(part)] = padded
+                    digits.append(chunk_sum(padded))
+                    start += len(part)
+                sums[entry.name] = "".join(digits)
+                widths[entry.name] = [width]
+                self._offsets[entry.name] = dataset.id.get_offset() or 0
         offsets = {} if self.compression else {name: [offset] for name, offset in self._offsets.items()}
         return {"offsets": offsets, "widths": widths, "sums": sums}
 
@@ -191,7 +222,8 @@ class Hdf5Writer:
         if self._handle >= 0:
             os.close(self._handle)
         if self._file is not None:
-            self._file.close()
+            _give_up(self._file)
+            self._file = None
 
 
 def _reading(path: Place) -> h5py.File:
