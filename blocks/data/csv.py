@@ -11,13 +11,15 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from blocks.data.chunking import ahead
 from blocks.data.csv_diagnosis import stray_text
 from blocks.data.csv_digits import EXACT, largest, losses
-from blocks.data.csv_head import Head, diagnosed, opened, said_dialect
+from blocks.data.csv_head import Head, diagnosed, opened, said_dialect, sampled
 from blocks.data.csv_options import CsvOptions
 from blocks.data.csv_parse import BlockParser, misfit, refuse_bad_row
+from blocks.data.csv_sample import NUMBERS
 from blocks.data.csv_types import join, wider
 from blocks.data.files import File, naming, unchanged
 from blocks.data.parquet import describe
@@ -175,16 +177,23 @@ class CsvReader:
         head = Head.of(file, self._options)
         options = said_dialect(file, head, self._options)
         parser = BlockParser(options)
-        findings = list(diagnosed(head, options))
+        sample = sampled(head, options)
+        findings = list(diagnosed(sample, options))
         for finding in findings:
             if not finding.width or rejects is not None:
                 warn(f"{file.name}: {finding.message}")
         hint = " ".join(f"{f.message[:1].upper()}{f.message[1:]}" for f in findings if f.width)
         with contextlib.closing(self._blocks(file, parser)) as cut:
-            return self._scan_blocks(file, cut, parser, rejects, hint)
+            return self._scan_blocks(file, cut, parser, rejects, hint, () if sample.whole else sample.numbers)
 
     def _scan_blocks(
-        self, file: File, cut: Iterator[Block], parser: BlockParser, rejects: RejectsTable | None, hint: str
+        self,
+        file: File,
+        cut: Iterator[Block],
+        parser: BlockParser,
+        rejects: RejectsTable | None,
+        hint: str,
+        numbers: Sequence[int],
     ) -> _Scanned:
         scan: _Scanned | None = None
         stray = False
@@ -201,6 +210,8 @@ class CsvReader:
                     return scan
                 scan.rows = 0
             table, bad = self._settled(file, block, scan.names if index else None, scan)
+            if index == 0:
+                self._say_exceptions(file, block, scan, table, numbers)
             if len(bad):
                 if rejects is None:
                     refuse_bad_row(bad, hint)
@@ -292,6 +303,26 @@ class CsvReader:
                 f"column_types={{{name!r}: ...}}."
             )
         return table, bad
+
+    def _say_exceptions(
+        self, file: File, block: Block, scan: _Scanned, table: pa.Table, numbers: Sequence[int]
+    ) -> None:
+        """Warns of columns that are text because of values far below the numbers that they began with."""
+        for name in [scan.names[column] for column in numbers if column < len(scan.names)]:
+            if self._declared(name) or scan.types[name] != pa.string() or self._options.convert.get("null_values"):
+                continue
+            texts = table[name].combine_chunks()
+            other = pc.fill_null(pc.invert(pc.match_substring_regex(texts, NUMBERS)), False)
+            count = pc.sum(other).as_py() or 0
+            if 0 < count <= len(texts) / 10:
+                cells, rows = scan.parser.cells(block, None), pc.indices_nonzero(other).to_pylist()[:20]
+                lines = [block.line_at(cells.start_of(row)) for row in rows]
+                value = texts[rows[0]].as_py()
+                warn(
+                    f"{file.name}: column {name!r} is text because of {value[:60]!r} on line {lines[0]}, below numbers "
+                    f"alone. Pass skip_rows={lines} if that is a note, or null_values={['', 'NA', value]!r} if it "
+                    "stands for a missing value."
+                )
 
     @staticmethod
     def _wider(kind: pa.DataType, size: int) -> pa.DataType:

@@ -63,7 +63,10 @@ def diagnose(sample: Sample, *, names: Sequence[str] | None, generated: bool, de
     if header and (start or len(sample.rows[0]) == sample.width):
         yield from _no_names(table)
     elif not header and rows:
-        yield from _names_in_data(table, names)
+        found = list(_names_in_data(table, names))
+        yield from found
+        if found:
+            table = _Table(names, rows[0][0], rows[1:], sample)
     yield from _odd_rows(table, header)
     yield from _values(table, delimiter)
 
@@ -205,11 +208,16 @@ def _no_names(table: _Table) -> Iterator[Finding]:
         if all(_plausible(name, cells) for name, cells in typed) and not _sequence([name for name, _ in typed]):
             yield found
         return
-    for name, column in zip(names, zip(*rows, strict=True), strict=False):
-        count = column.count(name)
-        if kind(name) == TEXT and (count > 1 or (count and len(set(column)) <= len(column) / 2)):
-            yield found
-            return
+    columns = list(zip(names, zip(*rows, strict=True), strict=False))
+    if any(
+        kind(name) == TEXT and column.count(name) > 1 and len(set(column)) > len(column) / 2 for name, column in columns
+    ):
+        yield found
+        return
+    # columns of few values: those of a row of data are among them
+    few = [name in column for name, column in columns if kind(name) == TEXT and len(set(column)) <= len(column) / 2]
+    if sum(few) > len(few) / 2:
+        yield found
 
 
 def _plausible(name: str, cells: Sequence[str]) -> bool:
@@ -267,7 +275,7 @@ def _odd_rows(table: _Table, header: bool) -> Iterator[Finding]:
     if len(rows) < 2:
         return
     settled = ("skip_rows",)
-    named = header and all(kind(name) != NUMBER for name in table.names or [])
+    named = header and sample.width > 1 and all(kind(name) != NUMBER for name in table.names or [])
     again = [index for index, row in enumerate(rows) if named and row == list(table.names or [])]
     if again:
         where = [lines[index] for index in again]

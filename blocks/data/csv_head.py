@@ -46,7 +46,7 @@ class Head:
         advice = f"It was read as {options.encoding}: pass encoding=... if it is another."
         with naming(file, advice), opened(file, options) as stream:
             data = b""
-            while len(data) <= SIZE and (read := bytes(stream.read(SIZE))):
+            while read := bytes(stream.read(SIZE + 1 - len(data))):
                 data += read
         whole = len(data) <= SIZE
         ends = line_ends(data, whole)
@@ -85,23 +85,27 @@ def said_dialect(file: File, head: Head, options: CsvOptions) -> CsvOptions:
     return _with(options, found, options.skip_rows)
 
 
-def diagnosed(head: Head, options: CsvOptions) -> Iterator[Finding]:
-    """What is noticed in the head of a file, but for what an option settles.
+def sampled(head: Head, options: CsvOptions) -> Sample:
+    """The rows of the head of a file.
 
     Args:
         head: of the file.
         options: those in which it is read.
     """
-    delimiter = options.parse_options(False, None).delimiter
     text, line = head.text, head.line
     if options.skip_rows >= line:  # a line that names the delimiter
         text, line = text[text.index("\n") + 1 :] if "\n" in text else "", options.skip_rows + 1
-    sample = Sample.of(text, line, head.whole, _csv_dialect(options) | {"delimiter": delimiter})
+    delimiter = options.parse_options(False, None).delimiter
+    return Sample.of(text, line, head.whole, _csv_dialect(options) | {"delimiter": delimiter})
+
+
+def diagnosed(sample: Sample, options: CsvOptions) -> Iterator[Finding]:
+    """What is noticed in the head of a file, but for what an option settles."""
     found = diagnose(
         sample,
         names=options.read.get("column_names"),
         generated=bool(options.read.get("autogenerate_column_names")),
-        delimiter=delimiter,
+        delimiter=options.parse_options(False, None).delimiter,
     )
     yield from (finding for finding in found if not set(finding.options) & set(options.given))
 

@@ -12,6 +12,9 @@ from typing import Any, Final
 SIZE: Final = 1 << 16
 """Bytes of a file that are looked at."""
 
+NUMBERS: Final = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
+"""What Arrow takes for a number."""
+
 _NUMBER: Final = re.compile(
     r"[+-]?[$€£]?(inf|infinity|\d+([.,]\d*)?|[.,]\d+|\d{1,3}(,\d{3})+(\.\d*)?|\d{1,3}(\.\d{3})+(,\d*)?)([eE][+-]?\d+)?%?",
     re.IGNORECASE,
@@ -92,6 +95,13 @@ class Sample:
     def share(self) -> float:
         """How many of the rows have that many."""
         return sum(len(row) == self.width for row in self.rows) / max(len(self.rows), 1)
+
+    @functools.cached_property
+    def numbers(self) -> Sequence[int]:
+        """The columns that hold numbers alone, the first row apart, which may be names."""
+        columns = zip(*(row for row in self.rows[1:] if len(row) == self.width), strict=True)
+        kinds = [{kind(cell) for cell in column} for column in columns]
+        return [index for index, found in enumerate(kinds) if NUMBER in found and found <= {NUMBER, BLANK}]
 
     @property
     def regular(self) -> bool:

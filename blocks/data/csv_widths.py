@@ -69,6 +69,12 @@ class Cells:
         wrong[: self.first] = False
         return wrong
 
+    def start_of(self, row: int) -> int:
+        """Where the row of data begins that is the `row`-th, from 0, of a right width."""
+        good = (self.widths == self.columns) & (self.starts != self.stops)
+        good[: self.first] = False
+        return int(self.starts[np.flatnonzero(good)[row]])
+
     def is_data(self, positions: np.ndarray) -> np.ndarray:
         """Which bytes lie in rows of data."""
         rows = np.searchsorted(self.nexts, positions, "right")

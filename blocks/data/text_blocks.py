@@ -122,7 +122,7 @@ class WithoutLines:
             data = data[: len(data) - len(self._held)]
             if not read and not data:
                 return b""
-            kept = self._kept(data)
+            kept = self._kept(data) if data else b""
             if kept:
                 return kept
         held, self._held = self._held, b""

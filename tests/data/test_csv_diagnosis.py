@@ -7,16 +7,21 @@ advice is then followed, word for word, and gives the table. Good files are read
 import ast
 import csv
 import io
+import os
 import pathlib
 import re
 import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import blocks.data
-from blocks.errors import BlocksWarning, MalformedData, SchemaMismatch
+from blocks.data.text_blocks import WithoutLines
+from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch
 
+DATA = os.environ.get("BLOCKS_DATA")
 RANDOM = np.random.default_rng(0)
 WORDS = ["red", "blue, dark", 'the "best"', "green", "Grün; hell", "two\nlines", "x|y"]
 
@@ -320,3 +325,156 @@ def test_each_kind_is_noticed_and_the_advice_mends_it(tmp_path, make, name) -> N
     assert found[2] == []
     assert found[0] == names
     assert equal(found[1], rows)
+
+
+@pytest.mark.parametrize("odd", ["Total", "unknown"])
+def test_what_stands_far_below_the_numbers_is_named(tmp_path, odd) -> None:
+    """Beyond the head that is looked at, in the first block: the column is text, which nobody would notice."""
+    names, rows = table("longer than a sample")
+    rows[5_000] = ["k", "x", odd]
+    path = tmp_path / "t.csv"
+    path.write_text(written(names, rows))
+    (said,) = read(path)[2]
+    line = path.read_text().split(f"k,x,{odd}")[0].count("\n") + 1
+    assert f"column 'n' is text because of '{odd}' on line {line}" in said
+    assert advised(said) == {"skip_rows": [line]}
+    found = read(path, skip_rows=[line])
+    assert found[2] == []
+    assert equal(found[1], rows[:5_000] + rows[5_001:])
+    missing = ast.literal_eval(re.search(r"null_values=(\[.*?\])", said)[1])
+    found = read(path, null_values=missing)
+    assert found[2] == []
+    rows[5_000][2] = ""
+    assert equal(found[1], rows)
+
+
+def test_an_option_that_is_given_is_not_questioned(tmp_path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\n1;2\n3;4\n")
+    assert read(path, delimiter=",") == (["a;b"], [["1;2"], ["3;4"]], [])
+    path.write_text("1,2\n3,4\n2,2\n")
+    assert read(path, autogenerate_column_names=False) == (["1", "2"], [[3, 4], [2, 2]], [])
+    path.write_text("a,b\n1,2\n3,4\na,b\n")
+    assert read(path, skip_rows=0)[2] == []
+    path.write_text('a,b\n"x"y,2\n"z",4\n')
+    assert read(path, quote_char='"') == (["a", "b"], [["xy", 2], ["z", 4]], [])
+
+
+def test_names_among_data_are_noticed(tmp_path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n3,4\n")
+    for options in ({"column_names": ["x", "y"]}, {"column_names": ["a", "b"]}, {"autogenerate_column_names": True}):
+        found = read(path, **options)
+        (said,) = found[2]
+        assert "line 1, ['a', 'b'], was taken for data, and looks like names" in said
+        assert read(path, **options, **advised(said))[1:] == ([[1, 2], [3, 4]], [])
+
+
+def test_bad_rows_that_are_kept_are_no_reason_to_keep_silent(tmp_path) -> None:
+    names, rows = table("mixed")
+    path = tmp_path / "t.csv"
+    path.write_text(title(names, rows))
+    source = blocks.data.read(path, on_bad_rows="keep", rejects=tmp_path / "bad.csv")
+    with pytest.warns(BlocksWarning, match=r"no part of the table.*Pass skip_rows=2\."):
+        source.count()
+
+
+lines = st.lists(st.sampled_from(["1,2", '"a",b', '"x', 'y",z', "", "note"]), min_size=1, max_size=12)
+
+
+@settings(max_examples=200)
+@given(lines, st.sampled_from(["\n", "\r\n", "\r"]), st.integers(1, 30), st.data())
+def test_lines_are_left_out_at_any_block_size(rows, newline, size, data) -> None:
+    """What is left is the text with those lines empty, however it is cut."""
+    left_out = data.draw(st.sets(st.integers(1, len(rows) + 2), min_size=1))
+    kept = [b"" if number in left_out else row.encode() for number, row in enumerate(rows, 1)]
+    stream = WithoutLines(io.BytesIO(newline.join(rows).encode()), left_out)
+    pieces = []
+    while piece := stream.read(size):
+        pieces.append(piece)
+    assert b"".join(pieces) == newline.encode().join(kept)
+    whole = range(min(left_out), max(left_out) + 1)
+    kept = [b"" if number in whole else row.encode() for number, row in enumerate(rows, 1)]
+    stream = WithoutLines(io.BytesIO(newline.join(rows).encode()), whole)
+    pieces = []
+    while piece := stream.read(size):
+        pieces.append(piece)
+    assert b"".join(pieces) == newline.encode().join(kept)
+
+
+@pytest.mark.parametrize("name", ["mixed", "longer than a sample"])
+def test_lines_that_are_left_out_keep_the_numbers_of_the_others(tmp_path, name) -> None:
+    names, rows = table(name)
+    path = tmp_path / "t.csv"
+    path.write_text(written(names, [row for row in rows if "\n" not in "".join(row)]))
+    text = path.read_text().splitlines()
+    path.write_text("\n".join([*text, "short"]))
+    for size in (50, 1 << 20):
+        source = blocks.data.read(path, skip_rows=[3, 7], block_size=size)
+        with pytest.raises(MalformedData, match=f"line {len(text) + 1}: expected"):
+            source.table()
+        source = blocks.data.read(path, skip_rows=[3, 7, len(text) + 1], block_size=size)
+        assert source.count() == len(text) - 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"skip_rows": [0, 1]}, "counts lines from 1"),
+        ({"skip_rows": ["1"]}, "lines to leave out, from 1"),
+        ({"skip_rows": "3"}, "lines to leave out, from 1"),
+        ({"skip_rows": [3], "ignore_empty_lines": False}, "does not go with ignore_empty_lines=False"),
+    ],
+)
+def test_lines_are_checked(tmp_path, options, message) -> None:
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    with pytest.raises(InvalidArgument, match=message):
+        blocks.data.read(tmp_path / "t.csv", **options)
+
+
+HELD_OUT = {
+    "sms_spam/sms.tsv": ["looks like data", "line 283: text follows a closing quote"],
+    "adult_census/adult_uci_train.csv.gz": ["looks like data"],
+    "mammography_imbalanced/mammography.csv": ["looks like data", "keep the ' around them"],
+    "wine_quality/winequality-red.csv": ["looks like data"],
+    "wine_quality/winequality-white.csv": ["looks like data"],
+    "nasty_csv_frictionless/delimiter.csv": ["';' separates the values"],
+    "nasty_csv_frictionless/issue-1138.csv": ["';' separates the values"],
+    "nasty_csv_frictionless/vix.csv": ["';' separates the values"],
+    "nasty_csv_frictionless/without-headers.csv": ["looks like data"],
+    "nasty_csv_frictionless/table-1MB.csv": ["looks like data"],
+    "nasty_csv_frictionless/leading-zeros.csv": ["kept as text, digit for digit"],
+    "nasty_csv_frictionless/issue-1478/table.csv": ["'|' separates the values", "looks like data"],
+}
+CLEAN = [
+    "adult_census/adult_train.csv",
+    "airline_passengers/airline-passengers.csv",
+    "bike_sharing/bike_sharing_dataset_clean.csv",
+    "birdstrikes/birdstrikes.csv",
+    "chipotle_orders/chipotle.tsv",
+    "etth1/ETTh1.csv",
+    "mpg/mpg.csv",
+    "nycflights13/airports.csv",
+    "nycflights13/planes.csv",
+    "nycflights13/weather.csv",
+    "penguins/penguins.csv",
+    "tfrecord_samples/toy.csv",
+    "titanic/raw_titanic.csv",
+    "titanic/titanic.csv",
+    "vega_flights/airports.csv",
+    "vega_flights/flights-airport.csv",
+]
+
+
+@pytest.mark.skipif(DATA is None, reason="BLOCKS_DATA does not name the folder of real data")
+def test_real_files_are_diagnosed_and_good_ones_are_not() -> None:
+    for name, expected in HELD_OUT.items():
+        said = read(pathlib.Path(str(DATA), name))[2]
+        assert len(said) == len(expected), (name, said)
+        assert all(part in message for part, message in zip(expected, said, strict=True)), (name, said)
+    for name in CLEAN:
+        assert read(pathlib.Path(str(DATA), name))[2] == [], name
+    sms = blocks.data.read(
+        pathlib.Path(str(DATA), "sms_spam/sms.tsv"), column_names=["label", "text"], quote_char=False
+    )
+    assert sms.count() == 5_574
