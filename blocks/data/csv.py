@@ -25,7 +25,7 @@ from blocks.data.files import File, naming, unchanged
 from blocks.data.parquet import describe
 from blocks.data.rejects import RejectsTable
 from blocks.data.schema import conform, require_columns, require_unique
-from blocks.data.text_blocks import Block, blocks
+from blocks.data.text_blocks import Block, blocks, without_initial_space
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 from blocks.warn import warn
 
@@ -95,8 +95,9 @@ class CsvReader:
         """Names, sizes, times of change, and the options that decide what the text means."""
         options = {f.name: str(getattr(self._options, f.name)) for f in dataclasses.fields(self._options)}
         del options["block_size"], options["rejects"], options["given"]
-        if not self._options.skip_lines:
-            del options["skip_lines"]
+        for added in ("skip_lines", "skip_initial_space"):  # of later versions: not in the stores of earlier ones
+            if not getattr(self._options, added):
+                del options[added]
         return {"format": "csv", "files": [file.fingerprint() for file in self._files], "options": options}
 
     def description(self) -> str:
@@ -178,7 +179,7 @@ class CsvReader:
         options = said_dialect(file, head, self._options)
         parser = BlockParser(options)
         sample = sampled(head, options)
-        findings = list(diagnosed(sample, options))
+        findings = list(diagnosed(head, sample, options))
         for finding in findings:
             if not finding.width or rejects is not None:
                 warn(f"{file.name}: {finding.message}")
@@ -237,6 +238,8 @@ class CsvReader:
                     return
                 if block.data[:2] in (b"\xff\xfe", b"\xfe\xff") and options.encoding == "utf-8" and block.line == 1:
                     raise MalformedData(f"{file.name} is encoded as UTF-16, not UTF-8. Pass encoding='utf-16'.")
+                if options.skip_initial_space:
+                    block = without_initial_space(block, options.dialect(lines=False))
                 if block.data[0] not in b"\r\n" or block.data.strip(b"\r\n"):
                     self._require_utf8(file, block)
                     yield block
@@ -314,7 +317,8 @@ class CsvReader:
             texts = table[name].combine_chunks()
             other = pc.fill_null(pc.invert(pc.match_substring_regex(texts, NUMBERS)), False)
             count = pc.sum(other).as_py() or 0
-            if 0 < count <= len(texts) / 10:
+            # many texts are text, and no notes
+            if 0 < count <= len(texts) / 10 and pc.count_distinct(texts.filter(other)).as_py() <= 2:
                 cells, rows = scan.parser.cells(block, None), pc.indices_nonzero(other).to_pylist()[:20]
                 lines = [block.line_at(cells.start_of(row)) for row in rows]
                 value = texts[rows[0]].as_py()

@@ -69,6 +69,7 @@ def diagnose(sample: Sample, *, names: Sequence[str] | None, generated: bool, de
             table = _Table(names, rows[0][0], rows[1:], sample)
     yield from _odd_rows(table, header)
     yield from _values(table, delimiter)
+    yield from _spaces(sample)
 
 
 class _Table:
@@ -112,7 +113,7 @@ def _preamble(sample: Sample) -> int:
         filled = [sum(bool(cell.strip()) for cell in row) for row in rows[:21]]
         sparse = [count <= 1 and (bool(row[0].strip()) or not count) for count, row in zip(filled, rows, strict=False)]
         start = next((index for index, is_sparse in enumerate(sparse) if not is_sparse), 0)
-        if width == 2 and start == 1 and " " not in rows[0][0].strip():
+        if width == 2 and start == 1 and not sample.after_blank[1]:
             return 0  # a name, and a column without one
         if not start or filled[start] < width or any(kind(cell) != TEXT for cell in rows[start]):
             return 0
@@ -189,7 +190,7 @@ def _no_names(table: _Table) -> Iterator[Finding]:
         "column_names=[...] or autogenerate_column_names=True.",
     )
     if not table.rows:
-        if any(kind(cell) in (NUMBER, TIME) for cell in names):
+        if table.sample.whole and any(kind(cell) in (NUMBER, TIME) for cell in names):
             yield found
         return
     rows = [row for row in table.rows if row != list(names)]
@@ -346,9 +347,34 @@ def _notes(table: _Table) -> list[int]:
     if first and not any(alone[:start]) and (_NOTE.match(first) or table.after_blank(start) or " " in first.strip()):
         return list(range(start, len(rows)))
     last = rows[-1]
-    if len(rows) > 3 and _TOTAL.fullmatch(last[0]) and not any(_TOTAL.fullmatch(row[0]) for row in rows[:-1]):
+    if (
+        len(rows) > 3
+        and any(kind(cell) == NUMBER for cell in last[1:])
+        and _TOTAL.fullmatch(last[0])
+        and not any(_TOTAL.fullmatch(row[0]) for row in rows[:-1])
+    ):
         return [len(rows) - 1]
     return []
+
+
+def _spaces(sample: Sample) -> Iterator[Finding]:
+    """Spaces after delimiters."""
+    cells = [cell for row in sample.rows for cell in row[1:] if cell.strip()]
+    texts = [cell for cell in cells if kind(cell) == TEXT]
+    if len(sample.rows) > 1 and texts and all(cell.startswith(" ") for cell in cells):
+        yield initial_spaces(stops=False)
+
+
+def initial_spaces(*, stops: bool) -> Finding:
+    """That spaces follow the delimiters; `stops`: and keep quotes from being any."""
+    message = "spaces follow the delimiters, and became part of names and values. Pass skip_initial_space=True."
+    return Finding(("skip_initial_space",), message, stops)
+
+
+def quoted_otherwise(quote: str | bool) -> Finding:
+    """That rows have one width if another character is the quote, or none is."""
+    what = f"the rows have one width if {quote} is the quote" if quote else "the rows have one width without quotes"
+    return Finding(("quote_char",), f"{what}. Pass quote_char={quote!r}.", True)
 
 
 def _values(table: _Table, delimiter: str) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from blocks.data.csv_diagnosis import Finding, diagnose
+from blocks.data.csv_diagnosis import Finding, diagnose, initial_spaces, quoted_otherwise
 from blocks.data.csv_dialect import said_delimiter, sniffed_delimiter
 from blocks.data.csv_options import CsvOptions
 from blocks.data.csv_sample import SIZE, Sample
@@ -46,7 +46,7 @@ class Head:
         advice = f"It was read as {options.encoding}: pass encoding=... if it is another."
         with naming(file, advice), opened(file, options) as stream:
             data = b""
-            while read := bytes(stream.read(SIZE + 1 - len(data))):
+            while read := bytes(stream.read(max(SIZE + 1 - len(data), 0))):
                 data += read
         whole = len(data) <= SIZE
         ends = line_ends(data, whole)
@@ -99,15 +99,33 @@ def sampled(head: Head, options: CsvOptions) -> Sample:
     return Sample.of(text, line, head.whole, _csv_dialect(options) | {"delimiter": delimiter})
 
 
-def diagnosed(sample: Sample, options: CsvOptions) -> Iterator[Finding]:
-    """What is noticed in the head of a file, but for what an option settles."""
-    found = diagnose(
-        sample,
-        names=options.read.get("column_names"),
-        generated=bool(options.read.get("autogenerate_column_names")),
-        delimiter=options.parse_options(False, None).delimiter,
+def diagnosed(head: Head, sample: Sample, options: CsvOptions) -> Iterator[Finding]:
+    """What is noticed in the head of a file, but for what an option settles.
+
+    Args:
+        head: of the file.
+        sample: its rows.
+        options: those in which it is read.
+    """
+    found = list(
+        diagnose(
+            sample,
+            names=options.read.get("column_names"),
+            generated=bool(options.read.get("autogenerate_column_names")),
+            delimiter=options.parse_options(False, None).delimiter,
+        )
     )
+    if not sample.regular and not {"quote_char", "skip_initial_space"} & set(options.given):
+        if sampled(head, dataclasses.replace(options, skip_initial_space=True)).regular:
+            found = [initial_spaces(stops=True)]
+        else:
+            quote = next((quote for quote in ("'", False) if _quoted(head, options, quote).regular), None)
+            found = found if quote is None else [quoted_otherwise(quote)]
     yield from (finding for finding in found if not set(finding.options) & set(options.given))
+
+
+def _quoted(head: Head, options: CsvOptions, quote: str | bool) -> Sample:
+    return sampled(head, dataclasses.replace(options, parse={**options.parse, "quote_char": quote}))
 
 
 def _with(options: CsvOptions, delimiter: str, skip_rows: int) -> CsvOptions:
@@ -119,6 +137,7 @@ def _csv_dialect(options: CsvOptions) -> dict[str, Any]:
     plain = options.parse_options(False, None)
     quote = plain.quote_char or None
     return {
+        "skipinitialspace": options.skip_initial_space,
         "quotechar": quote,
         "quoting": 0 if quote else 3,
         "doublequote": bool(plain.double_quote),

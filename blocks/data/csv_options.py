@@ -32,6 +32,7 @@ _OWN: Final = (
     "newlines_in_values",
     "on_bad_rows",
     "rejects",
+    "skip_initial_space",
     "skip_rows",
 )
 CSV_OPTIONS: Final = tuple(sorted((*_READ, *_PARSE, *_CONVERT, *_OWN)))
@@ -52,6 +53,7 @@ class CsvOptions:
     skip_rows: int = 0
     rejects: str | None = None
     skip_lines: Collection[int] = ()
+    skip_initial_space: bool = False
     given: Collection[str] = ()
 
     @classmethod
@@ -101,6 +103,7 @@ class CsvOptions:
             skip_rows=0 if skip_lines else _whole(skip_rows, "skip_rows", 0),
             rejects=None if rejects is None else os.fspath(rejects),
             skip_lines=skip_lines,
+            skip_initial_space=bool(options.get("skip_initial_space", False)),
             given=sorted(options),
         )
         made._validate()
@@ -134,6 +137,7 @@ class CsvOptions:
             quote=codes["quote_char"] if within else None,
             double_quote=bool(plain.double_quote),
             escape=codes["escape_char"] if within else None,
+            initial_space=self.skip_initial_space,
         )
 
     @property

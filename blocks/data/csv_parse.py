@@ -1,5 +1,6 @@
 """One block of a CSV file through Arrow's parser, and what Arrow says of it in terms of files, lines and columns."""
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, NoReturn
@@ -52,7 +53,7 @@ class BlockParser:
     def __init__(self, options: CsvOptions) -> None:
         self.options = options
         self._blank_lines_count = not options.parse_options(False, None).ignore_empty_lines
-        self.dialect = options.dialect(lines=False)
+        self.dialect = dataclasses.replace(options.dialect(lines=False), initial_space=False)
         self._bad_before = False
 
     def parse(

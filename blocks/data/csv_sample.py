@@ -100,8 +100,8 @@ class Sample:
     def numbers(self) -> Sequence[int]:
         """The columns that hold numbers alone, the first row apart, which may be names."""
         columns = zip(*(row for row in self.rows[1:] if len(row) == self.width), strict=True)
-        kinds = [{kind(cell) for cell in column} for column in columns]
-        return [index for index, found in enumerate(kinds) if NUMBER in found and found <= {NUMBER, BLANK}]
+        filled = [[cell for cell in column if kind(cell) != BLANK] for column in columns]
+        return [i for i, cells in enumerate(filled) if cells and all(re.match(NUMBERS, cell) for cell in cells)]
 
     @property
     def regular(self) -> bool:

@@ -43,7 +43,8 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
             `column_names`, `autogenerate_column_names`, `block_size`, `column_types`, `default_column_type`,
             `null_values`, `true_values`, `false_values`, `strings_can_be_null`, `quoted_strings_can_be_null`,
             `decimal_point`, `timestamp_parsers`), and `on_bad_rows="keep"` with `rejects=PATH`; a type may be given by
-            its name, and `skip_rows` may be the numbers, from 1, of lines to leave out. For JSON lines `column_types`.
+            its name, `skip_rows` may be the numbers, from 1, of lines to leave out, `skip_initial_space=True` leaves
+            out spaces after delimiters. For JSON lines `column_types`.
 
     The head of a CSV file is looked at before it is read. Without `delimiter=` the one of , ; tab | that gives rows of
     one width is taken. What a reader would take for something else (data for names, a title, units, notes or a second

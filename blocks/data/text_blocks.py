@@ -17,7 +17,7 @@ from blocks.errors import MalformedData
 LONGEST_ROW: Final = 1 << 28
 """Bytes after which a row that has not ended is an error rather than a longer block."""
 
-_LF, _CR = 10, 13
+_LF, _CR, _SPACE = 10, 13, 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +28,12 @@ class Dialect:
     quote: int | None = ord('"')
     double_quote: bool = True
     escape: int | None = None
+    initial_space: bool = False
 
     @property
     def before_value(self) -> tuple[int, ...]:
         """The bytes after which a quote opens a quoted value; anywhere else it is a character like any other."""
-        return (self.delimiter, _LF, _CR)
+        return (self.delimiter, _LF, _CR, *((_SPACE,) if self.initial_space else ()))
 
 
 LINES: Final = Dialect(quote=None)
@@ -202,6 +203,21 @@ def blocks(stream: Any, size: int, dialect: Dialect, *, skip_rows: int = 0, name
         if last:
             return
         carry, line = data[cut:], line + within
+
+
+def without_initial_space(block: Block, dialect: Dialect) -> Block:
+    """A block without the spaces at the start of its values; those inside of quotes stay."""
+    if b" " not in block.data:
+        return block
+    before = b"(?:(?<=[" + re.escape(bytes([dialect.delimiter, _LF, _CR])) + rb"])|\A)"
+    quote = re.escape(bytes([dialect.quote])) if dialect.quote is not None else b""
+    value = quote + b"(?:[^" + quote + b"]|" + quote + quote + b")*" + quote
+    pattern = before + (b" *(" + value + b")|" if quote else b"()") + before + b" +"
+    data = re.sub(pattern, rb"\1", block.data)
+    ends = line_ends(data, True)
+    spans = quoted_spans(data, np.frombuffer(data, np.uint8), dataclasses.replace(dialect, initial_space=False))
+    inside = np.searchsorted(spans, ends) % 2 == 1
+    return Block(data, block.line, ends[~inside], bool(inside.any()), block.stray)
 
 
 def _unclosed(name: str, line: int, dialect: Dialect) -> str:

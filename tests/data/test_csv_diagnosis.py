@@ -269,6 +269,23 @@ def escaped(names, rows):
     return written(names, rows, doublequote=False, escapechar="\\", quoting=csv.QUOTE_ALL)
 
 
+def spaces(names, rows):
+    lines = [[written(None, [[cell]]).rstrip("\n") for cell in row] for row in [names, *rows]]
+    return "\n".join(", ".join(line) for line in lines)
+
+
+def single_quotes(names, rows):
+    return written(names, rows, quotechar="'")
+
+
+def no_quotes(names, rows):
+    rows = [[cell.replace(",", "").replace("\n", " ").replace('"', "") for cell in row] for row in rows]
+    column = next(i for i in range(len(names)) if not re.fullmatch(r"-?[\d.]+", rows[0][i]))
+    rows[1][column] = '"so'
+    rows[4][column] = 'it" is'
+    return "\n".join(",".join(row) for row in [names, *rows])
+
+
 # kind: how it is made, the tables that show it, what is said, and what the truth becomes
 KINDS = {
     no_names: (
@@ -288,6 +305,9 @@ KINDS = {
     last_delimiter: (["numbers", "mixed", "few rows", "two columns", "classes", "many"], "no name for the last value"),
     question_marks: (["numbers", "mixed", "few rows", "two columns", "classes", "many"], "text because of '\\?'"),
     decimal_commas: (["numbers", "mixed", "classes", "many"], "decimal comma"),
+    spaces: (["mixed", "few rows", "classes", "longer than a sample"], "(?i)spaces follow the delimiters"),
+    single_quotes: (["mixed", "few rows", "classes"], "one width if ' is the quote"),
+    no_quotes: (["two columns", "few rows", "classes"], "one width without quotes|text follows a closing quote"),
     escaped: (["mixed", "few rows", "classes"], "text follows a closing quote"),
 }
 
@@ -321,6 +341,8 @@ def test_each_kind_is_noticed_and_the_advice_mends_it(tmp_path, make, name) -> N
     if make is question_marks:
         rows = [list(row) for row in rows]
         rows[2][next(i for i in range(len(names)) if re.fullmatch(r"-?[\d.]+", rows[0][i]))] = ""
+    if make is no_quotes:
+        rows = [line.split(",") for line in path.read_text().splitlines()[1:]]
     found = read(path, **options)
     assert found[2] == []
     assert found[0] == names
@@ -434,7 +456,7 @@ def test_lines_are_checked(tmp_path, options, message) -> None:
 
 HELD_OUT = {
     "sms_spam/sms.tsv": ["looks like data", "line 283: text follows a closing quote"],
-    "adult_census/adult_uci_train.csv.gz": ["looks like data"],
+    "adult_census/adult_uci_train.csv.gz": ["looks like data", "spaces follow the delimiters"],
     "mammography_imbalanced/mammography.csv": ["looks like data", "keep the ' around them"],
     "wine_quality/winequality-red.csv": ["looks like data"],
     "wine_quality/winequality-white.csv": ["looks like data"],
