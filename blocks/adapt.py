@@ -5,9 +5,10 @@ blocks before it make of the column; the head's target rides along in the first.
 that learn takes k passes, and that number is known before the start.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from os import cpu_count
 from typing import Any
 
@@ -22,9 +23,10 @@ from blocks.data.raw import to_raw
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Columns
 from blocks.preprocessors.plan import Lane
+from blocks.preprocessors.stacking import stacked
 from blocks.progress import Progress, announce
 from blocks.statistics import Budget, Statistic, Summary, memory_bytes, update_columns
-from blocks.transform import encode, identity, is_coded, observing, positions
+from blocks.transform import encode, identity, is_coded, observing, of_stack, positions
 from blocks.warn import warn
 
 CHUNK_ROWS = 65_536
@@ -198,16 +200,21 @@ def _wave(
                 lambda chunk: targets.gather(chunk, target),
             )
         )
+    inputs = columns.inputs
+    due = []
     for lane in columns.lanes:
-        for depth, block in enumerate(lane.blocks):
-            if block.learns and id(block) not in learned:
-                key = f"{lane.name}/{depth}:{type(block).__name__}"
-                values = _values(lane, depth, columns.inputs)
-                task = _Task(key, block, lane.columns, budget.share(block.statistics()), values)
-                if head is not None and block.uses_target:
-                    task.target, task.classes = _encoding_target(head, lane.name)
-                tasks.append(task)
-                break
+        to_learn = [depth for depth, block in enumerate(lane.blocks) if block.learns and id(block) not in learned]
+        if to_learn:
+            due.append((lane, to_learn[0]))
+    together = _together(due, inputs)
+    for lane, depth in due:
+        block = lane.blocks[depth]
+        key = f"{lane.name}/{depth}:{type(block).__name__}"
+        values = together.get(lane.name) or _values(lane, depth, inputs)
+        task = _Task(key, block, lane.columns, budget.share(block.statistics()), values)
+        if head is not None and block.uses_target:
+            task.target, task.classes = _encoding_target(head, lane.name)
+        tasks.append(task)
     if initial is not None:
         wanted = {f"{task.key}/{name}": (task, name) for task in tasks for name in task.statistics}
         if set(wanted) != set(initial):
@@ -240,13 +247,48 @@ def _encoding_target(head: Head, name: str) -> tuple[str, bool]:
     return head.target, classes
 
 
-def _values(lane: Lane, depth: int, inputs: Mapping[str, str]) -> Callable[[pa.RecordBatch], pa.Array]:
+def _together(
+    due: Sequence[tuple[Lane, int]], inputs: dict[str, str]
+) -> dict[str, Callable[[pa.RecordBatch], pa.Array]]:
+    """By lane's name, from a chunk to what enters its block that is due, worked out for all equal chains at once."""
+    before = [
+        replace(lane, blocks=lane.blocks[:depth])
+        for lane, depth in due
+        if depth and _as_it_enters(lane.blocks[depth]) and not is_coded(lane, inputs)
+    ]
+    found: dict[str, Callable[[pa.RecordBatch], pa.Array]] = {}
+    for stack in stacked(before, inputs)[0]:
+        entering = _Entering(of_stack(stack, inputs))
+        found |= {lane.name: partial(entering, place) for place, lane in enumerate(stack.lanes)}
+    return found
+
+
+def _as_it_enters(block: Preprocessor) -> bool:
+    """Whether a block's statistics are of the values that enter it, and of nothing else."""
+    return type(block).observed is Preprocessor.observed and not block.uses_target
+
+
+class _Entering:
+    """What enters the blocks of several lanes, worked out once for each chunk."""
+
+    def __init__(self, function: Callable[[pa.RecordBatch], np.ndarray]) -> None:
+        self._function = function
+        self._chunk: pa.RecordBatch | None = None
+        self._values = np.empty(0)
+
+    def __call__(self, place: int, chunk: pa.RecordBatch) -> pa.Array:
+        if chunk is not self._chunk:
+            self._values, self._chunk = self._function(chunk), chunk
+        return pa.array(self._values[place])
+
+
+def _values(lane: Lane, depth: int, inputs: dict[str, str]) -> Callable[[pa.RecordBatch], pa.Array]:
     """From a chunk to the values that the statistics of the block at `depth` of a lane are of."""
     block = lane.blocks[depth]
     if depth == 0 and len(lane.columns) == 1 and type(block).observed is Preprocessor.observed:
         return lambda chunk: chunk.column(lane.columns[0])
-    observe = observing(lane, depth, dict(inputs))
-    if is_coded(lane, dict(inputs)):
+    observe = observing(lane, depth, inputs)
+    if is_coded(lane, inputs):
 
         def of_distinct(chunk: pa.RecordBatch) -> pa.Array:
             coded = encode(chunk.column(lane.columns[0]), lane.columns[0])

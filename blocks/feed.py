@@ -50,7 +50,8 @@ class Feed:
         if head is not None:
             wanted += [*head.targets] + ([head.sample_weight] if head.sample_weight is not None else [])
         self.columns = list(dict.fromkeys(wanted))
-        absent = [name for name in self.columns if name not in source.schema.names]
+        present = set(source.schema.names)
+        absent = [name for name in self.columns if name not in present]
         if absent:
             raise SchemaMismatch(
                 f"The source lacks {', '.join(map(repr, absent))}. It has: {', '.join(source.schema.names)}."

@@ -64,7 +64,8 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) ->
     Raises:
         SchemaMismatch: The source lacks one.
     """
-    absent = [name for name in predictor.inputs if name not in source.schema.names]
+    present = set(source.schema.names)
+    absent = [name for name in predictor.inputs if name not in present]
     if absent:
         raise SchemaMismatch(
             f"The source lacks {', '.join(map(repr, absent))}. It has: {', '.join(source.schema.names)}."

@@ -174,7 +174,8 @@ def raw_tensors(rows: Any, preprocessor: Columns) -> dict[str, Any]:
                 f"Received: {type(rows).__name__}."
             )
         table = pa.table(rows)
-        rows = {name: table.column(name) for name in inputs if name in table.schema.names}
+        present = set(table.schema.names)
+        rows = {name: table.column(name) for name in inputs if name in present}
     preprocessor.check_keys(list(rows))
     tensors = {name: _tensor(rows[name], kind, name) for name, kind in inputs.items()}
     lengths = {name: int(tensor.shape[0]) for name, tensor in tensors.items() if tensor.shape[0] is not None}

@@ -270,6 +270,23 @@ def _stack_function(stack: Stack) -> Callable[..., Any]:
     return _concrete(lambda values: emit(stack.compute(values)), [tf.TensorSpec((len(stack.lanes), None), tf.string)])
 
 
+def of_stack(stack: Stack, inputs: Mapping[str, str]) -> Callable[[pa.RecordBatch], np.ndarray]:
+    """From a chunk to what a stack computes of it at full precision, (lanes, rows)."""
+    kind = inputs[stack.columns[0]]
+    function = _concrete(stack.compute, [tf.TensorSpec((len(stack.lanes), None), TENSOR_DTYPES[kind])])
+    step = max(CELLS // len(stack.lanes), LEAST_ROWS)
+
+    def compute(chunk: pa.RecordBatch) -> np.ndarray:
+        raw = [to_raw(_column(chunk, name), kind, name) for name in stack.columns]
+        parts = [
+            function(tf.constant(np.stack([values[start : start + step] for values in raw]))).numpy()
+            for start in range(0, max(len(chunk), 1), step)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    return compute
+
+
 def _concrete(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Any:
     # traced here and now: TensorFlow counts the traces of all functions that share this code, and warns
     return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()

@@ -122,7 +122,8 @@ class _Orc:
         self.count = self._opened.nrows
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        present = [name for name in self.schema.names if name in columns] or self.schema.names[:1]
+        wanted = set(columns)
+        present = [name for name in self.schema.names if name in wanted] or self.schema.names[:1]
         for index in range(self._opened.nstripes):
             yield self._opened.read_stripe(index, columns=present)
 

@@ -131,7 +131,8 @@ class StreamReader:
             raise MalformedData(
                 f"chunks of {self._kind} must be Arrow record batches. Received: {type(batch).__name__}."
             )
-        missing = [name for name in target.names if name not in batch.schema.names]
+        present = set(batch.schema.names)
+        missing = [name for name in target.names if name not in present]
         if missing:
             raise SchemaMismatch(
                 f"A chunk of {self._kind} lacks column {missing[0]!r}, which its schema has. Give all of them."

@@ -76,7 +76,8 @@ class ParquetReader:
             groups = self._groups(file, metadata)
             if not groups:
                 continue
-            present = [name for name in target.names if name in schema.names]
+            held = set(schema.names)
+            present = [name for name in target.names if name in held]
             # decoding text into a dictionary costs less than decoding it and encoding it after, however it is stored
             dictionaries = [name for name in present if encoded and _is_text(schema.field(name).type)]
             with unchanged(file), contextlib.ExitStack() as stack:

@@ -148,15 +148,13 @@ def _example_feature(dtype: tf.DType) -> tf.io.FixedLenFeature:
 def golden_rows(road: Road) -> dict[str, Any]:
     """Rows made up from what was learned: usual values, the ends, missing, infinite and unseen ones, in all columns."""
     rows: dict[str, Any] = {}
+    readers: dict[str, list[Any]] = {}
+    for lane in road.preprocessor.lanes:
+        for column in dict.fromkeys(lane.columns):
+            readers.setdefault(column, []).append(lane.blocks[0])
     for position, (column, kind) in enumerate(road.preprocessor.inputs.items()):
         dtype = kind if kind == "list" else TENSOR_DTYPES[kind]
-        values = [
-            value
-            for lane in road.preprocessor.lanes
-            if column in lane.columns
-            for value in lane.blocks[0].examples(dtype)
-        ]
-        values = list(dict.fromkeys(values)) or [""]
+        values = list(dict.fromkeys(value for block in readers[column] for value in block.examples(dtype))) or [""]
         # every column steps through its values at its own pace, so that odd values meet usual ones
         step = 1 + position % max(len(values) - 1, 1)
         picked = [values[(position + row * step) % len(values)] for row in range(GOLDEN_ROWS)]

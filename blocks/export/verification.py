@@ -30,6 +30,7 @@ from blocks.warn import warn
 BATCH_SIZES = (1, 2, 3, 7, 8, 16, 1000)
 SMALL_BATCH_ROWS = 1000
 CHUNK_ROWS = 65_536
+CHUNK_VALUES = 1 << 24
 TOLERANCE = 1e-6
 TOLERANCES = {"bfloat16": 2.0**-4, "float16": 2.0**-7}
 """Where answers are computed less exactly than in float32: eight steps of the dtype, as 1e-6 is of float32."""
@@ -184,12 +185,13 @@ def _cases(
     source: Any, transform: Transform, head: Any, store: Any
 ) -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
     columns = list(transform.inputs)
+    at_once = min(CHUNK_ROWS, max(CHUNK_VALUES // len(columns), 1000))
     if store is None:
-        for chunk in source.chunks(CHUNK_ROWS, columns=columns, encoded=True):
+        for chunk in source.chunks(at_once, columns=columns, encoded=True):
             yield _raw(chunk, transform.inputs), transform(chunk)
         return
     stored = _Stored(store)
-    for chunk in source.chunks(CHUNK_ROWS, columns=list(dict.fromkeys([*columns, *head.targets])), encoded=True):
+    for chunk in source.chunks(at_once, columns=list(dict.fromkeys([*columns, *head.targets])), encoded=True):
         usable = head.encode(targets.gather(chunk, head.target))[1]
         chunk = chunk.filter(pa.array(usable))
         if len(chunk):

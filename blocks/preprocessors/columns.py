@@ -228,10 +228,13 @@ class Columns(Preprocessor):
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Hand every block its part of `state`."""
+        parts: dict[int, dict[str, np.ndarray]] = {}
+        for name, value in state.items():
+            place, _, rest = name.partition("/")
+            parts.setdefault(int(place), {})[rest] = value
         for i, block in enumerate(self._blocks):
-            part = {name.partition("/")[2]: value for name, value in state.items() if name.startswith(f"{i}/")}
-            if part:
-                block.restore(part)
+            if i in parts:
+                block.restore(parts[i])
 
     def copy(self) -> Self:
         """A new one of the same configuration and state, sharing nothing with this one."""
@@ -398,7 +401,8 @@ class Columns(Preprocessor):
 
 
 def _known(names: Sequence[str], schema: pa.Schema, who: str) -> None:
-    unknown = [name for name in names if name not in schema.names]
+    known = set(schema.names)
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise SchemaMismatch(
             f"{who} names columns of the source, which has: {', '.join(schema.names)}. "
