@@ -5,7 +5,7 @@ blocks before it make of the column; the head's target rides along in the first.
 that learn takes k passes, and that number is known before the start.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
