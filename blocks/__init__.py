@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from blocks.memory import use_frugal_pool
+from blocks.quiet import quiet_from_here, quiet_import
 
 if TYPE_CHECKING:
     from blocks import (
@@ -91,15 +92,15 @@ __all__ = [
 
 
 use_frugal_pool()
+quiet_from_here()
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-    elif name in _MODULES:
-        value = import_module(f"blocks.{name}")
-    else:
+    if name not in _HOMES and name not in _MODULES:
         raise AttributeError(f"module 'blocks' has no attribute {name!r}")
+    with quiet_import():
+        module = import_module(_HOMES.get(name, f"blocks.{name}"))
+    value = getattr(module, name) if name in _HOMES else module
     globals()[name] = value
     return value
 

@@ -1,7 +1,6 @@
 """Model: the parts of a road composed, and handed to adapt, store, export and evaluate. No mechanism lives here."""
 
 import os
-import sys
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ from blocks.history import History, kept, whole_history
 from blocks.precompute import plan, precompute
 from blocks.predict import predict, predict_to_parquet
 from blocks.preprocessors import Columns
-from blocks.progress import announce
+from blocks.progress import announce, shown
 from blocks.road import Road, chains, check_chains, raw_tensors
 from blocks.road_predictor import RoadPredictor
 from blocks.statistics import Summary
@@ -350,6 +349,9 @@ class Model(keras.Model):
         if epochs is None:
             epochs, more = auto.length(self.core, rows, valid is not None, callbacks)
             callbacks += more
+            stops = any(isinstance(one, keras.callbacks.EarlyStopping) for one in callbacks)
+            told = f"up to {epochs} epochs, until val_loss no longer falls" if stops else f"{epochs} epochs"
+            announce(f"fit: {told}", bool(_verbosity(verbose)))
 
         def train(start: tuple[int, int]) -> training.Batches:
             return self._batches(data, batch_size, shuffle=shuffle, seed=seed, training=True, start=start)
@@ -917,7 +919,7 @@ def _holds_lambda(config: Any) -> bool:
 
 
 def _verbosity(verbose: Any) -> Any:
-    return (1 if sys.stdout.isatty() else 0) if verbose in ("auto", None) else verbose
+    return int(shown(None)) if verbose in ("auto", None) else verbose
 
 
 def _row_metrics(head: Head, metrics: Any, weighted: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Progress:
             "total": total,
             "initial": done,
             "unit": f" {unit}",
-            "unit_scale": True,
+            "unit_scale": total is None or total >= 1000,
             "postfix": note,
         }
         self._bar: Any = None
@@ -60,17 +60,21 @@ class Progress:
         if self._shown:
             from tqdm import tqdm
 
-            self._bar = tqdm(**self._arguments, file=sys.stderr, mininterval=0.2)
+            self._bar = tqdm(**self._arguments, file=sys.stderr, mininterval=0.2, dynamic_ncols=True)
         return self
 
     def advance(self, rows: int) -> None:
         """Count rows that are done."""
         self.done += rows
         if self._bar is not None:
+            if self._bar.total is not None:  # an estimate of what a filter or split leaves may be too small
+                self._bar.total = max(self._bar.total, self.done)
             self._bar.update(rows)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
+            if kind is None and self._bar.total is not None:
+                self._bar.total = self.done
             self._bar.close()

@@ -24,8 +24,10 @@ from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch, StoreMis
 from blocks.feed import Feed, dataset
 from blocks.history import History
 from blocks.preprocessors import Columns
+from blocks.progress import announce
 from blocks.store import StoreSplit, Stream
 from blocks.store.resume import Resume
+from blocks.training_bar import TrainingBar
 from blocks.transform import Transform
 from blocks.warn import warn
 from blocks.whole import whole
@@ -271,6 +273,7 @@ def fit(
         # of its own accord Keras makes a second iterator for each epoch, which takes 5 ms
         kwargs.setdefault("steps_per_epoch", train.steps)
     held_out = None if valid is None else _first(valid.dataset, kwargs.pop("validation_steps", None))
+    kwargs["callbacks"] = _with_bar(kwargs.get("callbacks"), kwargs.get("verbose"))
     with _unknown_length(train, valid), own_errors(train, valid):
         return core.fit(
             train.dataset,
@@ -279,6 +282,13 @@ def fit(
             shuffle=False,
             **kwargs,
         )
+
+
+def _with_bar(given: Any, verbose: Any) -> list[keras.callbacks.Callback]:
+    """Callbacks with the bar of here in the place of Keras' own, where one is to be shown at all."""
+    found = list(given or ())
+    shows = verbose in (1, True) and not any(isinstance(one, keras.callbacks.ProgbarLogger) for one in found)
+    return [*found, TrainingBar()] if shows else found
 
 
 def _first(made: tf.data.Dataset, steps: int | None) -> tf.data.Dataset:
@@ -333,6 +343,12 @@ def fit_from(
         return fit(core, make((kwargs.get("initial_epoch", 0), 0)), epochs=epochs, **kwargs)
     epoch, batch = resume.restore(core)
     history.before = resume.history
+    if (epoch, batch) != (0, 0):
+        at = f"step {batch + 1} of epoch {epoch + 1}" if batch else f"epoch {epoch + 1}"
+        left = "nothing is left to train" if epoch >= epochs else f"it goes on with {at}"
+        announce(
+            f"{resume.path}: {min(epoch, epochs)} of {epochs} epochs are done, {left}", bool(kwargs.get("verbose"))
+        )
     before()
     begun = False
     first = kwargs.pop("initial_epoch", 0)
@@ -358,6 +374,7 @@ def _build_metrics(core: keras.Model, made: Batches) -> None:
 
 def evaluate(core: keras.Model, held_out: Batches, *, steps: int | None = None, **kwargs: Any) -> dict[str, float]:
     """Keras' `evaluate` over batches: loss and metrics by name."""
+    kwargs["callbacks"] = _with_bar(callbacks(kwargs.get("callbacks")), kwargs.get("verbose"))
     with _unknown_length(held_out), own_errors(held_out):
         return dict(core.evaluate(_first(held_out.dataset, steps), return_dict=True, **kwargs))
 

@@ -17,11 +17,11 @@ ROOT = Path(blocks.__file__).parent
 
 # each line imports only from lines above it; packages and modules of one line never import each other
 ORDER = [
-    {"errors", "memory", "lazy", "calls"},
+    {"errors", "memory", "quiet", "lazy", "calls"},
     {"lease", "whole", "warn", "files", "names", "arguments"},
     {"statistics"},
     {"data"},
-    {"features", "history", "progress", "feature_learner", "members", "targets", "classes"},
+    {"features", "history", "progress", "training_bar", "feature_learner", "members", "targets", "classes"},
     {"block", "predict", "labels"},
     {"preprocessors", "feature_extractors", "classifiers", "regressors", "postprocessors"},
     {"heads"},
@@ -45,6 +45,7 @@ LINE = {unit: line for line, units in enumerate(ORDER) for unit in units}
 WITHOUT_KERAS = (
     "errors",
     "lazy",
+    "quiet",
     "calls",
     "lease",
     "whole",
