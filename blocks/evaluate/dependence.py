@@ -16,6 +16,7 @@ from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.evaluate.background import sample
 from blocks.evaluate.neighbours import FEW, is_missing
 from blocks.evaluate.predictor import component_names, component_of, output_of, predictor
+from blocks.names import aside
 
 ROWS = 1000
 RESULTS = ("class", "mean", "low", "high")
@@ -97,8 +98,9 @@ def partial_dependence(
             for name, value in zip(RESULTS, (shown, float(mean), float(low), float(high)), strict=True):
                 found[name].append(value)
     taken = np.array(places).T
+    others = {*RESULTS, *names}
     raw = {
-        f"raw_{name}" if name in RESULTS else name: one.take(pa.array(place))
+        aside(f"raw_{name}", others) if name in RESULTS else name: one.take(pa.array(place))
         for name, one, place in zip(names, values, taken, strict=True)
     }
     return pa.table({**raw, **found, "class": pa.array(found["class"], pa.string())})

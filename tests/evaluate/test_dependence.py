@@ -77,6 +77,17 @@ def test_a_model_with_a_column_called_class(fitted, exported, table):
     np.testing.assert_allclose(found["mean"].to_numpy(), from_file["mean"].to_numpy(), atol=1e-5)
 
 
+def test_two_columns_called_as_results_are():
+    class Sum:
+        def predict(self, rows):
+            return {"prediction": rows["mean"].to_numpy() + rows["raw_mean"].to_numpy()}
+
+    rows = {"mean": [1.0, 2.0], "raw_mean": [10.0, 20.0]}
+    found = partial_dependence(Sum(), rows, ["mean", "raw_mean"])
+    assert found.schema.names == ["raw_mean_2", "raw_mean", "class", "mean", "low", "high"]
+    assert [row["raw_mean_2"] + row["raw_mean"] for row in found.to_pylist()] == found["mean"].to_pylist()
+
+
 def test_errors(data):
     assert blocks.evaluate.partial_dependence is partial_dependence
     with pytest.raises(InvalidArgument, match="one column or two"):
