@@ -4,16 +4,20 @@ How values enter the graph (float64, int64, string) lives in `raw`.
 """
 
 import difflib
+import json
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import pyarrow as pa
 
 from blocks.data.encodings import decoded, natural_type
 from blocks.errors import InvalidArgument, SchemaMismatch
 
+_INDEX: Final = b"blocks.index"
+
 
 def natural_schema(schema: pa.Schema, where: str) -> pa.Schema:
-    """Natural types, every column nullable, no metadata but what blocks itself wrote.
+    """Natural types, every column nullable, no metadata but what blocks itself wrote and which columns are an index.
 
     Args:
         schema: any schema.
@@ -23,8 +27,24 @@ def natural_schema(schema: pa.Schema, where: str) -> pa.Schema:
         SchemaMismatch: if two columns have one name.
     """
     require_unique(schema.names, where)
-    own = {name: value for name, value in (schema.metadata or {}).items() if name == b"blocks"}
+    own = {name: value for name, value in (schema.metadata or {}).items() if name in (b"blocks", _INDEX)}
+    if index := [name for name in _pandas_index(schema) if name in schema.names]:
+        own[_INDEX] = json.dumps(index).encode()
     return pa.schema([pa.field(f.name, natural_type(f.type)) for f in schema], metadata=own or None)
+
+
+def index_columns(schema: pa.Schema) -> list[str]:
+    """The columns of a natural schema that are the index of the pandas frame that the rows come from."""
+    return list(json.loads((schema.metadata or {}).get(_INDEX, b"[]")))
+
+
+def _pandas_index(schema: pa.Schema) -> list[str]:
+    try:
+        found = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"]
+    except (ValueError, LookupError, TypeError):
+        return []
+    # an index of consecutive numbers is described there, and stored nowhere
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def require_unique(names: Sequence[str], where: str) -> None:
@@ -83,7 +103,7 @@ def unify(schemas: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
                     f"{field.type} in {name} and {before.type} before it. Convert the files, or read them apart."
                 )
             fields[field.name] = pa.field(field.name, one)
-        merged = pa.schema(list(fields.values()))
+        merged = pa.schema(list(fields.values()), metadata=merged.metadata)
     return merged
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from blocks.arguments import checked_methods
 from blocks.data.chunking import ahead, rechunk, worthwhile_rows
 from blocks.data.reader import Filterable, Reader
-from blocks.data.schema import conform, require_columns
+from blocks.data.schema import conform, index_columns, require_columns
 from blocks.data.steps import Filter, Part, Step, parts
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.statistics.canonical import canonical_type
@@ -60,6 +60,21 @@ class Source:
         if self._columns is None:
             return full
         return pa.schema([full.field(name) for name in self._columns], metadata=full.metadata)
+
+    @property
+    def bookkeeping(self) -> dict[str, str]:
+        """Columns that say how rows are stored or divided rather than what they are, and what each is.
+
+        Example:
+            >>> import blocks.data
+            >>> blocks.data.read({"id": [1, 2], "x": [0.5, 1.5]}).split(a=0.5, b=0.5, key="id")["a"].bookkeeping
+            {'id': 'the key by which the rows were split'}
+        """
+        found = dict.fromkeys(index_columns(self._reader.schema), "the index of a pandas frame")
+        for step in self._steps:
+            if isinstance(step, Part):
+                found |= dict.fromkeys(step.key, "the key by which the rows were split")
+        return {name: what for name, what in found.items() if name in self.schema.names}
 
     @property
     def rejected(self) -> int:

@@ -32,6 +32,7 @@ from blocks.preprocessors.plan import (
 )
 from blocks.preprocessors.stacking import Packing, stacked
 from blocks.statistics import memory_bytes
+from blocks.warn import warn
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -96,8 +97,10 @@ class Columns(Preprocessor):
         """A sensible choice for every column, from its type and its statistics; print it, then edit it.
 
         Numbers are standardised (heavy right tails after `Log1p`), with a missing-indicator where values are missing;
-        strings get a vocabulary; constant and empty columns and identifiers are left out. `print(columns)` says why for
-        each; `columns["age"] = ...` and `del columns["age"]` change the choice before `adapt`.
+        strings get a vocabulary; constant and empty columns and identifiers are left out. What storing left behind,
+        pandas' index, the key of a split, row numbers, an unnamed first column, is left out with a warning.
+        `print(columns)` says why for each; `columns["age"] = ...` and `del columns["age"]` change the choice before
+        `adapt`.
 
         No word, string or item that stands in fewer than 5 rows is learned, so that names in notes go into no file of
         the model. Of numbers and times blocks learn means, quantiles, minima and maxima, which are values of rows;
@@ -121,6 +124,12 @@ class Columns(Preprocessor):
         if not chosen:
             raise SchemaMismatch(
                 "No column is of use: " + "; ".join(f"{choice.column}: {choice.reason}" for choice in choices)
+            )
+        if left_out := [choice for choice in choices if choice.aloud]:
+            named = ", ".join(f"{choice.column!r} ({choice.reason})" for choice in left_out)
+            names = [choice.column for choice in left_out]
+            warn(
+                f"Left out, as no features: {named}. exclude={names!r} agrees; a chain for one in Columns takes it in."
             )
         columns = cls(chosen)
         columns._plan.choices.extend(choices)

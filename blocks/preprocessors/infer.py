@@ -10,6 +10,7 @@ from blocks.block import Preprocessor
 from blocks.data import Source
 from blocks.data.raw import is_instant, is_list, is_number, is_text, is_time
 from blocks.errors import EmptySource
+from blocks.preprocessors.artefacts import Numbering, unnamed
 from blocks.preprocessors.cyclical import Cyclical
 from blocks.preprocessors.duration import Duration
 from blocks.preprocessors.elapsed import Elapsed
@@ -57,6 +58,8 @@ class Choice:
     column: str
     blocks: list[Preprocessor] | tuple[list[Preprocessor], ...]
     reason: str
+    aloud: bool = False
+    """Whether leaving the column out is said at once: it looks like any other, and would be taken for a feature."""
 
 
 def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: int) -> list[Choice]:
@@ -65,12 +68,16 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: in
     Raises:
         EmptySource: There are no rows.
     """
-    fields = [field for field in source.schema if field.name not in exclude]
+    named = enumerate(source.schema.names)
+    stored = {name: "an unnamed first column: the index of a frame" for i, name in named if unnamed(name, i)}
+    stored |= source.bookkeeping
+    fields = [field for field in source.schema if field.name not in exclude and field.name not in stored]
     moments = {field.name: Moments() for field in fields if is_number(field.type) or is_time(field.type)}
     counts: dict[str, Statistic] = {field.name: Counts() for field in fields if is_text(field.type)}
     counts = Budget(memory, [one.wish for one in counts.values()]).share(counts)
     distinct = {name: Distinct() for name in (*moments, *counts)}
     texts = {name: _Text() for name in counts}
+    numberings = {name: Numbering() for name in moments if pa.types.is_integer(source.schema.field(name).type)}
     seen = 0
     for chunk in _first(source.select(list(distinct)), rows) if distinct else ():
         seen += len(chunk)
@@ -80,13 +87,19 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: in
                     statistics[name].update(chunk.column(name))
             if name in texts:
                 texts[name].look(chunk.column(name))
+            if name in numberings:
+                numberings[name].look(chunk.column(name))
     if not (seen or (not distinct and source.head(1).num_rows)):
-        raise EmptySource(f"A choice of blocks needs rows to look at. Received: {source!r} with none.")
+        raise EmptySource(f"A choice of blocks needs rows to look at. Received: {source!r} with no row.")
     choices = []
     for field in source.schema:
         name = field.name
         if name in exclude:
             choices.append(Choice(name, [], "excluded by name"))
+        elif name in stored:
+            choices.append(Choice(name, [], stored[name], aloud=True))
+        elif name in numberings and numberings[name].is_found:
+            choices.append(Choice(name, [], f"{field.type}, never the same: row numbers", aloud=True))
         elif name in moments and is_number(field.type):
             choices.append(_number(name, field.type, moments[name].result(), distinct[name].result().estimate))
         elif name in moments and not is_instant(field.type):
@@ -161,14 +174,13 @@ def _number(name: str, type: pa.DataType, moments: MomentsResult, distinct: floa
         return Choice(name, [], f"{type}, constant {moments.mean:g}")
     numbered = distinct > NUMBERED_SHARE * moments.count and moments.max - moments.min < NUMBERED_SPREAD * moments.count
     if pa.types.is_integer(type) and moments.count > NUMBERED_ROWS and numbered:
-        return Choice(
-            name, [], f"{type}, {distinct / moments.count:.0%} of values distinct, a number a row: an identifier"
-        )
+        return Choice(name, [], f"{type}, a number a row: an identifier", aloud=True)
     indicator = moments.missing > 0
     if moments.min >= 0 and moments.max > moments.mean + HEAVY_TAIL * moments.std:
         reason = f"{type}, heavy right tail (mean {moments.mean:.4g}, largest {moments.max:.4g}){missing}"
         return Choice(name, [Log1p(), Standardize(indicator=indicator)], reason)
-    return Choice(name, [Standardize(indicator=indicator)], f"{type}, about {distinct:.0f} distinct{missing}")
+    about = min(round(distinct), moments.count)  # an estimate may be of more than there are
+    return Choice(name, [Standardize(indicator=indicator)], f"{type}, about {about} distinct{missing}")
 
 
 def _instant(name: str, type: str, moments: MomentsResult, before: list[Preprocessor], missing: str) -> Choice:
@@ -211,6 +223,7 @@ def _text(name: str, counts: CountsResult, distinct: float, text: _Text) -> Choi
     if not present:
         return Choice(name, [], f"text, all {counts.rows:,} values missing")
     missing = f", {counts.missing / counts.rows:.1%} missing" if counts.missing else ""
+    distinct = min(distinct, present)  # an estimate may be of more than there are
     if distinct <= 1 and not counts.missing:
         return Choice(name, [], "text, constant")
     if text.are_dates:

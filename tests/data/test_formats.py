@@ -336,10 +336,6 @@ def test_several_files_become_one_schema(tmp_path: pathlib.Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(InvalidArgument, match="holds no file of a known extension"):
         blocks.data.read(tmp_path / "none")
-    (tmp_path / "hive" / "year=2020").mkdir(parents=True)
-    pq.write_table(pa.table({"a": [1]}), tmp_path / "hive" / "year=2020" / "1.parquet")
-    with pytest.raises(InvalidArgument, match="partitioned"):
-        blocks.data.read(tmp_path / "hive")
 
 
 def test_format_by_argument_and_by_content(tmp_path: pathlib.Path) -> None:

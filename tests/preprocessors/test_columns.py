@@ -8,7 +8,7 @@ import pytest
 
 from blocks.adapt import adapt
 from blocks.data import read
-from blocks.errors import EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.preprocessors import Columns, Cross, Impute, Log1p, Standardize, Vocabulary
 from blocks.transform import Transform
 
@@ -212,7 +212,8 @@ def test_infer_leaves_out_numbers_of_rows_and_keeps_measures():
         "year": np.repeat(np.arange(20), 100),
         "float": np.arange(2000.0),
     }
-    columns = Columns.infer(rows)
+    with pytest.warns(BlocksWarning, match=r"Left out, as no features: 'row' .*, 'part' .*exclude=\['row', 'part'\]"):
+        columns = Columns.infer(rows)
     assert columns.columns == ["measure", "amount", "year", "float"]
     assert Columns.infer({name: values[:100] for name, values in rows.items()}).columns[0] == "row"
 
