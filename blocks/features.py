@@ -5,7 +5,7 @@ computed does not live here.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -33,17 +33,25 @@ class Feature:
 
 @dataclass(frozen=True)
 class Entry:
-    """One dense array of the packed features.
+    """One array of the packed features.
 
     Args:
         dtype: "float32" or "int32".
         shape: Shape of one row: (n,) with n named features, or any shape for the single feature of higher rank.
         features: The features, in order.
+        sparse: Whether a row holds the features that are not 0 alone, as pairs: shape (None, 2), for each the position
+            among `features`, and the value. Rows that have fewer than the longest of their batch end in (0, 0).
     """
 
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     features: tuple[Feature, ...]
+    sparse: bool = False
+
+    @classmethod
+    def of_pairs(cls, features: Iterable[Feature]) -> "Entry":
+        """The sparse entry of these features."""
+        return cls("float32", (None, 2), tuple(features), sparse=True)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -154,6 +162,8 @@ class FeatureSpec(Mapping[str, Entry]):
                 "features": [
                     {"name": f.name, "columns": list(f.columns), "cardinality": f.cardinality} for f in entry.features
                 ],
+                # absent where it is not so: the specifications of older stores and exports are the same text
+                **({"sparse": True} if entry.sparse else {}),
             }
             for name, entry in self.items()
         }
@@ -167,6 +177,7 @@ class FeatureSpec(Mapping[str, Entry]):
                     entry["dtype"],
                     tuple(entry["shape"]),
                     tuple(Feature(f["name"], tuple(f["columns"]), f["cardinality"]) for f in entry["features"]),
+                    entry.get("sparse", False),
                 )
                 for name, entry in data.items()
             }

@@ -18,6 +18,8 @@ from blocks.data import Source
 from blocks.data.raw import is_text, is_time, raw_type, to_raw
 from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.lease import Lease
+from blocks.sparse import as_batch_form
+from blocks.store.batches import rebatch
 from blocks.store.rows import Rows
 from blocks.transform import Transform
 from blocks.warn import warn
@@ -182,9 +184,10 @@ def dataset(
     if head is None:
         raise InvalidArgument("Training needs a target. Received: a feed without a head.")
     epochs = count(epoch)
+    sparse = any(entry.sparse for entry in feed.transform.spec.values())
     lease = Lease(feed)
 
-    def windows() -> Generator[tuple[Any, ...]]:
+    def windows() -> Generator[dict[str, Any]]:
         feed = lease.value
         random = np.random.default_rng([seed, next(epochs)])
         held: list[Rows] = []
@@ -200,14 +203,20 @@ def dataset(
         if held:
             yield _window(held, random if shuffle else None)
 
-    def _window(held: list[Rows], random: np.random.Generator | None) -> tuple[Any, ...]:
+    def _window(held: list[Rows], random: np.random.Generator | None) -> dict[str, Any]:
         flat = [rows.flat() for rows in held]
         joined = {name: np.concatenate([part[name] for part in flat]) for name in flat[0]}
         if random is not None:
             order = random.permutation(sum(map(len, held)))
             joined = {name: values[order] for name, values in joined.items()}
-        rows = Rows.from_flat(joined)
-        return (dict(rows.features), rows.target) + (() if rows.weight is None else (rows.weight,))
+        return joined
+
+    def pieces() -> Generator[tuple[Any, ...]]:
+        # TensorFlow cannot cut batches from sparse rows by itself
+        for block in rebatch(windows(), batch_size, False) if sparse else windows():
+            rows = Rows.from_flat(block)
+            features = {name: as_batch_form(values) for name, values in rows.features.items()}
+            yield (features, rows.target) + (() if rows.weight is None else (rows.weight,))
 
     signature: tuple[Any, ...] = (
         {name: tf.TensorSpec((None, *entry.shape), entry.dtype) for name, entry in feed.transform.spec.items()},
@@ -219,8 +228,8 @@ def dataset(
         signature += (tf.TensorSpec((None,), tf.float32),)
     options = tf.data.Options()
     options.autotune.enabled = False  # it stalls some epochs by up to a second after their last batch
-    data = tf.data.Dataset.from_generator(items_for_tensorflow(windows), output_signature=signature).prefetch(1)
-    made = data.rebatch(batch_size).prefetch(8).with_options(options)
+    data = tf.data.Dataset.from_generator(items_for_tensorflow(pieces), output_signature=signature).prefetch(1)
+    made = (data if sparse else data.rebatch(batch_size)).prefetch(8).with_options(options)
     lease.ends_with(made)
     return made
 

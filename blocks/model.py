@@ -22,7 +22,7 @@ from blocks.data import Source, read
 from blocks.errors import InvalidArgument, MalformedData, NotAdapted, NotExportable
 from blocks.evaluate import predict_table
 from blocks.export import export
-from blocks.features import FeatureSpec
+from blocks.features import Entry, FeatureSpec
 from blocks.files.durable import whole_file
 from blocks.files.refusals import explained
 from blocks.heads import as_head
@@ -960,7 +960,10 @@ def _road_text(model: Model) -> str:
     known = isinstance(columns, Columns)
     lines.append(f"  > preprocessor       {f'Columns of {len(columns.columns)} columns' if known else columns}")
     if model._parts.core is not None:
-        lines += [f"      {name}: {entry.dtype} (batch, {entry.shape[0]})" for name, entry in model.spec.items()]
+        lines += [
+            f"      {name}: {entry.dtype} (batch, {len(entry.features) if entry.sparse else entry.shape[0]})"
+            for name, entry in model.spec.items()
+        ]
     lines.append(f"  > feature extractor  {type(model.feature_extractor).__name__}")
     for name, chain in chains(model.head, model.postprocessors).items():
         head = model.head.heads[name]
@@ -968,3 +971,7 @@ def _road_text(model: Model) -> str:
         lines.append(f"  > head               {called}{type(head).__name__} of {', '.join(map(repr, head.targets))}")
         lines += [f"  > postprocessor      {called}{type(block).__name__}" for block in chain]
     return "\n".join([*lines, "answers"])
+
+
+def _width(entry: Entry) -> str:
+    return f"{len(entry.features)} sparse" if entry.sparse else str(entry.shape[0])

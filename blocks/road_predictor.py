@@ -14,6 +14,7 @@ from blocks.block import fingerprint, without_names
 from blocks.heads import describe_heads
 from blocks.predict import to_numpy
 from blocks.road import Road
+from blocks.sparse import as_batch_form
 from blocks.transform import Transform
 
 
@@ -38,7 +39,11 @@ class RoadPredictor:
         """Every answer of a chunk."""
         features, size = self._transform(chunk), self._batch_size
         parts = [
-            to_numpy(self._road.answers({name: values[start : start + size] for name, values in features.items()}))
+            to_numpy(
+                self._road.answers(
+                    {name: as_batch_form(values[start : start + size]) for name, values in features.items()}
+                )
+            )
             for start in range(0, len(chunk), size)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

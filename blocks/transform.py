@@ -27,6 +27,7 @@ from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Columns
 from blocks.preprocessors.plan import Lane, places_of
 from blocks.preprocessors.stacking import Packing, Stack, stacked
+from blocks.sparse import Sparse
 
 BLOCK_ROWS = 4096
 
@@ -37,6 +38,9 @@ LEAST_ROWS = 64
 
 SHORT = 4096
 """Dictionaries of at most so many values are worked on side by side; a longer one by itself."""
+
+SPARSE_ROWS = 2048
+"""Values whose sparse features are worked out at once: they are as wide as the longest of them."""
 
 
 class Transform:
@@ -73,6 +77,8 @@ class Transform:
         self._columns = list(dict.fromkeys(name for lane in singles for name in lane.columns))
         width = len(self._columns) + sum(len(stack.lanes) for stack in self._packing.stacks)
         self._rows = max(CELLS // width, LEAST_ROWS) if width else 0
+        if any(self.spec[self._places[lane.name][0]].sparse for lane in self._others):
+            self._rows = min(self._rows, SPARSE_ROWS)
         ways = [False, True] if self._users else [False]
         self._of_rows = {held: self._row_function(held) for held in ways if plain}
         self._known: dict[tuple[str, bool], tuple[pa.Array, np.ndarray]] = {}
@@ -110,7 +116,7 @@ class Transform:
             return False
         return any(np.array_equal(block.state.get("source", ()), origin) for block in self._users.values())
 
-    def __call__(self, chunk: pa.RecordBatch, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    def __call__(self, chunk: pa.RecordBatch, rows: np.ndarray | None = None) -> dict[str, Any]:
         """The features of one chunk.
 
         Args:
@@ -120,13 +126,13 @@ class Transform:
                 encode each out of fold. None for all other rows.
 
         Returns:
-            Entry name to array of shape (rows, ...), float32 or int32, C-contiguous; not to be written to.
+            Entry name to array of shape (rows, ...), float32 or int32, C-contiguous, or `Sparse`; not to be written to.
 
         Raises:
             SchemaMismatch: A column is missing or of another type.
         """
         held = self._users if rows is not None else {}
-        out: dict[str, np.ndarray] = {}
+        out: dict[str, Any] = {}
         puts: list[tuple[np.ndarray, slice | int, np.ndarray, np.ndarray | None]] = []
 
         def entry_of(name: str) -> np.ndarray:
@@ -193,8 +199,8 @@ class Transform:
             )
             for name, tensor in results.items():
                 packed.setdefault(name, []).append(_view(tensor))
-            for found, tensor in zip(others, rest, strict=True):
-                found.append(_view(tensor))
+            for lane, found, tensor in zip(self._others, others, rest, strict=True):
+                found.append(self._held(lane, tensor))
         return {name: _joined(parts) for name, parts in packed.items()}, [_joined(parts) for parts in others]
 
     def _know(self, stack: Stack, function: Callable[..., Any], dictionaries: Sequence[pa.Array]) -> None:
@@ -217,6 +223,11 @@ class Transform:
                 values = np.ascontiguousarray(features[places[lane.name], : len(dictionary) + 1])
                 self._known[lane.name, False] = (dictionary, values)
 
+    def _held(self, lane: Lane, tensor: Any) -> Any:
+        """A lane's features as they are held: what is sparse without the zeros of its pairs."""
+        entry = self.spec[self._places[lane.name][0]]
+        return Sparse.from_pairs(_view(tensor), len(entry.features)) if entry.sparse else _view(tensor)
+
     def _values_of(self, lane: Lane, dictionary: pa.Array, held: bool) -> np.ndarray:
         """A lane's output for every value of a dictionary, and last for a missing one."""
         known = self._known.get((lane.name, held))
@@ -226,10 +237,17 @@ class Transform:
                 function = self._of_values.get((lane.name, held))
                 if function is None:
                     function = self._of_values[lane.name, held] = traced(lane, self.inputs, held)
-            known = (dictionary, function(tf.constant(np.append(raw, ""), tf.string)).numpy())
+            known = (dictionary, self._worked_out(lane, function, tf.constant(np.append(raw, ""), tf.string)))
             with self._lock:
                 self._known[lane.name, held] = known
         return known[1]
+
+    def _worked_out(self, lane: Lane, function: Callable[..., Any], values: Any) -> Any:
+        """A lane's features of values; sparse ones piece by piece."""
+        if not self.spec[self._places[lane.name][0]].sparse:
+            return function(values).numpy()
+        pieces = (function(values[start : start + SPARSE_ROWS]) for start in range(0, len(values), SPARSE_ROWS))
+        return np.concatenate([self._held(lane, piece) for piece in pieces])
 
 
 def is_coded(lane: Lane, inputs: dict[str, str]) -> bool:

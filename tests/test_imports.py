@@ -18,7 +18,7 @@ ROOT = Path(blocks.__file__).parent
 # each line imports only from lines above it; packages and modules of one line never import each other
 ORDER = [
     {"errors", "memory", "quiet", "lazy", "calls"},
-    {"lease", "whole", "warn", "files", "names", "arguments"},
+    {"lease", "sparse", "whole", "warn", "files", "names", "arguments"},
     {"statistics"},
     {"data"},
     {"features", "history", "progress", "training_bar", "feature_learner", "members", "targets", "classes"},
@@ -48,6 +48,7 @@ WITHOUT_KERAS = (
     "quiet",
     "calls",
     "lease",
+    "sparse",
     "whole",
     "files",
     "warn",

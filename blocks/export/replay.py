@@ -51,6 +51,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def differing(expected: np.ndarray, found: np.ndarray) -> list[int]:
     """For each column, the number of rows whose bits differ."""
+    expected, found = _as_long([expected, found])
     if expected.shape != found.shape or expected.dtype != found.dtype:
         return [max(len(expected), 1)] * int(np.prod(expected.shape[1:], dtype=int) or 1)
     bits = np.dtype(f"u{expected.dtype.itemsize}")
@@ -108,7 +109,15 @@ class _Signature:
         for start in range(0, arrays[0].shape[1], size):
             found = self._together(*(tf.constant(array[:, start : start + size]) for array in arrays))
             parts.append({name: value.numpy() for name, value in found.items()})
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {name: np.concatenate(_as_long([part[name] for part in parts])) for name in parts[0]}
+
+
+def _as_long(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Rows of pairs, (rows, most, 2), filled up with the zeros in which they end, to the same length; others as is."""
+    if any(array.ndim != 3 or array.shape[2] != 2 for array in arrays):
+        return arrays
+    most = max(array.shape[1] for array in arrays)
+    return [np.pad(array, ((0, 0), (0, most - array.shape[1]), (0, 0))) for array in arrays]
 
 
 def keywords(manifest: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from blocks.export.savedmodel import read_parts, was_fitted
 from blocks.features import FeatureSpec
 from blocks.files.regular import file_size
 from blocks.progress import Progress
+from blocks.sparse import as_batch_form
 from blocks.transform import Transform
 from blocks.warn import warn
 
@@ -149,7 +150,7 @@ def verify(
                 for raw, features in _cases(source, transform, head, store):
                     rows, expected = Path(folder) / "rows.arrow", Path(folder) / "features.arrow"
                     replay.write_arrays(rows, raw)
-                    replay.write_arrays(expected, features)
+                    replay.write_arrays(expected, {n: as_batch_form(values) for n, values in features.items()})
                     size = len(next(iter(raw.values())))
                     _collect(
                         report, spec, child.run(rows, expected, None, _sizes(size, small_batch_rows - done)), apart
@@ -207,24 +208,25 @@ class _Stored:
     """A store split's features in order, in pieces of any size."""
 
     def __init__(self, split: Any) -> None:
-        self._batches = iter(split.stream(batch_size=8192, shuffle=False))
-        self._held: dict[str, np.ndarray] = {}
+        names = [entry.name for entry in split.entries if entry.name.startswith("features/")]
+        self._chunks = (rows.features for rows in split.chunks(names))
+        self._held: dict[str, Any] = {}
 
-    def take(self, rows: int) -> dict[str, np.ndarray]:
+    def take(self, rows: int) -> dict[str, Any]:
         parts = [self._held] if self._held else []
         have = len(next(iter(self._held.values()))) if self._held else 0
         while have < rows:
-            batch = next(self._batches, None)
-            if batch is None:
+            features = next(self._chunks, None)
+            if features is None:
                 raise StoreMismatch(f"The source has more rows than the store: {rows - have:,} more, or beyond.")
-            parts.append(dict(batch[0]))
-            have += len(next(iter(batch[0].values())))
+            parts.append(dict(features))
+            have += len(next(iter(features.values())))
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         self._held = {name: values[rows:] for name, values in joined.items()} if have > rows else {}
         return {name: values[:rows] for name, values in joined.items()}
 
     def end(self) -> None:
-        if self._held or next(self._batches, None) is not None:
+        if self._held or next(self._chunks, None) is not None:
             raise StoreMismatch("The store has more rows than the source that it is compared with.")
 
 
@@ -239,7 +241,8 @@ def _held_out(preprocessor: Any, store: Any) -> list[str]:
 def _collect(report: Verification, spec: FeatureSpec, result: Mapping[str, Any], apart: Sequence[str] = ()) -> None:
     for of_size in result["features"].values():
         for entry, counts in of_size.items():
-            names = spec[entry].names
+            # of a sparse entry there is a count for each place in a row, whatever column stands there
+            names = (entry,) if spec[entry].sparse else spec[entry].names
             for name, count in zip(
                 names if len(names) == len(counts) else [names[0]] * len(counts), counts, strict=True
             ):

@@ -12,6 +12,9 @@ from blocks.errors import InvalidArgument
 from blocks.feature_extractors.numeric import LinearEmbeddings, as_config, from_config
 from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
 
+DENSE_COLUMNS = 8192
+"""Columns up to which sparse rows are multiplied as dense ones."""
+
 
 def embedding_width(cardinality: int) -> int:
     """The width of an id's embedding: `min(50, 1.6 * cardinality ** 0.56)`, rounded up to a power of two, 64 at most.
@@ -30,7 +33,8 @@ def embedding_width(cardinality: int) -> int:
 class TabularInputs(keras.layers.Layer):
     """Every feature as a vector: numbers as they are or embedded, ids embedded, tokens embedded and averaged.
 
-    Trained, and free of any backend. Tokens are averaged over those that are not padding (id 0).
+    Trained, and free of any backend. Tokens are averaged over those that are not padding (id 0). A sparse entry is one
+    vector: the sum of its columns' vectors, each times its value, which is a linear layer over the dense columns.
 
     Args:
         spec: The packed features' specification; None for a plain float tensor, whose columns are numbers.
@@ -42,7 +46,7 @@ class TabularInputs(keras.layers.Layer):
 
     Returns:
         Float tensor of shape (batch, width); with `token_dim`, (batch, features, token_dim). Numbers first, then ids,
-        those of one width together, then tokens.
+        those of one width together, then tokens, then sparse entries.
 
     Raises:
         InvalidArgument: At build, when ids have no specification, or an entry is neither numbers, ids nor tokens.
@@ -84,6 +88,10 @@ class TabularInputs(keras.layers.Layer):
                 found[name] = cardinality
         return found
 
+    def sparse_entries(self) -> dict[str, int]:
+        """The sparse entries, with their numbers of columns."""
+        return {name: len(entry.features) for name, entry in (self.spec or {}).items() if entry.sparse}
+
     def _check(self, input_shape: Any) -> None:
         if not isinstance(input_shape, Mapping):
             return
@@ -92,7 +100,7 @@ class TabularInputs(keras.layers.Layer):
                 "Ids are embedded by their cardinality. Received: categorical features and no specification. "
                 "Give the extractor spec=columns.spec, or let blocks.Model bind it."
             )
-        unused = sorted(set(input_shape) - {NUMERIC, CATEGORICAL, *self._sequences()})
+        unused = sorted(set(input_shape) - {NUMERIC, CATEGORICAL, *self._sequences(), *self.sparse_entries()})
         if unused:
             raise InvalidArgument(
                 f"A tabular extractor needs numbers or ids. Received: {sorted(input_shape)}. Give {', '.join(unused)} "
@@ -124,6 +132,10 @@ class TabularInputs(keras.layers.Layer):
         for name, cardinality in self._sequences().items():
             shape = (cardinality, self._width(cardinality))
             self.words.append(self.add_weight(shape, initializer=random(stddev=0.05), name=f"tokens_{name}"))
+        self.summed = []
+        for name, size in self.sparse_entries().items():
+            shape = (size, self._width(size))
+            self.summed.append(self.add_weight(shape, initializer="glorot_uniform", name=f"sparse_{name}"))
         self.built = True
 
     def call(self, inputs: Any) -> Any:
@@ -152,6 +164,8 @@ class TabularInputs(keras.layers.Layer):
             there = ops.cast(ops.not_equal(packed[name], 0), dtype)[..., None]
             total = ops.sum(ops.cast(ops.take(table, packed[name], axis=0), dtype) * there, axis=1, keepdims=True)
             parts.append(total / ops.maximum(ops.sum(there, axis=1, keepdims=True), 1))
+        for table, name in zip(self.summed, self.sparse_entries(), strict=True):
+            parts.append(ops.expand_dims(weighted_sum(packed[name], table, dtype), 1))
         return parts
 
     def widths(self, input_shape: Any) -> list[int]:
@@ -163,7 +177,7 @@ class TabularInputs(keras.layers.Layer):
             found += [width] * numbers[-1]
         for width, columns in self._groups().items():
             found += [width] * len(columns)
-        return found + [self._width(cardinality) for cardinality in self._sequences().values()]
+        return found + [self._width(size) for size in (*self._sequences().values(), *self.sparse_entries().values())]
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """(batch, width), or (batch, features, token_dim)."""
@@ -179,3 +193,29 @@ class TabularInputs(keras.layers.Layer):
             "numeric_embeddings": self.numeric_embeddings,
             "token_dim": self.token_dim,
         }
+
+
+def weighted_sum(pairs: Any, table: Any, dtype: str) -> Any:
+    """The rows of a table summed, each times its value, for each row of pairs: sparse rows times a matrix.
+
+    Up to 8,192 columns a batch is made dense, which is as fast and bounds what a row with many values takes; beyond,
+    the table's rows are gathered.
+
+    Args:
+        pairs: float32 (batch, most, 2), of each value its column and itself; (0, 0) adds nothing.
+        table: (columns, width).
+        dtype: In which to compute.
+
+    Returns:
+        (batch, width).
+    """
+    columns, values = ops.cast(pairs[..., 0], "int32"), ops.cast(pairs[..., 1], dtype)
+    table = ops.cast(table, dtype)
+    width = table.shape[0]
+    if width > DENSE_COLUMNS:
+        rows = ops.take(table, columns, axis=0)
+        return ops.squeeze(ops.matmul(ops.expand_dims(values, 1), rows), 1)
+    batch = ops.shape(pairs)[0]
+    cells = columns + ops.expand_dims(ops.arange(batch, dtype="int32") * width, 1)
+    dense = ops.segment_sum(ops.reshape(values, (-1,)), ops.reshape(cells, (-1,)), num_segments=batch * width)
+    return ops.matmul(ops.reshape(dense, (batch, width)), table)

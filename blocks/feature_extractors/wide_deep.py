@@ -9,7 +9,7 @@ from keras import ops
 
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
-from blocks.feature_extractors.inputs import TabularInputs
+from blocks.feature_extractors.inputs import TabularInputs, weighted_sum
 from blocks.feature_extractors.mlp import MLP
 from blocks.feature_extractors.numeric import as_config
 from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
@@ -125,6 +125,10 @@ class WideDeep(FeatureExtractor):
                 total, self.wide_units, embeddings_initializer="zeros", dtype=policy, name="wide_ids"
             )
             self.wide_ids.build((None, len(groups)))
+        self.wide_sparse = [
+            self.add_weight((columns, self.wide_units), initializer="zeros", name=f"wide_{name}")
+            for name, columns in self.inputs_layer.sparse_entries().items()
+        ]
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Deep and wide, side by side."""
@@ -141,6 +145,8 @@ class WideDeep(FeatureExtractor):
                 rows.append(row + offset)
                 offset += size
             wide.append(ops.sum(self.wide_ids(ops.stack(rows, axis=1)), axis=1))
+        for table, name in zip(self.wide_sparse, self.inputs_layer.sparse_entries(), strict=True):
+            wide.append(weighted_sum(packed[name], table, self.compute_dtype))
         return ops.concatenate([deep, sum(wide[1:], wide[0])], axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:

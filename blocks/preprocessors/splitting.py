@@ -88,6 +88,14 @@ def dense(cells: Any, values: Any, rows: Any, width: int) -> Any:
     return tf.reshape(tf.scatter_nd(cells[:, tf.newaxis], values, shape), [rows, width])
 
 
+def pairs(columns: Any, values: Any, rows: Any, count: Any) -> Any:
+    """Values of rows in rising order, with their columns (int64), as float64 (count, most, 2): see `features.Entry`."""
+    both = tf.stack([tf.cast(columns, tf.float64), values], axis=1)
+    ragged = tf.RaggedTensor.from_value_rowids(both, rows, tf.cast(count, tf.int64), validate=False)
+    most = tf.maximum(ragged.bounding_shape(axis=1), 1)
+    return ragged.to_tensor(shape=tf.stack([tf.cast(count, tf.int64), most, 2]))
+
+
 def number_of_rows(values: Any) -> Any:
     """The batch, as an int32 scalar."""
     return tf.shape(values, out_type=tf.int32)[0]

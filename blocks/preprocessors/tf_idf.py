@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
-from blocks.features import Feature
+from blocks.features import Entry, Feature
 from blocks.preprocessors.splitting import (
     check_split,
     dense,
@@ -17,6 +17,7 @@ from blocks.preprocessors.splitting import (
     distinct_of_rows,
     flat,
     number_of_rows,
+    pairs,
     split_text,
 )
 from blocks.preprocessors.token_table import (
@@ -31,7 +32,11 @@ from blocks.preprocessors.token_table import (
     token_features,
     unpack,
 )
+from blocks.sparse import MOST_COLUMNS
 from blocks.statistics import Counts, Statistic
+
+WIDE = 1024
+"""Columns above which a block says by itself that its features are sparse."""
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -51,10 +56,15 @@ class TfIdf(Preprocessor):
         ngrams: Number of neighbours that make a token, or the least and most of them.
         min_count: Tokens that stand in fewer texts have no column.
         norm: "l2" to divide a row by its Euclidean length, or None.
+        sparse: Whether a row holds its own tokens alone, in an entry of the column's own, rather than a number for each
+            of all tokens among the other numbers. None for so where `top_k` is above 1,024: stores of thousands of
+            columns that are nearly all 0 take a hundred times the memory and disk of the text.
         width: How many columns were learned already (a reload says this).
 
     Returns:
-        float32 of shape (batch, tokens), at most `top_k`; (batch,) where there is only one.
+        float32 of shape (batch, tokens), at most `top_k`; (batch,) where there is only one. Sparse: float32 of shape
+        (batch, most, 2), for each token of a row its column and its weight, in the order of the text; rows with fewer
+        than the longest of the batch end in (0, 0).
 
     Example:
         >>> block = TfIdf(2, norm=None).adapt(["to be", "or not to be", "to do"])
@@ -76,6 +86,7 @@ class TfIdf(Preprocessor):
         ngrams: int | tuple[int, int] = 1,
         min_count: int = 1,
         norm: str | None = "l2",
+        sparse: bool | None = None,
         width: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -88,6 +99,12 @@ class TfIdf(Preprocessor):
         self.ngrams = list(check_split("TfIdf", split, ngrams))
         self.min_count = min_count
         self.norm = norm
+        if sparse not in (True, False, None) or (sparse and top_k >= MOST_COLUMNS):
+            raise InvalidArgument(
+                f"TfIdf's sparse is True (of fewer than {MOST_COLUMNS:,} columns), False or None. Received: {sparse!r} "
+                f"and top_k={top_k}."
+            )
+        self.sparse = top_k > WIDE if sparse is None else bool(sparse)
         self.width = width
 
     def statistics(self) -> dict[str, Statistic]:
@@ -127,7 +144,7 @@ class TfIdf(Preprocessor):
         return unpack(self.state)
 
     def compute(self, values: Any) -> Any:
-        """The columns, float64."""
+        """The columns, float64; of a sparse one pairs of column and weight."""
         width = size(self.state)
         words, rows = flat(self._split(values))
         cells, counts = distinct_cells(positions(self._table, words, self.name), rows, width)
@@ -137,7 +154,23 @@ class TfIdf(Preprocessor):
             # summed token by token in the text's order: a matrix's row sums differ in bits between batch sizes
             squares = tf.math.unsorted_segment_sum(weights * weights, cells // width, count)
             weights /= tf.gather(tf.sqrt(squares), cells // width)
+        if self.sparse:
+            return pairs(cells % width, weights, cells // width, count)
         return as_features(dense(cells, weights, count, width))
+
+    def entry(self, name: str, columns: tuple[str, ...]) -> Entry | None:
+        """Of a sparse one, its features by themselves.
+
+        Raises:
+            NotAdapted: Their number is not known.
+        """
+        return Entry.of_pairs(self.outputs(name, columns)) if self.sparse else None
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Shape and dtype of the features."""
+        if not self.sparse:
+            return super().compute_output_spec(inputs)
+        return keras.KerasTensor((inputs.shape[0], None, 2), "float32")
 
     def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
         """A feature for each token.
@@ -154,7 +187,7 @@ class TfIdf(Preprocessor):
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
-        return {
+        config = {
             **super().get_config(),
             "top_k": self.top_k,
             "split": self.split,
@@ -163,3 +196,10 @@ class TfIdf(Preprocessor):
             "norm": self.norm,
             "width": self.width,
         }
+        # absent where it is not so: the fingerprints of older stores hold
+        return {**config, "sparse": True} if self.sparse else config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "TfIdf":
+        """The block that `get_config` described; of an older version, which knew none that are sparse, too."""
+        return cls(**{"sparse": False, **config})

@@ -1,10 +1,11 @@
 """Batches: what they depend on, how they are cut from windows of rows, and the form in which Keras takes them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from blocks.sparse import as_batch_form
 from blocks.store.windows import Block
 
 Batch = tuple[Any, ...]
@@ -25,13 +26,13 @@ class Settings(NamedTuple):
 
 
 def as_batch(block: Mapping[str, Any]) -> Batch:
-    """Put arrays by entry name into what Keras takes: `(features, target[, weight])`.
+    """Put arrays by entry name into what Keras takes: `(features, target[, weight])`, sparse rows as pairs.
 
     Example:
         >>> as_batch({"features/numeric": 1, "target": 2})
         ({'numeric': 1}, 2)
     """
-    features = {name[9:]: array for name, array in block.items() if name.startswith("features/")}
+    features = {name[9:]: as_batch_form(array) for name, array in block.items() if name.startswith("features/")}
     if "target" in block:
         target: Any = block["target"]
     else:
@@ -39,6 +40,20 @@ def as_batch(block: Mapping[str, Any]) -> Batch:
     if "weight" in block:
         return features, target, block["weight"]
     return (features,) if target is None else (features, target)
+
+
+def place_of(rows: Sequence[int], skip: int) -> tuple[int, int]:
+    """Find the window of so many rows each in which a row is, and how many of it come before.
+
+    Example:
+        >>> place_of([3, 2], 4), place_of([3, 2], 5)
+        ((1, 1), (2, 0))
+    """
+    for number, count in enumerate(rows):
+        if skip < count:
+            return number, skip
+        skip -= count
+    return len(rows), 0
 
 
 def rebatch(blocks: Iterator[Block], size: int, drop_remainder: bool) -> Iterator[Block]:

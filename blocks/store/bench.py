@@ -63,7 +63,7 @@ def bench(store: Store, split: str | None = None, *, batch_size: int = 1024, sec
         raise InvalidArgument(f"bench needs rows. Received: the split {split!r}, which has none.")
     if not seconds > 0:
         raise InvalidArgument(f"seconds is a positive number. Received: {seconds!r}.")
-    row = max(1, sum(entry.row_bytes() for entry in chosen.entries if not entry.is_key))
+    row = chosen.row_bytes
     stream = chosen.stream(batch_size)
     batches = chosen.stream(batch_size).dataset()
 

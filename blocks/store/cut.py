@@ -1,12 +1,13 @@
 """Cutting a split's rows, which come in chunks of any size, into blocks of just the size asked for."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from blocks.store.rows import Entry, Rows, conform
 
-Block = dict[str, np.ndarray]
+Block = dict[str, Any]
 
 
 class Cutter:

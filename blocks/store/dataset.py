@@ -20,8 +20,9 @@ import tensorflow as tf
 from blocks.calls import called_by_tensorflow
 from blocks.errors import BlocksError
 from blocks.lease import Lease
-from blocks.store.batches import Settings, as_batch
-from blocks.store.rows import Entry
+from blocks.sparse import as_batch_form
+from blocks.store.batches import Settings, as_batch, place_of, rebatch
+from blocks.store.rows import Entry, parted, together
 from blocks.store.windows import Block, WindowLoader
 
 
@@ -46,6 +47,7 @@ class ReadAhead:
         self._lock = threading.Lock()
         self._next = (-1, 0)
         self._windows: Iterator[Block] = iter(())
+        self._parts = parted(loader.entries)
 
     def window(self, epoch: int, number: int) -> tuple[int, Block]:
         """Give a window.
@@ -60,20 +62,54 @@ class ReadAhead:
         with self._lock:
             epoch = next(self._epochs) if epoch < 0 else epoch
             number += self._start[1] if epoch == self._start[0] else 0
-            if number >= len(self._loader.windows(epoch)):
-                return epoch, {entry.name: entry.empty(0) for entry in self._loader.entries}
+            count = self._count(epoch)
+            if number >= count:
+                return epoch, together({part.name: part.empty(0) for part in self._parts}, self._loader.entries)
             if (epoch, number) != self._next:
-                skip = self._skip if (epoch, number) == self._start else 0
-                self._windows = self._loader.ahead(epoch, number, skip, threads=self._threads)
+                self._windows = self._from(epoch, number)
             try:
                 block = next(self._windows)
             except BlocksError as error:
                 self._loader.error = error
                 raise
             self._next = (epoch, number + 1)
-            if number + 1 == len(self._loader.windows(epoch)):
+            if number + 1 == count:
                 self._windows = iter(())
             return epoch, block
+
+    def _count(self, epoch: int) -> int:
+        return len(self._loader.windows(epoch))
+
+    def _from(self, epoch: int, number: int) -> Iterator[Block]:
+        skip = self._skip if (epoch, number) == self._start else 0
+        return self._loader.ahead(epoch, number, skip, threads=self._threads)
+
+
+class BatchesAhead(ReadAhead):
+    """Batches in place of windows: of sparse rows, which TensorFlow cannot cut from windows by itself.
+
+    Args:
+        loader: gives the windows.
+        settings: of the stream.
+        threads: that read ahead.
+        epoch: the first one.
+        first: batch of that epoch to begin with.
+        batches_of_epoch: how many a whole epoch has.
+    """
+
+    def __init__(
+        self, loader: WindowLoader, settings: Settings, *, threads: int, epoch: int, first: int, batches_of_epoch: int
+    ):
+        super().__init__(loader, threads=threads, epoch=epoch, first=first, skip=0)
+        self._settings, self._batches = settings, batches_of_epoch
+
+    def _count(self, epoch: int) -> int:
+        return self._batches
+
+    def _from(self, epoch: int, number: int) -> Iterator[Block]:
+        window, skip = place_of(self._loader.rows(epoch), number * self._settings.batch_size)
+        windows = self._loader.ahead(epoch, window, skip, threads=self._threads)
+        return rebatch(windows, self._settings.batch_size, self._settings.drop_remainder)
 
 
 def build(
@@ -84,6 +120,7 @@ def build(
     epoch: int,
     first: int,
     skip: int,
+    batch: int,
     batches_of_epoch: int,
 ) -> tf.data.Dataset:
     """Hand whole windows to TensorFlow, and let its own `rebatch` cut them into batches.
@@ -99,13 +136,26 @@ def build(
         epoch: the first one.
         first: window of that epoch to begin with.
         skip: rows of that window to leave out.
+        batch: number of the batch that begins there.
         batches_of_epoch: how many a whole epoch has.
     """
-    lease = Lease(ReadAhead(loader, threads=threads, epoch=epoch, first=first, skip=skip))
-    count, step = len(loader.windows(epoch)), _step(lease, loader.entries)
+    sparse = any(entry.sparse for entry in loader.entries)
+    if sparse:
+        ahead: ReadAhead = BatchesAhead(
+            loader, settings, threads=threads, epoch=epoch, first=batch, batches_of_epoch=batches_of_epoch
+        )
+        count = batches_of_epoch
+    else:
+        ahead = ReadAhead(loader, threads=threads, epoch=epoch, first=first, skip=skip)
+        count = len(loader.windows(epoch))
+    lease = Lease(ahead)
+    step = _step(lease, loader.entries)
 
     def batches(of_epoch: Any) -> tf.data.Dataset:
         windows = tf.data.Dataset.range(count).scan(tf.constant(-1, tf.int64) if of_epoch is None else of_epoch, step)
+        if sparse:
+            # windows past an epoch's end, where its beginning is left out
+            return windows.take_while(lambda features, *_: tf.shape(next(iter(features.values())))[0] > 0)
         return windows.rebatch(settings.batch_size, drop_remainder=settings.drop_remainder)
 
     options = tf.data.Options()
@@ -134,14 +184,14 @@ def _step(lease: Lease[ReadAhead], entries: Sequence[Entry]) -> Any:
     def load(epoch: np.ndarray, number: np.ndarray) -> Any:
         with called_by_tensorflow():
             of_epoch, block = lease.value.window(int(epoch), int(number))
-        return np.int64(of_epoch), *block.values()
+        return np.int64(of_epoch), *map(as_batch_form, block.values())
 
     @tf.autograph.experimental.do_not_convert
     def step(epoch: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, Any]:
         of_epoch, *arrays = tf.numpy_function(load, [epoch, number], [tf.int64, *dtypes])
         of_epoch.set_shape(())
         for entry, array in zip(entries, arrays, strict=True):
-            array.set_shape((None, *entry.shape))
+            array.set_shape((None, None, 2) if entry.sparse else (None, *entry.shape))
         return of_epoch, as_batch({entry.name: array for entry, array in zip(entries, arrays, strict=True)})
 
     return step

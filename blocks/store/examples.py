@@ -3,7 +3,8 @@
 One feature per entry, under the entry's name ("features/numeric", "target", "keys/id"): float16 and float32 as a
 float_list, integers and booleans as an int64_list (uint64 by its bits), a key's string as a bytes_list; float64 as a
 bytes_list of the row's raw little-endian bytes (`tf.io.decode_raw(value, tf.float64)`), since a float_list would round
-it. `feature_spec` gives what `tf.io.parse_example` needs.
+it. A sparse entry is two lists: its values under its own name, their columns under "indices/NAME". `feature_spec` gives
+what `tf.io.parse_example` needs.
 """
 
 import struct
@@ -16,7 +17,7 @@ import numpy as np
 from blocks.files.place import os_errors
 from blocks.store.checksum import chunk_sum
 from blocks.store.manifest import RECORDS
-from blocks.store.rows import Entry
+from blocks.store.rows import INDICES, LENGTHS, Entry, parted
 from blocks.store.tfrecord import FRAME_HEAD, FRAME_TAIL, frames
 
 
@@ -33,14 +34,17 @@ def feature_spec(entries: tuple[Entry, ...]) -> dict[str, Any]:
         entries: of the store.
 
     Returns:
-        `tf.io.FixedLenFeature` by entry name.
+        `tf.io.FixedLenFeature` by entry name; of a sparse entry's values and indices `tf.io.RaggedFeature`.
     """
     import tensorflow as tf
 
     dtypes = {"bytes": tf.string, "float": tf.float32, "int64": tf.int64}
     return {
-        entry.name: tf.io.FixedLenFeature([] if _kind(entry) == "bytes" else entry.shape, dtypes[_kind(entry)])
-        for entry in entries
+        entry.name: tf.io.RaggedFeature(dtypes[_kind(entry)], row_splits_dtype=tf.int64)
+        if entry.running
+        else tf.io.FixedLenFeature([] if _kind(entry) == "bytes" else entry.shape, dtypes[_kind(entry)])
+        for entry in parted(entries)
+        if not entry.name.startswith(LENGTHS)
     }
 
 
@@ -57,7 +61,8 @@ class ExampleWriter:
 
         self._path, self._entries = path, entries
         self._starts: list[int] = []
-        self._widths: dict[str, list[int]] = {entry.name: [] for entry in entries if entry.is_string}
+        self._widths: dict[str, list[int]] = {e.name: [] for e in entries if e.is_string or e.running}
+        self._running = {entry.name for entry in entries if entry.running}
         self._size = 0
         with os_errors():
             self._file = tf.io.TFRecordWriter(str(path))
@@ -66,7 +71,7 @@ class ExampleWriter:
         """Add the next chunk of rows."""
         self._starts.append(self._size)
         for name, widths in self._widths.items():
-            widths.append(block[name].dtype.itemsize)
+            widths.append(len(block[name]) if name in self._running else block[name].dtype.itemsize)
         with os_errors():
             for record in serialize(block, self._entries):
                 self._file.write(record)
@@ -91,11 +96,17 @@ def serialize(block: Mapping[str, np.ndarray], entries: tuple[Entry, ...]) -> li
     """Serialize each row as a `tf.train.Example`."""
     import tensorflow as tf
 
-    columns = []
+    columns: list[tuple[str, str, Any]] = []
+    rows = next(len(block[entry.name]) for entry in entries if not entry.running)
     for entry in entries:
         array = block[entry.name]
-        if entry.is_string:
-            values: Any = [[value] for value in array.tolist()]
+        if entry.name.startswith(LENGTHS):
+            continue  # the list of values says it
+        if entry.running:
+            ends = np.cumsum(block[LENGTHS + entry.name.partition("/")[2]])
+            values: Any = [part.tolist() for part in np.split(array, ends[:-1])]
+        elif entry.is_string:
+            values = [[value] for value in array.tolist()]
         elif _kind(entry) == "bytes":
             values = [[row.tobytes()] for row in array]
         elif array.dtype.kind == "f":
@@ -108,7 +119,6 @@ def serialize(block: Mapping[str, np.ndarray], entries: tuple[Entry, ...]) -> li
         "float": lambda value: tf.train.Feature(float_list=tf.train.FloatList(value=value)),
         "int64": lambda value: tf.train.Feature(int64_list=tf.train.Int64List(value=value)),
     }
-    rows = len(next(iter(block.values())))
     return [
         tf.train.Example(
             features=tf.train.Features(feature={name: make[kind](values[row]) for name, kind, values in columns})
@@ -134,7 +144,10 @@ def parse(raw: memoryview, entries: tuple[Entry, ...], rows: int) -> dict[str, n
         raise ValueError(str(error)) from None
     arrays = {}
     for entry in entries:
-        array = parsed[entry.name].numpy()
+        if entry.name.startswith(LENGTHS):
+            arrays[entry.name] = parsed[INDICES + entry.name.removeprefix(LENGTHS)].row_lengths().numpy().astype("<i4")
+            continue
+        array = (parsed[entry.name].flat_values if entry.running else parsed[entry.name]).numpy()
         if entry.is_string:
             arrays[entry.name] = array.astype("S")
         elif _kind(entry) == "bytes":

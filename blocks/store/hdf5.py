@@ -1,4 +1,4 @@
-"""HDF5 shards: one dense dataset per entry, whose rows are written and read by their offset, not through the library.
+"""HDF5 shards: a dense dataset for each part of an entry, written and read by its offset, not through the library.
 
 h5py allows one call at a time in a process; `pwrite` and `pread` at a dataset's offset have no such lock, and need not
 trust the headers of a damaged file. Compressed datasets have no such offset and go through h5py.
@@ -116,7 +116,7 @@ class Hdf5Writer:
 
     Args:
         path: the file to make.
-        entries: of the store.
+        entries: of the store, in parts.
         rows: rows of a full shard; fewer may come.
         rows_per_chunk: rows of every block but the last.
         compression: None, "lzf" or "gzip".
@@ -126,8 +126,10 @@ class Hdf5Writer:
         self.path, self.entries, self.capacity = path, entries, rows
         self.rows_per_chunk, self.compression = rows_per_chunk, compression
         self.rows = 0
-        self._strings: dict[str, list[np.ndarray]] = {entry.name: [] for entry in entries if entry.is_string}
-        self._fixed = [entry for entry in entries if not entry.is_string]
+        # Their place in the file is known at the end: of strings the width, of a running part how many there are.
+        self._late: dict[str, list[np.ndarray]] = {e.name: [] for e in entries if e.is_string or e.running}
+        self._fixed = [entry for entry in entries if entry.name not in self._late]
+        self._one_a_row = next(entry.name for entry in entries if not entry.running)
         self._handle = -1
         self._file: h5py.File | None = None
         if compression is None:
@@ -149,7 +151,7 @@ class Hdf5Writer:
 
     def append(self, block: Mapping[str, np.ndarray]) -> None:
         """Add the next chunk of rows."""
-        for name, parts in self._strings.items():
+        for name, parts in self._late.items():
             parts.append(block[name])
         for entry in self._fixed:
             array = block[entry.name]
@@ -160,7 +162,7 @@ class Hdf5Writer:
             elif array.nbytes:
                 offset = self._offsets[entry.name] + self.rows * entry.row_bytes()
                 durable.write_at(self._handle, array.reshape(-1).view(np.uint8).data, offset)
-        self.rows += len(next(iter(block.values())))
+        self.rows += len(block[self._one_a_row])
 
     def finish(self) -> dict[str, Any]:
         """Complete the file; say the offsets of the datasets, and the widths and checksums of strings."""
@@ -182,21 +184,27 @@ class Hdf5Writer:
         widths: dict[str, list[int]] = {}
         sums: dict[str, str] = {}
         for entry in self.entries:
-            if self.compression is not None and not entry.is_string and entry.name not in self._made:
-                _create(file, entry, self.rows, self.rows_per_chunk, self.compression)
-            if entry.is_string:
-                parts = self._strings.pop(entry.name)
+            if entry.name not in self._late:
+                if self.compression is not None and entry.name not in self._made:
+                    _create(file, entry, self.rows, self.rows_per_chunk, self.compression)
+                continue
+            parts, width = self._late.pop(entry.name), 0
+            if entry.running:
+                widths[entry.name] = [len(part) for part in parts]
+            else:
                 width = max((part.dtype.itemsize for part in parts), default=1)
-                dataset = _create(file, entry, self.rows, self.rows_per_chunk, self.compression, width)
-                start, digits = 0, []
-                for part in parts:
-                    padded = part.astype(f"S{width}")
-                    dataset[start : start + len(part)] = padded
-                    digits.append(chunk_sum(padded))
-                    start += len(part)
-                sums[entry.name] = "".join(digits)
                 widths[entry.name] = [width]
-                self._offsets[entry.name] = dataset.id.get_offset() or 0
+                parts = [part.astype(f"S{width}") for part in parts]
+                sums[entry.name] = "".join(map(chunk_sum, parts))
+            count = sum(map(len, parts))
+            # What is empty cannot be chunked.
+            compression = self.compression if count else None
+            dataset = _create(file, entry, count, self.rows_per_chunk, compression, width)
+            start = 0
+            for part in parts:
+                dataset[start : start + len(part)] = part
+                start += len(part)
+            self._offsets[entry.name] = dataset.id.get_offset() or 0
         offsets = {} if self.compression else {name: [offset] for name, offset in self._offsets.items()}
         return {"offsets": offsets, "widths": widths, "sums": sums}
 
@@ -249,8 +257,14 @@ def _dataset(file: h5py.File, entry: str, chunk: tuple[int, ...] | None) -> h5py
     return found
 
 
-def read_rows(path: Place, rows: int, chunk: int, rows_per_chunk: int, out: Mapping[str, np.ndarray]) -> None:
-    """Read a chunk of compressed datasets into arrays, by entry name.
+def read_rows(
+    path: Place,
+    lengths: Mapping[str, int],
+    starts: Mapping[str, int],
+    rows_per_chunk: int,
+    out: Mapping[str, np.ndarray],
+) -> None:
+    """Read a chunk of compressed datasets, each of a length and from a place in it, into arrays, by entry name.
 
     Raises:
         OSError, KeyError, TypeError, ValueError: the file is not what its manifest says.
@@ -258,11 +272,10 @@ def read_rows(path: Place, rows: int, chunk: int, rows_per_chunk: int, out: Mapp
     with _reading(path) as file:
         for name, array in out.items():
             dataset = _dataset(file, name, (rows_per_chunk, *array.shape[1:]))
-            if dataset.shape != (rows, *array.shape[1:]) or dataset.dtype != array.dtype:
+            if dataset.shape != (lengths[name], *array.shape[1:]) or dataset.dtype != array.dtype:
                 raise ValueError(f"dataset '{dataset_name(name)}' is {dataset.dtype} {dataset.shape}")
             if array.size:
-                start = chunk * rows_per_chunk
-                dataset.read_direct(array, np.s_[start : start + len(array)])
+                dataset.read_direct(array, np.s_[starts[name] : starts[name] + len(array)])
 
 
 def check_shapes(
@@ -274,10 +287,9 @@ def check_shapes(
         for entry in entries:
             dataset = _dataset(file, entry.name, None if compression is None else (rows_per_chunk, *entry.shape))
             dtype = np.dtype(f"S{shard.widths[entry.name][0]}" if entry.is_string else entry.dtype)
-            if dataset.shape != (shard.rows, *entry.shape) or dataset.dtype != dtype:
-                problems.append(
-                    f"{path.name}: dataset '{entry.name}' should be {dtype} of shape {(shard.rows, *entry.shape)}"
-                )
+            shape = (sum(shard.widths[entry.name]) if entry.running else shard.rows, *entry.shape)
+            if dataset.shape != shape or dataset.dtype != dtype:
+                problems.append(f"{path.name}: dataset '{entry.name}' should be {dtype} of shape {shape}")
             elif compression is None and (dataset.id.get_offset() or 0) != shard.offsets[entry.name][0]:
                 problems.append(f"{path.name}: dataset '{entry.name}' is not where the manifest says")
     return problems

@@ -10,6 +10,7 @@ from blocks.store import hdf5, manifest
 from blocks.store.checksum import file_sum
 from blocks.store.manifest import Manifest, Shard
 from blocks.store.read import DAMAGE, ChunkReader, allocate
+from blocks.store.rows import parted
 
 
 def absent(folder: Place, content: Manifest) -> list[str]:
@@ -105,14 +106,13 @@ def shard_problems(folder: Place, content: Manifest, shard: Shard) -> list[str]:
         if file_sum(path) != shard.checksum:
             return [f"{shard.file}: its checksum {shard.checksum} does not hold"]
         problems = (
-            hdf5.check_shapes(path, content.entries, shard, content.rows_per_chunk, content.compression)
+            hdf5.check_shapes(path, parted(content.entries), shard, content.rows_per_chunk, content.compression)
             if content.format == "hdf5"
             else []
         )
         reader = ChunkReader(folder, content)
-        for chunk, start in enumerate(range(0, shard.rows, content.rows_per_chunk)):
-            rows = min(content.rows_per_chunk, shard.rows - start)
-            reader.read(shard, chunk, allocate(reader, shard, chunk, rows, content.entries))
+        for chunk in range(-(-shard.rows // content.rows_per_chunk)):
+            reader.read(shard, chunk, allocate(reader, shard, chunk, content.entries))
     except CorruptShard as error:
         return [f"{shard.file}: {error}"]
     except StoreError:

@@ -17,7 +17,7 @@ from blocks.files.json_schema import violation
 from blocks.files.place import Place
 from blocks.files.regular import NotRegular, read_regular
 from blocks.store import manifest
-from blocks.store.manifest import JOURNAL, Shard, entry_from_json
+from blocks.store.manifest import JOURNAL, Shard
 from blocks.store.rows import Entry
 from blocks.store.sense import SPLIT_NAME, SUFFIXES, nonsense_of_entries, shard_name
 
@@ -113,7 +113,7 @@ class Journal:
             self.plan = contents[0] if contents else {}
             for content in contents[1:]:
                 if "entries" in content:
-                    self.entries = tuple(map(entry_from_json, content["entries"]))
+                    self.entries = tuple(map(Entry.from_json, content["entries"]))
                     self.sizes = content["sizes"]
                 else:
                     self.shards.setdefault(content["split"], {})[content["index"]] = Shard(**content["shard"])
@@ -126,7 +126,7 @@ class Journal:
     def describe(self, entries: tuple[Entry, ...], sizes: dict[str, int]) -> None:
         """Record what the first rows told."""
         self.entries, self.sizes = entries, sizes
-        self._append({"entries": [asdict(entry) for entry in entries], "sizes": sizes})
+        self._append({"entries": [entry.to_json() for entry in entries], "sizes": sizes})
 
     def add(self, split: str, index: int, shard: Shard) -> None:
         """Record a shard that is on the disk. Called by several threads."""

@@ -7,7 +7,7 @@ to it, and to plain sense (`blocks.store.sense`), since a checksum that fits doe
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -64,7 +64,8 @@ class Manifest:
     def to_text(self) -> str:
         """Write the canonical text, its checksum included."""
         content = {
-            **asdict(replace(self, splits={})),
+            **asdict(replace(self, splits={}, entries=())),
+            "entries": [entry.to_json() for entry in self.entries],
             "version": VERSION,
             "checksum": "",
             "splits": {
@@ -104,14 +105,6 @@ def canonical(content: Any) -> str:
 def as_json(content: Any) -> Any:
     """Return the content as JSON gives it back, tuples as lists, so that it can be compared with what was stored."""
     return json.loads(canonical(content))
-
-
-def entry_from_json(content: Mapping[str, Any]) -> Entry:
-    """Undo `dataclasses.asdict`."""
-    columns = content["columns"]
-    return Entry(
-        content["name"], content["dtype"], tuple(content["shape"]), None if columns is None else tuple(columns)
-    )
 
 
 @cache
@@ -173,7 +166,7 @@ def load(folder: Place) -> Manifest:
     return Manifest(
         **{name: content[name] for name in ("format", "layout", "compression", "rows_per_shard", "rows_per_chunk")},
         **{name: content[name] for name in ("spec", "metadata", "fingerprint")},
-        entries=tuple(map(entry_from_json, content["entries"])),
+        entries=tuple(map(Entry.from_json, content["entries"])),
         splits={name: tuple(Shard(**s) for s in split["shards"]) for name, split in content["splits"].items()},
     )
 

@@ -20,7 +20,7 @@ from blocks.store import hdf5
 from blocks.store.checksum import chunk_sum, chunk_sums, file_sum
 from blocks.store.manifest import RECORDS, Manifest, Shard
 from blocks.store.ranges import Piece, RangeFile
-from blocks.store.rows import Entry
+from blocks.store.rows import Entry, disordered, parted
 
 _OPEN_FILES = 64
 # What a file that is not what its manifest says makes h5py, NumPy and TensorFlow raise
@@ -48,7 +48,7 @@ class ChunkReader:
 
     def __init__(self, folder: Place, content: Manifest):
         self._folder, self._content = folder, content
-        self._entries = {entry.name: entry for entry in content.entries}
+        self._parts = {entry.name: entry for entry in parted(content.entries)}
         self._plain = content.layout == "chunk" and content.compression is None
         self._verified: set[str] = set()
         self._lock = threading.Lock()
@@ -62,7 +62,8 @@ class ChunkReader:
         Args:
             shard: of the store.
             chunk: its index in the shard.
-            out: by entry name, contiguous arrays of just the chunk's rows. Strings: of dtype `S{width_of(...)}`.
+            out: by name of an entry's part, contiguous arrays of just the chunk's rows, or values of running parts
+                (`count_of`). Strings: of dtype `S{width_of(...)}`.
 
         Raises:
             CorruptShard: the file is gone, short, or its bytes are not those that were written.
@@ -72,32 +73,43 @@ class ChunkReader:
     def read_many(self, chunks: Sequence[tuple[Shard, int]], out: Mapping[str, np.ndarray]) -> None:
         """Fill arrays with the rows of several chunks, one after the other; otherwise as `read`."""
         if not self._plain:
-            return self._read_each(chunks, out)
-        try:
-            self._read_plain(chunks, out)
-        except CorruptShard:
-            # What was opened before may have been repaired since, by another file of the same name.
-            self._open.cache_clear()
-            self._read_plain(chunks, out)
-        return None
+            self._read_each(chunks, out)
+        else:
+            try:
+                self._read_plain(chunks, out)
+            except CorruptShard:
+                # What was opened before may have been repaired since, by another file of the same name.
+                self._open.cache_clear()
+                self._read_plain(chunks, out)
+        for name in disordered(out, self._content.entries):
+            raise self._corrupt(chunks[0][0], f"the values of '{name}' are not as many, or in such columns, as it says")
 
     def _read_plain(self, chunks: Sequence[tuple[Shard, int]], out: Mapping[str, np.ndarray]) -> None:
-        start = 0
+        at = dict.fromkeys(out, 0)
         for shard, run in groupby(chunks, key=lambda pair: pair[0]):
             pieces: list[Piece] = []
             for _, chunk in run:
-                stop = start + self._rows(shard, chunk)
                 for name, array in out.items():
-                    pieces.append((self._offset(shard, chunk, name), bytes_of(array[start:stop])))
-                start = stop
+                    stop = at[name] + self.count_of(shard, chunk, name)
+                    pieces.append((self._offset(shard, chunk, name), bytes_of(array[at[name] : stop])))
+                    at[name] = stop
             with self._explained(shard):
                 self._opened(shard.file).fill(pieces)
+        running = [name for name in out if self._parts[name].running]
+        for name in running:
+            start = 0
+            for shard, chunk in chunks:
+                stop = start + self.count_of(shard, chunk, name)
+                self._verify(shard, chunk, name, out[name][start:stop])
+                start = stop
         start = 0
         # Whole chunks that follow each other are summed at once, those at the end of a shard by themselves.
         for rows, alike in groupby(chunks, key=lambda pair: self._rows(*pair)):
             same = list(alike)
             stop = start + rows * len(same)
             for name, array in out.items():
+                if name in running:
+                    continue
                 expected = "".join(shard.sum_of(name, chunk) for shard, chunk in same)
                 if chunk_sums(array[start:stop], len(same)) != expected:
                     for (shard, chunk), part in zip(same, np.split(array[start:stop], len(same)), strict=True):
@@ -114,19 +126,32 @@ class ChunkReader:
             return self._open(file)
 
     def _read_each(self, chunks: Sequence[tuple[Shard, int]], out: Mapping[str, np.ndarray]) -> None:
-        start = 0
+        at = dict.fromkeys(out, 0)
         for shard, chunk in chunks:
-            stop = start + self._rows(shard, chunk)
-            part = {name: array[start:stop] for name, array in out.items()}
+            ends = {name: start + self.count_of(shard, chunk, name) for name, start in at.items()}
+            part = {name: array[at[name] : ends[name]] for name, array in out.items()}
+            at = ends
             with self._explained(shard):
                 if self._content.layout == "example":
                     self._read_examples(shard, chunk, part)
                 else:
                     self._read_compressed(shard, chunk, part)
-            start = stop
 
     def _rows(self, shard: Shard, chunk: int) -> int:
         return min(self._content.rows_per_chunk, shard.rows - chunk * self._content.rows_per_chunk)
+
+    def count_of(self, shard: Shard, chunk: int, part: str) -> int:
+        """Say how many rows a chunk has, or values of a running part."""
+        return shard.widths[part][chunk] if self._parts[part].running else self._rows(shard, chunk)
+
+    def _length(self, shard: Shard, part: str) -> int:
+        return sum(shard.widths[part]) if self._parts[part].running else shard.rows
+
+    def _before(self, shard: Shard, chunk: int, part: str) -> int:
+        """How many rows, or values, come before those of a chunk in its shard."""
+        if self._parts[part].running:
+            return sum(shard.widths[part][:chunk])
+        return chunk * self._content.rows_per_chunk
 
     @contextmanager
     def _explained(self, shard: Shard) -> Iterator[None]:
@@ -141,7 +166,7 @@ class ChunkReader:
 
     def width_of(self, shard: Shard, chunk: int, entry: Entry) -> int:
         """Say how many bytes a string of this chunk takes, 0 for an entry of numbers."""
-        widths = shard.widths.get(entry.name, [0])
+        widths = [0] if entry.running else shard.widths.get(entry.name, [0])
         return widths[chunk] if len(widths) > 1 else widths[0]
 
     def _corrupt(self, shard: Shard, what: str) -> CorruptShard:
@@ -158,9 +183,8 @@ class ChunkReader:
         offsets = shard.offsets[name]
         if self._content.format == "tfrecord":
             return offsets[chunk]
-        entry = self._entries[name]
-        row = entry.row_bytes(self.width_of(shard, chunk, entry))
-        return offsets[0] + chunk * self._content.rows_per_chunk * row
+        part = self._parts[name]
+        return offsets[0] + self._before(shard, chunk, name) * part.row_bytes(self.width_of(shard, chunk, part))
 
     def _read_compressed(self, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
         with self._lock:
@@ -170,7 +194,9 @@ class ChunkReader:
                 if file_sum(self._folder / shard.file) != shard.checksum:
                     raise self._corrupt(shard, "its checksum does not hold")
                 self._verified.add(shard.file)
-        hdf5.read_rows(self._folder / shard.file, shard.rows, chunk, self._content.rows_per_chunk, out)
+        lengths = {name: self._length(shard, name) for name in out}
+        starts = {name: self._before(shard, chunk, name) for name in out}
+        hdf5.read_rows(self._folder / shard.file, lengths, starts, self._content.rows_per_chunk, out)
         for name, array in out.items():
             self._verify(shard, chunk, name, array)
 
@@ -181,8 +207,7 @@ class ChunkReader:
         raw = np.empty(bounds[chunk + 1] - bounds[chunk], np.uint8)
         RangeFile(self._folder / shard.file).fill([(bounds[chunk], bytes_of(raw))])
         self._verify(shard, chunk, RECORDS, raw)
-        rows = len(next(iter(out.values())))
-        arrays = parse(raw.data, tuple(self._entries[name] for name in out), rows)
+        arrays = parse(raw.data, tuple(self._parts[name] for name in out), self._rows(shard, chunk))
         for name, array in out.items():
             array[...] = arrays[name]
 
@@ -192,8 +217,9 @@ def bytes_of(array: np.ndarray) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def allocate(
-    reader: ChunkReader, shard: Shard, chunk: int, rows: int, entries: Sequence[Entry]
-) -> dict[str, np.ndarray]:
-    """Make the arrays that `ChunkReader.read` fills."""
-    return {entry.name: entry.empty(rows, reader.width_of(shard, chunk, entry)) for entry in entries}
+def allocate(reader: ChunkReader, shard: Shard, chunk: int, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
+    """Make the arrays that `ChunkReader.read` fills, by part."""
+    return {
+        part.name: part.empty(reader.count_of(shard, chunk, part.name), reader.width_of(shard, chunk, part))
+        for part in parted(entries)
+    }

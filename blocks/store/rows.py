@@ -1,16 +1,19 @@
-"""What the writer is given and a chunk read back is: rows as arrays, and the dense entries that they are stored as."""
+"""What the writer is given and a chunk read back is: rows as arrays, and the entries that they are stored as."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.sparse import MOST_COLUMNS, Sparse
 
 MAX_KEY_BYTES = 1024
 STRING = "S"
+FEATURES, INDICES, LENGTHS = "features/", "indices/", "lengths/"
 _BORDER = 64
+_SPARSE = "sparse "
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Rows:
     An array handed to the writer must not be changed afterwards: it is written by another thread.
 
     Args:
-        features: by entry name: "numeric" float32 (rows, n), "categorical" int32 (rows, m), or any other (rows, ...).
+        features: by entry name: "numeric" float32 (rows, n), "categorical" int32 (rows, m), any other (rows, ...), or
+            numbers most of which are 0 as `blocks.sparse.Sparse`.
         target: (rows, ...), one array per head by name where there are several, or None.
         weight: sample weights, float32 (rows,), or None.
         keys: what identifies a row, by column name: numbers, booleans, or strings of at most 1,024 bytes (rows,).
@@ -32,7 +36,7 @@ class Rows:
         (3, ['features/numeric', 'target'])
     """
 
-    features: Mapping[str, np.ndarray]
+    features: Mapping[str, Any]
     target: np.ndarray | Mapping[str, np.ndarray] | None = None
     weight: np.ndarray | None = None
     keys: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -90,15 +94,48 @@ class SplitPlan:
 
 @dataclass(frozen=True)
 class Entry:
-    """One dense array of a store: its name, the dtype and shape of one row, and what its columns are called.
+    """One array of a store: its name, the dtype and shape of one row, and what its columns are called.
 
     There is a name for each column of the last axis, or one for the whole: of a number a row, of tokens, of an image.
+    A sparse one is stored as its `parts`: the values of all rows, their columns, and how many each row has.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...] = ()
     columns: tuple[str, ...] | None = None
+    sparse: bool = False
+    running: bool = False
+    """Whether it is a part of which a row has any number: values follow each other over the rows of a chunk."""
+
+    @property
+    def parts(self) -> tuple["Entry", ...]:
+        """What is stored of it, each a dense array: itself, unless it is sparse."""
+        if not self.sparse:
+            return (self,)
+        own = self.name.removeprefix(FEATURES)
+        return (
+            Entry(self.name, self.dtype, running=True),
+            Entry(INDICES + own, "<i4", running=True),
+            Entry(LENGTHS + own, "<i4"),
+        )
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Entry":
+        """Undo `to_json`."""
+        columns = content["columns"]
+        return cls(
+            content["name"],
+            content["dtype"],
+            tuple(content["shape"]),
+            None if columns is None else tuple(columns),
+            content.get("sparse", False),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Itself as a manifest has it."""
+        told = {"name": self.name, "dtype": self.dtype, "shape": self.shape, "columns": self.columns}
+        return {**told, "sparse": True} if self.sparse else told
 
     @property
     def is_key(self) -> bool:
@@ -125,12 +162,19 @@ class Entry:
         return owner[start : start + rows * self.row_bytes(width)].view(dtype).reshape(rows, *self.shape)
 
     def empty(self, rows: int, width: int = 0) -> np.ndarray:
-        """Allocate rows."""
+        """Allocate rows, or of a running part values."""
         return self.over(np.empty(self.buffer_bytes(rows, width), np.uint8), rows, width)
 
 
-def storable(name: str, array: Any) -> np.ndarray:
+def storable(name: str, array: Any) -> Any:
     """Bring an array into the form that is stored: little-endian and C-contiguous, strings as bytes."""
+    if isinstance(array, Sparse):
+        if not _fit(array.values, array.indices, np.diff(array.offsets), array.columns):
+            raise InvalidArgument(
+                f"Sparse rows have a column below their number for each value. Received: '{name}', {array}, whose "
+                "values, indices and offsets do not fit."
+            )
+        return array
     array = np.asarray(array)
     if array.ndim == 0:
         raise InvalidArgument(f"Entry '{name}' needs the rows on its first axis. Received: a scalar.")
@@ -175,7 +219,7 @@ def narrow(array: np.ndarray) -> np.ndarray:
     return array.astype(f"S{max(1, int(np.char.str_len(array).max(initial=0)))}")
 
 
-def describe(arrays: Mapping[str, np.ndarray], columns: Mapping[str, Any]) -> tuple[Entry, ...]:
+def describe(arrays: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[Entry, ...]:
     """Derive the entries of a store from its first rows.
 
     Args:
@@ -205,7 +249,13 @@ def describe(arrays: Mapping[str, np.ndarray], columns: Mapping[str, Any]) -> tu
                 f"Entry '{name}' of shape {array.shape} needs one name per column, on its last axis, or one for the "
                 f"whole. Received {len(names)} names."
             )
-        entries.append(Entry(name, STRING if array.dtype.kind == "S" else array.dtype.str, array.shape[1:], names))
+        dtype, sparse = STRING if array.dtype.kind == "S" else array.dtype.str, isinstance(array, Sparse)
+        if sparse and not (role == "features" and array.columns < MOST_COLUMNS):
+            raise InvalidArgument(
+                f"Sparse rows are features of fewer than {MOST_COLUMNS:,} columns. Received: '{name}' of "
+                f"{array.columns:,}."
+            )
+        entries.append(Entry(name, dtype, array.shape[1:], names, sparse))
     if not any(entry.name.startswith("features/") for entry in entries):
         raise InvalidArgument(f"Rows need at least one entry of features. Received: {sorted(arrays)}.")
     return tuple(entries)
@@ -217,8 +267,11 @@ def conform(arrays: Mapping[str, np.ndarray], entries: tuple[Entry, ...]) -> Non
     Raises:
         SchemaMismatch: an entry is missing, extra, or of another dtype or shape.
     """
-    found = {name: (STRING if a.dtype.kind == "S" else a.dtype.str, a.shape[1:]) for name, a in arrays.items()}
-    expected = {entry.name: (entry.dtype, entry.shape) for entry in entries}
+    found = {
+        name: (_SPARSE * isinstance(a, Sparse) + (STRING if a.dtype.kind == "S" else a.dtype.str), a.shape[1:])
+        for name, a in arrays.items()
+    }
+    expected = {entry.name: (_SPARSE * entry.sparse + entry.dtype, entry.shape) for entry in entries}
     if found != expected:
         name = min(n for n in found.keys() | expected.keys() if found.get(n) != expected.get(n))
         raise SchemaMismatch(
@@ -226,3 +279,62 @@ def conform(arrays: Mapping[str, np.ndarray], entries: tuple[Entry, ...]) -> Non
             "(dtype, shape). "
             f"Received: {found.get(name, 'nothing')}."
         )
+
+
+def parted(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The parts of all entries: the dense arrays that files hold."""
+    return tuple(part for entry in entries for part in entry.parts)
+
+
+def apart(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Arrays by entry as arrays by part.
+
+    Example:
+        >>> rows = Sparse.from_dense(np.array([[0, 5], [0, 0]], "f4"))
+        >>> {name: array.tolist() for name, array in apart({"features/text": rows}).items()}
+        {'features/text': [5.0], 'indices/text': [1], 'lengths/text': [1, 0]}
+    """
+    parts: dict[str, np.ndarray] = {}
+    for name, array in arrays.items():
+        if isinstance(array, Sparse):
+            own = name.removeprefix(FEATURES)
+            parts |= {name: array.values, INDICES + own: array.indices, LENGTHS + own: array.lengths}
+        else:
+            parts[name] = array
+    return parts
+
+
+def together(parts: Mapping[str, np.ndarray], entries: Iterable[Entry]) -> dict[str, Any]:
+    """Undo `apart`."""
+    arrays: dict[str, Any] = {}
+    for entry in entries:
+        if entry.sparse:
+            values, indices, lengths = (parts[part.name] for part in entry.parts)
+            arrays[entry.name] = Sparse.from_lengths(values, indices, lengths, entry.shape[0])
+        else:
+            arrays[entry.name] = parts[entry.name]
+    return arrays
+
+
+def disordered(parts: Mapping[str, np.ndarray], entries: Iterable[Entry]) -> list[str]:
+    """Name the sparse entries, of those that are given, whose parts do not fit each other or their columns."""
+    found = []
+    for entry in entries:
+        if entry.sparse and entry.name in parts:
+            values, indices, lengths = (parts[part.name] for part in entry.parts)
+            if not _fit(values, indices, lengths, entry.shape[0]):
+                found.append(entry.name)
+    return found
+
+
+def _fit(values: np.ndarray, indices: np.ndarray, lengths: np.ndarray, columns: int) -> bool:
+    if not len(values) == len(indices) == lengths.sum(dtype=np.int64) or lengths.min(initial=0) < 0:
+        return False
+    return bool(indices.min(initial=0) >= 0 and indices.max(initial=0) < max(columns, 1))
+
+
+def mean_bytes(entry: Entry, array: Any) -> int:
+    """Count the bytes of a row of these, on average where rows differ."""
+    if not entry.sparse:
+        return entry.row_bytes(0)
+    return -(-sum(part.nbytes for part in apart({entry.name: array}).values()) // max(len(array), 1))

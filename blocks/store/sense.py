@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from blocks.store.rows import MAX_KEY_BYTES
+from blocks.sparse import MOST_COLUMNS
+from blocks.store.rows import MAX_KEY_BYTES, Entry, parted
 
 SPLIT_NAME = re.compile(r"\w[\w.-]*")
 SUFFIXES = {"hdf5": ".h5", "tfrecord": ".tfrecord"}
@@ -85,6 +86,10 @@ def _of_entries(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"entries: {name!r} is of {entry['dtype']!r}, which is no type of a little-endian number"
         if len(shape) > MAX_AXES:
             yield f"entries: {name!r} has {len(shape)} axes"
+        if entry.get("sparse") and not (
+            name.startswith("features/") and entry["dtype"] == "<f4" and len(shape) == 1 and shape[0] < MOST_COLUMNS
+        ):
+            yield f"entries: {name!r} may not be sparse: {entry['dtype']} of shape {shape}"
         if columns is not None and len(columns) not in (1, *shape[-1:]):
             yield f"entries: {name!r} has {len(columns)} names of columns for the shape {shape}"
 
@@ -104,33 +109,40 @@ def _of_shard(
     rows, size = shard["rows"], content["rows_per_chunk"]
     if rows > content["rows_per_shard"] or (rows < content["rows_per_shard"] and not last):
         yield f"it has {rows} rows, where shards have {content['rows_per_shard']}"
-    entries = {entry["name"]: entry for entry in content["entries"]}
-    strings = {name for name, entry in entries.items() if entry["dtype"] == "S"}
+    parts = {part.name: part for part in parted(map(Entry.from_json, content["entries"]))}
+    strings = {name for name, part in parts.items() if part.is_string}
+    running = {name for name, part in parts.items() if part.running}
     examples = content["layout"] == "example"
     chunks = -(-rows // size)
-    summed = {"records"} if examples else entries.keys()
+    summed = {"records"} if examples else parts.keys()
     if shard["sums"].keys() != summed or any(len(digits) != 8 * chunks for digits in shard["sums"].values()):
         yield f"its sums are not one of each entry for each of {chunks} chunks"
     placed = set() if content["compression"] is not None else summed
     each = chunks if content["format"] == "tfrecord" else 1
     if shard["offsets"].keys() != placed or any(len(places) != each for places in shard["offsets"].values()):
         yield f"its offsets are not {each} of each entry"
-    if shard["widths"].keys() != strings or any(len(widths) != each for widths in shard["widths"].values()):
-        yield f"its widths are not {each} of each key of strings"
-    if any(not 1 <= width <= MAX_KEY_BYTES for widths in shard["widths"].values() for width in widths):
+    widths = shard["widths"]
+    if widths.keys() != strings | running or any(len(widths[name]) != each for name in strings):
+        yield f"its widths are not {each} of each key of strings, and those of sparse entries"
+    if any(not 1 <= width <= MAX_KEY_BYTES for name in strings for width in widths[name]):
         yield f"a key takes more than {MAX_KEY_BYTES} bytes, or none"
-    yield from _of_sizes(content, shard, entries, chunks)
+    if any(len(widths[name]) != chunks for name in running):
+        yield f"its widths are not one of each sparse entry for each of {chunks} chunks"
+    yield from _of_sizes(content, shard, parts, chunks)
 
 
 def _of_sizes(
-    content: Mapping[str, Any], shard: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], chunks: int
+    content: Mapping[str, Any], shard: Mapping[str, Any], parts: Mapping[str, Entry], chunks: int
 ) -> Iterator[str]:
     """Rows that their file cannot hold, and places beyond its end."""
     rows, size, most = shard["rows"], content["rows_per_chunk"], shard["bytes"]
-    for name, entry in entries.items():
+    for name, part in parts.items():
+        if part.running:
+            yield from _of_running(content, shard, part)
+            continue
         widths = shard["widths"].get(name)
         if widths is None:
-            widths = [np.dtype(entry["dtype"]).itemsize * math.prod(entry["shape"])]
+            widths = [np.dtype(part.dtype).itemsize * math.prod(part.shape)]
         row = max(widths)
         if not row and min(rows, size) > MAX_EMPTY_ROWS:
             yield f"{name!r} has {min(rows, size)} rows of no bytes in a chunk"
@@ -151,3 +163,19 @@ def _of_sizes(
     starts = shard["offsets"].get("records", [])
     if starts != sorted(set(starts)) or any(start > most for start in starts):
         yield "its records do not follow each other"
+
+
+def _of_running(content: Mapping[str, Any], shard: Mapping[str, Any], part: Entry) -> Iterator[str]:
+    """The same of the values of sparse rows, which are listed by chunk."""
+    counts, most = shard["widths"][part.name], shard["bytes"]
+    examples = content["layout"] == "example"
+    expansion = _EXAMPLE_EXPANSION if examples else _EXPANSION[content["compression"]]
+    if sum(counts) * part.row_bytes() > most * expansion:
+        yield f"{most} bytes cannot hold {sum(counts)} values of {part.name!r}"
+    if content["compression"] is None and not examples:
+        held = counts if content["format"] == "tfrecord" else [sum(counts)]
+        ends = (
+            offset + count * part.row_bytes() for offset, count in zip(shard["offsets"][part.name], held, strict=True)
+        )
+        if any(end > most for end in ends):
+            yield f"{part.name!r} lies beyond the end of its file"

@@ -13,7 +13,7 @@ from blocks.store.checksum import chunk_sum, file_sum
 from blocks.store.examples import ExampleWriter
 from blocks.store.hdf5 import Hdf5Writer
 from blocks.store.manifest import Shard
-from blocks.store.rows import Entry, narrow
+from blocks.store.rows import Entry, apart, narrow, parted
 from blocks.store.sense import shard_name
 from blocks.store.tfrecord import ChunkWriter
 
@@ -53,9 +53,10 @@ class Format:
 
     def writer(self, path: Path) -> ShardWriter:
         """Open a file for one shard."""
+        parts = parted(self.entries)
         if self.format == "hdf5":
-            return Hdf5Writer(path, self.entries, self.rows_per_shard, self.rows_per_chunk, self.compression)
-        return (ChunkWriter if self.layout == "chunk" else ExampleWriter)(path, self.entries)
+            return Hdf5Writer(path, parts, self.rows_per_shard, self.rows_per_chunk, self.compression)
+        return (ChunkWriter if self.layout == "chunk" else ExampleWriter)(path, parts)
 
 
 def write_shard(path: Place, form: Format, blocks: Iterable[Mapping[str, np.ndarray]]) -> Shard:
@@ -70,16 +71,16 @@ def write_shard(path: Place, form: Format, blocks: Iterable[Mapping[str, np.ndar
         What the manifest lists.
     """
     rows = 0
-    sums: dict[str, list[str]] = {entry.name: [] for entry in form.entries}
+    sums: dict[str, list[str]] = {entry.name: [] for entry in parted(form.entries)}
     with durable.whole_file(path) as file:
         writer = form.writer(file)
         try:
             for given in blocks:
-                block = {name: narrow(array) for name, array in given.items()}
+                block = {name: narrow(array) for name, array in apart(given).items()}
                 for name, array in block.items():
                     sums[name].append(chunk_sum(array))
                 writer.append(block)
-                rows += len(next(iter(block.values())))
+                rows += len(next(iter(given.values())))
             told = writer.finish()
         except BaseException:
             writer.abort()

@@ -14,7 +14,7 @@ from blocks.store import integrity, manifest, writing
 from blocks.store.batches import Settings
 from blocks.store.manifest import Manifest, Shard
 from blocks.store.read import ChunkReader, allocate
-from blocks.store.rows import Entry, Rows, SplitPlan
+from blocks.store.rows import Entry, Rows, SplitPlan, parted, together
 from blocks.store.shuffle import Order
 from blocks.store.stream import Stream, restore
 from blocks.store.windows import WindowLoader
@@ -66,6 +66,15 @@ class StoreSplit:
     def rows(self) -> int:
         """How many rows there are, for this worker where `shard` was called."""
         return sum(self._rows[self._shard[0] :: self._shard[1]])
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row without its keys, at least 1; on average where sparse rows differ."""
+        parts = [part for entry in self.entries if not entry.is_key for part in entry.parts]
+        running = {part.name: part.row_bytes() for part in parts if part.running}
+        values = sum(size * sum(s.widths[n]) for s in self._content.splits[self.name] for n, size in running.items())
+        mean = -(-values // max(sum(self._rows), 1))
+        return max(1, mean + sum(part.row_bytes() for part in parts if not part.running))
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -141,9 +150,9 @@ class StoreSplit:
         chosen = [entry for entry in self.entries if entries is None or entry.name in entries]
         for number in range(self._shard[0], len(self._chunks), self._shard[1])[start:]:
             part, index = self._chunks[number]
-            arrays = allocate(self._reader, part, index, self._rows[number], chosen)
+            arrays = allocate(self._reader, part, index, chosen)
             self._reader.read(part, index, arrays)
-            yield Rows.from_flat(arrays)
+            yield Rows.from_flat(together(arrays, chosen))
 
     def read(self, entries: Sequence[str] | None = None) -> Rows:
         """Read all rows into memory, in the source's order.
@@ -154,7 +163,8 @@ class StoreSplit:
         parts = [rows.flat() for rows in self.chunks(entries)]
         chosen = [entry for entry in self.entries if entries is None or entry.name in entries]
         if not parts:
-            return Rows.from_flat({entry.name: entry.empty(0) for entry in chosen})
+            nothing = {part.name: part.empty(0) for part in parted(chosen)}
+            return Rows.from_flat(together(nothing, chosen))
         return Rows.from_flat({entry.name: np.concatenate([part[entry.name] for part in parts]) for entry in chosen})
 
     def stream(
@@ -201,8 +211,8 @@ class StoreSplit:
         seed, epoch, batch = whole("seed", seed), whole("epoch", epoch), whole("batch", batch)
         shuffle, drop_remainder, repeat = bool(shuffle), bool(drop_remainder), bool(repeat)
         entries = [entry for entry in self.entries if not entry.is_key]
+        row = self.row_bytes
         if window is None:
-            row = max(1, sum(entry.row_bytes() for entry in entries))
             window = max(1, min(WINDOW_ROWS, WINDOW_BYTES // row) // self._content.rows_per_chunk)
         else:
             window = whole("window", window, 1, otherwise="or None")
@@ -212,7 +222,7 @@ class StoreSplit:
         if position is not None:
             epoch, batch = restore(position, settings)
         order = Order(self._rows, shuffle=shuffle, seed=seed, window=window, shard=self._shard)
-        loader = WindowLoader(self._reader, self._chunks, order, entries, kept=2 * threads + 1)
+        loader = WindowLoader(self._reader, self._chunks, order, entries, row, kept=2 * threads + 1)
         return Stream(loader, settings, threads, epoch, batch, split=self)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blocks.errors import BlocksError, InvalidArgument, StoreMismatch
-from blocks.store.batches import Batch, Settings, as_batch, rebatch
+from blocks.store.batches import Batch, Settings, as_batch, place_of, rebatch
 from blocks.store.windows import WindowLoader
 
 if TYPE_CHECKING:
@@ -23,14 +23,15 @@ class Stream:
     """Batches of `(features, target[, weight])`, as NumPy arrays.
 
     `features` is a dict of arrays by entry, `target` an array (a dict of them with several heads); a split without
-    targets gives `(features,)`. A batch is a view of a window that no one else uses: it may be kept, which keeps its
-    window in memory, and written to.
+    targets gives `(features,)`. Of a sparse entry a batch has pairs, float32 (batch, most, 2): of each value that is
+    not 0 the number of its column, and itself; rows end in (0, 0) up to the longest one's length. A batch is a view of
+    a window that no one else uses: it may be kept, which keeps its window in memory, and written to.
 
     Iterating gives the rest of the epoch; iterating again gives the next epoch, shuffled anew. With `repeat` the
     epochs follow each other without end. A batch never holds rows of two epochs. Starting to iterate again ends the
     iterator before.
 
-    Memory: `memory_bytes`, whatever the length of the split. Made by `StoreSplit.stream`.
+    Memory: `memory_bytes` (by the mean of sparse rows), whatever the length of the split. Made by `StoreSplit.stream`.
     """
 
     def __init__(self, loader: WindowLoader, settings: Settings, threads: int, epoch: int, batch: int, *, split: Any):
@@ -66,7 +67,7 @@ class Stream:
     def memory_bytes(self) -> int:
         """Bytes of rows that the stream holds at most, besides what the user keeps."""
         sizes = sorted(np.asarray(self._loader.order.rows).tolist(), reverse=True)
-        window = sum(sizes[: self._settings.window]) * sum(entry.row_bytes() for entry in self._loader.entries)
+        window = sum(sizes[: self._settings.window]) * self._loader.row_bytes
         # Each thread reads one window and permutes it into another; one more is in use.
         return (2 * self._threads + 1) * window
 
@@ -104,13 +105,7 @@ class Stream:
 
     def _start(self) -> tuple[int, int]:
         """Find the window in which the next batch begins, and how many rows of it come before."""
-        skip = self._batch * self._settings.batch_size
-        rows = self._loader.rows(self._epoch)
-        for number, count in enumerate(rows):
-            if skip < count:
-                return number, skip
-            skip -= count
-        return len(rows), 0
+        return place_of(self._loader.rows(self._epoch), self._batch * self._settings.batch_size)
 
     def dataset(self) -> "tf.data.Dataset":
         """Give the same batches, from the same position, as a `tf.data.Dataset`.
@@ -130,6 +125,7 @@ class Stream:
             epoch=self._epoch,
             first=first,
             skip=skip,
+            batch=self._batch,
             batches_of_epoch=len(self),
         )
 

@@ -48,7 +48,8 @@ def payload(block: Mapping[str, np.ndarray], entries: list[Entry]) -> tuple[byte
         {"name": entry.name, "dtype": array.dtype.str, "shape": list(array.shape), "bytes": array.nbytes}
         for entry, array in zip(entries, arrays, strict=True)
     ]
-    header = json.dumps({"rows": len(arrays[0]), "entries": listed}, sort_keys=True).encode()
+    one_a_row = next(array for entry, array in zip(entries, arrays, strict=True) if not entry.running)
+    header = json.dumps({"rows": len(one_a_row), "entries": listed}, sort_keys=True).encode()
     start = len(MAGIC) + 4 + len(header)
     offsets = {}
     for entry, array in zip(entries, arrays, strict=True):
@@ -101,7 +102,7 @@ class ChunkWriter:
 
     Args:
         path: the file to make.
-        entries: of the store.
+        entries: of the store, in parts.
     """
 
     def __init__(self, path: Path, entries: tuple[Entry, ...]):
@@ -109,7 +110,8 @@ class ChunkWriter:
 
         self._entries = order(entries)
         self._offsets: dict[str, list[int]] = {entry.name: [] for entry in entries}
-        self._widths: dict[str, list[int]] = {entry.name: [] for entry in entries if entry.is_string}
+        self._widths: dict[str, list[int]] = {e.name: [] for e in entries if e.is_string or e.running}
+        self._running = {entry.name for entry in entries if entry.running}
         self._size = 0
         with os_errors():
             self._file = tf.io.TFRecordWriter(str(path))
@@ -120,7 +122,7 @@ class ChunkWriter:
         for name, offset in offsets.items():
             self._offsets[name].append(self._size + FRAME_HEAD + offset)
         for name, widths in self._widths.items():
-            widths.append(block[name].dtype.itemsize)
+            widths.append(len(block[name]) if name in self._running else block[name].dtype.itemsize)
         with os_errors():
             self._file.write(raw)
         self._size += FRAME_HEAD + len(raw) + FRAME_TAIL

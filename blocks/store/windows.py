@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,10 @@ from blocks.errors import BlocksError
 from blocks.store.manifest import Shard
 from blocks.store.read import ChunkReader
 from blocks.store.recycle import Recycler
-from blocks.store.rows import Entry
+from blocks.store.rows import Entry, parted, together
 from blocks.store.shuffle import Order
 
-Block = dict[str, np.ndarray]
+Block = dict[str, Any]
 
 
 class WindowLoader:
@@ -25,6 +26,7 @@ class WindowLoader:
         chunks: (shard, chunk in the shard) of each chunk of the split.
         order: which rows come when.
         entries: what to load.
+        row_bytes: of a row, on average where rows differ.
         kept: windows whose memory is used again once nobody sees it.
 
     Attributes:
@@ -37,9 +39,12 @@ class WindowLoader:
         chunks: Sequence[tuple[Shard, int]],
         order: Order,
         entries: Sequence[Entry],
+        row_bytes: int,
         kept: int,
     ):
         self._reader, self._chunks, self.order, self.entries = reader, chunks, order, entries
+        self.row_bytes = row_bytes
+        self._parts = parted(entries)
         self._recycler = Recycler(kept)
         self.error: BlocksError | None = None
         self.windows = lru_cache(maxsize=2)(order.windows)
@@ -57,14 +62,25 @@ class WindowLoader:
         chunks = self.windows(epoch)[number]
         rows = int(self.order.rows[chunks].sum())
         permutation = self.order.permutation(epoch, number, rows)
-        block = self._empty(rows)
-        self._reader.read_many([self._chunks[chunk] for chunk in chunks.tolist()], block)
+        wanted = [self._chunks[chunk] for chunk in chunks.tolist()]
+        parts = {part.name: self._recycler.empty(part, self._count(wanted, part, rows)) for part in self._parts}
+        self._reader.read_many(wanted, parts)
+        block = together(parts, self.entries)
         if permutation is None:
             return block
-        shuffled = self._empty(rows)
-        for name, array in block.items():
-            np.take(array, permutation, axis=0, out=shuffled[name], mode="clip")
+        shuffled: Block = {}
+        for entry in self.entries:
+            if entry.sparse:
+                shuffled[entry.name] = block[entry.name].take(permutation)
+            else:
+                shuffled[entry.name] = self._recycler.empty(entry, rows)
+                np.take(block[entry.name], permutation, axis=0, out=shuffled[entry.name], mode="clip")
         return shuffled
+
+    def _count(self, chunks: Sequence[tuple[Shard, int]], part: Entry, rows: int) -> int:
+        if not part.running:
+            return rows
+        return sum(self._reader.count_of(shard, chunk, part.name) for shard, chunk in chunks)
 
     def ahead(self, epoch: int, first: int, skip: int, *, threads: int) -> Iterator[Block]:
         """Give the windows of an epoch in order while `threads` following ones are being loaded.
@@ -89,6 +105,3 @@ class WindowLoader:
             finally:
                 for future in pending:
                     future.cancel()
-
-    def _empty(self, rows: int) -> Block:
-        return {entry.name: self._recycler.empty(entry, rows) for entry in self.entries}

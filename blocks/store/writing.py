@@ -19,7 +19,7 @@ from blocks.store.integrity import check, require_files, shard_problems
 from blocks.store.journal import Journal
 from blocks.store.manifest import Manifest, Shard
 from blocks.store.pipeline import Pipeline
-from blocks.store.rows import SplitPlan, describe
+from blocks.store.rows import SplitPlan, describe, mean_bytes
 from blocks.store.sense import SPLIT_NAME
 from blocks.store.shard import Format
 from blocks.whole import whole
@@ -308,7 +308,7 @@ def _write_split(
 def _describe(journal: Journal, first: Mapping[str, Any]) -> None:
     plan = journal.plan or {}
     entries = describe(first, plan["columns"])
-    row = max(1, sum(entry.row_bytes(0) for entry in entries))
+    row = max(1, sum(mean_bytes(entry, first[entry.name]) for entry in entries))
     chunk = plan["rows_per_chunk"] or max(1, min(MAX_CHUNK_ROWS, MAX_CHUNK_BYTES // row))
     shard = plan["rows_per_shard"] or max(1, min(MAX_SHARD_ROWS, MAX_SHARD_BYTES // row) // chunk) * chunk
     journal.describe(entries, {"rows_per_chunk": chunk, "rows_per_shard": shard})

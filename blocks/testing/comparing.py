@@ -1,6 +1,6 @@
 """A rule that holds or names itself, and equality of what blocks give: structure, shapes, dtypes, bits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,7 +46,7 @@ def same(expected: Any, found: Any, tolerance: float = 0.0, where: str = "") -> 
         for one, other in zip(expected, found, strict=True):
             same(one, other, tolerance, where)
         return
-    one, other = np.asarray(expected), np.asarray(found)
+    one, other = as_long([np.asarray(expected), np.asarray(found)])
     kind = f"{other.dtype} {other.shape} for {one.dtype} {one.shape} {where}".rstrip()
     require(one.dtype == other.dtype and one.shape == other.shape, kind)
     if one.dtype == object:
@@ -63,6 +63,14 @@ def same(expected: Any, found: Any, tolerance: float = 0.0, where: str = "") -> 
         at = int(np.argmax(differing))
         pair = f"{other.reshape(-1)[at]!r} for {one.reshape(-1)[at]!r}"
         raise AssertionError(f"{int(differing.sum())} of {differing.size} values differ {where}: {pair} at {at}")
+
+
+def as_long(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Rows of pairs, (rows, most, 2), filled up to one length with the zeros in which they end; others as they are."""
+    if any(array.ndim != 3 or array.shape[2] != 2 for array in arrays):
+        return list(arrays)
+    most = max(array.shape[1] for array in arrays)
+    return [np.pad(array, ((0, 0), (0, most - array.shape[1]), (0, 0))) for array in arrays]
 
 
 def same_state(expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray], tolerance: float = 0.0) -> None:

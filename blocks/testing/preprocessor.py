@@ -227,7 +227,7 @@ def _require_features(block: Any, features: Any, finite: bool) -> None:
     else:
         entry, outputs = block.entry("x", ("x",)), block.outputs("x", ("x",))
         dtype = "float32" if outputs[0].cardinality is None else "int32"
-        shape: tuple[int, ...] = (len(outputs),) if len(outputs) > 1 else ()
+        shape: tuple[int | None, ...] = (len(outputs),) if len(outputs) > 1 else ()
         declared = {
             "x": (shape, dtype, tuple(outputs)) if entry is None else (entry.shape, entry.dtype, entry.features)
         }
@@ -235,7 +235,10 @@ def _require_features(block: Any, features: Any, finite: bool) -> None:
     for name, (shape, dtype, columns) in declared.items():
         values = features[name]
         found = f"{values.dtype.name} {values.shape[1:]}, declared {dtype} {shape}"
-        require(values.dtype == dtype and values.shape[1:] == tuple(shape), found)
+        fits = len(values.shape) == 1 + len(shape) and all(
+            size in (None, have) for size, have in zip(shape, values.shape[1:], strict=True)
+        )
+        require(values.dtype == dtype and fits, found)
         if dtype == "float32" and finite:
             bad = values[~np.isfinite(values)]
             require(not len(bad), f"{bad[:1]} in {name!r}")

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from blocks.block import Head
 from blocks.statistics import Statistic
+from blocks.testing.comparing import as_long
 
 ROWS = 48
 """Data are repeated up to this many rows, so that every batch size is met by several batches."""
@@ -108,7 +109,7 @@ def batched(function: Any, rows: Any, size: int) -> Any:
     for start in range(0, length(rows), size):
         part = keras.tree.map_structure(lambda value, start=start: value[start : start + size], rows)
         parts.append(to_arrays(function(to_tensors(part))))
-    return keras.tree.map_structure(lambda *values: np.concatenate(values), *parts)
+    return keras.tree.map_structure(lambda *values: np.concatenate(as_long(values)), *parts)
 
 
 def dtype_name(value: np.ndarray) -> str:

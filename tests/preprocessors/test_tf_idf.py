@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 import blocks
+from blocks.adapt import adapt
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted
+from blocks.preprocessors import Columns
 from blocks.preprocessors.tf_idf import TfIdf
 from blocks.preprocessors.token_table import label
+from blocks.sparse import Sparse
+from blocks.transform import Transform
 
 TEXT = st.text(st.sampled_from("ab c1,é\x00"), max_size=14)
 
@@ -102,3 +106,53 @@ def test_messages(real, learned, same_bits):
     assert (found == expected.astype(np.float32)).mean() > 0.9999
     same_bits(block, lines[:1100])
     assert blocks.features.FeatureSpec.pack(block.outputs("text", ("text",)))["numeric"].shape == (500,)
+
+
+def dense_of(pairs, width):
+    return Sparse.from_pairs(np.asarray(pairs), width).dense()
+
+
+@given(st.lists(TEXT | st.none(), min_size=1, max_size=20), st.sampled_from(["l2", None]), st.integers(1, 9))
+@settings(max_examples=40, deadline=None)
+def test_sparse_rows_are_the_dense_columns_bit_for_bit(texts, norm, size):
+    learn = pa.array(["ab c", "c1", *texts], pa.string())
+    block, sparse = TfIdf(6, norm=norm).adapt(learn), TfIdf(6, norm=norm, sparse=True).adapt(learn)
+    raw = np.array([text or "" for text in learn.to_pylist()])
+    expected = block(raw).numpy().reshape(len(raw), -1)
+    for start in range(0, len(raw), size):
+        found = sparse(raw[start : start + size])
+        assert found.dtype == tf.float32
+        np.testing.assert_array_equal(dense_of(found, len(block.tokens)), expected[start : start + size])
+    assert sparse(np.array([], str)).shape == (0, 1, 2)
+
+
+def test_offline_sparse_rows_are_the_dense_columns_of_text_and_lists():
+    texts = [" ".join(f"w{i * j % 37}" for j in range(i % 23)) for i in range(5_000)]
+    table = pa.table({"text": texts, "list": [text.split() for text in texts]})
+    made = {}
+    for sparse in (False, True):
+        columns = Columns({name: TfIdf(30, sparse=sparse) for name in ("text", "list")})
+        adapt(columns, None, blocks.read(table), verbose=False)
+        made[sparse] = Transform(columns)(table.combine_chunks().to_batches()[0])
+    both = np.concatenate([made[True][name].dense() for name in ("text", "list")], axis=1)
+    np.testing.assert_array_equal(both, made[False]["numeric"])
+    assert made[True]["text"].nbytes < made[False]["numeric"].nbytes
+
+
+def test_what_is_sparse_by_itself_and_what_older_files_mean():
+    assert not TfIdf(1024).sparse
+    assert TfIdf(1025).sparse
+    assert not TfIdf(5000, sparse=False).sparse
+    # as an older version wrote it: dense, whatever its width
+    older = {name: value for name, value in TfIdf(5000).get_config().items() if name != "sparse"}
+    assert not TfIdf.from_config(older).sparse
+    assert TfIdf.from_config(TfIdf(5000).get_config()).sparse
+    assert TfIdf.from_config(TfIdf(5, sparse=True).get_config()).sparse
+    assert not TfIdf.from_config(TfIdf(5000, sparse=False).get_config()).sparse
+    # fingerprints of older stores hold
+    assert "sparse" not in TfIdf(300).get_config()
+    for sparse in ("yes", 1.5):
+        with pytest.raises(InvalidArgument, match="sparse is True"):
+            TfIdf(5, sparse=sparse)
+    with pytest.raises(InvalidArgument, match="fewer than 16,777,216 columns"):
+        TfIdf(1 << 24, sparse=True)
