@@ -340,7 +340,8 @@ class Columns(Preprocessor):
             lanes = self.lanes
             places = places_of(lanes)
             scalars = [lane for lane in lanes if places[lane.name][1] is not None]
-            stacks, _ = stacked(scalars, self.inputs)
+            # a few rows at a time: operations cost more than values
+            stacks, _ = stacked(scalars, self.inputs, indicators=True)
             others = [lane for lane in lanes if places[lane.name][1] is None]
             self._plan.made = made = learned, (Packing(scalars, stacks, places), others)
         return made[1]

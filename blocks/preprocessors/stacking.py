@@ -37,19 +37,25 @@ class Stack:
         return values
 
 
-def stacked(lanes: Sequence[Lane], inputs: Mapping[str, str]) -> tuple[list[Stack], list[Lane]]:
+def stacked(
+    lanes: Sequence[Lane], inputs: Mapping[str, str], *, indicators: bool = False
+) -> tuple[list[Stack], list[Lane]]:
     """Lanes of equal chains as stacks, and the lanes that remain, in order.
 
     Args:
         lanes: Adapted; chains may be cut off before blocks that are not.
         inputs: Raw column to dtype.
+        indicators: Whether lanes with an indicator and lanes without stand in one stack, which then emits one for each:
+            fewer operations, and more work where rows are many.
     """
     alike: dict[str, list[Lane]] = {}
     for lane in lanes:
         if _may_stack(lane):
-            alike.setdefault(inputs[lane.columns[0]] + _chain(lane), []).append(lane)
+            alike.setdefault(inputs[lane.columns[0]] + _chain(lane, indicators), []).append(lane)
     stacks = []
-    for group in alike.values():
+    for found in alike.values():
+        # the first is what the others are made like
+        group = sorted(found, key=lambda lane: not _indicates(lane))
         if len(group) > 1 and (blocks := _stacked_blocks(group)):
             stacks.append(Stack(tuple(group), blocks))
     held = {lane.name for stack in stacks for lane in stack.lanes}
@@ -65,9 +71,15 @@ def _own(block: type[Preprocessor]) -> bool:
     return block.stack.__func__ is not Preprocessor.stack.__func__  # type: ignore[attr-defined]
 
 
-def _chain(lane: Lane) -> str:
-    """What two chains that differ only in what they have learned share."""
+def _indicates(lane: Lane) -> bool:
+    return bool(getattr(lane.blocks[-1], "indicator", False))
+
+
+def _chain(lane: Lane, indicators: bool) -> str:
+    """What two chains that differ only in what they have learned share; with `indicators`, or in the indicator."""
     configs = [without_names(keras.saving.serialize_keras_object(block)) for block in lane.blocks]
+    if indicators and isinstance(configs[-1][1], dict):
+        configs[-1][1].pop("indicator", None)
     return json.dumps(configs, sort_keys=True, default=str)
 
 
@@ -98,16 +110,20 @@ class Packing:
         self.columns: dict[str, list[int]] = {NUMERIC: [], CATEGORICAL: []}
         """For each entry, the columns there of what `__call__` gives, in rising order."""
         self._order: dict[str, list[int]] = {}
-        found: dict[str, list[int]] = {NUMERIC: [], CATEGORICAL: []}
+        found: dict[str, list[int | None]] = {NUMERIC: [], CATEGORICAL: []}
         for group in [*(stack.lanes for stack in self.stacks), *((lane,) for lane in self.singles)]:
+            width = len(group[0].outputs())
             for lane in group:
                 entry, columns = places[lane.name]
                 assert columns is not None
-                found[entry] += range(columns.start, columns.stop)
+                emitted = list(range(columns.start, columns.stop))
+                # an indicator that the stack emits, and the lane does not
+                found[entry] += emitted + [None] * (width - len(emitted))
         for entry, places_in in found.items():
-            order = sorted(range(len(places_in)), key=places_in.__getitem__)
-            self.columns[entry] = [places_in[place] for place in order]
-            self._order[entry] = [] if order == list(range(len(order))) else order
+            kept = sorted((column, place) for place, column in enumerate(places_in) if column is not None)
+            self.columns[entry] = [column for column, _ in kept]
+            order = [place for _, place in kept]
+            self._order[entry] = [] if order == list(range(len(places_in))) else order
 
     def __call__(self, of_stacks: Sequence[Any], of_lanes: Sequence[Any]) -> dict[str, Any]:
         """Entry to features (rows, n), rounded, in rising order of their columns; entries without one are absent.

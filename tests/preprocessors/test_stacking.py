@@ -201,6 +201,18 @@ def one_by_one_of(columns, raw, entry):
     return np.concatenate(values, axis=1)
 
 
+@pytest.mark.parametrize("make", [of.Standardize, of.MinMax, of.MaxAbs, of.RobustScale, of.Impute])
+def test_lanes_with_an_indicator_and_without_are_served_by_one_stack(make):
+    table = pa.table({f"c{place}": numbers(place) for place in range(6)})
+    columns = of.Columns({f"c{place}": make(indicator=place % 3 == 1) for place in range(6)})
+    adapt(columns, None, read(table), verbose=False)
+    assert len(stacked(columns.lanes, columns.inputs, indicators=True)[0]) == 1
+    assert len(stacked(columns.lanes, columns.inputs)[0]) == 2
+    raw = raw_of(columns, table)
+    same(columns(raw), one_by_one(columns, raw))
+    same(Transform(columns)(table.to_batches()[0]), one_by_one(columns, raw))
+
+
 @keras.saving.register_keras_serializable(package="test_stacking")
 class Halved(Preprocessor):
     """A user's own block, which says nothing of stacks and would fail on one."""
