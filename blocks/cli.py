@@ -2,7 +2,10 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,11 +49,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     from blocks.errors import BlocksError  # cheap, but not needed for --help
 
+    show, warnings.showwarning = warnings.showwarning, partial(_show_warning, options.command, warnings.showwarning)
     try:
         return {"verify": _verify, "check": _check, "bench": _bench, "report": _report}[options.command](options)
     except BlocksError as error:
         print(f"blocks {options.command}: {error}", file=sys.stderr)
         return 1
+    finally:
+        warnings.showwarning = show
+
+
+def _show_warning(command: str, others: Any, message: Any, category: type, *where: Any, **more: Any) -> None:
+    """A warning of ours as the command's own line: there is no line of the user's to point at."""
+    from blocks.errors import BlocksWarning
+
+    if issubclass(category, BlocksWarning):
+        print(f"blocks {command}: {message}", file=sys.stderr)
+    else:
+        others(message, category, *where, **more)
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -91,7 +107,6 @@ def _bench(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from pathlib import Path
-    from typing import Any
 
     from blocks.data import read
     from blocks.evaluate.reporting import report

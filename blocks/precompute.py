@@ -9,13 +9,13 @@ from typing import Any
 
 from blocks.block import Classifier, Head
 from blocks.data import read
-from blocks.errors import EmptySource, InvalidArgument
+from blocks.errors import EmptySource, InvalidArgument, StoreError, StoreMismatch
 from blocks.feed import Feed
 from blocks.heads import describe_heads
 from blocks.preprocessors import Columns
-from blocks.store import Rows, SplitPlan, Store
+from blocks.store import Rows, SplitPlan, Store, open_store
 from blocks.store.store import write
-from blocks.training import store_parts
+from blocks.training import described_parts, store_parts, why_not
 from blocks.transform import Transform
 
 OPTIONS = ("layout", "compression", "rows_per_shard", "rows_per_chunk", "workers", "overwrite")
@@ -75,28 +75,40 @@ def precompute(
     metadata: dict[str, Any] = {
         "heads": [_described(head, one) for one in describe_heads(head)],
         "head_state": head.get_config()["state"],
+        "described": described_parts(preprocessor),
     }
     if transform.uses_target:
         metadata["held_out"] = [name for name, source in sources.items() if transform.adapted_on(source)]
-    store = write(
-        path,
-        {name: plan(transform, head, source, keys) for name, source in sources.items()},
-        fingerprint={
-            "source": {name: source.fingerprint(content=by_content) for name, source in sources.items()},
-            "keys": list(keys),
-            **store_parts(preprocessor, head),
-        },
-        planner=partial(plan, transform, head),
-        format=format,
-        columns=columns,
-        spec=spec.to_json(),
-        metadata=metadata,
-        progress=verbose,
-        **options,
-    )
+    try:
+        store = write(
+            path,
+            {name: plan(transform, head, source, keys) for name, source in sources.items()},
+            fingerprint={
+                "source": {name: source.fingerprint(content=by_content) for name, source in sources.items()},
+                "keys": list(keys),
+                **store_parts(preprocessor, head),
+            },
+            planner=partial(plan, transform, head),
+            format=format,
+            columns=columns,
+            spec=spec.to_json(),
+            metadata=metadata,
+            progress=verbose,
+            **options,
+        )
+    except StoreMismatch as error:
+        raise StoreMismatch(f"{error}{_why(path, preprocessor)}") from error
     if store.reused and verbose is not False:
         print(f"{path}: this store fits already, nothing is done", file=sys.stderr)
     return store
+
+
+def _why(path: str | os.PathLike[str], preprocessor: Columns) -> str:
+    """What a store that does not fit was made with otherwise, as far as it tells."""
+    try:
+        return why_not(open_store(path).metadata, preprocessor)
+    except StoreError:
+        return ""
 
 
 def _described(head: Head, one: dict[str, Any]) -> dict[str, Any]:

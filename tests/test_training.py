@@ -1,6 +1,8 @@
 """Training from a store: every batch once and in the stream's order, weights applied, other stores refused."""
 
 import gc
+import json
+import re
 import weakref
 
 import keras
@@ -431,6 +433,34 @@ def test_a_stopped_fit_goes_on_to_the_same_weights(store, splits, tmp_path, stop
     again = fresh(splits["train"], 0.3)
     assert again.fit(store["train"], callbacks=[Resume(tmp_path)], **arguments).epoch == []
     assert weights_of(again) == weights_of(whole)
+
+
+def test_a_store_that_does_not_fit_says_what_differs_with_both_values(store, splits, tmp_path):
+    other = fresh(splits["valid"])
+    mine, its = (
+        f"{part.state['mean'].item():.6g}"
+        for part in (other.preprocessor["größe"][0][0], fresh(splits["train"]).preprocessor["größe"][0][0])
+    )
+    told = rf"'größe' has other statistics: Standardize\.mean is {re.escape(its)} in the store, {re.escape(mine)} here"
+    for use in (
+        lambda: other.fit(store["train"], epochs=1, verbose=0),
+        lambda: other.evaluate(store["valid"]),
+        lambda: other.precompute(splits, store.path, **SMALL),
+    ):
+        with pytest.raises(StoreMismatch, match=told):
+            use()
+    columns = {"age": preprocessors.Standardize(missing="keep"), "größe": preprocessors.Standardize(indicator=True)}
+    set_otherwise = fresh(splits["train"]).replace(preprocessor=preprocessors.Columns(columns))
+    set_otherwise.adapt(splits["train"])
+    with pytest.raises(
+        StoreMismatch, match=r"'größe' has other settings: Standardize\.indicator is False in the store, True here"
+    ):
+        set_otherwise.fit(store["train"], epochs=1, verbose=0)
+    # nothing that rows hold is told, and a store that tells nothing is refused as before
+    described = json.dumps(store.metadata["described"])
+    assert "rome" not in described
+    fits = fresh(splits["train"])
+    assert fits.precompute(splits, store.path, **SMALL).reused
 
 
 def test_a_run_is_resumed_over_the_same_batches(store, weighted_store, splits, tmp_path):

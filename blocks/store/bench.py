@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from statistics import median
 from typing import NamedTuple
@@ -29,6 +29,9 @@ class Rate(NamedTuple):
 
 def bench(store: Store, split: str | None = None, *, batch_size: int = 1024, seconds: float = 4.0) -> list[Rate]:
     """Measure a split: its files read, memory copied, and shuffled batches from `stream` and from `dataset`.
+
+    Rates are those of work that goes on: each way begins once and goes round and round; what it does first, in all and
+    after each turn of the others (threads that start, what lies ready), is not counted.
 
     The ways take turns, so that what else the machine does falls on all alike; medians count. Files are read, by
     `stream` and `dataset` too, as they lie in the system's cache after a first turn, unless they are larger than it.
@@ -95,33 +98,43 @@ def bench(store: Store, split: str | None = None, *, batch_size: int = 1024, sec
 
     ways = {"files read": files, "memory copied": copies, "stream()": streamed, "dataset()": dataset}
     each = seconds / (_ROUNDS + 0.5) / (len(ways) + 1)
-    for way in ways.values():
-        _rate(way, each / 2)  # caches and traces
+    running = {name: _endless(way) for name, way in ways.items()}
+    for pieces in running.values():
+        _rate(pieces, each / 2)  # caches and traces
     found: dict[str, list[tuple[float, float]]] = {"files read": []}
     if hasattr(os, "posix_fadvise") and not isinstance(store.path, Remote):
         found["disk read"] = []
     found |= {name: [] for name in ways}
     for _ in range(_ROUNDS):
-        for name, way in ways.items():
-            found[name].append(_rate(way, each))
+        for name, pieces in running.items():
+            found[name].append(_rate(pieces, each))
     if "disk read" in found:
         # at the end, since it takes from the others what they read from
-        found["disk read"] = [_rate(partial(files, cached=False), each) for _ in range(_ROUNDS)]
+        found["disk read"] = [_rate(_endless(partial(files, cached=False)), each) for _ in range(_ROUNDS)]
+    for pieces in running.values():
+        pieces.close()
     return [Rate(name, median(r for r, _ in rates), median(b for _, b in rates)) for name, rates in found.items()]
 
 
-def _rate(way: Callable[[], Pieces], seconds: float) -> tuple[float, float]:
-    """Rows and bytes a second of a way that is begun again where it ends, over about so many seconds."""
-    rows, size = 0.0, 0
-    begin = time.perf_counter()
-    while (taken := time.perf_counter() - begin) < seconds:
-        pieces = way()
-        for count, bytes in pieces:
+def _endless(way: Callable[[], Pieces]) -> Generator[tuple[float, int], None, None]:
+    """A way that is begun again where it ends."""
+    while True:
+        yield from way()
+
+
+def _rate(pieces: Pieces, seconds: float) -> tuple[float, float]:
+    """Rows and bytes a second of what goes on, over about so many seconds, the first quarter of them not counted."""
+    start = begin = time.perf_counter()
+    rows, size, counts = 0.0, 0, False
+    while True:
+        count, bytes = next(pieces)
+        now = time.perf_counter()
+        if counts:
             rows, size = rows + count, size + bytes
-            if (taken := time.perf_counter() - begin) >= seconds:
-                break
-        pieces.close()  # type: ignore[attr-defined]
-    return rows / taken, size / taken
+            if now - start >= seconds:
+                return rows / (now - begin), size / (now - begin)
+        elif now - start >= seconds / 4:
+            begin, counts = now, True
 
 
 def table(rates: list[Rate]) -> str:

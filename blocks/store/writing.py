@@ -176,8 +176,13 @@ def _compare(plan: dict[str, Any], other: dict[str, Any]) -> list[str]:
         name for name in ("rows_per_shard", "rows_per_chunk") if plan[name] is None or other.get(name) is None
     ]
     ours = {name: value for name, value in plan.items() if name not in (*open_sizes, "fingerprint")}
-    parts = [name for name, value in ours.items() if value != other.get(name)]
+    # what is only told of a store, and older ones do not tell, is no difference
+    parts = [name for name, value in ours.items() if _compared(value) != _compared(other.get(name))]
     return manifest.differences(plan["fingerprint"], other.get("fingerprint")) + parts
+
+
+def _compared(value: Any) -> Any:
+    return {k: v for k, v in value.items() if k != "described"} if isinstance(value, dict) else value
 
 
 def _finished(content: Manifest) -> dict[str, Any]:

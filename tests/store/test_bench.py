@@ -29,12 +29,31 @@ def test_a_rate_is_what_was_counted_over_what_was_timed(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
 
+    begun = []
+
     def way():
+        begun.append(now[0])
+        if len(begun) == 1:
+            now[0] += 7.0  # what begins is not what goes on
         for _ in range(3):
             now[0] += 0.25
             yield 10, 80
 
-    assert module._rate(way, 2.0) == (40.0, 320.0)
+    pieces = module._endless(way)
+    assert module._rate(pieces, 2.0) == (40.0, 320.0)
+    for _ in range(3):  # what lies ready when its turn comes again
+        now[0] -= 0.25
+    assert module._rate(pieces, 2.0) == (40.0, 320.0)
+    assert len(begun) > 2
+
+
+def test_steady_work_is_not_begun_again_each_turn(small, tmp_path, monkeypatch):
+    store = small.make(tmp_path / "s")
+    begun = []
+    endless = module._endless
+    monkeypatch.setattr(module, "_endless", lambda way: begun.append(way) or endless(way))
+    bench(store, seconds=0.3)
+    assert len(begun) == 4 + 3  # each way once, and the disk, whose cache is emptied, in each of its turns
 
 
 def test_the_largest_split_unless_told_and_its_damage(small, tmp_path):
