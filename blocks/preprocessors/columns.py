@@ -131,6 +131,9 @@ class Columns(Preprocessor):
             warn(
                 f"Left out, as no features: {named}. exclude={names!r} agrees; a chain for one in Columns takes it in."
             )
+        for choice in choices:
+            if choice.doubt:
+                warn(f"Column {choice.column!r}{'' if choice.blocks else ' is left out'}: {choice.doubt}.")
         columns = cls(chosen)
         columns._plan.choices.extend(choices)
         return columns

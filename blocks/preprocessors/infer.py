@@ -1,14 +1,16 @@
 """What to do with each column of a table when nobody has said: the rules of `Columns.infer`, and nothing else."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.data import Source
-from blocks.data.raw import is_instant, is_list, is_number, is_text, is_time
+from blocks.data.raw import MISSING_INT, is_instant, is_list, is_number, is_text, is_time
 from blocks.errors import EmptySource
 from blocks.preprocessors.artefacts import Numbering, unnamed
 from blocks.preprocessors.cyclical import Cyclical
@@ -20,6 +22,7 @@ from blocks.preprocessors.standardize import Standardize
 from blocks.preprocessors.tf_idf import TfIdf
 from blocks.preprocessors.timestamp import Timestamp
 from blocks.preprocessors.vocabulary import Vocabulary
+from blocks.preprocessors.written import Written, written
 from blocks.statistics import Budget, Counts, CountsResult, Distinct, Moments, MomentsResult, Statistic
 
 IDENTIFIER_SHARE = 0.9
@@ -60,6 +63,8 @@ class Choice:
     reason: str
     aloud: bool = False
     """Whether leaving the column out is said at once: it looks like any other, and would be taken for a feature."""
+    doubt: str = ""
+    """What speaks for another choice, and how to make it, if anything does."""
 
 
 def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: int) -> list[Choice]:
@@ -149,6 +154,15 @@ class _Text:
         """Whether half of them have four words or more."""
         return self.looked > 0 and self.spaced >= 0.5 * self.looked
 
+    def different(self, counts: CountsResult) -> tuple[pa.Array, np.ndarray]:
+        """Different texts and the rows of each, of all rows if they could be counted, else of the first."""
+        if counts.exact and pa.types.is_large_string(counts.values.type):
+            return counts.values, counts.counts
+        first = pa.concat_arrays(self._first).value_counts() if self._first else pa.array([])
+        return (
+            (first.field("values"), first.field("counts").to_numpy()) if len(first) else (first, np.zeros(0, np.int64))
+        )
+
     def has_words_of(self, block: TfIdf) -> bool:
         """Whether the block would learn any word of the first texts."""
         try:
@@ -166,7 +180,9 @@ def _first(source: Source, rows: int) -> Iterator[pa.RecordBatch]:
             return
 
 
-def _number(name: str, type: pa.DataType, moments: MomentsResult, distinct: float) -> Choice:
+def _number(
+    name: str, type: pa.DataType, moments: MomentsResult, distinct: float, before: Sequence[Preprocessor] = ()
+) -> Choice:
     if not moments.count:
         return Choice(name, [], f"{type}, all {moments.rows:,} values missing")
     missing = f", {moments.missing / moments.rows:.1%} missing" if moments.missing else ""
@@ -178,9 +194,9 @@ def _number(name: str, type: pa.DataType, moments: MomentsResult, distinct: floa
     indicator = moments.missing > 0
     if moments.min >= 0 and moments.max > moments.mean + HEAVY_TAIL * moments.std:
         reason = f"{type}, heavy right tail (mean {moments.mean:.4g}, largest {moments.max:.4g}){missing}"
-        return Choice(name, [Log1p(), Standardize(indicator=indicator)], reason)
+        return Choice(name, [*before, Log1p(), Standardize(indicator=indicator)], reason)
     about = min(round(distinct), moments.count)  # an estimate may be of more than there are
-    return Choice(name, [Standardize(indicator=indicator)], f"{type}, about {about} distinct{missing}")
+    return Choice(name, [*before, Standardize(indicator=indicator)], f"{type}, about {about} distinct{missing}")
 
 
 def _instant(name: str, type: str, moments: MomentsResult, before: list[Preprocessor], missing: str) -> Choice:
@@ -227,10 +243,46 @@ def _text(name: str, counts: CountsResult, distinct: float, text: _Text) -> Choi
     if distinct <= 1 and not counts.missing:
         return Choice(name, [], "text, constant")
     if text.are_dates:
-        at = Timestamp()
-        seen = Moments()
-        seen.update(pa.array(at(counts.values.cast(pa.string()).to_numpy(zero_copy_only=False)).numpy()))
-        return _instant(name, "ISO 8601 text", seen.result(), [at], missing)
+        found: Written | None = Written(Timestamp(), 1.0, "dates as ISO 8601 writes them")
+    else:
+        found = written(*text.different(counts))
+    if found is not None and found.sure:
+        return _written(name, found, text.different(counts), counts.missing, missing)
+    choice = _words(name, counts, distinct, text, missing)
+    if choice.blocks or found is None or found.codes:
+        return choice
+    what = type(found.block).__name__
+    doubt = f"{found.share:.0%} of its values read as {found.described}: give it preprocessors.{what}() if they are"
+    return replace(choice, reason=f"{choice.reason}; {doubt}", doubt=doubt)
+
+
+def _written(name: str, found: Written, texts: tuple[pa.Array, np.ndarray], absent: int, missing: str) -> Choice:
+    """Text that says numbers or dates, as what they are."""
+    values = found.block.compute(tf.constant(texts[0].to_numpy(zero_copy_only=False), tf.string)).numpy()
+    seen, distinct = Moments(), len(np.unique(values))
+    if isinstance(found.block, Timestamp):
+        instants = np.repeat(values, texts[1])
+        seen.update(pa.array(instants, mask=instants == MISSING_INT))
+        choice = _instant(name, f"text of {found.described}", seen.result(), [found.block], missing)
+        other = (
+            f"it is read as {found.block.formats[0]}, though {found.doubt} fits every value too: begin its chain with "
+            f"preprocessors.Timestamp({found.doubt!r}) if that is meant"
+        )
+        return replace(choice, doubt=other, reason=f"{choice.reason}; {other}") if found.doubt else choice
+    numbers = np.concatenate([np.repeat(values, texts[1]), np.full(absent, np.nan)])
+    seen.update(pa.array(numbers))
+    whole = bool(np.all(np.isnan(values) | (values == np.round(values))))
+    numbering = Numbering()
+    numbering.look(pa.array(values))
+    if whole and numbering.is_found and (texts[1] == 1).all():
+        return Choice(name, [], f"text of {found.described}, never the same: row numbers", aloud=True)
+    choice = _number(name, pa.int64() if whole else pa.float64(), seen.result(), distinct, [found.block])
+    return replace(choice, reason=f"text of {found.described}: {choice.reason}")
+
+
+def _words(name: str, counts: CountsResult, distinct: float, text: _Text, missing: str) -> Choice:
+    """Text as categories, prose or an identifier."""
+    present = counts.rows - counts.missing
     if present > 20 and text.is_prose and distinct > 0.5 * present:
         described = f"prose, {distinct / present:.0%} of values distinct{missing}"
         block = TfIdf(PROSE_TOKENS, min_count=MIN_ROWS)
