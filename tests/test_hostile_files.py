@@ -13,17 +13,19 @@ import zipfile
 import keras
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors
-from blocks.errors import BlocksError, InvalidArgument, MalformedData, NotExportable
+from blocks.errors import BlocksError, CorruptShard, InvalidArgument, MalformedData, NotExportable, StoreMismatch
 from blocks.evaluate.exported import ExportedPredictor
 from blocks.export.manifest import read_manifest, schema
 from blocks.export.replay import ASSETS, read_arrays, write_arrays
 from blocks.export.savedmodel import read_parts
 from blocks.files.json_schema import violation
+from blocks.store import Resume
 
 TRIES = int(os.environ.get("BLOCKS_HOSTILE", "20"))
 
@@ -263,3 +265,47 @@ def test_a_lambda_is_refused_when_it_is_saved(tmp_path, rows):
         with pytest.raises(NotExportable, match=r"feature_extractor holds a lambda\. Use a named function"):
             model.save(tmp_path / "m.keras")
     assert os.listdir(tmp_path) == []
+
+
+# -- what else is read again -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        b"[]",
+        b"[" * 100_000,
+        b'{"batches": 1, "epoch": 0, "batch": 0, "dtypes": [], "metrics": 0}',
+        b'{"epoch": -1}',
+        b"",
+    ],
+)
+def test_what_resume_did_not_save(model, rows, tmp_path, about):
+    np.savez(tmp_path / "resume.npz", about=np.frombuffer(about, np.uint8))
+    with pytest.raises(CorruptShard, match=r"What Resume saved in .* is damaged"):
+        model.fit(rows, epochs=1, verbose=0, callbacks=[Resume(tmp_path)])
+    (tmp_path / "resume.npz").unlink()
+    os.mkfifo(tmp_path / "resume.npz")
+    with pytest.raises(CorruptShard, match="must be a regular file, and is a pipe"):
+        model.fit(rows, epochs=1, verbose=0, callbacks=[Resume(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    "metadata", [b"", b"[]", b"[" * 100_000, b'{"heads": []}', b'{"heads": [{"targets": 1}], "plan": {}, "counts": {}}']
+)
+def test_a_table_whose_metadata_is_not_ours(tmp_path, metadata):
+    table = pa.table({"y": ["n", "y"], "probabilities": [[0.5, 0.5], [0.1, 0.9]]})
+    pq.write_table(table.replace_schema_metadata({"blocks": metadata}), tmp_path / "t.parquet")
+    with pytest.raises(MalformedData, match=r"metadata 'blocks' is damaged, or not by blocks.*say target="):
+        blocks.evaluate.metrics(blocks.read(tmp_path / "t.parquet"))
+
+
+def test_an_unfinished_table_whose_plan_is_damaged(model, rows, tmp_path):
+    folder = tmp_path / "t.parquet.partial"
+    for text in ("[" * 100_000, "[1]", ""):
+        folder.mkdir()
+        (folder / "plan.json").write_text(text)
+        with pytest.raises(StoreMismatch, match=r"replace it: overwrite=True"):
+            model.predict_table(rows, tmp_path / "t.parquet", verbose=False)
+        assert model.predict_table(rows, tmp_path / "t.parquet", overwrite=True, verbose=False).count() == 40
+        (tmp_path / "t.parquet").unlink()

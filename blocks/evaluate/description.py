@@ -7,9 +7,21 @@ from typing import Any
 
 import pyarrow as pa
 
-from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
+from blocks.export.manifest import schema as schema_of_exports
+from blocks.files.json_schema import violation
 
 METADATA = b"blocks"
+_METADATA_SCHEMA = {
+    "type": "object",
+    "required": ["heads", "plan", "counts"],
+    "properties": {
+        "heads": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/head"}},
+        "plan": {"type": "object", "properties": {"keys": {"$ref": "#/$defs/texts"}}},
+        "counts": {"type": "object"},
+    },
+    "$defs": schema_of_exports()["$defs"],
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,11 +96,24 @@ class Description:
 
     @classmethod
     def of_schema(cls, schema: pa.Schema) -> "Description | None":
-        """What a schema's metadata says; None where it says nothing."""
+        """What a schema's metadata says; None where it says nothing.
+
+        Raises:
+            MalformedData: It says what blocks never wrote.
+        """
         found = (schema.metadata or {}).get(METADATA)
         if found is None:
             return None
-        content = json.loads(found)
+        try:
+            content = json.loads(found)
+            broken = violation(content, _METADATA_SCHEMA)
+        except (ValueError, RecursionError):
+            broken = "it is no JSON"
+        if broken:
+            raise MalformedData(
+                f"The table's metadata {METADATA.decode()!r} is damaged, or not by blocks: {broken}. Write the table "
+                "again by predict_table, or take the metadata away and say target=, classes=."
+            )
         heads = tuple(HeadDescription.from_json(head) for head in content["heads"])
         return cls(heads, content["plan"], content["counts"])
 

@@ -115,7 +115,10 @@ def predict_table(
 def _begin(aside: Path, plan: dict[str, Any], overwrite: bool) -> None:
     """Take up what is there, or begin anew."""
     file = aside / _PLAN
-    begun = json.loads(file.read_text()) if file.exists() else None
+    try:
+        begun = json.loads(file.read_bytes()) if file.exists() else None
+    except (ValueError, RecursionError):
+        begun = {}  # damaged: it says nothing that fits
     if begun == plan:
         return
     if begun is not None and not overwrite:
@@ -127,7 +130,8 @@ def _begin(aside: Path, plan: dict[str, Any], overwrite: bool) -> None:
 
 def _require(path: Path, found: dict[str, Any] | None, plan: dict[str, Any]) -> None:
     names = ("model", "source", "keys", "targets", "chunk_rows")
-    differs = [name for name in names if name in plan and (found or {}).get(name) != plan[name]]
+    known = found if isinstance(found, dict) else {}
+    differs = [name for name in names if name in plan and known.get(name) != plan[name]]
     if found is None or differs:
         what = f"is of another {', '.join(differs)}" if found is not None else "is no prediction table of blocks"
         raise StoreMismatch(f"{path} {what}. Choose another path, or replace it: overwrite=True.")
@@ -136,9 +140,9 @@ def _require(path: Path, found: dict[str, Any] | None, plan: dict[str, Any]) -> 
 def _plan_of(path: Path) -> dict[str, Any] | None:
     try:
         schema = SqliteTable(path).schema if is_sqlite(path) else pq.read_schema(path)
+        described = Description.of_schema(schema)
     except (pa.ArrowException, OSError, MalformedData):
         return None
-    described = Description.of_schema(schema)
     return None if described is None else dict(described.plan)
 
 

@@ -14,11 +14,25 @@ import numpy as np
 from blocks.arguments import checked_methods
 from blocks.errors import CorruptShard, InvalidArgument, StoreMismatch
 from blocks.files.durable import whole_file
+from blocks.files.json_schema import violation
 from blocks.files.refusals import explained
+from blocks.files.regular import NotRegular, open_regular
 from blocks.history import kept
 from blocks.whole import whole
 
 _FILE = "resume.npz"
+_NATURAL = {"type": "integer", "minimum": 0}
+_ABOUT = {
+    "type": "object",
+    "required": ["batches", "epoch", "batch", "dtypes", "metrics"],
+    "properties": {
+        "batches": {"type": "object"},
+        "epoch": _NATURAL,
+        "batch": _NATURAL,
+        "metrics": {**_NATURAL, "maximum": 1_000_000},
+        "dtypes": {"type": "array", "items": {"type": "string"}},
+    },
+}
 # What a damaged archive makes NumPy and zipfile raise; an OSError is of the disk or of permissions
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -29,6 +43,9 @@ _DAMAGED = (
     LookupError,
     TypeError,
     RuntimeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
 )
 
 
@@ -127,14 +144,16 @@ class Resume(keras.callbacks.Callback):
         """What was saved: about the run, the variables' values, the metrics'."""
         file = self.path / _FILE
         try:
-            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as saved:
+            with os.fdopen(open_regular(file), "rb") as opened, np.load(opened, allow_pickle=False) as saved:
                 about = json.loads(saved["about"].tobytes())
+                if broken := violation(about, _ABOUT):
+                    raise ValueError(broken)
                 values = [_read(saved[f"v{i}"], about["dtypes"][i]) for i in range(len(about["dtypes"]))]
                 return about, values, [saved[f"m{i}"] for i in range(about["metrics"])]
-        except _DAMAGED as error:
+        except (NotRegular, *_DAMAGED) as error:
             raise CorruptShard(
-                f"What Resume saved in {file} is damaged ({type(error).__name__}). Restore the file; or delete it, and "
-                "the same call begins anew."
+                f"What Resume saved in {file} is damaged ({type(error).__name__}: {error}). Restore the file; or "
+                "delete it, and the same call begins anew."
             ) from error
 
     def on_train_begin(self, logs: Any = None) -> None:

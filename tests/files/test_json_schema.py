@@ -47,7 +47,7 @@ def keywords(schema):
             yield from keywords(inner)
 
 
-@pytest.mark.parametrize("package", ["blocks.store"])
+@pytest.mark.parametrize("package", ["blocks.store", "blocks.export"])
 def test_our_schemas_use_no_other_keywords(package):
     schema = json.loads(files(package).joinpath("manifest.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)

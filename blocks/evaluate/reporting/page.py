@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from blocks.evaluate.reporting.content import Section, Table, shown
+from blocks.evaluate.reporting.isolation import isolated
 
 LONG_WORD = 30
 LONG_TEXT = 48
@@ -26,7 +27,13 @@ def page(title: str, subtitle: str, highlights: Sequence[tuple[str, str, str]], 
     from markupsafe import Markup
 
     folder = files(__package__)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: isolated(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+    )
     environment.filters["shown"] = lambda value: breakable(shown(value))
     template = environment.from_string((folder / "page.html.jinja").read_text())
     return template.render(
@@ -49,7 +56,7 @@ def breakable(text: str) -> str:
     """
     from markupsafe import Markup, escape
 
-    pieces = re.split(rf"(\S{{{LONG_WORD}}})(?=\S)", text)
+    pieces = re.split(rf"(\S{{{LONG_WORD}}})(?=\S)", isolated(text))
     return Markup("<wbr>").join(escape(piece) for piece in pieces if piece)
 
 
