@@ -20,6 +20,9 @@ from blocks.cli import main
 from blocks.errors import InvalidArgument
 from blocks.evaluate import cost_matrix
 from blocks.evaluate.reporting import figures
+from blocks.evaluate.reporting.classes import JudgedClass, worst_first
+from blocks.evaluate.reporting.distributions import _of_numbers
+from blocks.statistics import Distinct, Quantiles
 
 HOSTILE = "<script>alert(1)</script>&\"'x"
 SECTIONS = (
@@ -69,7 +72,8 @@ def fitted(splits, head, chain=()):
     )
     model.adapt(splits["train"])
     model.fit(splits["train"], validation_data=splits["valid"], epochs=2, batch_size=64, verbose=0)
-    model.calibrate(splits["valid"])
+    if chain:
+        model.calibrate(splits["valid"])
     return model
 
 
@@ -209,8 +213,14 @@ def test_a_binary_classifier_in_full(binary, splits, tmp_path):
     assert {name: count for name, count, _ in counts} == {name: split.count() for name, split in splits.items()}
     columns = {row[0]: row for row in sections["data"]["tables"][1]["rows"]}
     y = splits["train"].table()["y"]
-    assert columns["y"][2] == pytest.approx(y.null_count / len(y))
-    assert columns["y"][4] == pytest.approx(pc.mean(y).as_py())
+    assert columns["y"][3] == pytest.approx(y.null_count / len(y))
+    assert columns["y"][5] == pytest.approx(pc.mean(y).as_py())
+    roles = {name: row[2] for name, row in columns.items()}
+    assert roles.pop("sold") == "target"
+    assert {name for name, role in roles.items() if role == "input"} == set(binary.preprocessor.inputs)
+    # what the model does not read, an identifier say, is listed and not drawn
+    assert list(sections["data"]["numbers"]["distributions"]) == ["sold", *binary.preprocessor.inputs]
+    assert roles["price"] == "not used"
     confusions = [row[1:] for row in sections["mistakes"]["tables"][0]["rows"]]
     assert np.trace(confusions) / np.sum(confusions) == pytest.approx(right)
     assert [part["title"] for part in sections["reasons"]["parts"].values()] == [
@@ -287,9 +297,75 @@ def test_several_heads(splits, tmp_path):
 
 
 def test_the_same_page_twice(number, splits, tmp_path):
-    pages = [blocks.report(number, splits, tmp_path / f"{n}.html", rows=60) for n in range(2)]
+    pages = [blocks.report(number, splits, tmp_path / f"{n}.html", rows=60, date="1 May 2027") for n in range(2)]
+    assert "judged on the split &#39;test&#39;. 1 May 2027." in pages[0].read_text()
     assert pages[0].read_bytes() == pages[1].read_bytes()
     assert pages[0].with_suffix(".json").read_bytes() == pages[1].with_suffix(".json").read_bytes()
+
+
+def shares(values, least=1):
+    """What is drawn of numbers, by value or by edges."""
+    statistics = {"q": Quantiles(), "d": Distinct()}
+    for statistic in statistics.values():
+        statistic.update(pa.array(values))
+    return _of_numbers(statistics["q"].result(), round(statistics["d"].result().estimate), least)
+
+
+def test_a_column_of_nearly_one_number_is_drawn_so_that_the_others_are_seen():
+    flag = np.zeros(4000)
+    flag[:12] = 1.0
+    assert shares(flag) == {"values": [("0", 3988), ("over 0", 12)]}
+    assert shares(np.full(50, 7.0)) == {"values": [("7", 50)]}
+    assert shares(np.r_[np.zeros(999), 5.0], least=5) == {"values": [("0", 999)]}
+    rest = np.random.default_rng(0).gamma(2.0, 9.0, 1000)
+    for values in (np.r_[np.zeros(9000), rest], np.r_[np.full(9000, 20.0), rest]):
+        found = shares(values)
+        frequent = values[0]
+        assert found["beside"] == [frequent, 9000]
+        expected, _ = np.histogram(rest, found["edges"])
+        assert np.abs(np.array(found["rows"]) - expected).max() <= 1
+        assert sum(found["rows"]) >= 980  # all but the outer half percent on each side
+
+
+def test_classes_are_ordered_by_what_a_reader_looks_for():
+    classes = [
+        JudgedClass("a", 500, 0.9),
+        JudgedClass("b", 40, 0.3),
+        JudgedClass("c", 7, 0.1),
+        JudgedClass("d", 0, None),
+    ]
+    classes.append(JudgedClass("d", 0, None))
+    assert [one.name for one in worst_first(classes)] == ["b", "a", "c", "d"]
+
+
+def test_many_classes(tmp_path):
+    random = np.random.default_rng(0)
+    k, n = 14, 900
+    kind = random.choice(k, n, p=np.arange(1, k + 1) / (k * (k + 1) / 2))
+    table = pa.table({"x": kind + random.normal(0, 0.4, n), "kind": [f"k{i:02d}" for i in kind]})
+    model = blocks.Model(
+        preprocessors.Columns({"x": preprocessors.Standardize()}),
+        feature_extractors.MLP([8]),
+        classifiers.Softmax("kind"),
+        seed=0,
+    )
+    model.adapt(table)
+    model.fit(table, epochs=1, verbose=0)
+    _, found = check(blocks.report(model, {"train": table, "test": table}, tmp_path / "report.html", rows=60))
+    by_class = next(t for t in found["sections"]["metrics"]["tables"] if t["caption"].startswith("By class"))
+    assert by_class["columns"][:2] == ["of", "rows"]
+    support = [int((kind == c).sum()) for c in reversed(range(k))]
+    assert [row[1] for row in by_class["rows"]] == sorted(support, reverse=True)
+    assert [row[0].endswith(" *") for row in by_class["rows"]] == [row[1] < 30 for row in by_class["rows"]]
+    confusions = found["sections"]["mistakes"]["tables"][0]
+    assert confusions["columns"] == ["class", "label", "rows", "share of the class"]
+    for name, _, wrong, share in confusions["rows"]:
+        assert share == pytest.approx(wrong / (kind == int(name[1:])).sum())
+    figures = [one["caption"] for one in found["sections"]["mistakes"]["figures"]]
+    assert figures[0] == "Share of each class by label, classes of most rows first"
+    assert figures[1] == "ROC curve, the 6 classes of 14 that are told worst"
+    for part in found["sections"]["reasons"]["parts"].values():
+        assert any("Caution" in text for text in part["text"]) == (part["numbers"]["fidelity"] < 0.5)
 
 
 def test_drawings_are_repeatable_and_do_not_clash():
@@ -373,7 +449,7 @@ def test_in_a_browser_nothing_is_asked_for_and_nothing_is_cut(binary, splits, tm
 CUT = """() => {
   const wide = document.documentElement.clientWidth + 1, found = [];
   for (const one of document.querySelectorAll("body *"))
-    if (!one.closest(".scroll") && !one.closest("svg") && one.getBoundingClientRect().right > wide)
+    if (!one.closest(".scroll, .figures") && !one.closest("svg") && one.getBoundingClientRect().right > wide)
       found.push("beyond: " + one.tagName + " " + one.className);
   for (const svg of document.querySelectorAll("svg")) {
     const box = svg.getBoundingClientRect(), texts = [...svg.querySelectorAll("text")];

@@ -1,5 +1,7 @@
 """The data: schema, missing values and distributions, by `blocks.statistics`, in one pass over the training rows."""
 
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,12 @@ DRAWN = 24
 
 BINS = 24
 MOST_LISTED = 8
+MOSTLY = 0.6
+"""Share of rows that one number has from which the others are drawn without it, to be seen at all."""
+
+ENOUGH = 100
+"""Rows of other numbers from which these have a histogram of their own."""
+
 FEW_ROWS = 5
 """Values of fewer rows are not listed where single rows are not to be told."""
 
@@ -43,16 +51,31 @@ def data(subject: Subject) -> Section:
         for key, statistic in summary.items():
             statistic.update(chunk.column(key.rpartition("/")[0]))
     found = {field.name: _described(field, summary, 1 if subject.shows_rows else FEW_ROWS) for field in source.schema}
-    rows = [(name, str(source.schema.field(name).type), *(one[key] for key in COLUMNS)) for name, one in found.items()]
-    section.tables.append(Table("Columns", ("column", "type", *COLUMNS), rows))
-    targets = [name for head in subject.heads for name in head.targets]
-    order = [*targets, *(name for name in source.schema.names if name not in targets)]
+    roles = _roles(subject, source.schema.names)
+    rows = [
+        (name, str(source.schema.field(name).type), roles[name], *(one[key] for key in COLUMNS))
+        for name, one in found.items()
+    ]
+    section.tables.append(Table("Columns", ("column", "type", "role", *COLUMNS), rows))
+    order = [*(name for name, role in roles.items() if role == "target"), *subject.predictor.inputs]
     drawn = [name for name in order if found[name]["drawing"] is not None][:DRAWN]
     section.numbers["distributions"] = {name: found[name]["drawing"] for name in drawn}
     section.figures = [_figure(place, name, found[name]) for place, name in enumerate(drawn)]
     if len(drawn) < len(found):
-        section.text.append(f"Drawn are {len(drawn)} of {len(found)} columns.")
+        section.text.append(
+            f"Drawn are {len(drawn)} of {len(found)} columns: targets, and what the model reads, in its order."
+        )
     return section
+
+
+def _roles(subject: Subject, names: Sequence[str]) -> dict[str, str]:
+    """What each column is to the model."""
+    roles = dict.fromkeys(names, "not used")
+    roles |= {name: "input" for name in subject.predictor.inputs if name in roles}
+    for head in subject.heads:
+        roles |= {name: "target" for name in head.targets if name in roles}
+        roles |= {head.sample_weight: "weight"} if head.sample_weight in roles else {}
+    return roles
 
 
 COLUMNS = ("missing share", "distinct", "mean", "least", "median", "largest", "most frequent")
@@ -85,8 +108,8 @@ def _described(field: pa.Field, summary: Summary, least: int) -> dict[str, Any]:
         found |= zip(("least", "median", "largest"), map(_moment, ends) if instant else ends, strict=True)
         if least > 1:
             found |= {"least": None, "largest": None}
-        if of.max > of.min and not instant:
-            found["drawing"] = _bins(of, least)
+        if not instant:
+            found["drawing"] = _of_numbers(of, round(results["distinct"].estimate), least)
     if "counts" in results and results["counts"].total:
         of = results["counts"]
         listed = [
@@ -102,6 +125,42 @@ def _described(field: pa.Field, summary: Summary, least: int) -> dict[str, Any]:
             rest = [("(others)", others), ("(missing)", of.missing)]
             found["drawing"] = {"values": listed + [(name, int(count)) for name, count in rest if count]}
     return found
+
+
+def _of_numbers(of: Any, distinct: int, least: int) -> dict[str, Any] | None:
+    """A histogram; of a column that is mostly one number, of the others if they are many, else how often it is."""
+    frequent, share = max(((float(v), _share(of, float(v))) for v in of.quantile([0.25, 0.5, 0.75])), key=itemgetter(1))
+    if share < MOSTLY:
+        return _bins(of, least)
+    rows, below = round(share * of.count), _below(of, frequent)
+    parts = [
+        (f"{frequent:g}", rows),
+        (f"under {frequent:g}", round(below * of.count)),
+        (f"over {frequent:g}", round((1 - below - share) * of.count)),
+    ]
+    if of.count - rows < ENOUGH or distinct < BINS:
+        return {"values": [(name, count) for name, count in parts if count >= least]}
+    rest = (1 - share) * np.array([0.005, 0.995])
+    low, high = (float(end) for end in of.quantile(np.where(rest < below, rest, rest + share)))
+    edges = np.linspace(low, high, BINS + 1)
+    # of numbers up to each edge, without the frequent one
+    rank = of.rank(edges) - share * (edges >= frequent)
+    rank[0] = _below(of, low) - share * (low > frequent)
+    return {
+        "edges": edges.tolist(),
+        "rows": (np.diff(rank) * of.count).round().tolist(),
+        "beside": [frequent, rows],
+    }
+
+
+def _below(of: Any, value: float) -> float:
+    """The share of numbers that are less than one."""
+    return float(of.rank(np.nextafter(value, -np.inf)))
+
+
+def _share(of: Any, value: float) -> float:
+    """The share of numbers that equal one."""
+    return float(of.rank(value)) - _below(of, value)
 
 
 def _bins(of: Any, least: int) -> dict[str, Any] | None:
@@ -125,10 +184,14 @@ def _moment(microseconds: float) -> str:
 def _figure(place: int, name: str, found: dict[str, Any]) -> Figure:
     drawing, missing = found["drawing"], found["missing share"]
     absent = f", {missing:.1%} missing" if missing else ""
+    if "beside" in drawing:
+        value, rows = drawing["beside"]
+        absent = f"; {value:g} in {rows:,} rows more, which are not drawn{absent}"
     if "edges" in drawing:
         svg = figures.histogram(f"data-{place}", drawing["edges"], drawing["rows"], x=figures.shortened(name, 40))
         ends = f"from {drawing['edges'][0]:.4g} to {drawing['edges'][-1]:.4g}"
         return Figure(name, svg, f"Histogram {ends}, median {found['median']:.4g}{absent}.")
     labels, counts = zip(*drawing["values"], strict=True)
     svg = figures.bars(f"data-{place}", labels, counts, x="rows")
-    return Figure(name, svg, f"Most frequent values: {found['most frequent']}{absent}.")
+    frequent = found["most frequent"] or ", ".join(f"{label} ({count:,})" for label, count in drawing["values"])
+    return Figure(name, svg, f"Most frequent values: {frequent}{absent}.")

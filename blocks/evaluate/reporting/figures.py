@@ -217,6 +217,26 @@ def shortened(label: Any, most: int = 22) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
+def shades(name: str, labels: Sequence[Any], shares: np.ndarray) -> str:
+    """Shares of rows of many classes, darker where higher."""
+
+    def plot(axes: Any) -> None:
+        count = len(labels)
+        for row, column in zip(*np.nonzero(shares > 0.005), strict=True):
+            axes.fill([column, column + 1, column + 1, column], [row, row, row + 1, row + 1],
+                      color=SERIES[0], alpha=min(float(shares[row, column]) ** 0.5, 1.0), linewidth=0)  # fmt: skip
+        places, size = np.arange(count) + 0.5, 9 if count <= 24 else 6
+        axes.set_xticks([])
+        axes.set_yticks(places, [shortened(label, 14) for label in labels], fontsize=size)
+        axes.set_xlim(0, count)
+        axes.set_ylim(count, 0)
+        axes.grid(visible=False)
+        axes.set_xlabel("label, in the same order")
+        axes.set_ylabel("class")
+
+    return draw(name, plot, height=0.8 + max((0.17 if len(labels) <= 24 else 0.11) * len(labels), 2.4))
+
+
 def matrix(name: str, labels: Sequence[Any], shares: np.ndarray) -> str:
     """Shares of rows, darker where higher, with their percentages."""
 

@@ -9,9 +9,11 @@ import pyarrow as pa
 from blocks.errors import BlocksWarning
 from blocks.evaluate.curve_tables import confusion, curves
 from blocks.evaluate.description import HeadDescription
+from blocks.evaluate.judging import FEW
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.reliability import residuals
 from blocks.evaluate.reporting import figures
+from blocks.evaluate.reporting.classes import judged_classes, worst_first
 from blocks.evaluate.reporting.content import Figure, Section, Table, flat
 from blocks.evaluate.reporting.subject import Subject
 
@@ -28,7 +30,10 @@ HEADLINES = (
     "coverage",
 )
 MOST_CLASSES = 12
-"""Classes up to which the whole confusion matrix is shown."""
+"""Classes up to which the whole confusion matrix is shown in numbers."""
+
+MOST_DRAWN = 60
+"""Classes up to which it is drawn."""
 
 
 def judgement(subject: Subject) -> Section:
@@ -71,16 +76,21 @@ def _headlines(heads: list[HeadDescription], rows: list[dict[str, Any]]) -> list
 def _per_class(rows: list[dict[str, Any]]) -> list[Table]:
     """What is of a class, a level or a target, in a row each."""
     held: dict[str, dict[str, Any]] = {}
+    few: set[str] = set()
     for row in rows:
         stem, _, of = row["metric"].partition("[")
         if of:
-            held.setdefault(of[:-1], {})[stem] = row["value"]
-    names = list(dict.fromkeys(name for of in held.values() for name in of))
+            held.setdefault(of[:-1], {"rows": row["rows"]})[stem] = row["value"]
+            if row["few"]:
+                few.add(of[:-1])
     if not held:
         return []
-    return [
-        Table("By class, level or target", ("of", *names), [(of, *map(one.get, names)) for of, one in held.items()])
-    ]
+    names = list(dict.fromkeys(name for of in held.values() for name in of))
+    several = len({one["rows"] for one in held.values()}) > 1
+    order = sorted(held, key=lambda of: -held[of]["rows"]) if several else list(held)
+    caption = "By class, level or target" + (", of most rows first" if several else "")
+    caption += f"; * under {FEW} rows, which tell little" if few else ""
+    return [Table(caption, ("of", *names), [(of + " *" * (of in few), *map(held[of].get, names)) for of in order])]
 
 
 def _per_split(subject: Subject, whole: list[dict[str, Any]]) -> list[Table]:
@@ -136,20 +146,37 @@ def _confusions(subject: Subject, head: HeadDescription, part: Section, name: st
             described = "; ".join(f"{one}: {shares[i, i]:.1%} right" for i, one in enumerate(classes))
             part.figures.append(Figure(f"Share of each class{suffix} by label", svg, described))
         else:
-            off = counts * (1 - np.eye(len(classes)))
+            off, support = counts * (1 - np.eye(len(classes))), counts.sum(axis=1)
             most = [place for place in np.argsort(-off, axis=None, kind="stable")[:20] if off.flat[place]]
             pairs = [divmod(int(place), len(classes)) for place in most]
-            table = [(classes[i], classes[j], _whole(off[i, j])) for i, j in pairs]
-            part.tables.append(Table(f"The most frequent confusions{suffix}", ("class", "label", "rows"), table))
+            table = [(classes[i], classes[j], _whole(off[i, j]), float(off[i, j] / support[i])) for i, j in pairs]
+            columns = ("class", "label", "rows", "share of the class")
+            part.tables.append(Table(f"The most frequent confusions{suffix}", columns, table))
+            part.figures.append(_of_many(f"{name}-confusion{len(part.figures)}", classes, counts, suffix))
     _curves(subject, head, part, name)
+
+
+def _of_many(name: str, classes: list[str], counts: np.ndarray, suffix: str) -> Figure:
+    """The confusion matrix of many classes, those of most rows first, as far as there is room."""
+    order = np.argsort(-counts.sum(axis=1), kind="stable")[:MOST_DRAWN]
+    shares = counts[np.ix_(order, order)] / np.maximum(counts.sum(axis=1)[order, None], 1)
+    told = f"The {len(order)} classes of most rows of {len(classes)}" if len(order) < len(classes) else "All classes"
+    worst = order[np.argsort(np.diag(shares), kind="stable")[:3]]
+    described = f"{told}. Least often right: {', '.join(str(classes[i]) for i in worst)}."
+    svg = figures.shades(name, [classes[i] for i in order], shares)
+    return Figure(f"Share of each class{suffix} by label, classes of most rows first", svg, described)
 
 
 def _curves(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
     found = curves(subject.table, head=head.name, points=120).to_pylist()
+    classes = worst_first(judged_classes(subject, head))
+    told = f", the {len(figures.SERIES)} classes of {len(classes)} that are told worst"
     axes = {"roc": ("false positive rate", "true positive rate"), "precision_recall": ("recall", "precision")}
     for kind, (x, y) in axes.items():
         of_kind = [row for row in found if row["curve"] == kind]
-        labels = list(dict.fromkeys(f"{row['class']}" for row in of_kind))
+        there = dict.fromkeys(f"{row['class']}" for row in of_kind)
+        ordered = [one.name for one in classes if one.name in there]
+        labels = [*ordered, *(label for label in there if label not in ordered)]
         if not of_kind:
             part.text.append(f"Left out: the curve of {x} against {y}, which one class alone does not have.")
             continue
@@ -163,7 +190,8 @@ def _curves(subject: Subject, head: HeadDescription, part: Section, name: str) -
         ]
         svg = figures.lines(f"{name}-{kind}", series, x=x, y=y, diagonal=kind == "roc")
         title = "ROC curve" if kind == "roc" else "Precision and recall"
-        part.figures.append(Figure(f"{title}, {', '.join(label for label, *_ in series)}", svg, f"{y} against {x}."))
+        of = told if len(labels) > len(series) else f", {', '.join(label for label, *_ in series)}"
+        part.figures.append(Figure(f"{title}{of}", svg, f"{y.capitalize()} against {x}."))
         part.numbers[kind] = [{key: row[key] for key in ("class", "threshold", "x", "y")} for row in of_kind]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from blocks.data import read
 from blocks.errors import InvalidArgument
@@ -12,6 +13,7 @@ from blocks.evaluate.classification import ClassRows
 from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.explaining import explain
 from blocks.evaluate.importance import permutation_importance
+from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.predictions import Predictions
 from blocks.evaluate.regression import NumberRows
 from blocks.evaluate.reporting import figures
@@ -26,6 +28,9 @@ DRAWN = 20
 """Columns of importance, and contributions, that are drawn."""
 
 REPEATS = 5
+
+FAITHFUL = 0.5
+"""Fidelity below which an explanation tells too little of the model to be relied on."""
 
 
 def importance(subject: Subject) -> Section:
@@ -55,7 +60,9 @@ def importance(subject: Subject) -> Section:
         columns = ("column", "importance", "low", "high", "standard_deviation")
         drawn = found.slice(0, DRAWN).to_pylist()
         baseline = found["baseline"][0].as_py()
-        caption = f"How much worse {metric} gets (from {shown(baseline)}) when a column is shuffled, {REPEATS} times"
+        whole = metrics(subject.table, bootstrap=0, metrics=[metric])["value"][0].as_py()
+        caption = f"How much worse {metric} gets when a column is shuffled, {REPEATS} times"
+        many = min(rows, pq.read_metadata(subject.table).num_rows)
         section.tables.append(Table(caption, columns, [[row[c] for c in columns] for row in found.to_pylist()]))
         errors = [
             [row["importance"] - row["low"] for row in drawn],
@@ -71,7 +78,8 @@ def importance(subject: Subject) -> Section:
         told = f"The most important: {', '.join(row['column'] for row in drawn[:3])}."
         section.figures.append(Figure("Importance, from the least to the most of the shuffles", svg, told))
         section.text.append(
-            f"Of {rows:,} rows of {subject.judged!r} at most. A column that others can stand in for looks unimportant."
+            f"Of {many:,} rows of {subject.judged!r}, on which {metric} is {shown(baseline)} ({shown(whole)} on all). "
+            "A column that others can stand in for looks unimportant."
         )
     return section
 
@@ -127,6 +135,11 @@ def reasons(subject: Subject) -> Section:
                 f"Truth {shown(picked.truth)}; {found.output}{of} {shown(found.prediction)}, "
                 f"of the local model {shown(found.local_prediction)}; fidelity {shown(found.fidelity)}."
             ]
+            if found.fidelity < FAITHFUL:
+                part.text.append(
+                    "Caution: together the contributions tell little of how the model answers around this row "
+                    f"(fidelity under {FAITHFUL:g}). Do not rely on them."
+                )
             part.numbers = {**found.to_json(), "truth": picked.truth}
             top = found.contributions[:DRAWN]
             rows = [(column, "(missing)" if value is None else value, weight) for column, value, weight in top]

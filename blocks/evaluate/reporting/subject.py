@@ -91,8 +91,10 @@ class Subject:
     @property
     def answers(self) -> list[str]:
         """The names of the model's answers."""
-        beside = {name for head in self.heads for name in (*head.target_columns(), head.sample_weight)}
         schema = pq.read_schema(self.table)
+        described = Description.of_schema(schema)
+        heads = self.heads if described is None else described.heads
+        beside = {name for head in heads for name in (*head.target_columns(), head.sample_weight)}
         return [name for name in schema.names if name not in {*beside, *by_columns(self.by, schema.names)}]
 
     @property

@@ -6,6 +6,7 @@ from blocks.errors import InvalidArgument
 from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage
 from blocks.evaluate.reporting import figures
+from blocks.evaluate.reporting.classes import judged_classes
 from blocks.evaluate.reporting.content import Figure, Section, Table, flat
 from blocks.evaluate.reporting.subject import Subject
 
@@ -23,7 +24,9 @@ def calibrated(subject: Subject) -> Section:
 def _reliability(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
     for strategy, told in (("quantile", "bins of equally many rows"), ("uniform", "bins of equal width")):
         rows = calibration(subject.table, strategy=strategy, head=head.name).to_pylist()
-        classes = list(dict.fromkeys(row["class"] for row in rows))
+        there = dict.fromkeys(row["class"] for row in rows)
+        most = [one.name for one in judged_classes(subject, head) if one.name in there]
+        classes = [*most, *(name for name in there if name not in most)]
         columns = ("class", "predicted", "observed", "low", "high", "rows")
         table = [[row[c] for c in columns] for row in rows]
         part.tables.append(Table(f"Predicted probability and observed share, {told}", columns, table))
@@ -35,18 +38,19 @@ def _reliability(subject: Subject, head: HeadDescription, part: Section, name: s
                                 band=band if len(classes) == 1 else None)  # fmt: skip
             gap = max(abs(row["predicted"] - row["observed"]) for row in rows)
             told = f"Observed share against predicted probability; the largest gap of a bin is {gap:.3f}."
-            part.figures.append(
-                Figure(f"Reliability, {', '.join(map(str, classes[: len(figures.SERIES)]))}", svg, told)
-            )
+            drawn = ", ".join(map(str, classes[: len(figures.SERIES)]))
+            of = f"the classes of most rows: {drawn}" if len(classes) > len(figures.SERIES) else drawn
+            part.figures.append(Figure(f"Reliability, {of}", svg, told))
     if subject.exported or subject.store is not None or head.kind == "Sigmoid":
         return
     rows = calibration_stages(subject.model, subject.sources[subject.judged], head=head.name).to_pylist()
     stages = _that_change(rows)
     if len(stages) > 1:
-        shown = [row for row in rows if row["class"] == rows[-1]["class"]]
+        of = next((one.name for one in judged_classes(subject, head)), rows[-1]["class"])
+        shown = [row for row in rows if row["class"] == of]
         svg = figures.lines(f"{name}-stages", _reliabilities(shown, "stage", stages), x="predicted probability",
                             y="observed share", diagonal=True, markers=True)  # fmt: skip
-        told = f"Reliability of {rows[-1]['class']} after {', then '.join(stages)}."
+        told = f"Reliability of {of} after {', then '.join(stages)}."
         part.figures.append(Figure("What each postprocessor changes", svg, told))
         part.numbers["stages"] = rows
 

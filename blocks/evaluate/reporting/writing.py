@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def report(
     positive: Any = None,
     export: str | os.PathLike[str] | None = None,
     rows: int | bool = DRAWN_ROWS,
+    date: str | None = None,
     seed: int = 0,
     verbose: bool | None = None,
 ) -> Path:
@@ -63,6 +65,7 @@ def report(
         rows: Raw rows that are drawn where not all are needed: for importance, explanations and verification. False
             to leave out what tells of single rows: the explained ones, and values that fewer than 5 rows have, the
             least and the largest among them. Classes and groups are named whatever they hold.
+        date: When it was made, as it is to stand on the page; today in UTC unless given.
         seed: Decides which.
         verbose: Whether to show progress; None for on a terminal only.
 
@@ -97,10 +100,12 @@ def report(
             progress.advance(1)
         sections += [worth_section(subject, worth, positive), export_section(subject, export)]
         progress.advance(2)
+        date = datetime.now(UTC).date().isoformat() if date is None else date
         title = title or "Report on " + ", ".join(_of(subject))
-        html = page(title, _subtitle(subject), _highlights(sections), sections)
+        html = page(title, f"{_subtitle(subject)} {date}.", _highlights(sections), sections)
     content = {
         "title": title,
+        "date": date,
         "judged": subject.judged,
         "sections": {section.id: section.to_json() for section in sections},
     }
