@@ -960,10 +960,7 @@ def _road_text(model: Model) -> str:
     known = isinstance(columns, Columns)
     lines.append(f"  > preprocessor       {f'Columns of {len(columns.columns)} columns' if known else columns}")
     if model._parts.core is not None:
-        lines += [
-            f"      {name}: {entry.dtype} (batch, {len(entry.features) if entry.sparse else entry.shape[0]})"
-            for name, entry in model.spec.items()
-        ]
+        lines += [f"      {name}: {entry.dtype} (batch, {_width(entry)})" for name, entry in model.spec.items()]
     lines.append(f"  > feature extractor  {type(model.feature_extractor).__name__}")
     for name, chain in chains(model.head, model.postprocessors).items():
         head = model.head.heads[name]

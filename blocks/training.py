@@ -424,7 +424,10 @@ def fit_from(
 
 def _build_metrics(core: keras.Model, made: Batches) -> None:
     """Make the metrics' variables, as Keras does on the first batch: what they had counted is put back before it."""
-    zeros = keras.tree.map_structure(lambda spec: tf.zeros((1, *spec.shape[1:]), spec.dtype), made.dataset.element_spec)
+    zeros = keras.tree.map_structure(
+        lambda spec: tf.zeros([1 if size is None else size for size in (None, *spec.shape[1:])], spec.dtype),
+        made.dataset.element_spec,
+    )
     core.test_on_batch(*zeros)
 
 
