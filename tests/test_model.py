@@ -1,9 +1,12 @@
 """Model: one road on every path, training that resumes, parts that are replaced, errors that say the rule."""
 
+import io
 import random
 import re
 import warnings
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pandas
@@ -118,6 +121,15 @@ def test_summary_shows_the_road(fitted):
 
 
 # -- learned state and files -------------------------------------------------------------------------------------------
+
+
+def test_a_file_holds_learned_state_where_files_before_did(keras_file):
+    # Keras walks all public attributes and properties: one that gives blocks moves them, and older files lose theirs
+    names: list[str] = []
+    with zipfile.ZipFile(keras_file) as file, h5py.File(io.BytesIO(file.read("model.weights.h5"))) as weights:
+        weights.visit(names.append)
+    found = {"/".join(name.split("/")[:3]) for name in names if "state:" in name}
+    assert found == {"layers/columns/_blocks", "core/layers/softmax", "layers/temperature/vars"}
 
 
 def test_a_reload_brings_all_learned_state_back(fitted, keras_file):

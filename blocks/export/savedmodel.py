@@ -130,7 +130,7 @@ def _signatures(module: Any) -> dict[str, Any]:
 
 
 def _parts(road: Road) -> Sequence[Any]:
-    return [*road.preprocessor.resources, *(block for chain in road.chains.values() for block in chain)]
+    return [*road.preprocessor.resources(), *(block for chain in road.chains.values() for block in chain)]
 
 
 def _is_resource(value: Any) -> bool:

@@ -349,9 +349,9 @@ class Columns(Preprocessor):
             self._plan.made = made = learned, (Packing(scalars, stacks, places), others)
         return made[1]
 
-    @property
     def resources(self) -> list[Any]:
         """What the graph holds on to: each block, or what works in place of several."""
+        # no property: Keras would look there for what a file holds of the blocks
         packing, others = self._graph()
         stacks = [block for stack in packing.stacks for block in stack.blocks]
         return [*stacks, *(block for lane in [*packing.singles, *others] for block in lane.blocks)]
