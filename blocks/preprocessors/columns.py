@@ -97,7 +97,8 @@ class Columns(Preprocessor):
         """A sensible choice for every column, from its type and its statistics; print it, then edit it.
 
         Numbers are standardised (heavy right tails after `Log1p`), with a missing-indicator where values are missing;
-        strings get a vocabulary; constant and empty columns and identifiers are left out. What storing left behind,
+        strings get a vocabulary, where they do not say numbers or dates;
+        constant and empty columns and identifiers are left out. What storing left behind,
         pandas' index, the key of a split, row numbers, an unnamed first column, is left out with a warning.
         `print(columns)` says why for each; `columns["age"] = ...` and `del columns["age"]` change the choice before
         `adapt`.

@@ -1,6 +1,8 @@
 """Families of raw columns: another one than the adapted is refused wherever a model meets rows."""
 
 import datetime
+import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -192,6 +194,17 @@ def test_dates_stand_for_timestamps_without_a_zone_of_any_unit():
     assert to_raw(day, "timestamp").tolist() == [MICROS[0]]
     with pytest.raises(SchemaMismatch, match="timestamps with a zone"):
         to_raw(day, "timestamp_utc")
+
+
+def test_an_export_from_before_the_kinds_reads_every_time(saved, tmp_path):
+    shutil.copytree(saved / "1", tmp_path / "1")
+    path = tmp_path / "1" / "assets.extra" / "blocks" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    assert manifest.pop("kinds") == dict(zip(BLOCKS, BLOCKS, strict=True))
+    path.write_text(json.dumps(manifest))
+    rows = pa.record_batch(COLUMNS)
+    expected = ExportedPredictor(saved / "1").answers(rows)["probabilities"]
+    np.testing.assert_array_equal(ExportedPredictor(tmp_path / "1").answers(rows)["probabilities"], expected)
 
 
 def test_a_model_from_before_the_kinds_reads_both_and_no_other(model):
