@@ -196,7 +196,9 @@ class Source:
         """
         step = Filter.checked(expression, self._reader.schema)
         reader = self._reader
-        if not self._steps and isinstance(reader, Filterable):
+        # not where rows are told by their position, which those that are left out change
+        placed = any(isinstance(step, Part) and not step.key for step in self._steps)
+        if not placed and isinstance(reader, Filterable):
             reader = reader.filtered(expression)
         return Source(reader, [*self._steps, step], self._columns)
 

@@ -24,6 +24,7 @@ from blocks.preprocessors.numbers import (
     scalars,
     unflagged,
     unit_of,
+    unit_variable,
     with_unit,
     within_float32,
 )
@@ -96,6 +97,7 @@ class MinMax(Preprocessor):
         return with_unit(unit, scalars(scale=scale, offset=offset, low=low, high=high, fill=fill))
 
     def _restore(self, state: State) -> None:
+        self._unit = unit_variable(state)
         with tf.init_scope():
             self._scale = tf.Variable(state["scale"], trainable=False)
             self._offset = tf.Variable(state["offset"], trainable=False)
@@ -107,7 +109,7 @@ class MinMax(Preprocessor):
         """Scaled values in float64."""
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
-        values = in_unit(bounded(values, self._low, self._high), self.state)
+        values = in_unit(bounded(values, self._low, self._high), self._unit)
         scaled = within_float32(values * self._scale + self._offset)
         if self.clip:
             scaled = held(scaled, *np.array(self.feature_range))

@@ -90,9 +90,21 @@ def with_unit(unit: float, state: State) -> State:
     return state if unit == 1.0 else {**state, **scalars(unit=unit)}
 
 
-def in_unit(values: Any, state: Mapping[str, np.ndarray]) -> Any:
+def unit_variable(state: Mapping[str, np.ndarray]) -> tf.Variable | None:
+    """What brings values into the unit of a state by division, None where that is 1.
+
+    By division, and by a variable: of two factors TensorFlow makes their product first where that is the smaller work
+    (of constants, and of columns beside rows), and that product may be subnormal.
+    """
+    if "unit" not in state:
+        return None
+    with tf.init_scope():
+        return tf.Variable(1.0 / state["unit"], trainable=False)
+
+
+def in_unit(values: Any, unit: tf.Variable | None) -> Any:
     """float64 values in the unit of a state."""
-    return values * state["unit"] if "unit" in state else values
+    return values if unit is None else values / unit
 
 
 def from_unit(values: np.ndarray, state: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -20,6 +20,7 @@ from blocks.preprocessors.numbers import (
     from_unit,
     in_unit,
     unit_of,
+    unit_variable,
     with_unit,
     within_float32,
 )
@@ -96,6 +97,7 @@ class PiecewiseLinear(Preprocessor):
         return with_unit(unit, {"edges": edges[np.append(True, np.diff(edges) >= SMALLEST_NORMAL)]})
 
     def _restore(self, state: State) -> None:
+        self._unit = unit_variable(state)
         edges = state["edges"]
         bins = len(edges) - 1
         empty = self.n_bins - bins
@@ -115,7 +117,7 @@ class PiecewiseLinear(Preprocessor):
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
         present = bounded(tf.where(absent, self._low, values), self._low, self._high)
-        filled = (in_unit(present, self.state)[:, tf.newaxis] - self._left) / self._width
+        filled = (in_unit(present, self._unit)[:, tf.newaxis] - self._left) / self._width
         filled = within_float32(tf.maximum(tf.minimum(filled, self._most), self._least))
         filled = tf.where(absent[:, tf.newaxis], np.float64(0) if self.missing == "zero" else NAN, filled)
         return flagged(filled, absent, self.indicator)

@@ -24,6 +24,7 @@ from blocks.preprocessors.numbers import (
     scalars,
     unflagged,
     unit_of,
+    unit_variable,
     with_unit,
     within_float32,
 )
@@ -119,6 +120,7 @@ class PowerTransform(Preprocessor):
             return (np.expm1(b * origin) / b if b else origin), np.exp(b * origin)
 
     def _restore(self, state: State) -> None:
+        self._unit = unit_variable(state)
         exponent, origin = float(state["exponent"]), float(state["origin"])
         self._plain = exponent == 1.0 and origin == 0.0
         start, growth = self._measured_from(exponent, origin)
@@ -142,7 +144,7 @@ class PowerTransform(Preprocessor):
         if self._plain:
             # through logarithms, large numbers would lose digits
             one = np.float64(self.method == "box-cox")
-            powered = in_unit(tf.where(present > 0, present, self._low) - one if one else present, self.state)
+            powered = in_unit(tf.where(present > 0, present, self._low) - one if one else present, self._unit)
         elif self.method == "box-cox":
             present = tf.where(present > 0, present, self._low)
             powered = _power(full_packets(tf.math.log, present) - self._origin, self._exponent)

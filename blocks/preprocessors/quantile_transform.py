@@ -19,8 +19,11 @@ from blocks.preprocessors.numbers import (
     flagged_features,
     full_packets,
     held,
+    in_unit,
     unflagged,
     unit_of,
+    unit_variable,
+    with_unit,
 )
 from blocks.statistics import Quantiles, Statistic
 
@@ -91,9 +94,10 @@ class QuantileTransform(Preprocessor):
     def _restore(self, state: State) -> None:
         quantiles = state["quantiles"]
         ranks = np.linspace(0, 1, len(quantiles))
-        self._unit = unit_of(quantiles[0], quantiles[-1])
+        unit = unit_of(quantiles[0], quantiles[-1])
+        self._unit = unit_variable(with_unit(unit, {}))
         with np.errstate(divide="ignore", over="ignore"):
-            slopes = np.minimum(np.diff(ranks) / np.diff(quantiles * self._unit), FLOAT64_MAX)
+            slopes = np.minimum(np.diff(ranks) / np.diff(quantiles * unit), FLOAT64_MAX)
         with tf.init_scope():
             self._quantiles = tf.Variable(quantiles, trainable=False)
             self._ranks = tf.Variable(ranks, trainable=False)
@@ -110,9 +114,7 @@ class QuantileTransform(Preprocessor):
         inside = held(tf.where(absent, low, values), low, high)
         below = tf.searchsorted(quantiles, inside, side="right") - 1
         above = tf.searchsorted(quantiles, inside, side="left")
-        if self._unit != 1.0:
-            inside, quantiles = inside * self._unit, quantiles * self._unit
-            low, high = low * self._unit, high * self._unit
+        inside, quantiles, low, high = (in_unit(part, self._unit) for part in (inside, quantiles, low, high))
         rise = inside - tf.gather(quantiles, below)
         fall = tf.gather(quantiles, above) - inside
         forward = tf.gather(self._above, below) * rise + tf.gather(ranks, below)

@@ -23,6 +23,7 @@ from blocks.preprocessors.numbers import (
     scalars,
     unflagged,
     unit_of,
+    unit_variable,
     with_unit,
     within_float32,
 )
@@ -111,6 +112,7 @@ class RobustScale(Preprocessor):
         return with_unit(unit, state)
 
     def _restore(self, state: State) -> None:
+        self._unit = unit_variable(state)
         with tf.init_scope():
             self._center = tf.Variable(state["center"], trainable=False)
             self._scale = tf.Variable(state["scale"], trainable=False)
@@ -122,7 +124,7 @@ class RobustScale(Preprocessor):
         """Scaled values in float64."""
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
-        scaled = (in_unit(bounded(values, self._low, self._high), self.state) - self._center) / self._scale
+        scaled = (in_unit(bounded(values, self._low, self._high), self._unit) - self._center) / self._scale
         # one NaN for all: a sign bit or payload that entered must not leave
         scaled = tf.where(absent, self._fill if self.missing == "median" else NAN, scaled)
         return flagged(within_float32(scaled), absent, self.indicator)

@@ -80,7 +80,8 @@ def _chain(lane: Lane, indicators: bool) -> str:
     configs = [without_names(keras.saving.serialize_keras_object(block)) for block in lane.blocks]
     if indicators and isinstance(configs[-1][1], dict):
         configs[-1][1].pop("indicator", None)
-    return json.dumps(configs, sort_keys=True, default=str)
+    # a number in a unit of its own (`numbers.unit_of`) keeps no other from its stack
+    return json.dumps([configs, [sorted(block.state) for block in lane.blocks]], sort_keys=True, default=str)
 
 
 def _stacked_blocks(lanes: Sequence[Lane]) -> tuple[Any, ...]:

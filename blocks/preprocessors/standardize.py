@@ -10,7 +10,16 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features import Feature
-from blocks.preprocessors.numbers import SMALLEST_NORMAL, divisor, from_unit, in_unit, scalars, unit_of, with_unit
+from blocks.preprocessors.numbers import (
+    SMALLEST_NORMAL,
+    divisor,
+    from_unit,
+    in_unit,
+    scalars,
+    unit_of,
+    unit_variable,
+    with_unit,
+)
 from blocks.statistics import Moments, Statistic
 
 
@@ -65,6 +74,7 @@ class Standardize(Preprocessor):
         return with_unit(unit, scalars(mean=mean, scale=scale, low=low, high=high))
 
     def _restore(self, state: State) -> None:
+        self._unit = unit_variable(state)
         with tf.init_scope():
             # variables rather than constants: TensorFlow rewrites x / constant as x * (1 / constant), other bits
             self._mean = tf.Variable(state["mean"], trainable=False)
@@ -79,7 +89,7 @@ class Standardize(Preprocessor):
         """Scaled values in float64."""
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
-        scaled = (in_unit(values, self.state) - self._mean) / self._scale
+        scaled = (in_unit(values, self._unit) - self._mean) / self._scale
         # after the division rather than before it: a finite number may have no finite image
         scaled = tf.where(tf.math.is_inf(scaled), tf.where(scaled > 0, self._highest, self._lowest), scaled)
         if self.missing == "mean":

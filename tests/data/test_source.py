@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import blocks.data
+from blocks.data.parquet import ParquetReader
 
 ROWS = 200_000
 
@@ -93,3 +94,28 @@ def test_chunks_have_the_rows_that_were_asked_for(count: int, rows: int, exact: 
     assert all(0 < size <= rows for size in sizes)
     if exact:
         assert all(size == rows for size in sizes[:-1])
+
+
+def test_a_filter_of_a_keyed_part_leaves_out_row_groups_and_no_row(tmp_path, monkeypatch) -> None:
+    table = pa.table({"id": np.arange(1_000), "x": np.arange(1_000) % 7})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=50)
+    groups: list[int] = []
+    whole = ParquetReader._groups
+
+    def noted(self, *given):
+        groups.extend(whole(self, *given))
+        return whole(self, *given)
+
+    monkeypatch.setattr(ParquetReader, "_groups", noted)
+    late, some = pc.field("id") > 900, pc.field("x") < 3
+    for make, read in (
+        (lambda source: source.split(a=0.5, b=0.5, key="id")["b"].filter(late).filter(some), 2),
+        (lambda source: source.filter(late).split(a=0.5, b=0.5, key="id")["b"].filter(some), 2),
+        # by position: every row counts
+        (lambda source: source.split(a=0.5, b=0.5)["b"].filter(late).filter(some), 20),
+    ):
+        groups.clear()
+        found = make(blocks.data.read(tmp_path / "a.parquet")).table()
+        assert len(groups) == read
+        assert found.equals(make(blocks.data.read(table)).table())
+        assert found.num_rows

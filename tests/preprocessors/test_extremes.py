@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blocks.adapt import adapt
+from blocks.data import read
 from blocks.errors import InvalidArgument
 from blocks.preprocessors import (
     Bucketize,
     Clip,
+    Columns,
     Impute,
     Log1p,
     MaxAbs,
@@ -24,6 +27,8 @@ from blocks.preprocessors import (
     Round,
     Standardize,
 )
+from blocks.preprocessors.stacking import stacked
+from blocks.transform import Transform
 
 MOST, LEAST = np.finfo(np.float64).max, np.finfo(np.float64).tiny
 FLOAT32 = Fraction(float(np.finfo(np.float32).max))
@@ -179,3 +184,19 @@ def test_one_sentinel_does_not_take_the_rest(name) -> None:
 def test_a_range_that_float32_does_not_hold_is_refused() -> None:
     with pytest.raises(InvalidArgument, match=r"feature_range lies within 3\.4e\+38, float32's\. Received"):
         MinMax((0, 1e39))
+
+
+@pytest.mark.parametrize("kind", [Standardize, MinMax, RobustScale])
+def test_extreme_columns_are_stacked_apart_and_keep_their_bits(kind) -> None:
+    """One sentinel neither keeps the other columns from being worked out together, nor changes them."""
+    random = np.random.default_rng(0)
+    rows = {f"x{n}": random.normal(size=50) for n in range(3)}
+    rows |= {"far": np.r_[MOST, random.normal(size=49)], "near": 1e-300 * random.normal(size=50)}
+    columns = Columns({name: kind() for name in rows})
+    adapt(columns, None, read(rows), verbose=False)
+    stacks, singles = stacked(columns.lanes, columns.inputs)
+    assert sorted(sorted(stack.columns) for stack in stacks) == [["far", "near"], ["x0", "x1", "x2"]]
+    assert not singles
+    found = Transform(columns)(pa.record_batch(rows))["numeric"]
+    for place, (name, values) in enumerate(rows.items()):
+        np.testing.assert_array_equal(found[:, place], kind().adapt(values)(values).numpy(), err_msg=name)
