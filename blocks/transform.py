@@ -31,8 +31,8 @@ from blocks.sparse import Sparse
 
 BLOCK_ROWS = 4096
 
-CELLS = 1 << 17
-"""Rows times columns that are worked on at once."""
+CELLS = 1 << 20
+"""Rows times columns that are worked on at once: a few arrays of 8 MiB, whatever a chunk holds."""
 
 LEAST_ROWS = 64
 
@@ -183,7 +183,7 @@ class Transform:
     def _work_out(self, chunk: pa.RecordBatch, held: bool) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
         """Packed features of all columns that are worked on row by row, and the features of others.
 
-        By as many rows at once as leave the columns' values in the cache.
+        By as many rows at once as `CELLS` allows.
         """
         stacks = self._packing.stacks
         raw = {name: to_raw(_column(chunk, name), self.inputs[name], name) for name in self._columns}
