@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 import blocks
+from blocks import cli
 from blocks.errors import BlocksWarning
 from blocks.warn import warn
 
@@ -80,3 +81,20 @@ def test_rows_left_out_are_told_at_the_users_line():
     assert [(one.filename, one.lineno) for one in found] == [(__file__, line_of("# the line of fit"))]
     assert str(found[0].message).startswith("1 rows of ")
     assert len(str(found[0].message)) < 200
+
+
+def test_the_command_line_tells_it_as_its_own_line(monkeypatch, capsys):
+    def check(options):
+        warn("a fact")
+        warnings.warn("of others", UserWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(cli, "_check", check)
+    before = warnings.showwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert cli.main(["check", "store"]) == 0
+    assert warnings.showwarning is before
+    told = capsys.readouterr().err
+    assert "blocks check: a fact\n" in told
+    assert "BlocksWarning" not in told
