@@ -33,7 +33,7 @@ UCI = [
 
 
 def adult_uci(name):
-    source = blocks.read(Path(DATA, "adult_census", name), column_names=UCI, null_values=[" ?"])
+    source = blocks.read(Path(DATA, "adult_census", name), column_names=UCI, null_values=["?"], skip_initial_space=True)
     table = source.table()
     income = pc.utf8_rtrim(pc.utf8_trim_whitespace(table["income"]), ".")
     return blocks.read(table.set_column(len(UCI) - 1, "income", income))

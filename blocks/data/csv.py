@@ -352,13 +352,12 @@ class CsvReader:
             table,
             numbers,
             functools.cache(lambda: scan.parser.cells(block, names)),
-            lambda name: scan.parser.parse(file, block, names, {name: pa.string()}, [name])[0][name],
+            lambda wanted: scan.parser.parse(file, block, names, dict.fromkeys(wanted, pa.string()), wanted)[0],
+            scan.rounded,
         )
         for name, loss in found.items():
             if loss.text:
                 scan.types[name] = pa.string()
-            elif name in scan.rounded:
-                continue
             else:
                 scan.rounded.add(name)
             then = "kept as text, digit for digit" if loss.text else "rounded to float64"

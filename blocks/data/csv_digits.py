@@ -5,7 +5,7 @@ Only text that is at stake is looked at again: a block is searched for its few s
 
 import decimal
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,6 +20,9 @@ EXACT: Final = 1 << 53
 
 _LONG: Final = 18
 """Characters of a number that may hold more than the 17 digits of a float64."""
+
+_ENOUGH: Final = 100
+"""Long fractions of a block that are looked at: where some are rounded, most are."""
 
 _DIGITS: Final = np.isin(np.arange(256), np.frombuffer(b"0123456789", np.uint8))
 _HEX: Final = np.isin(np.arange(256), np.frombuffer(b"xX", np.uint8))
@@ -46,7 +49,8 @@ def losses(
     table: pa.Table,
     numbers: Mapping[int, str],
     cells: Callable[[], Cells],
-    texts: Callable[[str], pa.ChunkedArray],
+    texts: Callable[[Sequence[str]], pa.Table],
+    rounded: Collection[str],
 ) -> dict[str, Loss]:
     """What the columns that Arrow takes for numbers would lose in this block.
 
@@ -56,7 +60,8 @@ def losses(
         table: what Arrow made of it.
         numbers: the columns at stake, by position, and their names: int64 and float64.
         cells: gives where the values are.
-        texts: gives a column's values as text.
+        texts: gives columns with their values as text.
+        rounded: columns of which it was said already that they are rounded.
     """
     found: dict[str, Loss] = {}
     array = np.frombuffer(data, np.uint8)
@@ -65,11 +70,12 @@ def losses(
         found[name] = Loss(cells().value_at(position), why, True)
     doubles = {i: n for i, n in numbers.items() if n not in found and table.schema.field(n).type == pa.float64()}
     if doubles:
-        doubtful = {name for name, _ in _first_of_each(_places(array), doubles, cells)}
+        doubtful = {name for name, _ in _first_of_each(_places(array), doubles, cells)} - set(rounded)
         doubtful |= {name for name in doubles.values() if _size(table[name]) >= EXACT}
+        read = texts(sorted(doubtful)) if doubtful else {}
         for name in sorted(doubtful):
-            loss = _lost(texts(name), table[name])
-            if loss is not None:
+            loss = _lost(read[name], table[name])
+            if loss is not None and (loss.text or name not in rounded):
                 found[name] = loss
     return found
 
@@ -159,8 +165,7 @@ def _lost(texts: pa.ChunkedArray, numbers: pa.ChunkedArray) -> Loss | None:
         if re.fullmatch(_INTEGER, text.strip()) and int(text) != int(number):
             return Loss(text, "is an integer that neither int64 nor float64 holds", True)
     long = pc.fill_null(pc.greater_equal(pc.utf8_length(texts), _LONG), False)
-    # Where some values are rounded most are: as many as a sample are enough.
-    for text, number in _pairs(texts, numbers, long, 1_000):
+    for text, number in _pairs(texts, numbers, long, _ENOUGH):
         if np.isfinite(number) and not _same_digits(text.strip(), number):
             return Loss(text, "has more digits than a float64", False)
     return None
