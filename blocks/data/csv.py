@@ -144,6 +144,9 @@ class CsvReader:
 
     def _joined(self, scans: Sequence[_Scanned]) -> pa.Schema:
         types: dict[str, pa.DataType] = {}
+        sizes: dict[str, int] = {}
+        for scan in scans:
+            sizes |= {name: max(size, sizes.get(name, 0)) for name, size in scan.largest.items()}
         first = self._files[0].name
         for file, scan in zip(self._files, scans, strict=True):
             if not set(scan.names) & set(scans[0].names):
@@ -156,8 +159,7 @@ class CsvReader:
                 before = types.get(name, kind)
                 types[name] = join(before, kind) if name not in self._options.column_types else kind
                 if pa.types.is_floating(types[name]) and not self._declared(name):
-                    size = max(scan.largest.get(name, 0) for scan in scans)
-                    types[name] = pa.string() if size > EXACT else types[name]
+                    types[name] = pa.string() if sizes.get(name, 0) > EXACT else types[name]
                 if before not in (types[name], pa.null()) or kind not in (types[name], pa.null()):
                     warn(
                         f"Column {name!r} is {kind} in {file.name} and {before} before; it is read as {types[name]} "
@@ -338,14 +340,15 @@ class CsvReader:
         self, file: File, block: Block, names: Sequence[str] | None, scan: _Scanned, table: pa.Table
     ) -> list[str]:
         """Makes text of columns whose values are no numbers digit for digit; returns their names."""
+        types = table.schema.types
         numbers = {
             index: name
             for index, name in enumerate(scan.names)
-            if not self._declared(name) and table.schema.field(name).type in (pa.int64(), pa.float64())
+            if types[index] in (pa.int64(), pa.float64()) and not self._declared(name)
         }
-        for name in numbers.values():
-            if table.schema.field(name).type == pa.int64():
-                scan.largest[name] = max(scan.largest.get(name, 0), largest(table[name]))
+        for index, name in numbers.items():
+            if types[index] == pa.int64():
+                scan.largest[name] = max(scan.largest.get(name, 0), largest(table.column(index)))
         found = losses(
             block.data,
             scan.parser.dialect,

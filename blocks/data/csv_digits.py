@@ -25,7 +25,6 @@ _ENOUGH: Final = 100
 """Long fractions of a block that are looked at: where some are rounded, most are."""
 
 _DIGITS: Final = np.isin(np.arange(256), np.frombuffer(b"0123456789", np.uint8))
-_HEX: Final = np.isin(np.arange(256), np.frombuffer(b"xX", np.uint8))
 _INTEGER: Final = r"^[+-]?[0-9]+$"
 
 
@@ -65,13 +64,14 @@ def losses(
     """
     found: dict[str, Loss] = {}
     array = np.frombuffer(data, np.uint8)
-    for name, position in _first_of_each(_codes(data, array, dialect), numbers, cells):
+    for name, position in _first_of_each(_codes(array, dialect), numbers, cells):
         why = "as a number would lose its leading zeros, or is hexadecimal"
         found[name] = Loss(cells().value_at(position), why, True)
-    doubles = {i: n for i, n in numbers.items() if n not in found and table.schema.field(n).type == pa.float64()}
+    types = table.schema.types
+    doubles = {i: n for i, n in numbers.items() if n not in found and types[i] == pa.float64()}
     if doubles:
         doubtful = {name for name, _ in _first_of_each(_places(array), doubles, cells)} - set(rounded)
-        doubtful |= {name for name in doubles.values() if _size(table[name]) >= EXACT}
+        doubtful |= {name for index, name in doubles.items() if _size(table.column(index)) >= EXACT}
         read = texts(sorted(doubtful)) if doubtful else {}
         for name in sorted(doubtful):
             loss = _lost(read[name], table[name])
@@ -102,21 +102,18 @@ def _size(column: pa.ChunkedArray) -> float:
     return max(abs(ends["min"] or 0.0), abs(ends["max"] or 0.0))
 
 
-def _codes(text: bytes, data: np.ndarray, dialect: Dialect) -> np.ndarray:
+def _codes(data: np.ndarray, dialect: Dialect) -> np.ndarray:
     """Places of values like 00501 and 0x1F; most blocks have none."""
-    before = [*dialect.before_value, ord(" "), *([] if dialect.quote is None else [dialect.quote])]
     edge = np.zeros(256, bool)
-    edge[before] = True
-    zero = data[1:] == ord("0")
-    pairs = [np.flatnonzero(zero & (data[:-1] == byte)) + 1 for byte in before if byte in text]
-    signs = [np.flatnonzero(zero & (data[:-1] == byte)) + 1 for byte in b"+-" if byte in text]
-    signed = np.concatenate([np.empty(0, np.int64), *signs])
-    signed = signed[(signed == 1) | edge[data[signed - 2]]]
-    at = np.sort(np.concatenate([np.arange(text.startswith(b"0")), *pairs, signed]))
-    at = at[at + 1 < len(data)]
-    hexadecimal = _HEX[data[at + 1]]
-    either = _DIGITS[data[at + 1]] | hexadecimal
-    at, hexadecimal = at[either], hexadecimal[either]
+    edge[[*dialect.before_value, ord(" "), *([] if dialect.quote is None else [dialect.quote])]] = True
+    at = np.flatnonzero(data[:-1] == ord("0"))
+    following = data[at + 1]
+    at = at[((following - ord("0")) < 10) | ((following | 32) == ord("x"))]  # as unsigned bytes
+    before = data[at - 1]
+    signed = at[(before == ord("-")) | (before == ord("+"))]
+    signed = signed[(signed < 2) | edge[data[signed - 2]]]
+    at = np.concatenate([at[edge[before] | (at == 0)], signed])
+    hexadecimal = (data[at + 1] | 32) == ord("x")
     # What follows is digits alone, so it is no number with a point, no date, no time of day.
     after = at + 1 + hexadecimal
     going, ended = np.ones(len(at), bool), np.zeros(len(at), bool)
@@ -128,7 +125,7 @@ def _codes(text: bytes, data: np.ndarray, dialect: Dialect) -> np.ndarray:
         if not going.any():
             break
         after += digit
-    return at[ended | going]
+    return np.sort(at[ended | going])
 
 
 def _places(data: np.ndarray) -> np.ndarray:
