@@ -281,7 +281,8 @@ def _odd_rows(table: _Table, header: bool) -> Iterator[Finding]:
     if again:
         where = [lines[index] for index in again]
         yield Finding(settled, f"the names come again on line {where[0]}. Pass skip_rows={_lines(where)}.")
-    numeric = []
+    numeric: list[tuple[int, str]] = []
+    marked: list[tuple[int, list[str]]] = []
     for column, kinds in enumerate(table.kinds):
         values = [k for index, k in enumerate(kinds) if k != BLANK and index not in again]
         texts = [
@@ -293,14 +294,11 @@ def _odd_rows(table: _Table, header: bool) -> Iterator[Finding]:
         if len(values) >= 3 and values.count(most) >= 2 and len(values) - values.count(most) <= max(2, len(values) / 5):
             markers = sorted({text.strip() for text in texts})
             if markers and len(markers) <= 2 and all(_MARKER.fullmatch(marker) for marker in markers):
-                yield Finding(
-                    ("null_values", "default_column_type"),
-                    f"column {table.name(column)} is text because of {', '.join(map(repr, markers))} among its "
-                    "numbers. If that is what stands for a missing value, "
-                    f"pass null_values={['', 'NA', *markers]!r}.",
-                )
+                marked.append((column, markers))
             else:
                 numeric.append((column, most))
+    if marked:
+        yield _missing_values(table, marked)
     strange = [
         index
         for index in range(len(rows) if numeric else 0)
@@ -334,6 +332,20 @@ def _odd_rows(table: _Table, header: bool) -> Iterator[Finding]:
         yield Finding(
             settled, f"line {where[0]}, {text!r}, looks like a note. If it is, pass skip_rows={_lines(where)}."
         )
+
+
+def _missing_values(table: _Table, marked: Sequence[tuple[int, list[str]]]) -> Finding:
+    """Texts that stand for missing values among numbers, in one finding for all columns."""
+    markers = sorted({marker for _, found in marked for marker in found})
+    # an option replaces what counts without it, so what is there of that is named too
+    usual = {cell.strip() for column in table.columns for cell in column if kind(cell) == BLANK} | {"", "NA"}
+    names = ", ".join(table.name(column) for column, _ in marked[:6])
+    which = f"column {names} is" if len(marked) == 1 else f"columns {names}{', ...' if len(marked) > 6 else ''} are"
+    return Finding(
+        ("null_values", "default_column_type"),
+        f"{which} text because of {', '.join(map(repr, markers))} among numbers. If that stands for a missing value, "
+        f"pass null_values={[*sorted(usual), *markers]!r}.",
+    )
 
 
 def _notes(table: _Table) -> list[int]:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import blocks.data
 from blocks.data.text_blocks import WithoutLines
-from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch
+from blocks.errors import BlocksError, BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch
 
 DATA = os.environ.get("BLOCKS_DATA")
 RANDOM = np.random.default_rng(0)
@@ -500,3 +500,49 @@ def test_real_files_are_diagnosed_and_good_ones_are_not() -> None:
         pathlib.Path(str(DATA), "sms_spam/sms.tsv"), column_names=["label", "text"], quote_char=False
     )
     assert sms.count() == 5_574
+
+
+def test_missing_values_of_all_columns_are_said_once(tmp_path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c\n" + "1,2,nan\n" * 8 + "?,2,3\n1,?,3\n2,-,NULL\n4,4,4\n")
+    (said,) = read(path)[2]
+    assert "columns 'a', 'b' are text because of '-', '?' among numbers" in said
+    found = read(path, **advised(said))
+    assert found[2] == []
+    assert found[1][-4:] == [[None, 2, 3], [1, None, 3], [2, None, None], [4, 4, 4]]
+
+
+@settings(max_examples=400)
+@given(
+    st.one_of(
+        st.text(alphabet="a1,;\t|\n\r\"' #?-.\0é", max_size=80),
+        st.lists(
+            st.sampled_from(["a,b", "1,2", "", "#", "'x',1", '"y" z,2', "sep=;", "a;b", "1;2", "\ufeff"]), max_size=9
+        ).map("\n".join),
+    ),
+    st.sampled_from([{}, {"column_names": ["x", "y"]}, {"skip_rows": 2}, {"skip_rows": [1, 3]}, {"quote_char": False}]),
+    st.booleans(),
+)
+def test_nothing_raw_escapes_and_rows_add_up(tmp_path_factory, text, options, keep) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    path = folder / "t.csv"
+    path.write_bytes(text.encode())
+    kept = {"on_bad_rows": "keep", "rejects": str(folder / "bad.csv")} if keep else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            source = blocks.data.read(path, **options, **kept)
+            assert source.count() == source.table().num_rows
+        except BlocksError:
+            pass
+
+
+def test_what_a_store_knows_a_file_by_has_not_changed(tmp_path) -> None:
+    """Stores of earlier versions hold this fingerprint; options that came later are in it where they are used."""
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1, 2\n")
+    earlier = {"read", "parse", "convert", "column_types", "default_column_type", "encoding", "newlines_in_values"}
+    assert set(blocks.data.read(path).fingerprint()["options"]) == {*earlier, "skip_rows"}
+    assert blocks.data.read(path, delimiter=",").fingerprint()["options"]["parse"] == "{'delimiter': ','}"
+    for options in ({"skip_rows": [3]}, {"skip_initial_space": True}):
+        assert blocks.data.read(path, **options).fingerprint() != blocks.data.read(path).fingerprint()
