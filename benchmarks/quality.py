@@ -113,7 +113,8 @@ def file(*parts: str) -> Path:
 
 
 def adult(name: str) -> pa.Table:
-    table = blocks.read(file("adult_census", name), column_names=UCI, null_values=["?"], skip_initial_space=True).table()
+    path = file("adult_census", name)
+    table = blocks.read(path, column_names=UCI, null_values=["?"], skip_initial_space=True).table()
     income = pc.utf8_rtrim(pc.utf8_trim_whitespace(table["income"]), ".")
     return table.set_column(len(UCI) - 1, "income", income)
 
