@@ -220,7 +220,9 @@ def _fitted(
         spec = columns.spec
     if columns is not None:
         transform = Transform(columns)
-    left_out = [entry.names[0] for name, entry in spec.items() if name not in (NUMERIC, CATEGORICAL)]
+    others = [entry for name, entry in spec.items() if name not in (NUMERIC, CATEGORICAL)]
+    # a sparse entry has many names, and one column
+    left_out = [" x ".join(entry.features[0].columns) if entry.sparse else entry.names[0] for entry in others]
     if len(left_out) == len(spec):
         raise InvalidArgument(f"Baselines learn from numbers and ids. Received: {', '.join(left_out)} alone.")
     if left_out:

@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 import blocks
-from blocks import classifiers, feature_extractors, preprocessors
+from blocks import baselines, classifiers, feature_extractors, preprocessors
 from blocks.adapt import adapt
+from blocks.errors import BlocksWarning
 from blocks.store import Resume
 
 RANDOM = np.random.default_rng(0)
@@ -110,6 +111,12 @@ def test_verify_finds_a_store_of_other_sparse_rows(road, tmp_path):
     report = blocks.verify(tmp_path / "export", splits["test"], store["test"], verbose=False)
     assert not report.ok
     assert report.features["text"] > 0
+
+
+def test_baselines_say_that_they_leave_the_column_out(road):
+    model, splits, _, _ = road
+    with pytest.warns(BlocksWarning, match=r"leave out text\."):
+        baselines.linear(splits["train"], model.head, preprocessor=model.preprocessor)
 
 
 def test_an_epoch_goes_on_where_it_was_interrupted(road, tmp_path):
