@@ -172,8 +172,11 @@ class Core(keras.Model):
             return super().compute_loss(x, *_joined(rows), training=training)
         parts = []
         for name, loss in reported.losses.items():
-            value = ops.cast(loss(*rows[name][:2], sample_weight=rows[name][2]), keras.config.floatx())
-            reported.means[name].update_state(*_sums(loss, *rows[name]))
+            true, predicted, weight = rows[name]
+            true, predicted = (ops.convert_to_tensor(values, dtype=loss.dtype) for values in (true, predicted))
+            values = loss.call(true, predicted)
+            reported.means[name].update_state(*_sums(values, weight, ops.shape(predicted)[:1]))
+            value = ops.cast(_Reduced(loss)(values, values, sample_weight=weight), keras.config.floatx())
             parts.append(value * reported.weights.get(name, 1.0))
         if self.losses:
             added = sum(ops.sum(ops.cast(loss, keras.config.floatx())) for loss in self.losses)
@@ -230,12 +233,23 @@ class _Reported:
         losses = {} if loss is None else {name: _as_loss(one) for name, one in _named(loss).items() if one is not None}
         weights = {} if loss_weights is None else _named(loss_weights)
         # what is no loss by head is left to Keras
-        understood = isinstance(weights, dict) and all(isinstance(one, keras.losses.Loss) for one in losses.values())
+        understood = all(type(one).__call__ is keras.losses.Loss.__call__ for one in losses.values())
         self.losses = losses if understood else {}
         self.weights = {name: 1.0 if weight is None else float(weight) for name, weight in weights.items()}
         self.means = {name: RowMean(f"{name}_loss" if name else "loss") for name in self.losses}
         if self.losses:
             self.means[_ADDED] = RowMean(_ADDED)
+
+
+class _Reduced(keras.losses.Loss):
+    """Values of rows, reduced as a loss reduces its own."""
+
+    def __init__(self, loss: keras.losses.Loss) -> None:
+        super().__init__(name="reduced", reduction=loss.reduction, dtype=loss.dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The values."""
+        return y_pred
 
 
 class _LossOfFunction(keras.losses.Loss):
@@ -281,12 +295,10 @@ def _as_rows(true: Any, predicted: Any, weight: Any, members: int | None = None)
     return true, predicted, weight
 
 
-def _sums(loss: keras.losses.Loss, true: Any, predicted: Any, weight: Any) -> tuple[Any, Any]:
+def _sums(values: Any, weight: Any, shape: Any) -> tuple[Any, Any]:
     """The weighted sum of the rows' losses, and the sum of their weights."""
-    true, predicted = (ops.convert_to_tensor(values, dtype=loss.dtype) for values in (true, predicted))
-    rows = ops.cast(loss.call(true, predicted), wide())
+    rows = ops.cast(values, wide())
     if len(rows.shape) > 1:
         rows = ops.mean(rows, axis=tuple(range(1, len(rows.shape))))
-    ones = ops.ones(ops.shape(predicted)[:1], wide())
-    weight = ones if weight is None else ops.cast(weight, wide())
+    weight = ops.ones(shape, wide()) if weight is None else ops.cast(weight, wide())
     return ops.sum(ops.where(weight != 0, weight * rows, 0.0)), ops.sum(weight)

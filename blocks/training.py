@@ -183,6 +183,8 @@ def _stored(
         split.require(**store_parts(preprocessor, head))
     except StoreMismatch as error:
         raise StoreMismatch(f"{error}{why_not(split.metadata, preprocessor)}") from None
+    if not any(entry.name.partition("/")[0] == "target" for entry in split.entries):
+        raise SchemaMismatch("Training needs targets. Received: a store without them.")
     if split.spec != preprocessor.spec.to_json():
         # of columns whose names older versions could not tell from entries' and features'
         raise StoreMismatch(
@@ -190,8 +192,6 @@ def _stored(
             f"Received: {split!r} with {', '.join(split.spec or ())}, written by another version of blocks. "
             "Write it again with precompute."
         )
-    if not any(entry.name.partition("/")[0] == "target" for entry in split.entries):
-        raise SchemaMismatch("Training needs targets. Received: a store without them.")
     if not split.rows:
         raise EmptySource(
             f"Batches are made of rows. Received: {split!r}. Where it is a worker's part by `shard`: that is made of "

@@ -74,18 +74,18 @@ def test_priors_and_balanced_weights_equal_scikit_learn():
     values = ["a"] * 7 + ["b"] * 2 + ["c"]
     head = adapted(values, class_weight="balanced")
     expected = compute_class_weight("balanced", classes=np.array(head.classes), y=values)
-    assert np.allclose(head.weigh(np.arange(3)), expected, rtol=1e-7)
+    assert np.allclose(head.class_weights, expected, rtol=1e-7)
     assert head.priors.tolist() == [0.7, 0.2, 0.1]
     named = adapted(values, class_weight={"c": 5.0})
-    assert named.weigh(np.array([2, 0, 2], "int32")).tolist() == [5.0, 1.0, 5.0]
-    assert adapted(values).weigh(np.array([0])) is None
+    assert named.class_weights.tolist() == [1.0, 1.0, 5.0]
+    assert adapted(values).class_weights is None
 
 
 def test_class_weights_of_any_key_survive_the_configuration():
     for head in (adapted([0, 1], class_weight={1: 3.0}), adapted([True, False], class_weight={True: 3.0})):
         twin = Softmax.from_config(keras.saving.deserialize_keras_object(
             keras.saving.serialize_keras_object(head)).get_config())  # fmt: skip
-        assert twin.weigh(np.array([0, 1])).tolist() == [1.0, 3.0]
+        assert twin.class_weights.tolist() == [1.0, 3.0]
         assert twin.classes == head.classes
 
 
