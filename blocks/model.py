@@ -271,6 +271,9 @@ class Model(keras.Model):
         for what, given in (("losses", loss), ("metrics", metrics)):
             for name in keras.tree.flatten(given):
                 _require_known(what, name)
+        loss = _by_head(self.head, "loss", loss)
+        if "loss_weights" in kwargs:
+            kwargs["loss_weights"] = _by_head(self.head, "loss_weights", kwargs["loss_weights"])
         optimizer = keras.optimizers.serialize(chosen)
         self._compiled_with = {"optimizer": optimizer, "loss": loss, "metrics": metrics, **kwargs}
         if self._parts.core is not None:
@@ -920,6 +923,23 @@ def _holds_lambda(config: Any) -> bool:
 
 def _verbosity(verbose: Any) -> Any:
     return int(shown(None)) if verbose in ("auto", None) else verbose
+
+
+def _by_head(head: Head, what: str, given: Any) -> Any:
+    """`compile`'s losses or their weights as the core takes them: one for a single head, a dict by name of several."""
+    several = [name for name in head.heads if name]
+    if given is None:
+        return None
+    if isinstance(given, list | tuple) and len(given) == len(head.heads):
+        given = dict(zip(several, given, strict=True)) if several else given[0]
+    by_name = isinstance(given, Mapping)
+    fits = set(given) <= set(several) if by_name else not several and not isinstance(given, list | tuple)
+    weights = keras.tree.flatten(given) if what == "loss_weights" else ()
+    if not fits or not all(isinstance(weight, int | float) for weight in weights):
+        kind = "numbers" if what == "loss_weights" else "losses"
+        wanted = f"a dict of {kind} by head: {', '.join(several)}" if several else f"a single one of {kind}"
+        raise InvalidArgument(f"compile's {what} is {wanted}. Received: {given!r}.")
+    return given
 
 
 def _row_metrics(head: Head, metrics: Any, weighted: Any) -> dict[str, Any]:

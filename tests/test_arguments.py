@@ -181,6 +181,8 @@ def test_what_the_advice_says_works(model):
         (lambda model: model.compile(lr=0.1), r"It is the optimizer's: keras\.optimizers\.AdamW\(1e-3\)\."),
         (lambda model: model.compile("adm"), r"compile's optimizer is one of keras\.optimizers.*Received: 'adm'"),
         (lambda model: model.compile(loss="mes"), r"names of keras\.losses\. Received: 'mes'"),
+        (lambda model: model.compile(loss={"y": "mse"}), r"compile's loss is a single one of losses\. Received: {'y'"),
+        (lambda model: model.compile(loss_weights=[1, 2]), r"loss_weights is a single one of numbers.*\[1, 2\]"),
         (lambda model: model.compile(metrics=["accuracy", "acu"]), r"names of keras\.metrics\. Received: 'acu'"),
         (lambda model: blocks.Model(optimizer="adam"), r"Model takes .*Received: optimizer\. It goes to compile"),
         (lambda model: blocks.Model(head=model.head, seed="a"), r"seed must be a whole number"),

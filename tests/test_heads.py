@@ -366,3 +366,19 @@ def test_errors_of_models(rows):
         InvalidArgument, match=r"learns from one number or class a row. Received: one for 'city', and Heads"
     ):
         blocks.Model(by_target, head=make_heads()).adapt(rows)
+
+
+def test_losses_of_several_heads_are_by_name(rows):
+    model = make_small(head={"cost": regressors.Mean("cost"), "both": regressors.Mean("size")})
+    for given in ("mse", {"price": "mse"}, ["mse"], {"cost": "mse", "": "mae"}):
+        with pytest.raises(InvalidArgument, match=r"compile's loss is a dict of losses by head: cost, both\. Received"):
+            model.compile(loss=given)
+    for given in (2.0, {"price": 2.0}, [1.0], {"cost": "2"}):
+        with pytest.raises(InvalidArgument, match=r"compile's loss_weights is a dict of numbers by head: cost, both"):
+            model.compile(loss_weights=given)
+    model.adapt(rows)
+    model.compile(loss=["mse", "mae"], loss_weights=[0.5, 2.0])
+    model.fit(rows, epochs=1, verbose=0)
+    found, judged = model.evaluate(rows, batch_size=70, verbose=0), model.evaluate(rows, batch_size=600, verbose=0)
+    assert found == pytest.approx(judged, rel=1e-6)
+    assert found["loss"] == pytest.approx(0.5 * found["cost_loss"] + 2 * found["both_loss"], rel=1e-6)

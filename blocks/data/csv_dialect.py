@@ -44,9 +44,14 @@ def sniffed_delimiter(text: str, first_line: int, whole: bool, default: str, dia
     usual = Sample.of(text, first_line, whole, dialect | {"delimiter": default})
     if usual.width > 1 and usual.regular and not any(candidate in first for candidate in others):
         return default
+    samples = {one: Sample.of(text, first_line, whole, dialect | {"delimiter": one}) for one in others}
+    if 1 < usual.width != len(usual.rows[0]):
+        # decimal commas: rows of as many values, and names of another number
+        fits = [one for one, sample in samples.items() if sample.width > 1 and sample.regular]
+        if fits:
+            return max(fits, key=lambda one: samples[one].width)
     best, most = default, 1.25 * _score(usual)
-    for candidate in others:
-        sample = Sample.of(text, first_line, whole, dialect | {"delimiter": candidate})
+    for candidate, sample in samples.items():
         enough = 0.8 if usual.width > 1 else 0.6
         if sample.width > 1 and sample.share >= enough and _begins(sample) and (score := _score(sample)) > most:
             best, most = candidate, score

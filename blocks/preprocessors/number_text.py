@@ -118,6 +118,9 @@ def evidence(text: Any) -> Any:
     digit = tf.strings.regex_full_match(text, r".*[0-9].*")
     dot, comma = (digit & tf.strings.regex_full_match(text, pattern(mark, CURRENCIES, UNITS)) for mark in MARKS)
     mark = tf.where(dot & comma, "?", tf.where(dot, ".", tf.where(comma, ",", "")))
+    # "5 k" may be 5,000 or 5 of a unit: no number for `parse`, so none here
+    apart = tf.strings.regex_full_match(text, rf".*[0-9.,][\s\pZ]+(?:{'|'.join(filter(str.isalpha, SCALES))})[-+)]*")
+    dot, comma, mark = dot & ~apart, comma & ~apart, tf.where(apart, "", mark)
     number = tf.where(dot | comma, text, "")
     unit = tf.strings.regex_replace(number, _DIGITS, "", replace_global=False)
     return tf.strings.join([mark, tf.strings.regex_replace(unit, r"[-+()%\x{2030}\s\pZ]", "")])

@@ -171,6 +171,9 @@ def test_the_delimiter_is_found_and_said(tmp_path, name, delimiter, extension) -
         ("a;b\n1,5;x\n2,5;y\n", [["1,5", "x"], ["2,5", "y"]]),
         ("Name;Price, EUR\nx;1,5\ny;2,5\n", [["x", "1,5"], ["y", "2,5"]]),
         ("id;person\n1;Smith, John\n2;Doe, Jane\n", [["1", "Smith, John"], ["2", "Doe, Jane"]]),
+        ("a;b\n0,5;0,25\n1,5;2,25\n", [["0,5", "0,25"], ["1,5", "2,25"]]),
+        ("a;b;c\n0,5;1,2;3,4\n1,5;2,2;3,4\n", [["0,5", "1,2", "3,4"], ["1,5", "2,2", "3,4"]]),
+        ("a\tb\nx, 0\ty, z\nx, 1\ty, z\n", [["x, 0", "y, z"], ["x, 1", "y, z"]]),
         ("a;b;c\n", []),
         ("Report 2024\nid;n\n1;2\n3;4\n5;6\n", None),
     ],
@@ -186,7 +189,7 @@ def test_the_delimiter_where_commas_are_values(tmp_path, text, rows) -> None:
         return
     found = read(path)
     assert equal(found[1], rows)
-    assert any("';' separates" in said for said in found[2])
+    assert any(re.search(r"'(;|\\t)' separates", said) for said in found[2])
 
 
 @pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;", "sep=^"])

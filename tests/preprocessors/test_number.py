@@ -163,3 +163,11 @@ def test_given_marks_need_no_pass():
     adapt(columns, None, blocks.read({"a": ["1,000", "3,000"]}), verbose=False)
     assert [block.learns for block in columns.lanes[0].blocks] == [False, True]
     assert columns.lanes[0].blocks[1].state["mean"] == 2000
+
+
+def test_a_scale_apart_from_its_digits_is_no_evidence_of_a_number():
+    # "5 k" may be 5,000, or 5 of a unit: learned as a number without a unit, all of them became missing
+    with pytest.raises(EmptySource):
+        Number().adapt(["5 k", "6 K", "-7 M", "(8 bn)"])
+    assert Number().adapt(["5k", "6 k", "7 kg"]).unit == "kg"
+    np.testing.assert_array_equal(Number().adapt(["5 k", "3"])(np.array(["3", "5k", "5 k"], object)), [3, 5000, np.nan])
