@@ -53,7 +53,9 @@ def open_table(
         names = next(iter(splits.values())).schema.names
         predictor = as_predictor(table)
         # targets and weights are kept in any case
-        beside = {name for head in predictor.describe()["heads"] for name in (*head["targets"], head["sample_weight"])}
+        beside = {
+            name for head in predictor.describe()["heads"] for name in (*head["targets"], head.get("sample_weight"))
+        }
         kept = [name for name in [*keep, *by_columns(by, names)] if name not in beside - {None}]
         kept = [name for name in kept if name != SPLIT or SPLIT in names]
         predictions = Predictions(predictor, splits, keys=kept, targets=True)

@@ -69,8 +69,9 @@ def explained(path: Place | str | os.PathLike[str], kind: type[WriteError | Stor
         )
         what, goes_on = ("the store ", ", it resumes") if of_store else ("", "")
         fix += goes_on if "the same call" in fix else ""
-        # libraries add a page of their own
-        reason = os.strerror(number) if known.errno else str(known)
+        # some libraries add a page of their own
+        told = known.strerror or ""
+        reason = str(known) if not known.errno else told if 0 < len(told) <= 80 else os.strerror(number)
         raise kind(number, f"writing {what}'{os.fspath(path)}' failed ({reason}): {fix}") from error
 
 
