@@ -42,7 +42,8 @@ def _alive(owner: dict[str, Any]) -> bool:
 
 def _owner(path: Place) -> dict[str, Any]:
     try:
-        owner = json.loads(read_regular(path, _MOST_BYTES))
+        # behind a URL every name is a regular file's, and one call less can fail
+        owner = json.loads(path.read_bytes() if isinstance(path, Remote) else read_regular(path, _MOST_BYTES))
     except (FileNotFoundError, NotRegular, ValueError, RecursionError):
         return {}
     return owner if isinstance(owner, dict) else {}

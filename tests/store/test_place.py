@@ -95,7 +95,9 @@ def test_damage_is_found_told_and_repaired(small, url):
     with pytest.raises(CorruptShard, match=f"{gone.name}: cannot be found"):
         open_store(url)
     assert repair(store.path, {"train": small.plan(1000)}) == [bad.name, gone.name]
-    assert small.digests(store.path) == before
+    left = small.digests(store.path)
+    left.pop("journal.jsonl", None)  # of the write that was refused, which the same call takes up
+    assert left == before
 
 
 def test_one_writer_at_a_time(small, url):
@@ -186,7 +188,9 @@ def test_what_cannot_be_reached_is_not_called_damaged_and_stays(small, url, monk
             open_store(url)
         with pytest.raises(OSError, match="503"), locked(Remote(url)):
             pass
-    assert small.digests(store.path) == before
+    left = small.digests(store.path)
+    left.pop("journal.jsonl", None)  # of the write that was refused, which the same call takes up
+    assert left == before
 
 
 def test_a_writer_removes_its_own_lock_alone(url):
