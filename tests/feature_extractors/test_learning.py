@@ -102,7 +102,8 @@ def test_learned_bins_survive_files_and_copies_until_features_change(tmp_path):
     answers = served(**{name: tf.constant(values) for name, values in RAW.items()})
     assert np.allclose(answers["probabilities"], model(RAW)["probabilities"], atol=1e-6)
     assert equal(model.replace(head=classifiers.Softmax("label")).feature_extractor.state, edges(model))
-    other = model.replace(preprocessor=model.preprocessor.copy())
+    assert model.replace(preprocessor=model.preprocessor.copy()).feature_extractor.adapted
+    other = model.replace(preprocessor=preprocessors.Columns({"x": preprocessors.Standardize()}))
     assert not other.feature_extractor.adapted
     model.adapt({name: values[:300] for name, values in ROWS.items()})
     assert not model.feature_extractor.adapted
