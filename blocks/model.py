@@ -373,7 +373,7 @@ class Model(keras.Model):
                     "Resume counts the batches of whole epochs. Received: Resume and steps_per_epoch. Leave one of "
                     "them out; Resume(every=...) saves as often as you like."
                 )
-            resume.batches = training.identity(data, batch_size, shuffle, seed)
+            resume.batches = training.identity(data, self.preprocessor, self.head, batch_size, shuffle, seed)
         with self._saved_whole():
             return training.fit_from(
                 self.core,
@@ -907,7 +907,8 @@ def _require_known(what: str, name: Any) -> None:
 
 def _require_loadable(model: Model) -> None:
     """Refuse to save what Keras will refuse to load: Python's code."""
-    found = [name for name, part in model.get_config().items() if _holds_lambda(part)]
+    parts = model.get_config() | {"compile": model.get_compile_config()}
+    found = [name for name, part in parts.items() if _holds_lambda(part)]
     if found:
         raise NotExportable(
             f"A file holds no Python code, so that loading one runs none. Received: a model whose {', '.join(found)} "

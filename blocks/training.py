@@ -239,17 +239,19 @@ def _require_one_split(data: Any) -> None:
         raise InvalidArgument("Training takes one split. Received: a dict of them.")
 
 
-def identity(data: Any, batch_size: int, shuffle: bool, seed: int) -> dict[str, Any]:
+def identity(data: Any, preprocessor: Columns, head: Head, batch_size: int, shuffle: bool, seed: int) -> dict[str, Any]:
     """What the batches of a run depend on, as JSON: a run goes on over the same alone."""
     batch_size = whole("batch_size", batch_size, 1)
     if not isinstance(data, StoreSplit):
-        rows = origin(data)
-        if rows is None:
+        known = origin(data)
+        if known is None:
             raise InvalidArgument(
                 "Resume goes on over the rows that it knows, by their fingerprint. Received: "
                 f"{described(data)}, which can be read only once. Give a file, a table, or a store's split."
             )
-        return {"store": None, "rows": rows, "batch_size": batch_size, "shuffle": shuffle, "seed": seed}
+        # a store knows what its features were made by
+        rows = {"store": None, "rows": known, "features": fingerprint(preprocessor, head)}
+        return {**rows, "batch_size": batch_size, "shuffle": shuffle, "seed": seed}
     position = data.stream(batch_size, shuffle, seed).position()
     return {name: value for name, value in position.items() if name not in ("epoch", "batch")}
 

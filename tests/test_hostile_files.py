@@ -264,6 +264,11 @@ def test_a_lambda_is_refused_when_it_is_saved(tmp_path, rows):
         model = blocks.Model(columns.copy(), extractor, classifiers.Softmax("y"), seed=0)
         with pytest.raises(NotExportable, match=r"feature_extractor holds a lambda\. Use a named function"):
             model.save(tmp_path / "m.keras")
+    model = blocks.Model(columns, feature_extractors.MLP([2]), classifiers.Softmax("y"), seed=0)
+    model.adapt(rows)
+    model.compile(loss=lambda true, predicted: keras.ops.mean(predicted, axis=-1))
+    with pytest.raises(NotExportable, match=r"a model whose compile holds a lambda\. Use a named function"):
+        model.save(tmp_path / "m.keras")
     assert os.listdir(tmp_path) == []
 
 

@@ -18,7 +18,7 @@ from pyarrow import csv
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
-from blocks.errors import CorruptShard, EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
+from blocks.errors import BlocksWarning, CorruptShard, EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.feed import Feed
 from blocks.store import Resume, Rows, SplitPlan, write
 from blocks.store.windows import WindowLoader
@@ -535,9 +535,31 @@ def test_a_run_knows_its_rows_by_their_fingerprint(tmp_path):
             epochs(name, others, 2)
         assert epochs(name, rows, 2) == [1], name
     assert model.history.epoch == [0, 1]
+    # the same rows, whose features or targets are others
+    for change in (
+        {"head": classifiers.Softmax("y", class_weight="balanced")},
+        {"preprocessor": preprocessors.Columns({"x": preprocessors.MinMax()})},
+    ):
+        changed = model.replace(**change)
+        changed.adapt(table)
+        with pytest.raises(StoreMismatch, match=r"Received: other features than"):
+            changed.fit(table, epochs=3, batch_size=64, verbose=0, callbacks=[Resume(tmp_path / "table")])
     once = pa.RecordBatchReader.from_batches(table.schema, table.to_batches())
     with pytest.raises(InvalidArgument, match=r"Resume goes on over the rows that it knows.* read only once"):
         epochs("once", once, 1)
+
+
+def test_metrics_of_another_kind_are_not_taken_for_these(store, splits, tmp_path):
+    arguments = {"epochs": 1, "batch_size": 32, "verbose": 0}
+    with pytest.raises(Stop):
+        fresh(splits["train"]).fit(store["train"], callbacks=[Resume(tmp_path, 1), StopAt("batch", 0, 20)], **arguments)
+    model = fresh(splits["train"])
+    model.compile(metrics=[])
+    with pytest.warns(
+        BlocksWarning, match=r"saved with other metrics, so those of epoch 1 are of the rows from"
+    ) as told:
+        model.fit(store["train"], callbacks=[Resume(tmp_path, 1)], **arguments)
+    assert [one.filename for one in told] == [__file__]
 
 
 def test_the_rate_of_an_epoch_that_had_begun_is_what_it_was(store, splits, tmp_path):

@@ -18,6 +18,7 @@ from blocks.files.json_schema import violation
 from blocks.files.refusals import explained
 from blocks.files.regular import NotRegular, open_regular
 from blocks.history import kept
+from blocks.warn import warn
 from blocks.whole import whole
 
 _FILE = "resume.npz"
@@ -169,8 +170,15 @@ class Resume(keras.callbacks.Callback):
         """Count batches from where the epoch begins."""
         self._epoch, self._batch, self._saved = epoch, self._offset, self._offset
         if self._offset and self._metrics is not None:
-            for variable, value in zip(self.model.metrics_variables, self._metrics, strict=False):
-                variable.assign(value)
+            variables = self.model.metrics_variables
+            if [variable.shape for variable in variables] == [value.shape for value in self._metrics]:
+                for variable, value in zip(variables, self._metrics, strict=True):
+                    variable.assign(value)
+            else:
+                warn(
+                    f"Resume: {self.path} was saved with other metrics, so those of epoch {epoch + 1} are of the rows "
+                    f"from step {self._offset + 1} on."
+                )
         self._metrics = None
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
