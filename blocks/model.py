@@ -5,6 +5,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -532,6 +533,8 @@ class Model(keras.Model):
     @property
     def road(self) -> Road:
         """The parts in order, ready to run."""
+        if _walked.get():
+            raise AttributeError("road")
         self._require_core("use the model")
         if self._parts.road is None:
             for chain in chains(self.head, self.postprocessors).values():
@@ -543,6 +546,8 @@ class Model(keras.Model):
     @property
     def transform(self) -> Transform:
         """The preprocessor's fast path over Arrow chunks."""
+        if _walked.get():
+            raise AttributeError("transform")
         if self._parts.transform is None:
             self._parts.transform = Transform(self.preprocessor)
         return self._parts.transform
@@ -620,6 +625,8 @@ class Model(keras.Model):
     @property
     def predictor(self) -> RoadPredictor:
         """The model as `blocks.evaluate` takes it: it answers chunks of raw rows."""
+        if _walked.get():
+            raise AttributeError("predictor")
         self._require_core("predict")
         self._warn_untrained("predict")
         return self._predictor(PREDICT_ROWS)
@@ -752,7 +759,7 @@ class Model(keras.Model):
         if self._parts.core is not None and self.core.compiled and not self.core.optimizer.built:
             # a reload builds it, and Keras then misses in the file what was not there yet
             self.core.optimizer.build(self.core.trainable_variables)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _walking():
             # what is not built yet is built by adapt, after a reload too
             warnings.filterwarnings("ignore", message=".*not yet been built")
             if "://" in os.fspath(filepath) or (not overwrite and os.path.exists(filepath)):
@@ -868,6 +875,19 @@ class _Parts:
     transform: Transform | None = None
 
 
+_walked: ContextVar[bool] = ContextVar("walked", default=False)
+
+
+@contextmanager
+def _walking() -> Iterator[None]:
+    """While Keras reads every attribute of a model in search of layers, which must not make what takes long."""
+    token = _walked.set(True)
+    try:
+        yield
+    finally:
+        _walked.reset(token)
+
+
 @checked(hints={"custom_objects": "Register it: @keras.saving.register_keras_serializable()."})
 def load(path: str | os.PathLike[str]) -> Model:
     """A model as `model.save(path)` wrote it: weights, learned state, and the state of training.
@@ -883,7 +903,8 @@ def load(path: str | os.PathLike[str]) -> Model:
             "An export is read by tf.saved_model.load, or given by its path to blocks.verify, explain and report."
         )
     try:
-        model = keras.saving.load_model(path)
+        with _walking():
+            model = keras.saving.load_model(path)
     except Exception as error:
         told = str(error).strip().partition("\n")[0] or type(error).__name__
         raise MalformedData(

@@ -264,6 +264,13 @@ def test_one_class_in_the_judged_split(binary, splits, tmp_path):
     assert "one class alone does not have" in page.sections["mistakes"]
 
 
+def test_no_usable_target_in_the_judged_split(binary, splits, tmp_path):
+    other = {**splits, "test": rows(60, 1).drop_columns(["sold"]).append_column("sold", pa.array(["never"] * 60))}
+    page, _ = check(blocks.report(binary, other, tmp_path / "report.html", rows=100))
+    assert "60 unusable_targets" in page.sections["metrics"]
+    assert "none has a usable target" in page.sections["calibration"]
+
+
 def test_a_store_leaves_out_what_needs_raw_rows_and_says_so(binary, splits, tmp_path):
     store = binary.precompute(splits, tmp_path / "store")
     page, found = check(blocks.report(binary, store, tmp_path / "report.html"))
@@ -314,7 +321,8 @@ def shares(values, least=1):
 def test_a_column_of_nearly_one_number_is_drawn_so_that_the_others_are_seen():
     flag = np.zeros(4000)
     flag[:12] = 1.0
-    assert shares(flag) == {"values": [("0", 3988), ("over 0", 12)]}
+    assert shares(flag) == {"values": [("0", 3988), ("1", 12)]}
+    assert shares(np.r_[flag, 2.0]) == {"values": [("0", 3988), ("over 0", 13)]}
     assert shares(np.full(50, 7.0)) == {"values": [("7", 50)]}
     assert shares(np.r_[np.zeros(999), 5.0], least=5) == {"values": [("0", 999)]}
     rest = np.random.default_rng(0).gamma(2.0, 9.0, 1000)

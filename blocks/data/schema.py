@@ -53,7 +53,7 @@ def require_unique(names: Sequence[str], where: str) -> None:
         twice = sorted({name for name in names if names.count(name) > 1})
         raise SchemaMismatch(
             f"Column names must be unique; {where} has these more than once: {', '.join(map(repr, twice))}. "
-            "Rename them (for CSV: column_names=[...] with skip_rows=1)."
+            "Rename them (for CSV: column_names=[...], with skip_rows=1 where the first line holds names, not data)."
         )
 
 

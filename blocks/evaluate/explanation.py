@@ -12,6 +12,15 @@ Predict = Callable[[pa.Table], np.ndarray]
 """Raw rows to the number that is explained, float64 (rows,)."""
 
 
+FAITHFUL = 0.5
+"""Fidelity below which an explanation tells too little of the model to be relied on."""
+
+UNFAITHFUL = (
+    "together the contributions tell little of how the model answers around this row "
+    f"(fidelity under {FAITHFUL:g}): do not rely on them."
+)
+
+
 class Contribution(NamedTuple):
     """What one raw value adds to the answer.
 
@@ -100,6 +109,7 @@ class Explanation:
                 f"local model {self.local_prediction:.4g} (fidelity {self.fidelity:.2f})",
                 *lines,
                 f"intercept {self.intercept:+.4g}",
+                *([f"caution: {UNFAITHFUL}"] if self.fidelity < FAITHFUL else []),
             ]
         )
 

@@ -83,9 +83,10 @@ def calibration(
             columns = [weight, weight * (rows.target == c), weight * p, weight * weight]
             held = tables.setdefault(name + suffix if not suffix else suffix[1:-1], ScoreTable(4, LIMIT))
             held.update(p, np.stack(columns, axis=1))
+    tables = {name: held for name, held in tables.items() if len(held)}
+    if not tables:
+        raise EmptySource(f"There is no row to judge: none has a usable target. Received: {opened.source!r}.")
     parts = [_binned(name, held, bins, strategy, confidence, sample_weight is None) for name, held in tables.items()]
-    if not parts:
-        raise EmptySource("There is no row to calibrate on.")
     return pa.concat_tables(parts)
 
 

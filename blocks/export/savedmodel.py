@@ -40,7 +40,8 @@ def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None, fitt
     Signatures, each with inputs and outputs by name:
 
     - `serving_default` and `serve`: raw columns (batch,) to answers, by the columns' own names. Loaded in Python,
-      `tf.saved_model.load(path).serve({"age": ..., ...})` takes all names, where keywords cannot be all;
+      `loaded.serve({"age": ..., ...})` of `loaded = tf.saved_model.load(path)` takes all names, where keywords cannot
+      be all;
     - `transform_features`: raw columns to packed features;
     - `predict_features`: packed features to the head's answers, before postprocessors;
     - `serving_examples`: `examples`, serialized `tf.train.Example`s (batch,), to answers. That format holds floats as
@@ -83,7 +84,8 @@ def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None, fitt
         more = f" and {len(columns.renamed) - 5} more" if len(columns.renamed) > 5 else ""
         warn(
             "export: as keywords of Python, TensorFlow's signatures cannot take some columns' names, and take "
-            f"{told}{more}. Served, and by tf.saved_model.load(path).serve({{...}}), all have their own."
+            f"{told}{more}. Served, and by "
+            "loaded.serve({...}) of loaded = tf.saved_model.load(path), all have their own."
         )
 
 

@@ -164,7 +164,7 @@ def test_no_share_is_above_all() -> None:
     columns = preprocessors.Columns.infer(
         {
             "x": random.normal(size=50_000),
-            "text": np.char.mod("%d", random.permutation(10**7)[:50_000]),
+            "text": np.char.mod("k%d", random.permutation(10**7)[:50_000]),
             "z": [1, 2] * 25_000,
         }
     )

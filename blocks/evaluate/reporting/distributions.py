@@ -133,11 +133,11 @@ def _of_numbers(of: Any, distinct: int, least: int) -> dict[str, Any] | None:
     if share < MOSTLY:
         return _bins(of, least)
     rows, below = round(share * of.count), _below(of, frequent)
-    parts = [
-        (f"{frequent:g}", rows),
-        (f"under {frequent:g}", round(below * of.count)),
-        (f"over {frequent:g}", round((1 - below - share) * of.count)),
-    ]
+    above = 1 - below - share
+    # one other number is called by itself
+    under = f"{of.min:g}" if below and below == _share(of, of.min) else f"under {frequent:g}"
+    over = f"{of.max:g}" if above and above <= _share(of, of.max) + 0.5 / of.count else f"over {frequent:g}"
+    parts = [(f"{frequent:g}", rows), (under, round(below * of.count)), (over, round(above * of.count))]
     if of.count - rows < ENOUGH or distinct < BINS:
         return {"values": [(name, count) for name, count in parts if count >= least]}
     rest = (1 - share) * np.array([0.005, 0.995])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from blocks.errors import EmptySource
 from blocks.evaluate.decisions import best_threshold, gains
 from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.reporting import figures
@@ -29,7 +30,10 @@ def worth(subject: Subject, fn: Worth | None, positive: Any) -> Section:
     for place, head in enumerate(heads):
         classes = list(head.classes or ())
         if positive in classes or len(classes) == 2:
-            _add_gains(subject, head, section, fn if place == 0 else None, positive, place)
+            try:
+                _add_gains(subject, head, section, fn if place == 0 else None, positive, place)
+            except EmptySource as error:
+                section.text.append(f"Left out: {error}")
     if not section.figures and not section.tables:
         section.text = [
             "Left out: there is no function of worth (worth=), and gains are of a class to act on, the second of two "

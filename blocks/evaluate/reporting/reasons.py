@@ -12,6 +12,7 @@ from blocks.errors import InvalidArgument
 from blocks.evaluate.classification import ClassRows
 from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.explaining import explain
+from blocks.evaluate.explanation import FAITHFUL, UNFAITHFUL
 from blocks.evaluate.importance import permutation_importance
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.predictions import Predictions
@@ -28,9 +29,6 @@ DRAWN = 20
 """Columns of importance, and contributions, that are drawn."""
 
 REPEATS = 5
-
-FAITHFUL = 0.5
-"""Fidelity below which an explanation tells too little of the model to be relied on."""
 
 
 def importance(subject: Subject) -> Section:
@@ -136,10 +134,7 @@ def reasons(subject: Subject) -> Section:
                 f"of the local model {shown(found.local_prediction)}; fidelity {shown(found.fidelity)}."
             ]
             if found.fidelity < FAITHFUL:
-                part.text.append(
-                    "Caution: together the contributions tell little of how the model answers around this row "
-                    f"(fidelity under {FAITHFUL:g}). Do not rely on them."
-                )
+                part.text.append(f"Caution: {UNFAITHFUL}")
             part.numbers = {**found.to_json(), "truth": picked.truth}
             top = found.contributions[:DRAWN]
             rows = [(column, "(missing)" if value is None else value, weight) for column, value, weight in top]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from blocks.errors import InvalidArgument
+from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage
 from blocks.evaluate.reporting import figures
@@ -23,7 +23,11 @@ def calibrated(subject: Subject) -> Section:
 
 def _reliability(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
     for strategy, told in (("quantile", "bins of equally many rows"), ("uniform", "bins of equal width")):
-        rows = calibration(subject.table, strategy=strategy, head=head.name).to_pylist()
+        try:
+            rows = calibration(subject.table, strategy=strategy, head=head.name).to_pylist()
+        except EmptySource as error:
+            part.text.append(f"Left out: {error}")
+            return
         there = dict.fromkeys(row["class"] for row in rows)
         most = [one.name for one in judged_classes(subject, head) if one.name in there]
         classes = [*most, *(name for name in there if name not in most)]

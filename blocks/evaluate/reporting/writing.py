@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,7 +93,13 @@ def report(
         why = "a folder" if final.is_dir() else "the name of its numbers"
         raise InvalidArgument(f"path names the page, report.html say. Received: {str(path)!r}, {why}.")
     subject = Subject.of(model, data, by, DRAWN_ROWS if isinstance(rows, bool) else rows, seed, rows is not False)
-    with tempfile.TemporaryDirectory() as folder, Progress("report", 10, verbose, unit="sections") as progress:
+    with (
+        warnings.catch_warnings(),
+        tempfile.TemporaryDirectory() as folder,
+        Progress("report", 10, verbose, unit="sections") as progress,
+    ):
+        # the page says it, once
+        warnings.filterwarnings("ignore", message=".*some are in no metric")
         subject.predict(Path(folder))
         sections: list[Section] = []
         for make in (about, data_section, training, judgement, mistakes, calibrated, importance, reasons):
