@@ -228,11 +228,11 @@ def test_class_weights_shape_the_loss_of_training_alone():
 
 def test_penalties_of_weights_are_added_to_the_loss():
     head, target, oracle = HEADS["softmax"]
-    dense = keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.5))
+    dense = keras.layers.Dense(4, name="penalised", kernel_regularizer=keras.regularizers.L2(0.5))
     core = build_core(SPEC, Keras(dense), head, seed=0)
     core.compile(optimizer="sgd", loss=head.default_loss())
     found = core.evaluate(FEATURES, target, sample_weight=WEIGHT, batch_size=40, verbose=0, return_dict=True)
-    penalty = sum(float(0.5 * (np.asarray(w) ** 2).sum()) for w in core.weights if w.path.endswith("/dense/kernel"))
+    penalty = sum(float(0.5 * (np.asarray(w) ** 2).sum()) for w in core.weights if w.path.endswith("penalised/kernel"))
     assert penalty > 0
     assert found["loss"] == pytest.approx(
         oracle(target, np.asarray(core(FEATURES)), WEIGHT)["loss"] + penalty, rel=2e-6

@@ -284,8 +284,10 @@ def test_splits_are_given_by_name(model, splits, tmp_path):
 
 
 def test_rows_without_a_target_are_an_error_unless_skipped(prices, tmp_path):
+    with pytest.warns(BlocksWarning, match=r"'price' is missing or not finite in 70 of 700 rows, which fit refuses"):
+        strict = regressor(prices)
     with pytest.raises(BadTarget, match=r"'price' = None in 70 of 700 rows"):
-        regressor(prices).precompute({"train": prices}, tmp_path / "s", **SMALL)
+        strict.precompute({"train": prices}, tmp_path / "s", **SMALL)
     model = regressor(prices, unusable="skip")
     with pytest.warns(BlocksWarning, match=r"70 rows of .* have no usable target and are left out"):
         store = model.precompute({"train": prices}, tmp_path / "s", **SMALL)

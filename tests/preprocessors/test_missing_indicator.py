@@ -16,13 +16,13 @@ from blocks.preprocessors.missing_indicator import MissingIndicator
         (pa.array([1.5, None, float("inf")], pa.float32()), "float32"),
         (pa.array([True, None, False]), "float64"),
         (pa.array(["a", None, "\x00"]), "string"),
-        (pa.array([0, None, -1], pa.timestamp("s")), "int64"),
+        (pa.array([0, None, -1], pa.timestamp("s")), "timestamp"),
     ],
 )
 def test_nulls_are_missing(column, dtype) -> None:
     block = MissingIndicator()
     assert block.raw_type(column.type, "x") == dtype
-    raw = tf.constant(to_raw(column, dtype), dtype)
+    raw = tf.constant(to_raw(column, dtype))
     assert block(raw).numpy().tolist() == [0, 1, 0]
     assert block(raw).dtype == tf.float32
 
