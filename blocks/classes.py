@@ -17,6 +17,8 @@ MAX_CLASSES = 10_000
 
 _MOST = 2**63 - 1
 
+_HEAVIEST = 1e30
+
 ClassWeight = list[tuple[Any, float]] | str | None
 
 
@@ -148,8 +150,11 @@ def checked_weights(class_weight: Any) -> ClassWeight:
     if not isinstance(class_weight, Mapping | list):
         raise InvalidArgument(f"class_weight is None, 'balanced' or a dict. Received: {class_weight!r}.")
     weights = dict(class_weight)
-    if not all(0 <= weight < np.inf for weight in weights.values()):
-        raise InvalidArgument(f"A class's weight is a finite number, 0 at least. Received: {weights}.")
+    if not all(isinstance(weight, int | float | np.number) and 0 <= weight <= _HEAVIEST for weight in weights.values()):
+        raise InvalidArgument(
+            f"A class's weight is a number, 0 at least and {_HEAVIEST:g} at most: losses are weighed in float32. "
+            f"Received: {weights}."
+        )
     # pairs rather than a dict: JSON would turn the keys into strings
     return list(weights.items())
 

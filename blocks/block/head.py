@@ -325,7 +325,10 @@ class Classifier(Head):
     def class_weights_of(self, counts: Sequence[int] | None) -> np.ndarray | None:
         """What rows weigh in training by their class where the classes have these counts."""
         balanced = balanced_weights(np.asarray(self.state["counts"] if counts is None else counts))
-        return weights_of(self._weights, self.classes, balanced)
+        weights = weights_of(self._weights, self.classes, balanced)
+        if weights is not None and not weights.any():
+            raise InvalidArgument(f"Some class must weigh more than 0. Received: class_weight={self._weights}.")
+        return weights
 
     def get_config(self) -> dict[str, Any]:
         """The configuration, learned state included."""

@@ -159,8 +159,11 @@ def test_options_are_checked():
             Softmax("label", **options)
     with pytest.raises(InvalidArgument, match=r"class_weight names classes, which are 'a', 'b'. Received: \['c'\]"):
         _ = adapted(["a", "b"], class_weight={"c": 2.0}).class_weights
-    with pytest.raises(InvalidArgument, match="A class's weight is a finite number"):
-        Softmax("label", class_weight={"a": -1.0})
+    for weight in (-1.0, float("inf"), float("nan"), 1e31, "2"):
+        with pytest.raises(InvalidArgument, match=r"A class's weight is a number, 0 at least and 1e\+30 at most"):
+            Softmax("label", class_weight={"a": weight})
+    with pytest.raises(InvalidArgument, match=r"Some class must weigh more than 0\. Received: class_weight="):
+        _ = adapted(["a", "b"], class_weight={"a": 0.0, "b": 0}).class_weights
     with pytest.raises(InvalidArgument, match=r"Softmax has one target column. Received: \['a', 'b'\]"):
         Softmax(["a", "b"])
 
