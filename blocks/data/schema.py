@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from blocks.data.encodings import decoded, natural_type
 from blocks.errors import InvalidArgument, SchemaMismatch
@@ -197,7 +198,20 @@ def _conformed(array: pa.Array, kind: pa.DataType, encoded: bool) -> pa.Array:
             return array
         return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), _conformed(array.dictionary, kind, False))
     array = decoded(array)
+    if pa.types.is_decimal(array.type) and pa.types.is_floating(kind):
+        return _rounded(array, kind)
     return array if array.type == kind else array.cast(kind)
+
+
+def _rounded(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Decimals as floats. Fractions are rounded, as they are wherever a model takes them; whole numbers are refused."""
+    floats = array.cast(kind)
+    large = pc.greater(pc.abs(floats), 2.0**53)
+    if pc.any(large).as_py():
+        for number in array.filter(large).drop_null().to_pylist():
+            if number == int(number) != int(float(number)):
+                raise pa.ArrowInvalid(f"Whole number {number} is none of {kind}")
+    return floats
 
 
 def _refused(name: str, array: pa.Array, kind: pa.DataType, error: pa.ArrowException) -> SchemaMismatch:

@@ -215,3 +215,17 @@ def test_two_files_of_any_two_types_are_read_exactly_or_refused_by_name(tmp_path
     assert read > 100
     assert len(refused) > 100
     assert [message for message in refused if "'x'" not in message] == []
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_whole_decimals_that_doubles_beside_them_do_not_hold_are_refused(tmp_path, reverse) -> None:
+    def read(number):
+        columns = [pa.array([decimal.Decimal(number), None]), pa.array([1.5])]
+        for name, values in enumerate(columns[::-1] if reverse else columns):
+            pq.write_table(pa.table({"id": values}), tmp_path / f"{name}.parquet")
+        return [one for one in blocks.data.read(tmp_path).table()["id"].to_pylist() if one is not None]
+
+    assert sorted(read("100000000000000000000")) == [1.5, 1e20]
+    assert sorted(read("12345678901234567.89")) == [1.5, 12345678901234567.89]  # a fraction is rounded, as ever
+    with pytest.raises(SchemaMismatch, match=r"Column 'id' is read as double.*Whole number 12345678901234567891"):
+        read("12345678901234567891")
