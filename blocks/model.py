@@ -969,7 +969,8 @@ def _row_metrics(head: Head, metrics: Any, weighted: Any) -> dict[str, Any]:
     default = head.default_metrics()
     if not isinstance(default, Mapping):
         return {"metrics": metrics, "weighted_metrics": [*(default if metrics is None else ()), *_list(weighted)]}
-    if not all(given is None or isinstance(given, Mapping) for given in (metrics, weighted)):
+    by_name = all(given is None or isinstance(given, Mapping) for given in (metrics, weighted))
+    if not by_name or {*(metrics or ()), *(weighted or ())} - set(default):
         raise InvalidArgument(
             f"Metrics of several heads are a dict of lists by head: {', '.join(head.heads)}. "
             f"Received: metrics={metrics!r}, weighted_metrics={weighted!r}."

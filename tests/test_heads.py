@@ -377,6 +377,9 @@ def test_losses_of_several_heads_are_by_name(rows):
         with pytest.raises(InvalidArgument, match=r"compile's loss_weights is a dict of numbers by head: cost, both"):
             model.compile(loss_weights=given)
     model.adapt(rows)
+    for given in ({"metrics": {"price": ["mse"]}}, {"weighted_metrics": {"price": ["mse"]}}, {"metrics": ["mse"]}):
+        with pytest.raises(InvalidArgument, match=r"Metrics of several heads are a dict of lists by head: cost, both"):
+            model.compile(**given)
     model.compile(loss=["mse", "mae"], loss_weights=[0.5, 2.0])
     model.fit(rows, epochs=1, verbose=0)
     found, judged = model.evaluate(rows, batch_size=70, verbose=0), model.evaluate(rows, batch_size=600, verbose=0)
