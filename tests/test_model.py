@@ -498,7 +498,7 @@ def test_sample_weights_count_rows(make_table):
     truth = (rows["label"] == "yes").to_numpy().astype(int)
     predictions = model.predict(rows)["probabilities"].astype(np.float64)
     losses = -np.log(predictions[np.arange(200), truth])
-    expected = (losses * rows["weight"]).sum() / 200  # Keras' mean is over rows, whatever they weigh
+    expected = np.average(losses, weights=rows["weight"])
     assert model.evaluate(rows)["loss"] == pytest.approx(expected, rel=1e-4)
     for bad in (-1.0, np.nan, np.inf):
         wrong = rows.assign(weight=bad)
@@ -539,9 +539,9 @@ def test_keys_at_prediction(fitted, odd_rows):
 
 
 def test_types_and_shapes_at_prediction(fitted, odd_rows):
-    with pytest.raises(SchemaMismatch, match=r"Column 'age' enters the model as float64, .*Received: string"):
+    with pytest.raises(SchemaMismatch, match=r"Column 'age' enters the model as float64: .*Received: string"):
         fitted({**odd_rows, "age": odd_rows["city"]})
-    with pytest.raises(SchemaMismatch, match=r"Column 'city' enters the model as string, .*Received: double"):
+    with pytest.raises(SchemaMismatch, match=r"Column 'city' enters the model as string: .*Received: double"):
         fitted({**odd_rows, "city": odd_rows["age"]})
     with pytest.raises(SchemaMismatch, match=r"has shape \(batch,\). Received: column 'age' of shape \(15, 1\)"):
         fitted({**odd_rows, "age": odd_rows["age"][:, None]})
@@ -549,7 +549,7 @@ def test_types_and_shapes_at_prediction(fitted, odd_rows):
         fitted({**odd_rows, "age": 3.0})
     with pytest.raises(SchemaMismatch, match=r"the same number of rows. Received: \{'age': 2, "):
         fitted({**odd_rows, "age": odd_rows["age"][:2]})
-    with pytest.raises(SchemaMismatch, match=r"Column 'city' enters the model as string. Received: int64"):
+    with pytest.raises(SchemaMismatch, match=r"Column 'city' enters the model as string.*Received: int64"):
         fitted({**odd_rows, "city": tf.constant([1] * 15, tf.int64)})
     with pytest.raises(SchemaMismatch, match=r"A batch of raw rows is a dict of columns or a table.*Received: list"):
         fitted([1, 2])

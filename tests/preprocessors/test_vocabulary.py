@@ -173,7 +173,7 @@ def test_top_k_is_right_within_the_reported_bound_beyond_memory():
 def test_beyond_memory_all_that_is_more_frequent_than_the_bound_is_kept():
     chunks = stream()
     counts = Counter(token.encode() for chunk in chunks for token in chunk.to_pylist())
-    with pytest.warns(BlocksWarning, match="that occur no more often than that may be missing"):
+    with pytest.warns(BlocksWarning, match="tokens as rare as that may be missing"):
         block = Vocabulary(max_bytes=LITTLE).adapt(chunks)
     assert {token for token in counts if counts[token] > block.count_error} <= set(block.tokens)
     with pytest.warns(BlocksWarning):
