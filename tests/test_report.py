@@ -342,7 +342,6 @@ def test_classes_are_ordered_by_what_a_reader_looks_for():
         JudgedClass("c", 7, 0.1),
         JudgedClass("d", 0, None),
     ]
-    classes.append(JudgedClass("d", 0, None))
     assert [one.name for one in worst_first(classes)] == ["b", "a", "c", "d"]
 
 

@@ -33,7 +33,7 @@ def memory_bytes(memory: int | str | None) -> int:
         (1536, 300000000, 512)
         >>> memory_bytes("a lot")
         Traceback (most recent call last):
-        blocks.errors.InvalidArgument: memory is a number of bytes, or text with a unit ("1GiB", ...). ...
+        blocks.errors.InvalidArgument: memory is a number of bytes, or text with a unit ("1GiB", "300MB"), and...
     """
     if memory is None:
         return DEFAULT_MEMORY

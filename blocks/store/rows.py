@@ -234,8 +234,9 @@ def describe(arrays: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[Ent
         InvalidArgument: a name that cannot be stored, or column names whose number does not fit.
 
     Example:
-        >>> describe({"features/numeric": np.zeros((1, 2), "f4")}, {"features/numeric": ["age", "income"]})
-        (Entry(name='features/numeric', dtype='<f4', shape=(2,), columns=('age', 'income')),)
+        >>> [entry] = describe({"features/numeric": np.zeros((1, 2), "f4")}, {"features/numeric": ["age", "income"]})
+        >>> entry.name, entry.dtype, entry.shape, entry.columns
+        ('features/numeric', '<f4', (2,), ('age', 'income'))
     """
     entries = []
     for name, array in arrays.items():
