@@ -928,7 +928,10 @@ def _require_known(what: str, name: Any) -> None:
 
 def _require_loadable(model: Model) -> None:
     """Refuse to save what Keras will refuse to load: Python's code."""
-    parts = model.get_config() | {"compile": model.get_compile_config()}
+    with warnings.catch_warnings():
+        # what Keras warns of is refused below
+        warnings.filterwarnings("ignore", message=".*includes a `lambda`")
+        parts = model.get_config() | {"compile": model.get_compile_config()}
     found = [name for name, part in parts.items() if _holds_lambda(part)]
     if found:
         raise NotExportable(
