@@ -67,7 +67,7 @@ class FullDisk:
         self.filler.unlink(missing_ok=True)
 
     def unmount(self):
-        subprocess.run(["umount", str(self.folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
 
 
 class ReadOnly(FullDisk):
