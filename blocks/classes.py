@@ -181,7 +181,12 @@ def weights_of(class_weight: ClassWeight, classes: Sequence[Any], balanced: np.n
 
 
 def balanced_weights(counts: np.ndarray) -> np.ndarray:
-    """Weights by which every class weighs alike: rows / (classes * rows of the class), as in scikit-learn."""
+    """Weights by which every class weighs alike: rows / (classes * rows of the class), as in scikit-learn.
+
+    One each where no row was counted yet, as for classes that were given.
+    """
+    if not counts.any():
+        return np.ones(len(counts))
     return counts.sum() / (len(counts) * np.maximum(counts, 1))
 
 
