@@ -6,7 +6,7 @@ Names are loaded when they are first used, so that `blocks --help` answers at on
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from blocks.memory import use_frugal_pool
+from blocks.arrow_memory import use_frugal_pool
 from blocks.quiet import quiet_from_here, quiet_import
 
 if TYPE_CHECKING:
