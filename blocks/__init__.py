@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from blocks.evaluate.explaining import explain
     from blocks.evaluate.reporting import report
     from blocks.export import verify
-    from blocks.features import FeatureSpec
+    from blocks.features.spec import FeatureSpec
     from blocks.model import Model, load
     from blocks.statistics import Summary
     from blocks.store import open_store
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "FeatureSpec": "blocks.features",
+    "FeatureSpec": "blocks.features.spec",
     "Model": "blocks.model",
     "Source": "blocks.data",
     "Summary": "blocks.statistics",

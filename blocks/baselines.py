@@ -26,7 +26,7 @@ from blocks.classifiers import Softmax
 from blocks.core import Core
 from blocks.data import read
 from blocks.errors import InvalidArgument
-from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
+from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
 from blocks.feed import Feed
 from blocks.preprocessors import Columns
 from blocks.regressors import Mean

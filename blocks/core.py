@@ -18,10 +18,10 @@ from keras import ops
 from blocks.block import FeatureExtractor, Head
 from blocks.block.precision import wide
 from blocks.errors import InvalidArgument
-from blocks.features import FeatureSpec
+from blocks.features.names import aside
+from blocks.features.spec import FeatureSpec
 from blocks.heads import own
 from blocks.members import MeanOfMembers, fold
-from blocks.names import aside
 
 
 def build_core(
@@ -44,7 +44,7 @@ def build_core(
     Example:
         >>> from blocks.classifiers import Softmax
         >>> from blocks.feature_extractors import MLP
-        >>> from blocks.features import Feature
+        >>> from blocks.features.spec import Feature
         >>> spec = FeatureSpec.pack([Feature("age", ("age",))])
         >>> build_core(spec, MLP([4]), Softmax("label", classes=[0, 1])).output_shape
         (None, 2)

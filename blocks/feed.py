@@ -17,7 +17,7 @@ from blocks.calls import items_for_tensorflow
 from blocks.data import Source
 from blocks.data.raw import is_text, is_time, raw_type, to_raw
 from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, SchemaMismatch
-from blocks.sparse import as_batch_form
+from blocks.features.sparse import as_batch_form
 from blocks.store.batches import rebatch
 from blocks.store.rows import Rows
 from blocks.tensorflow_callbacks import Lease

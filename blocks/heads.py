@@ -15,7 +15,7 @@ import pyarrow as pa
 from blocks import targets
 from blocks.block import Head, State
 from blocks.errors import InvalidArgument
-from blocks.names import is_plain
+from blocks.features.names import is_plain
 from blocks.statistics import Statistic
 
 

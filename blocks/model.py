@@ -23,7 +23,7 @@ from blocks.data import Source, read
 from blocks.errors import InvalidArgument, MalformedData, NotAdapted, NotExportable
 from blocks.evaluate import predict_table
 from blocks.export import export
-from blocks.features import Entry, FeatureSpec
+from blocks.features.spec import Entry, FeatureSpec
 from blocks.files.durable import whole_file
 from blocks.files.refusals import explained
 from blocks.heads import as_head

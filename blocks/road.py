@@ -10,7 +10,7 @@ import tensorflow as tf
 from blocks.block import Head, Postprocessor
 from blocks.data.raw import TENSOR_DTYPES, to_arrow, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.features import FeatureSpec
+from blocks.features.spec import FeatureSpec
 from blocks.heads import named, own
 from blocks.preprocessors import Columns
 

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.block import fingerprint, without_names
+from blocks.features.sparse import as_batch_form
 from blocks.heads import describe_heads
 from blocks.predict import to_numpy
 from blocks.road import Road
-from blocks.sparse import as_batch_form
 from blocks.transform import Transform
 
 

@@ -24,10 +24,10 @@ from blocks.block import emit
 from blocks.data import Source
 from blocks.data.raw import TENSOR_DTYPES, is_text, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.features.sparse import Sparse
 from blocks.preprocessors import Columns
 from blocks.preprocessors.plan import Lane, places_of
 from blocks.preprocessors.stacking import Packing, Stack, stacked
-from blocks.sparse import Sparse
 
 BLOCK_ROWS = 4096
 

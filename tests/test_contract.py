@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from blocks import classifiers, feature_extractors, postprocessors, preprocessors, regressors
 from blocks.block import Block, FeatureExtractor, Postprocessor, Preprocessor, Regressor
-from blocks.features import Feature, FeatureSpec
+from blocks.features.spec import Feature, FeatureSpec
 from blocks.statistics import Moments
 from blocks.testing import check_block
 

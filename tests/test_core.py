@@ -12,7 +12,7 @@ from sklearn import metrics
 from blocks.classifiers import Ordinal, Sigmoid, Softmax
 from blocks.core import build_core
 from blocks.feature_extractors import MLP, Keras
-from blocks.features import Feature, FeatureSpec
+from blocks.features.spec import Feature, FeatureSpec
 from blocks.heads import Heads
 from blocks.regressors import Gaussian, Mean, Poisson, Quantiles, Tweedie
 

@@ -11,7 +11,7 @@ from blocks.classifiers import Softmax
 from blocks.core import build_core
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors import MLP, Ensemble, Keras, TabM
-from blocks.features import Entry, Feature, FeatureSpec
+from blocks.features.spec import Entry, Feature, FeatureSpec
 from blocks.heads import Heads
 from blocks.members import MemberDense
 from blocks.regressors import Mean

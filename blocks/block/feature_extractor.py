@@ -10,7 +10,7 @@ import pyarrow as pa
 from blocks.block.base import Block, State, usable
 from blocks.errors import InvalidArgument
 from blocks.feature_learner import FeatureLearner
-from blocks.features import NUMERIC, FeatureSpec
+from blocks.features.spec import NUMERIC, FeatureSpec
 from blocks.statistics import Statistic
 
 

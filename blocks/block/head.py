@@ -24,8 +24,8 @@ from blocks.classes import (
     weights_of,
 )
 from blocks.errors import BadTarget, InvalidArgument
+from blocks.features.names import column_name
 from blocks.members import MemberDense
-from blocks.names import column_name
 from blocks.statistics import Counts, Moments, Statistic
 
 FARTHEST_TARGET: Final = 1e100

@@ -22,7 +22,7 @@ from blocks.data.raw import (
     to_raw,
 )
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.features import Entry, Feature
+from blocks.features.spec import Entry, Feature
 from blocks.statistics import Statistic
 
 FLOAT32_MAX = np.finfo(np.float32).max

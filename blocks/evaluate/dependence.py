@@ -16,7 +16,7 @@ from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.evaluate.background import sample
 from blocks.evaluate.neighbours import FEW, is_missing
 from blocks.evaluate.predictor import component_names, component_of, output_of, predictor
-from blocks.names import aside
+from blocks.features.names import aside
 
 ROWS = 1000
 RESULTS = ("class", "mean", "low", "high")

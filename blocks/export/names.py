@@ -17,7 +17,7 @@ from typing import Any
 
 from tensorflow.core.protobuf import saved_model_pb2
 
-from blocks.names import aside
+from blocks.features.names import aside
 
 
 @dataclass(frozen=True)

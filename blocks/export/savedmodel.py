@@ -21,7 +21,7 @@ from blocks.errors import InvalidArgument, NotExportable
 from blocks.export.manifest import read_manifest, sound
 from blocks.export.names import Inputs, inputs, restore_names
 from blocks.export.replay import ASSETS, KEYWORDS, write_arrays
-from blocks.features import FeatureSpec
+from blocks.features.spec import FeatureSpec
 from blocks.files.durable import whole_folder
 from blocks.files.refusals import explained
 from blocks.files.regular import read_regular

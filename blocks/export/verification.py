@@ -21,10 +21,10 @@ from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.export import replay
 from blocks.export.manifest import damaged, read_manifest, sound
 from blocks.export.savedmodel import read_parts, was_fitted
-from blocks.features import FeatureSpec
+from blocks.features.sparse import as_batch_form
+from blocks.features.spec import FeatureSpec
 from blocks.files.regular import file_size
 from blocks.progress import Progress
-from blocks.sparse import as_batch_form
 from blocks.transform import Transform
 from blocks.warn import warn
 

@@ -11,7 +11,7 @@ from blocks.errors import InvalidArgument
 from blocks.feature_extractors.inputs import TabularInputs
 from blocks.feature_extractors.mlp import MLP
 from blocks.feature_extractors.numeric import as_config
-from blocks.features import FeatureSpec
+from blocks.features.spec import FeatureSpec
 
 
 @keras.saving.register_keras_serializable(package="blocks")

@@ -8,7 +8,7 @@ from keras import ops
 
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
-from blocks.features import FeatureSpec
+from blocks.features.spec import FeatureSpec
 
 
 @keras.saving.register_keras_serializable(package="blocks")

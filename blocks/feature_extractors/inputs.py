@@ -10,7 +10,7 @@ from keras import ops
 from blocks.block import number_names
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors.numeric import LinearEmbeddings, as_config, from_config
-from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
+from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
 
 DENSE_COLUMNS = 8192
 """Columns up to which sparse rows are multiplied as dense ones."""

@@ -10,7 +10,7 @@ from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors.inputs import TabularInputs
 from blocks.feature_extractors.numeric import as_config
-from blocks.features import FeatureSpec
+from blocks.features.spec import FeatureSpec
 
 VARIANTS = ("full", "mini")
 

@@ -9,8 +9,8 @@ from keras import ops
 
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
-from blocks.features import CATEGORICAL, NUMERIC, Entry, FeatureSpec
-from blocks.names import entry_name, is_plain
+from blocks.features.names import entry_name, is_plain
+from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, FeatureSpec
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -34,7 +34,7 @@ class Tower(FeatureExtractor):
     Example:
         >>> import numpy as np
         >>> from blocks.feature_extractors import MLP
-        >>> from blocks.features import Feature
+        >>> from blocks.features.spec import Feature
         >>> spec = FeatureSpec.pack([Feature("age", ("age",)), Feature("pay", ("pay",)), Feature("city", ("city",), 7)])
         >>> tower = Tower({"who": (["age", "city"], MLP([8])), "rest": (None, MLP([4]))}, spec=spec)
         >>> tower({"numeric": np.zeros((2, 2), "float32"), "categorical": np.zeros((2, 1), "int32")}).shape

@@ -12,7 +12,7 @@ from blocks.errors import InvalidArgument
 from blocks.feature_extractors.inputs import TabularInputs, weighted_sum
 from blocks.feature_extractors.mlp import MLP
 from blocks.feature_extractors.numeric import as_config
-from blocks.features import CATEGORICAL, NUMERIC, FeatureSpec
+from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
 
 MAX_CROSSED = 10_000_000
 

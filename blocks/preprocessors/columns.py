@@ -16,7 +16,7 @@ from blocks.block import Preprocessor, State, emit
 from blocks.data import read
 from blocks.data.raw import TIMES
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
-from blocks.features import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
+from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
 from blocks.preprocessors.infer import infer_choices
 from blocks.preprocessors.plan import (
     Chain,

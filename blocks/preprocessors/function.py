@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.errors import BlocksError, InvalidArgument, NotExportable
-from blocks.features import Feature
+from blocks.features.spec import Feature
 
 _PYTHON: Final = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 _RANDOM: Final = ("Random", "Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal", "Stateful")

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
-from blocks.features import Feature
+from blocks.features.spec import Feature
 from blocks.preprocessors.distance import degrees
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
-from blocks.features import Feature
+from blocks.features.spec import Feature
 from blocks.preprocessors.numbers import (
     NAN,
     bounded,

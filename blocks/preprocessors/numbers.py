@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from blocks.block import State
 from blocks.errors import InvalidArgument
-from blocks.features import Feature
+from blocks.features.spec import Feature
 
 # float64 scalars: in a graph, TensorFlow takes a Python number beside a tensor for float32
 NAN: Final = np.float64(np.nan)

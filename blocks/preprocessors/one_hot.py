@@ -9,7 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
-from blocks.features import Feature
+from blocks.features.spec import Feature
 from blocks.preprocessors.numbers import check_choice
 from blocks.preprocessors.token_table import (
     as_features,

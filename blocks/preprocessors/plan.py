@@ -11,8 +11,8 @@ import pyarrow as pa
 from blocks.block import Preprocessor
 from blocks.data.raw import natural
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.features import CATEGORICAL, NUMERIC, Entry, Feature
-from blocks.names import aside, column_name, entry_name, is_entry_name
+from blocks.features.names import aside, column_name, entry_name, is_entry_name
+from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature
 from blocks.preprocessors.infer import Choice
 
 Chain: TypeAlias = Preprocessor | Sequence[Preprocessor]

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from blocks.block import Preprocessor, emit, without_names
-from blocks.features import CATEGORICAL, NUMERIC
+from blocks.features.spec import CATEGORICAL, NUMERIC
 from blocks.preprocessors.plan import Lane, Places
 
 

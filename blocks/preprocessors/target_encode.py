@@ -14,7 +14,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State, emit, usable
 from blocks.data.raw import MISSING_INT, is_number, is_text, to_raw
 from blocks.errors import BadTarget, InvalidArgument, NotAdapted, SchemaMismatch
-from blocks.features import Feature
+from blocks.features.spec import Feature
 from blocks.preprocessors.numbers import check_choice
 from blocks.preprocessors.token_table import (
     as_features,

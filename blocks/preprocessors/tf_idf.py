@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
-from blocks.features import Entry, Feature
+from blocks.features.sparse import MOST_COLUMNS
+from blocks.features.spec import Entry, Feature
 from blocks.preprocessors.splitting import (
     check_split,
     dense,
@@ -32,7 +33,6 @@ from blocks.preprocessors.token_table import (
     token_features,
     unpack,
 )
-from blocks.sparse import MOST_COLUMNS
 from blocks.statistics import Counts, Statistic
 
 WIDE = 1024

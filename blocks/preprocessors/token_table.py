@@ -15,7 +15,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State
 from blocks.data.raw import MISSING_INT, is_text, to_arrow, to_raw
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
-from blocks.features import Feature
+from blocks.features.spec import Feature
 from blocks.statistics import CountsResult
 from blocks.warn import warn
 

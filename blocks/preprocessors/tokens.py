@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State
 from blocks.errors import InvalidArgument
-from blocks.features import Entry, Feature
+from blocks.features.spec import Entry, Feature
 from blocks.preprocessors.splitting import check_split, flat, split_text
 from blocks.preprocessors.token_table import (
     check_limits,

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State
 from blocks.errors import InvalidArgument
-from blocks.features import Feature
+from blocks.features.spec import Feature
 from blocks.preprocessors.token_table import (
     as_text,
     given,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from blocks.sparse import as_batch_form
+from blocks.features.sparse import as_batch_form
 from blocks.store.windows import Block
 
 Batch = tuple[Any, ...]

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from blocks.calls import called_by_tensorflow
 from blocks.errors import BlocksError
-from blocks.sparse import as_batch_form
+from blocks.features.sparse import as_batch_form
 from blocks.store.batches import Settings, as_batch, place_of, rebatch
 from blocks.store.rows import Entry, parted, together
 from blocks.store.windows import Block, WindowLoader

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.sparse import MOST_COLUMNS, Sparse
+from blocks.features.sparse import MOST_COLUMNS, Sparse
 
 MAX_KEY_BYTES = 1024
 STRING = "S"
@@ -24,7 +24,7 @@ class Rows:
 
     Args:
         features: by entry name: "numeric" float32 (rows, n), "categorical" int32 (rows, m), any other (rows, ...), or
-            numbers most of which are 0 as `blocks.sparse.Sparse`.
+            numbers most of which are 0 as `blocks.features.sparse.Sparse`.
         target: (rows, ...), one array per head by name where there are several, or None.
         weight: sample weights, float32 (rows,), or None.
         keys: what identifies a row, by column name: numbers, booleans, or strings of at most 1,024 bytes (rows,).

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from blocks.sparse import MOST_COLUMNS
+from blocks.features.sparse import MOST_COLUMNS
 from blocks.store.rows import MAX_KEY_BYTES, Entry, parted
 
 SPLIT_NAME = re.compile(r"\w[\w.-]*")

@@ -11,7 +11,7 @@ import tensorflow as tf
 from blocks.block import FeatureExtractor, Head
 from blocks.data.raw import is_text, to_arrow
 from blocks.errors import BadTarget, InvalidArgument
-from blocks.features import FeatureSpec
+from blocks.features.spec import FeatureSpec
 from blocks.targets import struct
 from blocks.testing.comparing import refused, require, rule, same, same_state
 from blocks.testing.rows import (

@@ -15,7 +15,7 @@ from blocks.feature_extractors import (
     Tower,
     WideDeep,
 )
-from blocks.features import Feature, FeatureSpec
+from blocks.features.spec import Feature, FeatureSpec
 
 RANDOM = np.random.default_rng(0)
 ROWS = 13

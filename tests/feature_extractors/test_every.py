@@ -19,7 +19,7 @@ from blocks.feature_extractors import (
     WideDeep,
 )
 from blocks.feature_extractors.inputs import embedding_width
-from blocks.features import Entry, Feature, FeatureSpec
+from blocks.features.spec import Entry, Feature, FeatureSpec
 
 from .tabular import CARDINALITIES, EVERY, FEATURES, ROWS, SPEC
 

@@ -5,7 +5,7 @@ import pytest
 
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors import DCN, MLP, FTTransformer, Keras, ResNet, TabM, WideDeep
-from blocks.features import Entry, Feature, FeatureSpec
+from blocks.features.spec import Entry, Feature, FeatureSpec
 
 from .tabular import FEATURES, ROWS, SPEC, dense, flat, layer_norm, relu, shaken
 

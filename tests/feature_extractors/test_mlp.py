@@ -7,7 +7,7 @@ import pytest
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors import MLP
 from blocks.feature_extractors.inputs import embedding_width
-from blocks.features import Entry, Feature, FeatureSpec
+from blocks.features.spec import Entry, Feature, FeatureSpec
 
 RANDOM = np.random.default_rng(0)
 CARDINALITIES = (3, 100, 3, 5000)

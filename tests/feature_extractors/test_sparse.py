@@ -6,8 +6,8 @@ import pytest
 
 from blocks.feature_extractors import DCN, MLP, FTTransformer, ResNet, TabM, Tower, WideDeep, inputs
 from blocks.feature_extractors.inputs import TabularInputs, weighted_sum
-from blocks.features import Entry, Feature, FeatureSpec
-from blocks.sparse import Sparse
+from blocks.features.sparse import Sparse
+from blocks.features.spec import Entry, Feature, FeatureSpec
 
 RANDOM = np.random.default_rng(0)
 ROWS, WORDS = 9, 30

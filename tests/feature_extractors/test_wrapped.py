@@ -6,7 +6,7 @@ import pytest
 
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors import Keras
-from blocks.features import Feature, FeatureSpec
+from blocks.features.spec import Feature, FeatureSpec
 
 SPEC = FeatureSpec.pack([Feature("a", ("a",)), Feature("b", ("b",)), Feature("c", ("c",), 5)])
 FEATURES = {"numeric": np.ones((3, 2), "float32"), "categorical": np.array([[0], [4], [1]], "int32")}

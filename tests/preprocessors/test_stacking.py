@@ -14,7 +14,7 @@ from blocks.adapt import adapt
 from blocks.block import Preprocessor, emit
 from blocks.data import read
 from blocks.data.raw import to_raw
-from blocks.features import NUMERIC
+from blocks.features.spec import NUMERIC
 from blocks.preprocessors.stacking import stacked
 from blocks.transform import Transform
 

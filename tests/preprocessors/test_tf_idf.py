@@ -11,10 +11,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 import blocks
 from blocks.adapt import adapt
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted
+from blocks.features.sparse import Sparse
 from blocks.preprocessors import Columns
 from blocks.preprocessors.tf_idf import TfIdf
 from blocks.preprocessors.token_table import label
-from blocks.sparse import Sparse
 from blocks.transform import Transform
 
 TEXT = st.text(st.sampled_from("ab c1,é\x00"), max_size=14)
@@ -105,7 +105,7 @@ def test_messages(real, learned, same_bits):
     assert_equal_within_a_bit(found, expected)
     assert (found == expected.astype(np.float32)).mean() > 0.9999
     same_bits(block, lines[:1100])
-    assert blocks.features.FeatureSpec.pack(block.outputs("text", ("text",)))["numeric"].shape == (500,)
+    assert blocks.features.spec.FeatureSpec.pack(block.outputs("text", ("text",)))["numeric"].shape == (500,)
 
 
 def dense_of(pairs, width):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from blocks.errors import CorruptShard, InvalidArgument, SchemaMismatch
-from blocks.sparse import Sparse
+from blocks.features.sparse import Sparse
 from blocks.store import Rows, SplitPlan, open_store, write
 
 ROWS, COLUMNS = 500, 40

@@ -11,7 +11,7 @@ from blocks.block import fingerprint
 from blocks.evaluate.reporting.content import Section, Table
 from blocks.evaluate.reporting.subject import Subject
 from blocks.export.replay import ASSETS
-from blocks.features import FeatureSpec
+from blocks.features.spec import FeatureSpec
 
 LIBRARIES = ("ml-blocks", "tensorflow", "keras", "numpy", "pyarrow", "scikit-learn")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.sparse import csr_array
 
-from blocks.sparse import Sparse
+from blocks.features.sparse import Sparse
 
 VALUES = st.sampled_from([0.0, 0.0, 0.0, 1.0, -2.5, 1e-30])
 DENSE = arrays.arrays(np.float32, st.tuples(st.integers(0, 9), st.integers(1, 12)), elements=VALUES)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from blocks.errors import InvalidArgument
-from blocks.names import aside
+from blocks.features.names import aside
 
 NUMERIC: Final = "numeric"
 CATEGORICAL: Final = "categorical"

@@ -18,8 +18,8 @@ from blocks.data.raw import to_raw
 from blocks.errors import BlocksWarning, InvalidArgument, StoreMismatch
 from blocks.export.names import inputs, parameter
 from blocks.export.replay import ASSETS, keywords
-from blocks.features import Entry, Feature, FeatureSpec
-from blocks.names import is_entry_name, is_plain
+from blocks.features.names import is_entry_name, is_plain
+from blocks.features.spec import Entry, Feature, FeatureSpec
 from blocks.road import Road
 from blocks.store import Rows, SplitPlan
 from blocks.store.store import write
