@@ -16,12 +16,12 @@ import numpy as np
 from keras import ops
 
 from blocks.block import FeatureExtractor, Head
+from blocks.block.member_dense import MeanOfMembers, fold
 from blocks.block.precision import wide
 from blocks.errors import InvalidArgument
 from blocks.features.names import aside
 from blocks.features.spec import FeatureSpec
 from blocks.heads import own
-from blocks.members import MeanOfMembers, fold
 
 
 def build_core(

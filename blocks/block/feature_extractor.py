@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.block.base import Block, State, usable
+from blocks.block.feature_learner import FeatureLearner
 from blocks.errors import InvalidArgument
-from blocks.feature_learner import FeatureLearner
 from blocks.features.spec import NUMERIC, FeatureSpec
 from blocks.statistics import Statistic
 

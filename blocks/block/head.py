@@ -12,6 +12,7 @@ from keras import ops
 
 from blocks import targets
 from blocks.block.base import Block, State
+from blocks.block.member_dense import MemberDense
 from blocks.classes import (
     balanced_weights,
     checked_weights,
@@ -25,7 +26,6 @@ from blocks.classes import (
 )
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.features.names import column_name
-from blocks.members import MemberDense
 from blocks.statistics import Counts, Moments, Statistic
 
 FARTHEST_TARGET: Final = 1e100

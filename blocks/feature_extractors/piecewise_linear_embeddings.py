@@ -12,9 +12,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from blocks.block.feature_learner import FeatureLearner
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors.per_feature import PerFeature
-from blocks.feature_learner import FeatureLearner
 from blocks.statistics import Statistic
 from blocks.statistics.distinct_values import DistinctValues
 
