@@ -1,5 +1,5 @@
 """`python -m blocks`: the command line."""
 
-from blocks.cli import main
+from blocks.cli.main import main
 
 raise SystemExit(main())

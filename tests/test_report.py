@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, mean_absolute_error
 
 import blocks
 from blocks import classifiers, feature_extractors, postprocessors, preprocessors, regressors
-from blocks.cli import main
+from blocks.cli.main import main
 from blocks.errors import InvalidArgument
 from blocks.evaluate import cost_matrix
 from blocks.evaluate.reporting import figures

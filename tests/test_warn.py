@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import blocks
-from blocks import cli
+from blocks.cli.main import main as cli
 from blocks.errors import BlocksWarning
 from blocks.warn import warn
 

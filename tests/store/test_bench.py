@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from blocks.cli import main
+from blocks.cli.main import main
 from blocks.errors import CorruptShard, InvalidArgument
 from blocks.store import Rows, SplitPlan, open_store, write
 from blocks.store import bench as module
