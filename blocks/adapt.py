@@ -19,7 +19,7 @@ import tensorflow as tf
 from blocks import targets
 from blocks.block import Classifier, Head, Preprocessor, observations
 from blocks.data import Source
-from blocks.data.raw import to_raw
+from blocks.data.raw_columns import to_raw
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Columns
 from blocks.preprocessors.plan import Lane

@@ -15,7 +15,7 @@ import tensorflow as tf
 from blocks.block import Head
 from blocks.calls import items_for_tensorflow
 from blocks.data import Source
-from blocks.data.raw import is_text, is_time, raw_type, to_raw
+from blocks.data.raw_columns import is_text, is_time, raw_type, to_raw
 from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.features.sparse import as_batch_form
 from blocks.store.batches import rebatch

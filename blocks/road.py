@@ -8,7 +8,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Head, Postprocessor
-from blocks.data.raw import TENSOR_DTYPES, to_arrow, to_raw
+from blocks.data.raw_columns import TENSOR_DTYPES, to_arrow, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.spec import FeatureSpec
 from blocks.heads import named, own

@@ -20,7 +20,7 @@ from blocks.block import FeatureExtractor, Head, fingerprint
 from blocks.block.base import LAYERS_OWN
 from blocks.core import Core
 from blocks.data import read
-from blocks.data.raw import TENSOR_DTYPES
+from blocks.data.raw_columns import TENSOR_DTYPES
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.feed import Feed, dataset
 from blocks.history import History

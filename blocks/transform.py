@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from blocks.block import emit
 from blocks.data import Source
-from blocks.data.raw import TENSOR_DTYPES, is_text, to_raw
+from blocks.data.raw_columns import TENSOR_DTYPES, is_text, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.sparse import Sparse
 from blocks.preprocessors import Columns

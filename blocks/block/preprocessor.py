@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.block.base import Block, State
-from blocks.data.raw import (
+from blocks.data.raw_columns import (
     MISSING_INT,
     TENSOR_DTYPES,
     is_list,
@@ -144,7 +144,7 @@ class Preprocessor(Block):
         return None
 
     def raw_type(self, type: pa.DataType, column: str) -> str:
-        """The kind as which a column of this Arrow type enters the block: see `blocks.data.raw`.
+        """The kind as which a column of this Arrow type enters the block: see `blocks.data.raw_columns`.
 
         Raises:
             SchemaMismatch: The block has no use for the type.

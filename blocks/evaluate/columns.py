@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.raw import is_number, natural
+from blocks.data.raw_columns import is_number, natural
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.evaluate.description import HeadDescription
 from blocks.labels import encode_labels

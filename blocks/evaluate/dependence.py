@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 
 from blocks.arguments import checked
 from blocks.data import read
-from blocks.data.raw import is_number, is_time
+from blocks.data.raw_columns import is_number, is_time
+from blocks.data.sample import sample
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.evaluate.background import sample
 from blocks.evaluate.neighbours import FEW, is_missing
 from blocks.evaluate.predictor import component_names, component_of, output_of, predictor
 from blocks.features.names import aside

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from blocks.arguments import checked
 from blocks.data import Source, read
+from blocks.data.sample import sample
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.evaluate.background import sample
 from blocks.evaluate.explanation import Explainer, Explanation
 from blocks.evaluate.lime import Lime
 from blocks.evaluate.predictor import component_names, component_of, output_of, predictor

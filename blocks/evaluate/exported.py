@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.data.raw import is_list, is_time, raw_type, to_raw
+from blocks.data.raw_columns import is_list, is_time, raw_type, to_raw
 from blocks.data.schema import require_columns
 from blocks.export.manifest import damaged, read_manifest, sound
 from blocks.export.replay import keywords

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from blocks.arguments import checked
 from blocks.data import read
+from blocks.data.sample import ROWS, sample
 from blocks.data.schema import require_columns
 from blocks.errors import BlocksWarning, InvalidArgument
-from blocks.evaluate.background import ROWS, sample
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.predictor import predictor
 

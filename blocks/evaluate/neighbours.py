@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.raw import is_number, is_text, is_time, raw_type, to_raw
+from blocks.data.raw_columns import is_number, is_text, is_time, raw_type, to_raw
 
 FEW = 10
 """Numbers of a column with at most this many distinct ones are compared one by one, others by quarter."""

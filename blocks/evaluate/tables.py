@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from blocks.data import Source, read
+from blocks.data.side_by_side import with_columns_of_rows
 from blocks.errors import InvalidArgument
-from blocks.evaluate.beside import with_columns_of_rows
 from blocks.evaluate.description import METADATA, Description, told
 from blocks.evaluate.grouping import By
 from blocks.evaluate.predictions import SPLIT, Predictions, as_predictor, as_splits, with_metadata

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_parts finds every block by name)
 from blocks.block import Head, fingerprint
-from blocks.data.raw import MISSING_INT, TENSOR_DTYPES
+from blocks.data.raw_columns import MISSING_INT, TENSOR_DTYPES
 from blocks.errors import InvalidArgument, NotExportable
 from blocks.export.manifest import read_manifest, sound
 from blocks.export.names import Inputs, inputs, restore_names

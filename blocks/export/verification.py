@@ -16,7 +16,7 @@ import pyarrow as pa
 from blocks import targets
 from blocks.arguments import checked
 from blocks.data import read
-from blocks.data.raw import to_raw
+from blocks.data.raw_columns import to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.export import replay
 from blocks.export.manifest import damaged, read_manifest, sound

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 import tensorflow as tf
 
-from blocks.data.raw import MISSING_INT
+from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import InvalidArgument, SchemaMismatch
 
 UNITS: Final = {

@@ -14,7 +14,7 @@ import tensorflow as tf
 from blocks.arguments import checked
 from blocks.block import Preprocessor, State, emit
 from blocks.data import read
-from blocks.data.raw import TIMES
+from blocks.data.raw_columns import TIMES
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
 from blocks.preprocessors.infer import infer_choices
@@ -46,7 +46,7 @@ class Columns(Preprocessor):
             column. An Arrow type, or a compiled regular expression, stands for all columns of that type, or whose whole
             name matches, that have no key of their own; which these are is settled at `adapt`. Columns that are not
             named are left out.
-        raw: Column to its kind (`blocks.data.raw`), where `bind` has been done already (a reload does this).
+        raw: Column to its kind (`blocks.data.raw_columns`), where `bind` has been done already (a reload does this).
 
     Returns:
         A dict: "numeric" float32 (batch, n), "categorical" int32 (batch, m), and one more for each output of higher
@@ -179,7 +179,7 @@ class Columns(Preprocessor):
 
     @property
     def inputs(self) -> dict[str, str]:
-        """Raw column to the kind as which it enters, of `blocks.data.raw`: the signature of the road's beginning.
+        """Raw column to the kind as which it enters, of `blocks.data.raw_columns`: the signature of the road's beginning.
 
         Raises:
             NotAdapted: The columns' types are not known yet.

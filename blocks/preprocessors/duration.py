@@ -8,7 +8,7 @@ import pyarrow.types as pt
 import tensorflow as tf
 
 from blocks.block import Preprocessor
-from blocks.data.raw import A_DAY, MISSING_INT, natural
+from blocks.data.raw_columns import A_DAY, MISSING_INT, natural
 from blocks.errors import SchemaMismatch
 from blocks.preprocessors.civil import UNITS, check_unit
 from blocks.preprocessors.numbers import NAN, number_or_keep

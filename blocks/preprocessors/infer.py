@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.data import Source
-from blocks.data.raw import MISSING_INT, is_instant, is_list, is_number, is_text, is_time
+from blocks.data.raw_columns import MISSING_INT, is_instant, is_list, is_number, is_text, is_time
 from blocks.errors import EmptySource
 from blocks.preprocessors.artefacts import Numbering, unnamed
 from blocks.preprocessors.cyclical import Cyclical

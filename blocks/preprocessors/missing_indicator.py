@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from blocks.block import Preprocessor
-from blocks.data.raw import MISSING_INT
+from blocks.data.raw_columns import MISSING_INT
 
 
 @keras.saving.register_keras_serializable(package="blocks")

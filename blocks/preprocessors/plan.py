@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from blocks.block import Preprocessor
-from blocks.data.raw import natural
+from blocks.data.raw_columns import natural
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.names import aside, column_name, entry_name, is_entry_name
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature

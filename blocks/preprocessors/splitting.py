@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
-from blocks.data.raw import LIST_SEPARATOR
+from blocks.data.raw_columns import LIST_SEPARATOR
 from blocks.errors import InvalidArgument
 from blocks.preprocessors.numbers import check_choice
 
@@ -30,7 +30,7 @@ def check_split(owner: str, split: str, ngrams: Any) -> tuple[int, int]:
 def split_text(text: Any, split: str, ngrams: tuple[int, int]) -> Any:
     """Strings (batch,) to their tokens, ragged (batch, None); of a string without a token, none.
 
-    The items of a list (raw, see `blocks.data.raw`) are tokens as they are.
+    The items of a list (raw, see `blocks.data.raw_columns`) are tokens as they are.
 
     Args:
         text: Any bytes.

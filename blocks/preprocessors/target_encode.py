@@ -12,7 +12,7 @@ import pyarrow.types as pt
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, emit, usable
-from blocks.data.raw import MISSING_INT, is_number, is_text, to_raw
+from blocks.data.raw_columns import MISSING_INT, is_number, is_text, to_raw
 from blocks.errors import BadTarget, InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features.spec import Feature
 from blocks.preprocessors.numbers import check_choice

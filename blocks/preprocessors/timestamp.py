@@ -10,7 +10,7 @@ import pyarrow.types as pt
 import tensorflow as tf
 
 from blocks.block import Preprocessor
-from blocks.data.raw import MISSING_INT, is_text, is_time, to_arrow, to_raw
+from blocks.data.raw_columns import MISSING_INT, is_text, is_time, to_arrow, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.civil import EXAMPLES, FIRST, LAST, UNITS, check_instants, check_unit
 from blocks.preprocessors.timestamp_formats import ISO, compile_format, parse

@@ -13,7 +13,7 @@ import pyarrow.types as pt
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State
-from blocks.data.raw import MISSING_INT, is_text, to_arrow, to_raw
+from blocks.data.raw_columns import MISSING_INT, is_text, to_arrow, to_raw
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features.spec import Feature
 from blocks.statistics import CountsResult

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import tensorflow as tf
 
 from blocks.block import Preprocessor
-from blocks.data.raw import MISSING_INT
+from blocks.data.raw_columns import MISSING_INT
 from blocks.preprocessors.number import Number
 from blocks.preprocessors.number_text import CURRENCIES, MARKS, UNITS, evidence, learned_from, pattern
 from blocks.preprocessors.timestamp import Timestamp

@@ -11,7 +11,7 @@ import tensorflow as tf
 from blocks.adapt import adapt
 from blocks.block import Preprocessor, observations
 from blocks.data import read
-from blocks.data.raw import MISSING_INT, to_arrow, to_raw
+from blocks.data.raw_columns import MISSING_INT, to_arrow, to_raw
 from blocks.errors import BlocksError, NotAdapted
 from blocks.preprocessors import Columns
 from blocks.statistics import Statistic

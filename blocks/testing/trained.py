@@ -9,7 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import FeatureExtractor, Head
-from blocks.data.raw import is_text, to_arrow
+from blocks.data.raw_columns import is_text, to_arrow
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.features.spec import FeatureSpec
 from blocks.targets import struct

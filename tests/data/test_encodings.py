@@ -11,7 +11,7 @@ import blocks
 import blocks.data
 from blocks import classifiers, feature_extractors, preprocessors
 from blocks.data.encodings import decoded, natural_type
-from blocks.data.raw import to_arrow, to_raw
+from blocks.data.raw_columns import to_arrow, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 
 TEXT = st.one_of(st.none(), st.sampled_from(["", "a", "é", "long enough to lie outside of a view"]))

@@ -13,8 +13,8 @@ import pytest
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors
+from blocks.data.sample import sample
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
-from blocks.evaluate.background import sample
 from blocks.evaluate.explanation import Contribution, Explanation
 from blocks.evaluate.lime import Lime
 from blocks.evaluate.neighbours import MOST_WORDS, neighbours

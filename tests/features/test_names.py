@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import blocks
 from blocks import classifiers, feature_extractors, postprocessors, preprocessors, regressors
 from blocks.core import build_core
-from blocks.data.raw import to_raw
+from blocks.data.raw_columns import to_raw
 from blocks.errors import BlocksWarning, InvalidArgument, StoreMismatch
 from blocks.export.names import inputs, parameter
 from blocks.export.replay import ASSETS, keywords

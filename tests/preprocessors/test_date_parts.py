@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks.data
-from blocks.data.raw import MISSING_INT, to_raw
+from blocks.data.raw_columns import MISSING_INT, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.civil import FIRST, LAST, civil_from_days, days_from_civil, days_in_month
 from blocks.preprocessors.columns import Columns

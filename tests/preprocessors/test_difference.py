@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks.adapt import adapt
-from blocks.data.raw import to_raw
+from blocks.data.raw_columns import to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Columns, Difference, Standardize, Timestamp
 from blocks.transform import Transform

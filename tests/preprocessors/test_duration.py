@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blocks.data.raw import MISSING_INT, to_raw
+from blocks.data.raw_columns import MISSING_INT, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Duration
 

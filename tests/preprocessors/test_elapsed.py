@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import blocks.data
 from blocks.adapt import adapt
-from blocks.data.raw import MISSING_INT
+from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
 from blocks.preprocessors.columns import Columns
 from blocks.preprocessors.elapsed import Elapsed

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import blocks
 from blocks import preprocessors
 from blocks.adapt import adapt
-from blocks.data.raw import MISSING_INT, raw_type, to_raw
+from blocks.data.raw_columns import MISSING_INT, raw_type, to_raw
 from blocks.errors import BlocksError, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.preprocessors import (
     Columns,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks import classifiers, feature_extractors
-from blocks.data.raw import to_raw
+from blocks.data.raw_columns import to_raw
 from blocks.errors import SchemaMismatch
 from blocks.preprocessors import Columns, MultiHot, Standardize, TfIdf, Tokens, Vocabulary
 

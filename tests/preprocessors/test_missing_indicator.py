@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from blocks.data.raw import MISSING_INT, to_raw
+from blocks.data.raw_columns import MISSING_INT, to_raw
 from blocks.preprocessors.missing_indicator import MissingIndicator
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import blocks
 from blocks.adapt import adapt, passes
-from blocks.data.raw import to_raw
+from blocks.data.raw_columns import to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Columns, Cross, Cyclical, MissingIndicator, Normalize, Round, Vocabulary
 from blocks.preprocessors.plan import key_of_config

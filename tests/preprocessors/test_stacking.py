@@ -13,7 +13,7 @@ from blocks import preprocessors as of
 from blocks.adapt import adapt
 from blocks.block import Preprocessor, emit
 from blocks.data import read
-from blocks.data.raw import to_raw
+from blocks.data.raw_columns import to_raw
 from blocks.features.spec import NUMERIC
 from blocks.preprocessors.stacking import stacked
 from blocks.transform import Transform

@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import blocks.data
-from blocks.data.raw import MISSING_INT, to_raw
+from blocks.data.raw_columns import MISSING_INT, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.columns import Columns
 from blocks.preprocessors.elapsed import Elapsed

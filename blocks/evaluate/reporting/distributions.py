@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from blocks.data.raw import is_instant, is_number
+from blocks.data.raw_columns import is_instant, is_number
 from blocks.evaluate.reporting import figures
 from blocks.evaluate.reporting.content import Figure, Section, Table
 from blocks.evaluate.reporting.subject import Subject

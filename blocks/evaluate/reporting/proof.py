@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from blocks.data import read
-from blocks.evaluate.background import sample
+from blocks.data.sample import sample
 from blocks.evaluate.reporting.content import Section, Table
 from blocks.evaluate.reporting.subject import Subject
 from blocks.export import verify

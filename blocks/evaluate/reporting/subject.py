@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blocks.data import Source, read
+from blocks.data.sample import sample
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument
-from blocks.evaluate.background import sample
 from blocks.evaluate.description import Description, HeadDescription
 from blocks.evaluate.grouping import By
 from blocks.evaluate.predictions import Predictions, as_predictor, as_splits, with_metadata

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors
-from blocks.data.raw import LAST_MICROSECOND, MISSING_INT, TENSOR_DTYPES, raw_type, to_raw
+from blocks.data.raw_columns import LAST_MICROSECOND, MISSING_INT, TENSOR_DTYPES, raw_type, to_raw
 from blocks.errors import SchemaMismatch
 from blocks.evaluate.exported import ExportedPredictor
 from blocks.export.savedmodel import read_parts
