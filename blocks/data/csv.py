@@ -22,7 +22,7 @@ from blocks.data.csv_parse import BlockParser, misfit, refuse_bad_row
 from blocks.data.csv_sample import NUMBERS
 from blocks.data.csv_types import join, wider
 from blocks.data.files import File, naming, unchanged
-from blocks.data.parquet import describe
+from blocks.data.formats.parquet import describe
 from blocks.data.rejects import RejectsTable
 from blocks.data.schema import conform, require_columns, require_unique
 from blocks.data.text_blocks import Block, blocks, without_initial_space

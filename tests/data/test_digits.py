@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks.data
-import blocks.data.json_lines
+import blocks.data.formats.json_lines
 from blocks.errors import BlocksError, BlocksWarning, MalformedData, SchemaMismatch
 
 BIG = 10**19
@@ -92,7 +92,7 @@ numbers = st.one_of(
 def test_every_value_of_json_lines_is_what_was_written(files, block) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        patch.setattr(blocks.data.json_lines, "_BLOCK", block)
+        patch.setattr(blocks.data.formats.json_lines, "_BLOCK", block)
         paths = [
             lines(pathlib.Path(folder) / f"{n}.jsonl", [{"row": i, "id": value} for i, value in enumerate(values)])
             for n, values in enumerate(files)

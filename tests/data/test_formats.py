@@ -162,7 +162,7 @@ def test_csv_and_its_compressions(tmp_path: pathlib.Path, name: str) -> None:
 
 
 def test_json_lines_settle_one_schema(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blocks.data.json_lines._BLOCK", 16)
+    monkeypatch.setattr("blocks.data.formats.json_lines._BLOCK", 16)
     path = tmp_path / "t.jsonl"
     path.write_text('{"a": 1, "s": "x"}\n{"a": 2.5}\n{"s": "y", "l": [1, 2]}\n')
     source = blocks.data.read(path)

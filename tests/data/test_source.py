@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import blocks.data
-from blocks.data.parquet import ParquetReader
+from blocks.data.formats.parquet import ParquetReader
 
 ROWS = 200_000
 

@@ -10,7 +10,7 @@ import pyarrow.ipc as paipc
 import pyarrow.orc as paorc
 
 from blocks.data.files import File, naming, unchanged
-from blocks.data.parquet import describe
+from blocks.data.formats.parquet import describe
 from blocks.data.schema import conform, natural_schema, unify
 
 _FIX: Final = "It may be truncated: write or copy it again."

@@ -9,8 +9,8 @@ import pyarrow.json as pajson
 
 from blocks.data.csv_options import to_type
 from blocks.data.files import File, naming, unchanged
-from blocks.data.json_digits import EXACT, largest, rounded, with_texts
-from blocks.data.parquet import describe
+from blocks.data.formats.json_integers import EXACT, largest, rounded, with_texts
+from blocks.data.formats.parquet import describe
 from blocks.data.schema import conform, natural_schema, require_columns, unify
 from blocks.data.text_blocks import LINES, Block, blocks
 from blocks.errors import MalformedData, SchemaMismatch
