@@ -4,9 +4,9 @@
 columns in `blocks.statistics`.
 """
 
+from blocks.data.formats.csv.rejects import REJECTS_SCHEMA
 from blocks.data.read import as_source, read
 from blocks.data.reader import Reader
-from blocks.data.rejects import REJECTS_SCHEMA
 from blocks.data.source import Source
 
 __all__ = ["REJECTS_SCHEMA", "Reader", "Source", "as_source", "read"]

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from blocks.arguments import checked
-from blocks.data.csv import CsvReader, require_apart
-from blocks.data.csv_options import CsvOptions
 from blocks.data.encodings import require_arrow_values
 from blocks.data.files import File, extensions, format_of, resolve
 from blocks.data.formats.arrow_dataset import DatasetReader
 from blocks.data.formats.arrow_files import BatchFilesReader
+from blocks.data.formats.csv.options import CsvOptions
+from blocks.data.formats.csv.reader import CsvReader, require_apart
 from blocks.data.formats.in_memory import StreamReader, TableReader, from_arrays, table_of
 from blocks.data.formats.json_lines import JsonLinesReader
 from blocks.data.formats.parquet import ParquetReader

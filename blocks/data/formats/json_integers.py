@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.data.text_blocks import Block
+from blocks.data.formats.csv.row_spans import Block
 from blocks.errors import MalformedData
 
 EXACT: Final = 1 << 53

@@ -7,12 +7,12 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.json as pajson
 
-from blocks.data.csv_options import to_type
 from blocks.data.files import File, naming, unchanged
+from blocks.data.formats.csv.options import to_type
+from blocks.data.formats.csv.row_spans import LINES, Block, blocks
 from blocks.data.formats.json_integers import EXACT, largest, rounded, with_texts
 from blocks.data.formats.parquet import describe
 from blocks.data.schema import conform, natural_schema, require_columns, unify
-from blocks.data.text_blocks import LINES, Block, blocks
 from blocks.errors import MalformedData, SchemaMismatch
 from blocks.warn import warn
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from blocks.data.csv_sample import BLANK, NUMBER, TEXT, TIME, Sample, kind
+from blocks.data.formats.csv.first_lines import BLANK, NUMBER, TEXT, TIME, Sample, kind
 
 _NOTE: Final = re.compile(
     r"\s*([*#†‡©]|(grand total|sub-?total|total|sum|average|mean|source|note|footnote|remark|generated|copyright)s?\b)",

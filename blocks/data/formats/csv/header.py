@@ -7,12 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from blocks.data.csv_diagnosis import Finding, diagnose, initial_spaces, quoted_otherwise
-from blocks.data.csv_dialect import said_delimiter, sniffed_delimiter
-from blocks.data.csv_options import CsvOptions
-from blocks.data.csv_sample import SIZE, Sample
 from blocks.data.files import File, naming
-from blocks.data.text_blocks import WithoutLines, line_ends
+from blocks.data.formats.csv.diagnosis import Finding, diagnose, initial_spaces, quoted_otherwise
+from blocks.data.formats.csv.dialect import said_delimiter, sniffed_delimiter
+from blocks.data.formats.csv.first_lines import SIZE, Sample
+from blocks.data.formats.csv.options import CsvOptions
+from blocks.data.formats.csv.row_spans import WithoutLines, line_ends
 from blocks.warn import warn
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from blocks.data.csv_sample import NUMBER, TEXT, TIME, Sample, kind
+from blocks.data.formats.csv.first_lines import NUMBER, TEXT, TIME, Sample, kind
 
 CANDIDATES: Final = (",", ";", "\t", "|")
 

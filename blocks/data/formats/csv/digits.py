@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.data.csv_widths import Cells
-from blocks.data.text_blocks import Dialect
+from blocks.data.formats.csv.row_spans import Dialect
+from blocks.data.formats.csv.widths import Cells
 
 EXACT: Final = 1 << 53
 """Integers up to this size are float64 numbers, every one."""

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks.data
-from blocks.data.text_blocks import Dialect
-from blocks.data.text_blocks import blocks as cut
+from blocks.data.formats.csv.row_spans import Dialect
+from blocks.data.formats.csv.row_spans import blocks as cut
 from blocks.errors import BlocksError, BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch
 
 DATA = os.environ.get("BLOCKS_DATA")

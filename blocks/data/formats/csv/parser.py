@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple, NoReturn
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from blocks.data.csv_options import CsvOptions
-from blocks.data.csv_widths import Cells, without_bad_rows
 from blocks.data.files import File
-from blocks.data.rejects import REJECTS_SCHEMA
-from blocks.data.text_blocks import Block
+from blocks.data.formats.csv.options import CsvOptions
+from blocks.data.formats.csv.rejects import REJECTS_SCHEMA
+from blocks.data.formats.csv.row_spans import Block
+from blocks.data.formats.csv.widths import Cells, without_bad_rows
 from blocks.errors import MalformedData
 
 _INNER_BLOCK: Final = 1 << 20

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from blocks.data.text_blocks import Dialect
+from blocks.data.formats.csv.row_spans import Dialect
 from blocks.errors import InvalidArgument
 
 _READ: Final = ("autogenerate_column_names", "column_names", "skip_rows_after_names")

@@ -9,8 +9,8 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 
-from blocks.data.rejects import bad_rows
-from blocks.data.text_blocks import Block, Dialect, line_ends, quoted_spans, row_edges
+from blocks.data.formats.csv.rejects import bad_rows
+from blocks.data.formats.csv.row_spans import Block, Dialect, line_ends, quoted_spans, row_edges
 
 
 @dataclasses.dataclass(frozen=True)

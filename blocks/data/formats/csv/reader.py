@@ -14,18 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from blocks.data.chunking import ahead
-from blocks.data.csv_diagnosis import stray_text
-from blocks.data.csv_digits import EXACT, largest, losses
-from blocks.data.csv_head import Head, diagnosed, opened, said_dialect, sampled
-from blocks.data.csv_options import CsvOptions
-from blocks.data.csv_parse import BlockParser, misfit, refuse_bad_row
-from blocks.data.csv_sample import NUMBERS
-from blocks.data.csv_types import join, wider
 from blocks.data.files import File, naming, unchanged
+from blocks.data.formats.csv.diagnosis import stray_text
+from blocks.data.formats.csv.digits import EXACT, largest, losses
+from blocks.data.formats.csv.first_lines import NUMBERS
+from blocks.data.formats.csv.header import Head, diagnosed, opened, said_dialect, sampled
+from blocks.data.formats.csv.options import CsvOptions
+from blocks.data.formats.csv.parser import BlockParser, misfit, refuse_bad_row
+from blocks.data.formats.csv.rejects import RejectsTable
+from blocks.data.formats.csv.row_spans import Block, blocks, without_initial_space
+from blocks.data.formats.csv.types import join, wider
 from blocks.data.formats.parquet import describe
-from blocks.data.rejects import RejectsTable
 from blocks.data.schema import conform, require_columns, require_unique
-from blocks.data.text_blocks import Block, blocks, without_initial_space
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 from blocks.warn import warn
 
