@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from blocks.comparing import compare
     from blocks.data import Source, read
-    from blocks.evaluate.explaining import explain
+    from blocks.evaluate.explanations.explain import explain
     from blocks.evaluate.reporting import report
     from blocks.export import verify
     from blocks.features.spec import FeatureSpec
@@ -42,7 +42,7 @@ _HOMES = {
     "Source": "blocks.data",
     "Summary": "blocks.statistics",
     "compare": "blocks.comparing",
-    "explain": "blocks.evaluate.explaining",
+    "explain": "blocks.evaluate.explanations.explain",
     "report": "blocks.evaluate.reporting",
     "load": "blocks.model",
     "open_store": "blocks.store",

@@ -3,11 +3,11 @@
 from blocks.evaluate.comparison import compare
 from blocks.evaluate.curve_tables import confusion, curves
 from blocks.evaluate.decisions import BestThreshold, best_threshold, gains, top_n
-from blocks.evaluate.dependence import partial_dependence
-from blocks.evaluate.explaining import explain
-from blocks.evaluate.explanation import Contribution, Explainer, Explanation
-from blocks.evaluate.importance import permutation_importance
-from blocks.evaluate.lime import Lime
+from blocks.evaluate.explanations.dependence import partial_dependence
+from blocks.evaluate.explanations.explain import explain
+from blocks.evaluate.explanations.explanation import Contribution, Explainer, Explanation
+from blocks.evaluate.explanations.importance import permutation_importance
+from blocks.evaluate.explanations.lime import Lime
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.prediction_table import predict_table
 from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage, residuals

@@ -15,9 +15,9 @@ import blocks
 from blocks import classifiers, feature_extractors, preprocessors
 from blocks.data.sample import sample
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
-from blocks.evaluate.explanation import Contribution, Explanation
-from blocks.evaluate.lime import Lime
-from blocks.evaluate.neighbours import MOST_WORDS, neighbours
+from blocks.evaluate.explanations.explanation import Contribution, Explanation
+from blocks.evaluate.explanations.lime import Lime
+from blocks.evaluate.explanations.perturbed_rows import MOST_WORDS, neighbours
 
 ROWS = 600
 

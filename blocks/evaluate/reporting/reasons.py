@@ -11,9 +11,9 @@ from blocks.data import read
 from blocks.errors import InvalidArgument
 from blocks.evaluate.classification import ClassRows
 from blocks.evaluate.description import HeadDescription
-from blocks.evaluate.explaining import explain
-from blocks.evaluate.explanation import FAITHFUL, UNFAITHFUL
-from blocks.evaluate.importance import permutation_importance
+from blocks.evaluate.explanations.explain import explain
+from blocks.evaluate.explanations.explanation import FAITHFUL, UNFAITHFUL
+from blocks.evaluate.explanations.importance import permutation_importance
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.predictions import Predictions
 from blocks.evaluate.regression import NumberRows

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.errors import InvalidArgument
-from blocks.evaluate.explanation import Contribution, Explanation, Predict
-from blocks.evaluate.neighbours import neighbours
+from blocks.evaluate.explanations.explanation import Contribution, Explanation, Predict
+from blocks.evaluate.explanations.perturbed_rows import neighbours
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from blocks.data.raw_columns import is_number, is_time
 from blocks.data.sample import sample
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.evaluate.neighbours import FEW, is_missing
-from blocks.evaluate.predictor import component_names, component_of, output_of, predictor
+from blocks.evaluate.explanations.outputs import component_names, component_of, output_of, predictor
+from blocks.evaluate.explanations.perturbed_rows import FEW, is_missing
 from blocks.features.names import aside
 
 ROWS = 1000

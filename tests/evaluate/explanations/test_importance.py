@@ -4,7 +4,7 @@ import pytest
 
 import blocks.evaluate
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.evaluate.importance import permutation_importance
+from blocks.evaluate.explanations.importance import permutation_importance
 
 
 class Linear:

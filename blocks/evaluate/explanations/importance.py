@@ -12,8 +12,8 @@ from blocks.data import read
 from blocks.data.sample import ROWS, sample
 from blocks.data.schema import require_columns
 from blocks.errors import BlocksWarning, InvalidArgument
+from blocks.evaluate.explanations.outputs import predictor
 from blocks.evaluate.metric_table import metrics
-from blocks.evaluate.predictor import predictor
 
 ROWS_AT_ONCE = 100_000
 

@@ -4,7 +4,7 @@ import pytest
 
 import blocks.evaluate
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.evaluate.dependence import partial_dependence
+from blocks.evaluate.explanations.dependence import partial_dependence
 
 
 class Model:

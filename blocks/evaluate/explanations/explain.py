@@ -12,9 +12,9 @@ from blocks.data import Source, read
 from blocks.data.sample import sample
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.evaluate.explanation import Explainer, Explanation
-from blocks.evaluate.lime import Lime
-from blocks.evaluate.predictor import component_names, component_of, output_of, predictor
+from blocks.evaluate.explanations.explanation import Explainer, Explanation
+from blocks.evaluate.explanations.lime import Lime
+from blocks.evaluate.explanations.outputs import component_names, component_of, output_of, predictor
 
 
 @checked()
