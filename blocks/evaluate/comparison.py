@@ -11,14 +11,14 @@ from scipy import stats
 
 from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument
-from blocks.evaluate.bootstrap import normal_interval, percentiles
-from blocks.evaluate.classification import Classification, ClassRows
-from blocks.evaluate.estimate import Judge, Settings, estimates, replicated
 from blocks.evaluate.grouping import ALL, By
-from blocks.evaluate.judging import FEW, checked_settings
 from blocks.evaluate.pairing import Pair
-from blocks.evaluate.ranking import Ranked
-from blocks.evaluate.rows import CHUNK_ROWS
+from blocks.evaluate.scoring.bootstrap import normal_interval, percentiles
+from blocks.evaluate.scoring.classification import Classification, ClassRows
+from blocks.evaluate.scoring.estimate import Judge, Settings, estimates, replicated
+from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
+from blocks.evaluate.scoring.judging import FEW, checked_settings
+from blocks.evaluate.scoring.ranking import Ranked
 from blocks.evaluate.tables import open_table
 
 _LOWER_IS_BETTER = ("log_loss", "brier_score", "expected_calibration_error", "negative_log_likelihood")

@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument
-from blocks.evaluate.classification import Classification
 from blocks.evaluate.grouping import By, Grouping
-from blocks.evaluate.judging import judge
-from blocks.evaluate.ranking import precision_recall_curve, roc_curve
-from blocks.evaluate.rows import CHUNK_ROWS
+from blocks.evaluate.scoring.classification import Classification
+from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
+from blocks.evaluate.scoring.judging import judge
+from blocks.evaluate.scoring.ranking import precision_recall_curve, roc_curve
 from blocks.evaluate.tables import open_table
 
 

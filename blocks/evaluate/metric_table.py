@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument
-from blocks.evaluate.estimate import Estimate
 from blocks.evaluate.grouping import By, Grouping
-from blocks.evaluate.judging import FEW, checked_settings, judge
-from blocks.evaluate.rows import CHUNK_ROWS
+from blocks.evaluate.scoring.estimate import Estimate
+from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
+from blocks.evaluate.scoring.judging import FEW, checked_settings, judge
 from blocks.evaluate.tables import open_table
 
 SCHEMA = pa.schema(

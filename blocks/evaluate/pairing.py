@@ -10,7 +10,7 @@ from blocks.data import read
 from blocks.errors import InvalidArgument
 from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.grouping import By, Grouping
-from blocks.evaluate.rows import HeadReader, Rows, grouped, taken
+from blocks.evaluate.scoring.judged_rows import HeadReader, Rows, grouped, taken
 from blocks.evaluate.tables import Opened
 from blocks.warn import warn
 

@@ -22,7 +22,7 @@ from blocks.data import Source, read
 from blocks.errors import InvalidArgument, MalformedData, StoreMismatch
 from blocks.evaluate.description import Description
 from blocks.evaluate.predictions import Predictions, as_predictor, as_splits, with_metadata
-from blocks.evaluate.rows import CHUNK_ROWS
+from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
 from blocks.evaluate.sqlite import SqliteTable, SqliteWriter, is_sqlite
 from blocks.files import durable
 from blocks.files.lock import locked

@@ -19,7 +19,7 @@ from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.columns import label_truth, numbers
 from blocks.evaluate.description import METADATA, Description, HeadDescription
 from blocks.evaluate.exported import ExportedPredictor
-from blocks.evaluate.rows import CHUNK_ROWS
+from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
 from blocks.features.names import aside
 from blocks.predict import Predictor, answer_column, needed_columns, plain_column
 

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument
-from blocks.evaluate.bootstrap import normal_interval, wilson
-from blocks.evaluate.classification import ClassRows
 from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.predictions import as_predictor
-from blocks.evaluate.regression import NumberRows
-from blocks.evaluate.rows import CHUNK_ROWS, HeadReader, Rows, chunks
-from blocks.evaluate.scores import LIMIT, ScoreTable
+from blocks.evaluate.scoring.bootstrap import normal_interval, wilson
+from blocks.evaluate.scoring.classification import ClassRows
+from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS, HeadReader, Rows, chunks
+from blocks.evaluate.scoring.regression import NumberRows
+from blocks.evaluate.scoring.score_table import LIMIT, ScoreTable
 from blocks.evaluate.tables import Opened, open_table
 from blocks.statistics import Moments, Quantiles
 

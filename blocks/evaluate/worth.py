@@ -9,13 +9,13 @@ import pyarrow.compute as pc
 
 from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument
-from blocks.evaluate.bootstrap import BUCKETS, buckets
-from blocks.evaluate.classification import ClassRows
 from blocks.evaluate.description import HeadDescription
-from blocks.evaluate.estimate import Arrays, bucket_sums, estimates
 from blocks.evaluate.grouping import ALL, By, Grouping
-from blocks.evaluate.judging import FEW, checked_settings
-from blocks.evaluate.rows import CHUNK_ROWS, HeadReader, chunks
+from blocks.evaluate.scoring.bootstrap import BUCKETS, buckets
+from blocks.evaluate.scoring.classification import ClassRows
+from blocks.evaluate.scoring.estimate import Arrays, bucket_sums, estimates
+from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS, HeadReader, chunks
+from blocks.evaluate.scoring.judging import FEW, checked_settings
 from blocks.evaluate.tables import Opened, open_table
 
 Worth = Callable[[np.ndarray, dict[str, np.ndarray], pa.RecordBatch], Any]

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import InvalidArgument, MalformedData
-from blocks.evaluate.accumulator import Accumulator
-from blocks.evaluate.bootstrap import bucket_count, buckets, wilson
-from blocks.evaluate.classification import Classification, ClassRows
-from blocks.evaluate.estimate import Settings
-from blocks.evaluate.regression import NumberRows, Regression
-from blocks.evaluate.rows import taken
-from blocks.evaluate.scores import ScoreTable
+from blocks.evaluate.scoring.accumulator import Accumulator
+from blocks.evaluate.scoring.bootstrap import bucket_count, buckets, wilson
+from blocks.evaluate.scoring.classification import Classification, ClassRows
+from blocks.evaluate.scoring.estimate import Settings
+from blocks.evaluate.scoring.judged_rows import taken
+from blocks.evaluate.scoring.regression import NumberRows, Regression
+from blocks.evaluate.scoring.score_table import ScoreTable
 
 EVERY = Settings(0.9, 20)
 

@@ -9,7 +9,8 @@ import pytest
 import sklearn.metrics as sk
 
 from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
-from blocks.evaluate import classification, confusion, curves, metrics
+from blocks.evaluate import confusion, curves, metrics
+from blocks.evaluate.scoring import classification
 
 CLASSIFICATIONS = ("adult_census", "titanic", "mammography_imbalanced", "penguins")
 REGRESSIONS = ("bike_sharing", "wine_quality", "mpg")

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from blocks.evaluate.accumulator import Accumulator
+from blocks.evaluate.scoring.accumulator import Accumulator
 
 LIMIT = 1 << 16
 _HALF = np.float64(0.5).view(np.uint64)

@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from blocks.evaluate.bootstrap import bucket_count, buckets
-from blocks.evaluate.estimate import Arrays, Estimate, Judge, Settings, bucket_sums, estimates, ratio
-from blocks.evaluate.ranking import Ranked, average_precision, roc_auc
-from blocks.evaluate.scores import ScoreTable
+from blocks.evaluate.scoring.bootstrap import bucket_count, buckets
+from blocks.evaluate.scoring.estimate import Arrays, Estimate, Judge, Settings, bucket_sums, estimates, ratio
+from blocks.evaluate.scoring.ranking import Ranked, average_precision, roc_auc
+from blocks.evaluate.scoring.score_table import ScoreTable
 
 CALIBRATION_BINS = 15
 MAX_LISTED = 100

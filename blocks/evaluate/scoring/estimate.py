@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from blocks.evaluate.accumulator import Accumulator
-from blocks.evaluate.bootstrap import percentiles, weights
+from blocks.evaluate.scoring.accumulator import Accumulator
+from blocks.evaluate.scoring.bootstrap import percentiles, weights
 
 Arrays = Mapping[str, np.ndarray]
 Metrics = Callable[[Arrays], dict[str, np.ndarray]]

@@ -6,8 +6,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import blocks
-from blocks.evaluate import classification
-from blocks.evaluate.classification import Classification, ClassRows
+from blocks.evaluate.scoring import classification
+from blocks.evaluate.scoring.classification import Classification, ClassRows
 
 NAMES = [f"c{i}" for i in range(15)]
 ORACLES = {"average_precision": average_precision_score, "roc_auc": roc_auc_score}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blocks.evaluate.bootstrap import normal_interval
-from blocks.evaluate.scores import ScoreTable
+from blocks.evaluate.scoring.bootstrap import normal_interval
+from blocks.evaluate.scoring.score_table import ScoreTable
 
 
 @dataclass(frozen=True)

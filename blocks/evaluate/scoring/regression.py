@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from blocks.evaluate.bootstrap import BUCKETS, buckets, normal_interval
-from blocks.evaluate.estimate import Arrays, Estimate, Judge, Settings, bucket_sums, estimates
-from blocks.evaluate.scores import ScoreTable
+from blocks.evaluate.scoring.bootstrap import BUCKETS, buckets, normal_interval
+from blocks.evaluate.scoring.estimate import Arrays, Estimate, Judge, Settings, bucket_sums, estimates
+from blocks.evaluate.scoring.score_table import ScoreTable
 
 
 @dataclass
