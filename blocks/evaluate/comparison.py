@@ -11,7 +11,6 @@ from scipy import stats
 
 from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument
-from blocks.evaluate.grouping import ALL, By
 from blocks.evaluate.pairing import Pair
 from blocks.evaluate.scoring.bootstrap import normal_interval, percentiles
 from blocks.evaluate.scoring.classification import Classification, ClassRows
@@ -19,7 +18,8 @@ from blocks.evaluate.scoring.estimate import Judge, Settings, estimates, replica
 from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
 from blocks.evaluate.scoring.judging import FEW, checked_settings
 from blocks.evaluate.scoring.ranking import Ranked
-from blocks.evaluate.tables import open_table
+from blocks.evaluate.tables.grouping import ALL, By
+from blocks.evaluate.tables.opening import open_table
 
 _LOWER_IS_BETTER = ("log_loss", "brier_score", "expected_calibration_error", "negative_log_likelihood")
 _NEITHER = ("mean_error", "mean_width", "coverage", "share_below")

@@ -8,12 +8,12 @@ import pyarrow as pa
 
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument
-from blocks.evaluate.grouping import By, Grouping
 from blocks.evaluate.scoring.classification import Classification
 from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
 from blocks.evaluate.scoring.judging import judge
 from blocks.evaluate.scoring.ranking import precision_recall_curve, roc_curve
-from blocks.evaluate.tables import open_table
+from blocks.evaluate.tables.grouping import By, Grouping
+from blocks.evaluate.tables.opening import open_table
 
 
 @checked()

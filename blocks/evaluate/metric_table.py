@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument
-from blocks.evaluate.grouping import By, Grouping
 from blocks.evaluate.scoring.estimate import Estimate
 from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
 from blocks.evaluate.scoring.judging import FEW, checked_settings, judge
-from blocks.evaluate.tables import open_table
+from blocks.evaluate.tables.grouping import By, Grouping
+from blocks.evaluate.tables.opening import open_table
 
 SCHEMA = pa.schema(
     [

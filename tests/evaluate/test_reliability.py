@@ -10,7 +10,7 @@ import blocks
 from blocks import classifiers, postprocessors, preprocessors
 from blocks.errors import InvalidArgument
 from blocks.evaluate import calibration, calibration_stages, quantile_coverage, residuals
-from blocks.evaluate.description import METADATA, Description, HeadDescription
+from blocks.evaluate.tables.description import METADATA, Description, HeadDescription
 
 
 @pytest.mark.parametrize("strategy", ["quantile", "uniform"])

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.errors import InvalidArgument
-from blocks.evaluate.description import HeadDescription
+from blocks.evaluate.tables.description import HeadDescription
 
 Answers = dict[str, np.ndarray]
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.reporting.subject import Subject
 from blocks.evaluate.scoring.judging import FEW
+from blocks.evaluate.tables.description import HeadDescription
 
 
 @dataclass(frozen=True)

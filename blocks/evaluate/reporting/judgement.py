@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from blocks.errors import BlocksWarning
 from blocks.evaluate.curve_tables import confusion, curves
-from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.reliability import residuals
 from blocks.evaluate.reporting import figures
@@ -16,6 +15,7 @@ from blocks.evaluate.reporting.classes import judged_classes, worst_first
 from blocks.evaluate.reporting.content import Figure, Section, Table, flat
 from blocks.evaluate.reporting.subject import Subject
 from blocks.evaluate.scoring.judging import FEW
+from blocks.evaluate.tables.description import HeadDescription
 
 HEADLINES = (
     "accuracy",

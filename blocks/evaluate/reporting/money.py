@@ -4,10 +4,10 @@ from typing import Any
 
 from blocks.errors import EmptySource
 from blocks.evaluate.decisions import best_threshold, gains
-from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.reporting import figures
 from blocks.evaluate.reporting.content import Figure, Section, Table
 from blocks.evaluate.reporting.subject import Subject
+from blocks.evaluate.tables.description import HeadDescription
 from blocks.evaluate.worth import Worth, value
 
 

@@ -14,10 +14,10 @@ from blocks.data import Source, read
 from blocks.data.sample import sample
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument
-from blocks.evaluate.description import Description, HeadDescription
-from blocks.evaluate.grouping import By
-from blocks.evaluate.predictions import Predictions, as_predictor, as_splits, with_metadata
-from blocks.evaluate.tables import by_columns
+from blocks.evaluate.tables.answered_rows import Predictions, as_predictor, as_splits, with_metadata
+from blocks.evaluate.tables.description import Description, HeadDescription
+from blocks.evaluate.tables.grouping import By
+from blocks.evaluate.tables.opening import by_columns
 from blocks.predict import answer_column, to_numpy
 from blocks.store import Store
 

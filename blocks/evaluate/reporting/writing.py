@@ -11,7 +11,6 @@ from typing import Any
 
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument
-from blocks.evaluate.grouping import By
 from blocks.evaluate.reporting.about import about
 from blocks.evaluate.reporting.content import Section, plain, shown
 from blocks.evaluate.reporting.distributions import data as data_section
@@ -23,6 +22,7 @@ from blocks.evaluate.reporting.proof import export as export_section
 from blocks.evaluate.reporting.reasons import importance, reasons
 from blocks.evaluate.reporting.subject import Subject
 from blocks.evaluate.reporting.sureness import calibrated
+from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.worth import Worth
 from blocks.files import durable
 from blocks.files.refusals import explained

@@ -15,11 +15,11 @@ import pyarrow.types as pt
 from blocks.classes import encode_classes
 from blocks.data import Source
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.evaluate.columns import all_finite, label_truth, matrix, numbers, of_target, weights
-from blocks.evaluate.description import HeadDescription
 from blocks.evaluate.scoring.classification import Classification, ClassRows
 from blocks.evaluate.scoring.estimate import Judge
 from blocks.evaluate.scoring.regression import NumberRows, Regression
+from blocks.evaluate.tables.answer_columns import all_finite, label_truth, matrix, numbers, of_target, weights
+from blocks.evaluate.tables.description import HeadDescription
 
 CHUNK_ROWS = 65_536
 ROUNDING = 1e-6

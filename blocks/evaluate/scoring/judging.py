@@ -7,11 +7,11 @@ from typing import Any
 
 from blocks.data import Source
 from blocks.errors import EmptySource, InvalidArgument
-from blocks.evaluate.description import Description
-from blocks.evaluate.grouping import ALL, Grouping
 from blocks.evaluate.scoring.classification import Classification, share_scores
 from blocks.evaluate.scoring.estimate import Estimate, Judge, Settings
 from blocks.evaluate.scoring.judged_rows import HeadReader, chunks, grouped
+from blocks.evaluate.tables.description import Description
+from blocks.evaluate.tables.grouping import ALL, Grouping
 from blocks.warn import warn
 
 FEW = 30

@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 from blocks.arguments import checked
 from blocks.data import Source, read
 from blocks.errors import InvalidArgument, MalformedData, StoreMismatch
-from blocks.evaluate.description import Description
-from blocks.evaluate.predictions import Predictions, as_predictor, as_splits, with_metadata
 from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
-from blocks.evaluate.sqlite import SqliteTable, SqliteWriter, is_sqlite
+from blocks.evaluate.tables.answered_rows import Predictions, as_predictor, as_splits, with_metadata
+from blocks.evaluate.tables.description import Description
+from blocks.evaluate.tables.sqlite import SqliteTable, SqliteWriter, is_sqlite
 from blocks.files import durable
 from blocks.files.lock import locked
 from blocks.files.refusals import explained

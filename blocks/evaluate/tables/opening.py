@@ -10,10 +10,10 @@ import pyarrow as pa
 from blocks.data import Source, read
 from blocks.data.side_by_side import with_columns_of_rows
 from blocks.errors import InvalidArgument
-from blocks.evaluate.description import METADATA, Description, told
-from blocks.evaluate.grouping import By
-from blocks.evaluate.predictions import SPLIT, Predictions, as_predictor, as_splits, with_metadata
-from blocks.evaluate.sqlite import SqliteTable, is_sqlite
+from blocks.evaluate.tables.answered_rows import SPLIT, Predictions, as_predictor, as_splits, with_metadata
+from blocks.evaluate.tables.description import METADATA, Description, told
+from blocks.evaluate.tables.grouping import By
+from blocks.evaluate.tables.sqlite import SqliteTable, is_sqlite
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pyarrow.types as pt
 
 from blocks.data.raw_columns import is_number, natural
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.evaluate.description import HeadDescription
+from blocks.evaluate.tables.description import HeadDescription
 from blocks.labels import encode_labels
 
 
