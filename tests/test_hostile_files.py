@@ -20,8 +20,8 @@ import tensorflow as tf
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors
 from blocks.errors import BlocksError, CorruptShard, InvalidArgument, MalformedData, NotExportable, StoreMismatch
-from blocks.evaluate.exported import ExportedPredictor
-from blocks.export.manifest import read_manifest, schema
+from blocks.export.export_manifest import read_manifest, schema
+from blocks.export.exported_predictor import ExportedPredictor
 from blocks.export.replay import ASSETS, read_arrays, write_arrays
 from blocks.export.savedmodel import read_parts
 from blocks.files.json_schema import violation

@@ -18,9 +18,9 @@ from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_p
 from blocks.block import Head, fingerprint
 from blocks.data.raw_columns import MISSING_INT, TENSOR_DTYPES
 from blocks.errors import InvalidArgument, NotExportable
-from blocks.export.manifest import read_manifest, sound
-from blocks.export.names import Inputs, inputs, restore_names
+from blocks.export.export_manifest import read_manifest, sound
 from blocks.export.replay import ASSETS, KEYWORDS, write_arrays
+from blocks.export.signature_names import Inputs, inputs, restore_names
 from blocks.features.spec import FeatureSpec
 from blocks.files.durable import whole_folder
 from blocks.files.refusals import explained

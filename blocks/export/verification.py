@@ -19,7 +19,7 @@ from blocks.data import read
 from blocks.data.raw_columns import to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.export import replay
-from blocks.export.manifest import damaged, read_manifest, sound
+from blocks.export.export_manifest import damaged, read_manifest, sound
 from blocks.export.savedmodel import read_parts, was_fitted
 from blocks.features.sparse import as_batch_form
 from blocks.features.spec import FeatureSpec

@@ -16,7 +16,7 @@ import blocks
 from blocks import classifiers, feature_extractors, preprocessors
 from blocks.data.raw_columns import LAST_MICROSECOND, MISSING_INT, TENSOR_DTYPES, raw_type, to_raw
 from blocks.errors import SchemaMismatch
-from blocks.evaluate.exported import ExportedPredictor
+from blocks.export.exported_predictor import ExportedPredictor
 from blocks.export.savedmodel import read_parts
 
 ROWS = 24

@@ -16,8 +16,8 @@ from blocks import classifiers, feature_extractors, postprocessors, preprocessor
 from blocks.core import build_core
 from blocks.data.raw_columns import to_raw
 from blocks.errors import BlocksWarning, InvalidArgument, StoreMismatch
-from blocks.export.names import inputs, parameter
 from blocks.export.replay import ASSETS, keywords
+from blocks.export.signature_names import inputs, parameter
 from blocks.features.names import is_entry_name, is_plain
 from blocks.features.spec import Entry, Feature, FeatureSpec
 from blocks.road import Road

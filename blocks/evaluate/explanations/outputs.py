@@ -58,7 +58,7 @@ def predictor(model: Any, inputs: Sequence[str], target: str | None = None) -> A
         InvalidArgument: It is none of these.
     """
     if isinstance(model, str | os.PathLike):
-        from blocks.evaluate.exported import ExportedPredictor
+        from blocks.export.exported_predictor import ExportedPredictor
 
         return ExportedPredictor(model)
     found = getattr(model, "predictor", model)

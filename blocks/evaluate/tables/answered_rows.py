@@ -16,10 +16,10 @@ from blocks.classes import encode_classes
 from blocks.data import Source, read
 from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, InvalidArgument
-from blocks.evaluate.exported import ExportedPredictor
 from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
 from blocks.evaluate.tables.answer_columns import label_truth, numbers
 from blocks.evaluate.tables.description import METADATA, Description, HeadDescription
+from blocks.export.exported_predictor import ExportedPredictor
 from blocks.features.names import aside
 from blocks.predict import Predictor, answer_column, needed_columns, plain_column
 

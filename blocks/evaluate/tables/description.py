@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
-from blocks.export.manifest import schema as schema_of_exports
+from blocks.export.export_manifest import schema as schema_of_exports
 from blocks.files.json_schema import violation
 
 METADATA = b"blocks"
