@@ -28,12 +28,12 @@ from blocks.files.durable import whole_file
 from blocks.files.refusals import explained
 from blocks.heads import as_head
 from blocks.history import History, kept, whole_history
+from blocks.inference.graph import Road, chains, check_chains, raw_tensors
+from blocks.inference.model_predictor import RoadPredictor
+from blocks.inference.predictor import predict, predict_to_parquet
 from blocks.precompute import plan, precompute
-from blocks.predict import predict, predict_to_parquet
 from blocks.preprocessors import Columns
 from blocks.progress import announce, shown
-from blocks.road import Road, chains, check_chains, raw_tensors
-from blocks.road_predictor import RoadPredictor
 from blocks.statistics import Summary
 from blocks.store import Resume, SplitPlan, Store
 from blocks.transform import Transform

@@ -21,7 +21,7 @@ import tensorflow as tf
 import blocks
 from blocks import classifiers, feature_extractors, postprocessors, preprocessors, regressors
 from blocks.errors import BlocksError, BlocksWarning
-from blocks.road import raw_tensors
+from blocks.inference.graph import raw_tensors
 
 SCHEMAS = int(os.environ.get("BLOCKS_SCHEMAS", "10"))
 ROWS = 80

@@ -14,7 +14,7 @@ from blocks.data.raw_columns import is_list, is_time, raw_type, to_raw
 from blocks.data.schema import require_columns
 from blocks.export.export_manifest import damaged, read_manifest, sound
 from blocks.export.replay import keywords
-from blocks.predict import to_numpy
+from blocks.inference.predictor import to_numpy
 
 
 class ExportedPredictor:

@@ -26,7 +26,7 @@ from blocks.files.durable import whole_folder
 from blocks.files.refusals import explained
 from blocks.files.regular import read_regular
 from blocks.heads import describe_heads
-from blocks.road import Road, raw_tensors
+from blocks.inference.graph import Road, raw_tensors
 from blocks.warn import warn
 
 VERSION = 1

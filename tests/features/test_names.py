@@ -20,7 +20,7 @@ from blocks.export.replay import ASSETS, keywords
 from blocks.export.signature_names import inputs, parameter
 from blocks.features.names import is_entry_name, is_plain
 from blocks.features.spec import Entry, Feature, FeatureSpec
-from blocks.road import Road
+from blocks.inference.graph import Road
 from blocks.store import Rows, SplitPlan
 from blocks.store.store import write
 

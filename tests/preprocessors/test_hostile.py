@@ -21,6 +21,7 @@ from blocks import preprocessors
 from blocks.adapt import adapt
 from blocks.data.raw_columns import MISSING_INT, raw_type, to_raw
 from blocks.errors import BlocksError, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.inference.graph import raw_tensors
 from blocks.preprocessors import (
     Columns,
     Cross,
@@ -33,7 +34,6 @@ from blocks.preprocessors import (
     Tokens,
     Vocabulary,
 )
-from blocks.road import raw_tensors
 from blocks.transform import Transform
 
 LEAST, MOST = -(1 << 63), (1 << 63) - 1

@@ -15,7 +15,7 @@ Answers = dict[str, np.ndarray]
 
 
 class ByPredict:
-    """A user's object with `predict`, in the role of a `blocks.predict.Predictor`.
+    """A user's object with `predict`, in the role of a `blocks.inference.predictor.Predictor`.
 
     Args:
         model: Its `predict` takes an Arrow table of raw rows and gives a dict of answers, (rows, ...) each.
@@ -46,7 +46,7 @@ class ByPredict:
 
 
 def predictor(model: Any, inputs: Sequence[str], target: str | None = None) -> Any:
-    """What answers rows: a `blocks.predict.Predictor`.
+    """What answers rows: a `blocks.inference.predictor.Predictor`.
 
     Args:
         model: A `blocks.Model`; the folder of an exported SavedModel; a `Predictor`; or an object whose `predict` takes

@@ -18,7 +18,7 @@ from blocks.evaluate.tables.answered_rows import Predictions, as_predictor, as_s
 from blocks.evaluate.tables.description import Description, HeadDescription
 from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.tables.opening import by_columns
-from blocks.predict import answer_column, to_numpy
+from blocks.inference.predictor import answer_column, to_numpy
 from blocks.store import Store
 
 BESIDE_ROWS = 20_000

@@ -21,7 +21,7 @@ from blocks.evaluate.tables.answer_columns import label_truth, numbers
 from blocks.evaluate.tables.description import METADATA, Description, HeadDescription
 from blocks.export.exported_predictor import ExportedPredictor
 from blocks.features.names import aside
-from blocks.predict import Predictor, answer_column, needed_columns, plain_column
+from blocks.inference.predictor import Predictor, answer_column, needed_columns, plain_column
 
 SPLIT = "split"
 

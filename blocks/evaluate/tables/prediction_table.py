@@ -60,7 +60,7 @@ def predict_table(
     finite, or of a class that the model does not know is null, and counted; so are answers that are not finite.
 
     Args:
-        model: A `blocks.Model`, the folder of an exported SavedModel, or any `blocks.predict.Predictor`.
+        model: A `blocks.Model`, the folder of an exported SavedModel, or any `blocks.inference.predictor.Predictor`.
         data: Rows (anything that `blocks.read` takes), or a dict of splits; these add a column `split`.
         path: A Parquet file, or an SQLite database where it ends with .db, .sqlite or .sqlite3.
         keys: Columns of `data` to keep, to know rows by.

@@ -13,8 +13,8 @@ import pyarrow as pa
 from blocks.block import fingerprint, without_names
 from blocks.features.sparse import as_batch_form
 from blocks.heads import describe_heads
-from blocks.predict import to_numpy
-from blocks.road import Road
+from blocks.inference.graph import Road
+from blocks.inference.predictor import to_numpy
 from blocks.transform import Transform
 
 
