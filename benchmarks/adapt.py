@@ -25,7 +25,7 @@ from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 from table import FLOATS, STRINGS, write_table
 
 import blocks
-from blocks.adapt import adapt, passes
+from blocks.offline.adapt import adapt, passes
 from blocks.preprocessors import (
     Bucketize,
     Clip,

@@ -27,7 +27,7 @@ def child(path: str) -> None:
     import blocks  # isort: skip  (before TensorFlow, which loads Arrow)
     import tensorflow as tf
 
-    from blocks.adapt import adapt
+    from blocks.offline.adapt import adapt
     from blocks.preprocessors import Columns, Standardize, Vocabulary
 
     tf.constant(0.0)

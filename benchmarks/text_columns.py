@@ -36,7 +36,7 @@ def child(rows: int, number: int, what: str) -> None:
     import blocks  # isort: skip  (before TensorFlow, which loads Arrow)
     import tensorflow as tf
 
-    from blocks.adapt import adapt
+    from blocks.offline.adapt import adapt
     from blocks.preprocessors import Columns, Vocabulary
     from blocks.statistics import memory_bytes
 

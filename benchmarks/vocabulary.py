@@ -45,7 +45,7 @@ def ours(distinct: int) -> dict[str, Any]:
     import warnings
 
     import blocks  # isort: skip  (before TensorFlow, which loads Arrow)
-    from blocks.adapt import adapt
+    from blocks.offline.adapt import adapt
     from blocks.preprocessors import Columns, Vocabulary
 
     warnings.simplefilter("ignore")

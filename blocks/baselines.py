@@ -19,7 +19,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from blocks import auto
-from blocks.adapt import adapt
 from blocks.arguments import checked
 from blocks.block import Head
 from blocks.classifiers import Softmax
@@ -27,11 +26,12 @@ from blocks.core import Core
 from blocks.data import read
 from blocks.errors import InvalidArgument
 from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
-from blocks.feed import Feed
+from blocks.offline.adapt import adapt
+from blocks.offline.encoded_rows import Feed
+from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.regressors import Mean
 from blocks.store import Rows, StoreSplit
-from blocks.transform import Transform
 from blocks.warn import warn
 
 __all__ = ["Baseline", "boosted", "constant", "linear"]

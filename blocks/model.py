@@ -14,7 +14,6 @@ import blocks.classifiers
 import blocks.postprocessors
 import blocks.regressors  # noqa: F401  (load finds every block by the name under which it is registered)
 from blocks import auto, training
-from blocks.adapt import adapt, check_target, passes
 from blocks.arguments import checked, checked_methods
 from blocks.block import FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.calibrate import calibrate
@@ -31,12 +30,13 @@ from blocks.history import History, kept, whole_history
 from blocks.inference.graph import Road, chains, check_chains, raw_tensors
 from blocks.inference.model_predictor import RoadPredictor
 from blocks.inference.predictor import predict, predict_to_parquet
-from blocks.precompute import plan, precompute
+from blocks.offline.adapt import adapt, check_target, passes
+from blocks.offline.precompute import plan, precompute
+from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.progress import announce, shown
 from blocks.statistics import Summary
 from blocks.store import Resume, SplitPlan, Store
-from blocks.transform import Transform
 from blocks.untrained import digest_of_last
 from blocks.warn import warn
 from blocks.whole import whole

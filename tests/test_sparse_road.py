@@ -7,8 +7,8 @@ import pytest
 
 import blocks
 from blocks import baselines, classifiers, feature_extractors, preprocessors
-from blocks.adapt import adapt
 from blocks.errors import BlocksWarning
+from blocks.offline.adapt import adapt
 from blocks.store import Resume
 
 RANDOM = np.random.default_rng(0)

@@ -19,7 +19,7 @@ from pyarrow import csv
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
 from blocks.errors import BlocksWarning, CorruptShard, EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
-from blocks.feed import Feed
+from blocks.offline.encoded_rows import Feed
 from blocks.store import Resume, Rows, SplitPlan, write
 from blocks.store.windows import WindowLoader
 from blocks.training import store_parts

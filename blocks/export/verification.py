@@ -24,8 +24,8 @@ from blocks.export.savedmodel import read_parts, was_fitted
 from blocks.features.sparse import as_batch_form
 from blocks.features.spec import FeatureSpec
 from blocks.files.regular import file_size
+from blocks.offline.transform import Transform
 from blocks.progress import Progress
-from blocks.transform import Transform
 from blocks.warn import warn
 
 BATCH_SIZES = (1, 2, 3, 7, 8, 16, 1000)

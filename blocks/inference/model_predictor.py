@@ -15,7 +15,7 @@ from blocks.features.sparse import as_batch_form
 from blocks.heads import describe_heads
 from blocks.inference.graph import Road
 from blocks.inference.predictor import to_numpy
-from blocks.transform import Transform
+from blocks.offline.transform import Transform
 
 
 class RoadPredictor:

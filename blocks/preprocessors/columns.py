@@ -284,14 +284,14 @@ class Columns(Preprocessor):
         self._plan.raw.update(raw)
 
     def adapt(self, data: Any) -> Self:
-        """Refused: the passes over all columns are `blocks.adapt`'s, which a model's `adapt` makes.
+        """Refused: the passes over all columns are `blocks.offline.adapt`'s, which a model's `adapt` makes.
 
         Raises:
             InvalidArgument: Always, saying so.
         """
         raise InvalidArgument(
             "Columns learns column by column in shared passes, with a model: blocks.Model(preprocessor=columns, ...)"
-            ".adapt(source); or without one: blocks.adapt.adapt(columns, None, blocks.read(data)). "
+            ".adapt(source); or without one: blocks.offline.adapt.adapt(columns, None, blocks.read(data)). "
             f"Received: Columns.adapt of {type(data).__name__}."
         )
 

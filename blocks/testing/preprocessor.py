@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.adapt import adapt
 from blocks.block import Preprocessor, observations
 from blocks.data import read
 from blocks.data.raw_columns import MISSING_INT, to_arrow, to_raw
 from blocks.errors import BlocksError, NotAdapted
+from blocks.offline.adapt import adapt
+from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.statistics import Statistic
 from blocks.testing.comparing import refused, require, rule, same, same_state
@@ -30,7 +31,6 @@ from blocks.testing.rows import (
     to_tensors,
     unlearned,
 )
-from blocks.transform import Transform
 
 ODD_ROWS = 48
 
@@ -176,7 +176,9 @@ def check_offline(case: Case) -> None:
     """What fills a store, `Transform`, against the layer that is exported."""
     block, arrow = case.block, case.columns
     assert arrow is not None
-    with rule(block, "the offline path (blocks.transform) gives the layer's bits, nulls and dictionaries included"):
+    with rule(
+        block, "the offline path (blocks.offline.transform) gives the layer's bits, nulls and dictionaries included"
+    ):
         rows = {name: pa.concat_arrays([values, pa.nulls(3, values.type)]) for name, values in arrow.items()}
         columns: Any = block
         if not isinstance(block, Columns):

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import blocks
-from blocks.adapt import adapt
+from blocks.offline.adapt import adapt
 from blocks.preprocessors import Columns
 
 SIZES = (1, 2, 3, 7, 8, 16, 17, 1000)

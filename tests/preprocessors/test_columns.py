@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from blocks.adapt import adapt
 from blocks.data import read
 from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.offline.adapt import adapt
+from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns, Cross, Impute, Log1p, Standardize, Vocabulary
-from blocks.transform import Transform
 
 TABLE = pa.table(
     {

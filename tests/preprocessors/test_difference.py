@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks
-from blocks.adapt import adapt
 from blocks.data.raw_columns import to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.offline.adapt import adapt
+from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns, Difference, Standardize, Timestamp
-from blocks.transform import Transform
 
 TIMES = st.lists(st.tuples(*[st.datetimes(datetime.datetime(1, 1, 1))] * 2), min_size=1, max_size=9)
 NAIVE = pa.array([datetime.datetime(2020, 3, 29), None, datetime.datetime(2020, 1, 1)], pa.timestamp("us"))

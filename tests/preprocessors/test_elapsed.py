@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks.data
-from blocks.adapt import adapt
 from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
+from blocks.offline.adapt import adapt
 from blocks.preprocessors.columns import Columns
 from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.standardize import Standardize

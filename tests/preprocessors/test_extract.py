@@ -64,7 +64,7 @@ def test_a_megabyte():
 def test_in_a_chain_and_in_a_functional_model(learned):
     block = learned(Vocabulary(), ["Mr", "Mrs", "Mr"])
     columns = Columns({"name": [Extract(r"(Mr|Mrs)\.", group=1), Vocabulary()]})
-    blocks.adapt.adapt(
+    blocks.offline.adapt.adapt(
         columns, None, blocks.read({"name": ["B, Mr. O", "C, Mrs. J", "H, Mr. X", "none"]}), verbose=False
     )
     inputs = keras.Input((), dtype="string")

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blocks.adapt import adapt
 from blocks.data import read
 from blocks.errors import InvalidArgument
+from blocks.offline.adapt import adapt
+from blocks.offline.transform import Transform
 from blocks.preprocessors import (
     Bucketize,
     Clip,
@@ -28,7 +29,6 @@ from blocks.preprocessors import (
     Standardize,
 )
 from blocks.preprocessors.stacking import stacked
-from blocks.transform import Transform
 
 MOST, LEAST = np.finfo(np.float64).max, np.finfo(np.float64).tiny
 FLOAT32 = Fraction(float(np.finfo(np.float32).max))

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks import preprocessors
-from blocks.adapt import adapt
 from blocks.data.raw_columns import MISSING_INT, raw_type, to_raw
 from blocks.errors import BlocksError, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.inference.graph import raw_tensors
+from blocks.offline.adapt import adapt
+from blocks.offline.transform import Transform
 from blocks.preprocessors import (
     Columns,
     Cross,
@@ -34,7 +35,6 @@ from blocks.preprocessors import (
     Tokens,
     Vocabulary,
 )
-from blocks.transform import Transform
 
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks
-from blocks.adapt import adapt
 from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.offline.adapt import adapt
 from blocks.preprocessors import Columns, Standardize, Vocabulary
 from blocks.preprocessors.map import Map
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks
-from blocks.adapt import adapt
 from blocks.errors import InvalidArgument
+from blocks.offline.adapt import adapt
 from blocks.preprocessors import Columns, Vocabulary
 from blocks.preprocessors.character_table import MARKS, SCRIPTS, changed
 from blocks.preprocessors.normalize import Normalize

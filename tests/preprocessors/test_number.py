@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks import classifiers, feature_extractors
-from blocks.adapt import adapt
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.offline.adapt import adapt
 from blocks.preprocessors import Columns, Number, Standardize
 from blocks.statistics import Counts
 

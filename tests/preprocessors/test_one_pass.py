@@ -6,8 +6,9 @@ import pyarrow.parquet as pq
 
 import blocks
 from blocks import classifiers, feature_extractors
-from blocks.adapt import passes
 from blocks.data import Source
+from blocks.offline.adapt import passes
+from blocks.offline.transform import Transform
 from blocks.preprocessors import (
     Bucketize,
     Clip,
@@ -33,7 +34,6 @@ from blocks.preprocessors import (
     Standardize,
     Vocabulary,
 )
-from blocks.transform import Transform
 
 ROWS = 5_000
 

@@ -9,12 +9,12 @@ import pytest
 import tensorflow as tf
 
 import blocks
-from blocks.adapt import adapt, passes
 from blocks.data.raw_columns import to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.offline.adapt import adapt, passes
+from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns, Cross, Cyclical, MissingIndicator, Normalize, Round, Vocabulary
 from blocks.preprocessors.plan import key_of_config
-from blocks.transform import Transform
 
 
 def test_chains_that_end_alike_keep_their_own_outputs():

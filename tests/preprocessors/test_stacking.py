@@ -10,13 +10,13 @@ import pytest
 import tensorflow as tf
 
 from blocks import preprocessors as of
-from blocks.adapt import adapt
 from blocks.block import Preprocessor, emit
 from blocks.data import read
 from blocks.data.raw_columns import to_raw
 from blocks.features.spec import NUMERIC
+from blocks.offline.adapt import adapt
+from blocks.offline.transform import Transform
 from blocks.preprocessors.stacking import stacked
-from blocks.transform import Transform
 
 ROWS = 1009
 RNG = np.random.default_rng(11)
@@ -241,7 +241,7 @@ def test_a_stack_follows_what_its_blocks_learn_again():
 
 
 def test_long_dictionaries_beside_short_ones(monkeypatch):
-    monkeypatch.setattr("blocks.transform.SHORT", 20)
+    monkeypatch.setattr("blocks.offline.transform.SHORT", 20)
     columns, table = adapted(of.Vocabulary, texts)
     transform = Transform(columns)
     for start in (0, 100, 700):
@@ -250,7 +250,7 @@ def test_long_dictionaries_beside_short_ones(monkeypatch):
 
 
 def test_chunks_of_more_rows_than_are_worked_on_at_once(monkeypatch):
-    monkeypatch.setattr("blocks.transform.CELLS", 500)
+    monkeypatch.setattr("blocks.offline.transform.CELLS", 500)
     columns, table = adapted(lambda: (of.Standardize(indicator=True), of.Bucketize(num_bins=4)), numbers)
     same(Transform(columns)(table.to_batches()[0]), one_by_one(columns, raw_of(columns, table)))
     none = {entry: rows[:0] for entry, rows in one_by_one(columns, raw_of(columns, table)).items()}

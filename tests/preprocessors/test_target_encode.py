@@ -12,13 +12,13 @@ from sklearn.preprocessing import TargetEncoder
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
-from blocks.adapt import adapt, passes
 from blocks.errors import BadTarget, BlocksWarning, EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
-from blocks.feed import Feed
+from blocks.offline.adapt import adapt, passes
+from blocks.offline.encoded_rows import Feed
+from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns, TargetEncode
 from blocks.preprocessors.target_encode import MAX_CELLS
 from blocks.statistics import Statistic, Summary, hash64
-from blocks.transform import Transform
 
 SMALL = {"rows_per_shard": 128, "rows_per_chunk": 32, "verbose": False}
 CITIES = ["rome", "oslo", "new\nline", "a\x00b", "é"]

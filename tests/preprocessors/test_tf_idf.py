@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 import blocks
-from blocks.adapt import adapt
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted
 from blocks.features.sparse import Sparse
+from blocks.offline.adapt import adapt
+from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.preprocessors.tf_idf import TfIdf
 from blocks.preprocessors.token_table import label
-from blocks.transform import Transform
 
 TEXT = st.text(st.sampled_from("ab c1,é\x00"), max_size=14)
 

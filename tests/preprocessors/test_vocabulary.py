@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks
-from blocks.adapt import adapt
 from blocks.errors import BlocksWarning, InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.offline.adapt import adapt
 from blocks.preprocessors import Columns, Vocabulary
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=4)

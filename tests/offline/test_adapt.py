@@ -11,10 +11,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import blocks
-from blocks.adapt import adapt, passes
 from blocks.classifiers import Softmax
 from blocks.data import read
 from blocks.errors import BadTarget, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.offline.adapt import adapt, passes
 from blocks.preprocessors import Columns, Impute, Log1p, Standardize, Vocabulary
 from blocks.regressors import Mean
 from blocks.statistics import Counts, Summary
