@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.numbers import number_or_keep
+from blocks.preprocessors.float64 import number_or_keep
 from blocks.preprocessors.token_table import is_missing, lookup_table, pack, positions
 
 

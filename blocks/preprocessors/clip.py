@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.numbers import NAN, check_percentages, finite_stays_finite, held, number_or_keep, scalars
+from blocks.preprocessors.float64 import NAN, check_percentages, finite_stays_finite, held, number_or_keep, scalars
 from blocks.statistics import Quantiles, Statistic
 
 

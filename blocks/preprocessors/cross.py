@@ -11,8 +11,8 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
+from blocks.preprocessors.float64 import check_choice
 from blocks.preprocessors.hashing import check_buckets
-from blocks.preprocessors.numbers import check_choice
 from blocks.preprocessors.token_table import (
     as_text,
     check_limits,

@@ -26,7 +26,7 @@ from blocks.preprocessors.civil import (
     weekday,
 )
 from blocks.preprocessors.date_parts import parts_of
-from blocks.preprocessors.numbers import NAN, flagged, flagged_features, full_packets, number_or_keep
+from blocks.preprocessors.float64 import NAN, flagged, flagged_features, full_packets, number_or_keep
 from blocks.preprocessors.zones import Zone
 
 PARTS: Final = ("month", "day", "hour", "minute", "weekday", "day_of_year", "week", "quarter")

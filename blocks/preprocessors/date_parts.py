@@ -21,7 +21,7 @@ from blocks.preprocessors.civil import (
     iso_week,
     weekday,
 )
-from blocks.preprocessors.numbers import NAN, flagged, flagged_features, number_or_keep
+from blocks.preprocessors.float64 import NAN, flagged, flagged_features, number_or_keep
 from blocks.preprocessors.zones import Zone
 
 PARTS: Final = (

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.errors import SchemaMismatch
-from blocks.preprocessors.numbers import NAN, check_choice, full_packets, number_or_keep
+from blocks.preprocessors.float64 import NAN, check_choice, full_packets, number_or_keep
 
 RADIUS: Final = {"km": 6371.0088, "mi": 6371.0088 / 1.609344, "m": 6371008.8}
 """The Earth's mean radius R1 of the IUGG (Moritz, "Geodetic Reference System 1980", 2000)."""

@@ -12,7 +12,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.preprocessors.civil import EXAMPLES, UNITS, check_instants, check_unit, instants
-from blocks.preprocessors.numbers import NAN, number_or_keep
+from blocks.preprocessors.float64 import NAN, number_or_keep
 from blocks.statistics import Moments, Statistic
 
 

@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 
 from blocks.block import Preprocessor
+from blocks.preprocessors.ends_of_chains import text_output
 from blocks.preprocessors.extract import extracted
-from blocks.preprocessors.text import text_output
 
 ADDRESS: Final = r"^\s*(?:[^<>]*<)?[^<>@\s]+@([^<>@\s]*[^<>@\s.])\.?(?:>\s*)?\s*$"
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.text import text_output
+from blocks.preprocessors.ends_of_chains import text_output
 
 
 @keras.saving.register_keras_serializable(package="blocks")

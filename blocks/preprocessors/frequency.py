@@ -9,7 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
-from blocks.preprocessors.numbers import check_choice, number_or_keep
+from blocks.preprocessors.float64 import check_choice, number_or_keep
 from blocks.preprocessors.token_table import (
     check_limits,
     is_missing,

@@ -9,7 +9,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
-from blocks.preprocessors.numbers import scalars
+from blocks.preprocessors.float64 import scalars
 from blocks.statistics import Counts, Moments, Quantiles, Statistic
 
 

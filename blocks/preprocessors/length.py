@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.block import Preprocessor
-from blocks.preprocessors.numbers import check_choice, number_or_keep
+from blocks.preprocessors.float64 import check_choice, number_or_keep
 from blocks.preprocessors.token_table import is_missing
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.block import Preprocessor
-from blocks.preprocessors.numbers import full_packets
+from blocks.preprocessors.float64 import full_packets
 
 NAN = np.float64("nan")
 

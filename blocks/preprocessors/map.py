@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.text import text_output
+from blocks.preprocessors.ends_of_chains import text_output
 from blocks.preprocessors.token_table import given, is_missing, key_type, lookup_table, positions
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
-from blocks.preprocessors.numbers import check_choice, number_or_keep
+from blocks.preprocessors.float64 import check_choice, number_or_keep
 from blocks.preprocessors.token_table import given, is_missing, key_type, lookup_table, portable, positions
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
-from blocks.preprocessors.numbers import (
+from blocks.preprocessors.float64 import (
     NAN,
     bounded,
     check_choice,

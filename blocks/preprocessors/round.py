@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.numbers import NAN, finite_stays_finite, number_or_keep
+from blocks.preprocessors.float64 import NAN, finite_stays_finite, number_or_keep
 
 _WHOLE: Final = np.float64(2.0**52)
 """Float64 numbers from here up have no fraction."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from blocks.data.raw_columns import LIST_SEPARATOR
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.numbers import check_choice
+from blocks.preprocessors.float64 import check_choice
 
 SPLITS: Final = ("words", "spaces", "characters")
 _NO_WORD: Final = r"[^\pL\pN\pM_]+"

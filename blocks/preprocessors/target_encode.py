@@ -15,7 +15,7 @@ from blocks.block import Preprocessor, State, emit, usable
 from blocks.data.raw_columns import MISSING_INT, is_number, is_text, to_raw
 from blocks.errors import BadTarget, InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features.spec import Feature
-from blocks.preprocessors.numbers import check_choice
+from blocks.preprocessors.float64 import check_choice
 from blocks.preprocessors.token_table import (
     as_features,
     is_missing,

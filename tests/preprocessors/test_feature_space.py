@@ -15,7 +15,7 @@ from blocks.preprocessors import (
     Standardize,
     Tokens,
 )
-from blocks.preprocessors.numbers import full_packets
+from blocks.preprocessors.float64 import full_packets
 
 NUMBERS = np.append(np.random.default_rng(0).lognormal(2, 1, 40), [np.nan, 0.0]).astype("float32")
 TEXT = np.array(["a|b", "b c", "", "a"] * 10 + ["d", "a"])

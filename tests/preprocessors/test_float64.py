@@ -17,10 +17,10 @@ from blocks.block import Preprocessor, fingerprint
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.preprocessors.bucketize import Bucketize
 from blocks.preprocessors.clip import Clip
+from blocks.preprocessors.float64 import full_packets
 from blocks.preprocessors.max_abs import MaxAbs
 from blocks.preprocessors.min_max import MinMax
 from blocks.preprocessors.missing_indicator import MissingIndicator
-from blocks.preprocessors.numbers import full_packets
 from blocks.preprocessors.piecewise_linear import PiecewiseLinear
 from blocks.preprocessors.power_transform import PowerTransform
 from blocks.preprocessors.quantile_transform import QuantileTransform
