@@ -1,10 +1,17 @@
 """Raw columns to features, one block a file."""
 
-from blocks.preprocessors.boolean import Boolean
 from blocks.preprocessors.bucketize import Bucketize
+from blocks.preprocessors.categorical.boolean import Boolean
+from blocks.preprocessors.categorical.cross import Cross
+from blocks.preprocessors.categorical.frequency import Frequency
+from blocks.preprocessors.categorical.hashing import Hashing
+from blocks.preprocessors.categorical.map import Map
+from blocks.preprocessors.categorical.one_hot import OneHot
+from blocks.preprocessors.categorical.ordinal import Ordinal
+from blocks.preprocessors.categorical.target_encode import TargetEncode
+from blocks.preprocessors.categorical.vocabulary import Vocabulary
 from blocks.preprocessors.clip import Clip
 from blocks.preprocessors.columns import Columns
-from blocks.preprocessors.cross import Cross
 from blocks.preprocessors.cyclical import Cyclical
 from blocks.preprocessors.date_parts import DateParts
 from blocks.preprocessors.difference import Difference
@@ -13,33 +20,26 @@ from blocks.preprocessors.duration import Duration
 from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.email_domain import EmailDomain
 from blocks.preprocessors.extract import Extract
-from blocks.preprocessors.frequency import Frequency
 from blocks.preprocessors.function import Function
 from blocks.preprocessors.geo_grid import GeoGrid
-from blocks.preprocessors.hashing import Hashing
 from blocks.preprocessors.impute import Impute
 from blocks.preprocessors.length import Length
 from blocks.preprocessors.log1p import Log1p
-from blocks.preprocessors.map import Map
 from blocks.preprocessors.max_abs import MaxAbs
 from blocks.preprocessors.min_max import MinMax
 from blocks.preprocessors.missing_indicator import MissingIndicator
 from blocks.preprocessors.multi_hot import MultiHot
 from blocks.preprocessors.normalize import Normalize
 from blocks.preprocessors.number import Number
-from blocks.preprocessors.one_hot import OneHot
-from blocks.preprocessors.ordinal import Ordinal
 from blocks.preprocessors.piecewise_linear import PiecewiseLinear
 from blocks.preprocessors.power_transform import PowerTransform
 from blocks.preprocessors.quantile_transform import QuantileTransform
 from blocks.preprocessors.robust_scale import RobustScale
 from blocks.preprocessors.round import Round
 from blocks.preprocessors.standardize import Standardize
-from blocks.preprocessors.target_encode import TargetEncode
 from blocks.preprocessors.tf_idf import TfIdf
 from blocks.preprocessors.timestamp import Timestamp
 from blocks.preprocessors.tokens import Tokens
-from blocks.preprocessors.vocabulary import Vocabulary
 
 __all__ = [
     "Boolean",

@@ -13,6 +13,7 @@ from blocks.data import Source
 from blocks.data.raw_columns import MISSING_INT, is_instant, is_list, is_number, is_text, is_time
 from blocks.errors import EmptySource
 from blocks.preprocessors.artefacts import Numbering, unnamed
+from blocks.preprocessors.categorical.vocabulary import Vocabulary
 from blocks.preprocessors.cyclical import Cyclical
 from blocks.preprocessors.duration import Duration
 from blocks.preprocessors.elapsed import Elapsed
@@ -21,7 +22,6 @@ from blocks.preprocessors.multi_hot import MultiHot
 from blocks.preprocessors.standardize import Standardize
 from blocks.preprocessors.tf_idf import TfIdf
 from blocks.preprocessors.timestamp import Timestamp
-from blocks.preprocessors.vocabulary import Vocabulary
 from blocks.preprocessors.written import Written, written
 from blocks.statistics import Budget, Counts, CountsResult, Distinct, Moments, MomentsResult, Statistic
 

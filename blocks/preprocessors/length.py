@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.block import Preprocessor
+from blocks.preprocessors.categorical.token_table import is_missing
 from blocks.preprocessors.float64 import check_choice, number_or_keep
-from blocks.preprocessors.token_table import is_missing
 
 
 @keras.saving.register_keras_serializable(package="blocks")

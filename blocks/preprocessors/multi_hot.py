@@ -10,9 +10,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
-from blocks.preprocessors.float64 import check_choice
-from blocks.preprocessors.splitting import by_form, dense, distinct_cells, distinct_of_rows, flat, number_of_rows
-from blocks.preprocessors.token_table import (
+from blocks.preprocessors.categorical.token_table import (
     as_features,
     check_limits,
     given,
@@ -26,6 +24,8 @@ from blocks.preprocessors.token_table import (
     token_features,
     unpack,
 )
+from blocks.preprocessors.float64 import check_choice
+from blocks.preprocessors.splitting import by_form, dense, distinct_cells, distinct_of_rows, flat, number_of_rows
 from blocks.statistics import Counts, Statistic
 from blocks.whole import whole
 

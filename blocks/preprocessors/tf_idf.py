@@ -11,17 +11,7 @@ from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features.sparse import MOST_COLUMNS
 from blocks.features.spec import Entry, Feature
-from blocks.preprocessors.splitting import (
-    check_split,
-    dense,
-    distinct_cells,
-    distinct_of_rows,
-    flat,
-    number_of_rows,
-    pairs,
-    split_text,
-)
-from blocks.preprocessors.token_table import (
+from blocks.preprocessors.categorical.token_table import (
     as_features,
     check_limits,
     is_missing,
@@ -32,6 +22,16 @@ from blocks.preprocessors.token_table import (
     size,
     token_features,
     unpack,
+)
+from blocks.preprocessors.splitting import (
+    check_split,
+    dense,
+    distinct_cells,
+    distinct_of_rows,
+    flat,
+    number_of_rows,
+    pairs,
+    split_text,
 )
 from blocks.statistics import Counts, Statistic
 

@@ -10,8 +10,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Entry, Feature
-from blocks.preprocessors.splitting import check_split, flat, split_text
-from blocks.preprocessors.token_table import (
+from blocks.preprocessors.categorical.token_table import (
     check_limits,
     given,
     is_missing,
@@ -23,6 +22,7 @@ from blocks.preprocessors.token_table import (
     size,
     unpack,
 )
+from blocks.preprocessors.splitting import check_split, flat, split_text
 from blocks.statistics import Counts, Statistic
 
 

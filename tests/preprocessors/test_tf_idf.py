@@ -14,8 +14,8 @@ from blocks.features.sparse import Sparse
 from blocks.offline.adapt import adapt
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
+from blocks.preprocessors.categorical.token_table import label
 from blocks.preprocessors.tf_idf import TfIdf
-from blocks.preprocessors.token_table import label
 
 TEXT = st.text(st.sampled_from("ab c1,é\x00"), max_size=14)
 

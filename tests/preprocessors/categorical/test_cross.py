@@ -14,7 +14,7 @@ from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.offline.adapt import adapt
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
-from blocks.preprocessors.cross import Cross
+from blocks.preprocessors.categorical.cross import Cross
 
 TEXT = st.text(st.sampled_from("ab:1\x00é"), max_size=3)
 MISSING = np.iinfo(np.int64).min

@@ -11,7 +11,7 @@ import blocks
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.offline.adapt import adapt
 from blocks.preprocessors import Columns, Standardize, Vocabulary
-from blocks.preprocessors.map import Map
+from blocks.preprocessors.categorical.map import Map
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=3)
 KEYS = TEXT.filter(bool)

@@ -9,8 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
-from blocks.preprocessors.float64 import check_choice, number_or_keep
-from blocks.preprocessors.token_table import (
+from blocks.preprocessors.categorical.token_table import (
     check_limits,
     is_missing,
     kept,
@@ -20,6 +19,7 @@ from blocks.preprocessors.token_table import (
     positions,
     unpack,
 )
+from blocks.preprocessors.float64 import check_choice, number_or_keep
 from blocks.statistics import Counts, Statistic
 
 

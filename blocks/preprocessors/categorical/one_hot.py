@@ -10,8 +10,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.features.spec import Feature
-from blocks.preprocessors.float64 import check_choice
-from blocks.preprocessors.token_table import (
+from blocks.preprocessors.categorical.token_table import (
     as_features,
     check_limits,
     given,
@@ -26,6 +25,7 @@ from blocks.preprocessors.token_table import (
     token_features,
     unpack,
 )
+from blocks.preprocessors.float64 import check_choice
 from blocks.statistics import Counts, Statistic
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.boolean import Boolean
+from blocks.preprocessors.categorical.boolean import Boolean
 
 YES, NO = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
 SPACE = " \t\n\v\f\r"

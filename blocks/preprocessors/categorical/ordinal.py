@@ -11,8 +11,8 @@ import tensorflow as tf
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
+from blocks.preprocessors.categorical.token_table import given, is_missing, key_type, lookup_table, portable, positions
 from blocks.preprocessors.float64 import check_choice, number_or_keep
-from blocks.preprocessors.token_table import given, is_missing, key_type, lookup_table, portable, positions
 
 
 @keras.saving.register_keras_serializable(package="blocks")

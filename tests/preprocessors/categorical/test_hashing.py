@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.preprocessors.hashing import Hashing
+from blocks.preprocessors.categorical.hashing import Hashing
 
 GOLDEN = [140403, 206659, 427644, 0, 475797, 196524]
 SALTED = [36026, 569401, 659074, 0, 752173, 808304]

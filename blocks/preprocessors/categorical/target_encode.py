@@ -15,8 +15,7 @@ from blocks.block import Preprocessor, State, emit, usable
 from blocks.data.raw_columns import MISSING_INT, is_number, is_text, to_raw
 from blocks.errors import BadTarget, InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features.spec import Feature
-from blocks.preprocessors.float64 import check_choice
-from blocks.preprocessors.token_table import (
+from blocks.preprocessors.categorical.token_table import (
     as_features,
     is_missing,
     key_type,
@@ -27,6 +26,7 @@ from blocks.preprocessors.token_table import (
     size,
     unpack,
 )
+from blocks.preprocessors.float64 import check_choice
 from blocks.statistics import Counts, Statistic, hash64
 from blocks.statistics.statistic import MAX_WEIGHT
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
-from blocks.preprocessors.token_table import as_text, is_missing, key_type
+from blocks.preprocessors.categorical.token_table import as_text, is_missing, key_type
 
 
 @keras.saving.register_keras_serializable(package="blocks")

@@ -11,8 +11,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 import blocks
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
-from blocks.preprocessors.one_hot import OneHot
-from blocks.preprocessors.token_table import label
+from blocks.preprocessors.categorical.one_hot import OneHot
+from blocks.preprocessors.categorical.token_table import label
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=3)
 

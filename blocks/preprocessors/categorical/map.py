@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
+from blocks.preprocessors.categorical.token_table import given, is_missing, key_type, lookup_table, positions
 from blocks.preprocessors.ends_of_chains import text_output
-from blocks.preprocessors.token_table import given, is_missing, key_type, lookup_table, positions
 
 
 @keras.saving.register_keras_serializable(package="blocks")

@@ -11,9 +11,8 @@ import tensorflow as tf
 from blocks.block import Preprocessor, State
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
-from blocks.preprocessors.float64 import check_choice
-from blocks.preprocessors.hashing import check_buckets
-from blocks.preprocessors.token_table import (
+from blocks.preprocessors.categorical.hashing import check_buckets
+from blocks.preprocessors.categorical.token_table import (
     as_text,
     check_limits,
     is_missing,
@@ -25,6 +24,7 @@ from blocks.preprocessors.token_table import (
     size,
     unpack,
 )
+from blocks.preprocessors.float64 import check_choice
 from blocks.statistics import Counts, Statistic
 
 

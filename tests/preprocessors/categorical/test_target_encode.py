@@ -17,7 +17,7 @@ from blocks.offline.adapt import adapt, passes
 from blocks.offline.encoded_rows import Feed
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns, TargetEncode
-from blocks.preprocessors.target_encode import MAX_CELLS
+from blocks.preprocessors.categorical.target_encode import MAX_CELLS
 from blocks.statistics import Statistic, Summary, hash64
 
 SMALL = {"rows_per_shard": 128, "rows_per_chunk": 32, "verbose": False}
@@ -488,10 +488,10 @@ def test_errors_say_the_rule():
 def test_too_many_values_are_refused(monkeypatch):
     random = np.random.default_rng(0)
     values = [f"v{i}" for i in range(300)]
-    monkeypatch.setattr("blocks.preprocessors.target_encode.MAX_CELLS", 1000)
+    monkeypatch.setattr("blocks.preprocessors.categorical.target_encode.MAX_CELLS", 1000)
     with pytest.raises(InvalidArgument, match=r"1,505 distinct values times folds.*Hashing\(num_bins=\.\.\.\)"):
         TargetEncode().adapt((values, random.normal(size=300)))
-    monkeypatch.setattr("blocks.preprocessors.target_encode.MAX_CELLS", MAX_CELLS)
-    monkeypatch.setattr("blocks.preprocessors.target_encode.MAX_BYTES", 4096)
+    monkeypatch.setattr("blocks.preprocessors.categorical.target_encode.MAX_CELLS", MAX_CELLS)
+    monkeypatch.setattr("blocks.preprocessors.categorical.target_encode.MAX_BYTES", 4096)
     with pytest.raises(InvalidArgument, match=r"counts exactly, at most what fits in 0.00391 MiB.*more memory"):
         TargetEncode().adapt((values, random.normal(size=300)))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks.errors import EmptySource, InvalidArgument
-from blocks.preprocessors.frequency import Frequency
+from blocks.preprocessors.categorical.frequency import Frequency
 
 VALUES = st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "é", "\x00", "new\nline"])), min_size=1, max_size=50)
 

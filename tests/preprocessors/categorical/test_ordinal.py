@@ -9,7 +9,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 import blocks
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.preprocessors.ordinal import Ordinal
+from blocks.preprocessors.categorical.ordinal import Ordinal
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=3)
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State
 from blocks.errors import InvalidArgument
+from blocks.preprocessors.categorical.token_table import is_missing, lookup_table, pack, positions
 from blocks.preprocessors.float64 import number_or_keep
-from blocks.preprocessors.token_table import is_missing, lookup_table, pack, positions
 
 
 @keras.saving.register_keras_serializable(package="blocks")
