@@ -9,7 +9,7 @@ import pytest
 import blocks
 from blocks import classifiers, feature_extractors, postprocessors
 from blocks.preprocessors import MultiHot
-from blocks.preprocessors.infer import MIN_ROWS
+from blocks.preprocessors.columns.infer import MIN_ROWS
 from blocks.store import Resume
 
 ROWS = 240

@@ -23,8 +23,8 @@ from blocks.data.raw_columns import to_raw
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.offline.transform import encode, identity, is_coded, observing, of_stack, positions
 from blocks.preprocessors import Columns
-from blocks.preprocessors.plan import Lane
-from blocks.preprocessors.stacking import stacked
+from blocks.preprocessors.columns.lanes import Lane
+from blocks.preprocessors.columns.stacking import stacked
 from blocks.progress import Progress, announce
 from blocks.statistics import Budget, Statistic, Summary, memory_bytes, update_columns
 from blocks.warn import warn

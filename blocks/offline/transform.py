@@ -26,8 +26,8 @@ from blocks.data.raw_columns import TENSOR_DTYPES, is_text, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.sparse import Sparse
 from blocks.preprocessors import Columns
-from blocks.preprocessors.plan import Lane, places_of
-from blocks.preprocessors.stacking import Packing, Stack, stacked
+from blocks.preprocessors.columns.lanes import Lane, places_of
+from blocks.preprocessors.columns.stacking import Packing, Stack, stacked
 
 BLOCK_ROWS = 4096
 

@@ -11,7 +11,7 @@ from blocks.preprocessors.categorical.ordinal import Ordinal
 from blocks.preprocessors.categorical.target_encode import TargetEncode
 from blocks.preprocessors.categorical.vocabulary import Vocabulary
 from blocks.preprocessors.clip import Clip
-from blocks.preprocessors.columns import Columns
+from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.cyclical import Cyclical
 from blocks.preprocessors.date_parts import DateParts
 from blocks.preprocessors.difference import Difference

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from blocks.data.raw_columns import MISSING_INT, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.preprocessors.columns import Columns
+from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.cyclical import PARTS, PERIODS, Cyclical
 from blocks.preprocessors.timestamp import Timestamp
 from blocks.testing import check_block

@@ -17,7 +17,7 @@ import blocks.data
 from blocks.data.raw_columns import MISSING_INT, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.civil import FIRST, LAST, civil_from_days, days_from_civil, days_in_month
-from blocks.preprocessors.columns import Columns
+from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.date_parts import PARTS, DateParts
 from blocks.preprocessors.timestamp import Timestamp
 from blocks.preprocessors.zones import Zone

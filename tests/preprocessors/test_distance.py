@@ -13,7 +13,7 @@ from sklearn.metrics.pairwise import haversine_distances
 
 import blocks.data
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.preprocessors.columns import Columns
+from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.distance import Distance
 from blocks.preprocessors.log1p import Log1p
 from blocks.preprocessors.standardize import Standardize

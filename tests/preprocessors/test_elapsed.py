@@ -16,7 +16,7 @@ import blocks.data
 from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
 from blocks.offline.adapt import adapt
-from blocks.preprocessors.columns import Columns
+from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.standardize import Standardize
 from blocks.preprocessors.timestamp import Timestamp

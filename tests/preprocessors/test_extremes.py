@@ -28,7 +28,7 @@ from blocks.preprocessors import (
     Round,
     Standardize,
 )
-from blocks.preprocessors.stacking import stacked
+from blocks.preprocessors.columns.stacking import stacked
 
 MOST, LEAST = np.finfo(np.float64).max, np.finfo(np.float64).tiny
 FLOAT32 = Fraction(float(np.finfo(np.float32).max))

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from blocks.errors import InvalidArgument, NotExportable, SchemaMismatch
-from blocks.preprocessors.columns import Columns
+from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.function import Function
 from blocks.preprocessors.standardize import Standardize
 from blocks.testing import check_block

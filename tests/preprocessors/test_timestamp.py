@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import blocks.data
 from blocks.data.raw_columns import MISSING_INT, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.preprocessors.columns import Columns
+from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.timestamp import Timestamp
 from blocks.preprocessors.timestamp_formats import _ISO, _parse_any, parse

@@ -13,7 +13,7 @@ from blocks.data.raw_columns import natural
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.names import aside, column_name, entry_name, is_entry_name
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature
-from blocks.preprocessors.infer import Choice
+from blocks.preprocessors.columns.infer import Choice
 
 Chain: TypeAlias = Preprocessor | Sequence[Preprocessor]
 Key: TypeAlias = str | tuple[str, ...] | pa.DataType | re.Pattern[str]

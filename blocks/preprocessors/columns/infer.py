@@ -12,8 +12,9 @@ from blocks.block import Preprocessor
 from blocks.data import Source
 from blocks.data.raw_columns import MISSING_INT, is_instant, is_list, is_number, is_text, is_time
 from blocks.errors import EmptySource
-from blocks.preprocessors.artefacts import Numbering, unnamed
 from blocks.preprocessors.categorical.vocabulary import Vocabulary
+from blocks.preprocessors.columns.storage_artefacts import Numbering, unnamed
+from blocks.preprocessors.columns.text_kinds import Written, written
 from blocks.preprocessors.cyclical import Cyclical
 from blocks.preprocessors.duration import Duration
 from blocks.preprocessors.elapsed import Elapsed
@@ -22,7 +23,6 @@ from blocks.preprocessors.multi_hot import MultiHot
 from blocks.preprocessors.standardize import Standardize
 from blocks.preprocessors.tf_idf import TfIdf
 from blocks.preprocessors.timestamp import Timestamp
-from blocks.preprocessors.written import Written, written
 from blocks.statistics import Budget, Counts, CountsResult, Distinct, Moments, MomentsResult, Statistic
 
 IDENTIFIER_SHARE = 0.9

@@ -13,7 +13,7 @@ import blocks
 from blocks import classifiers, feature_extractors
 from blocks.errors import BlocksWarning
 from blocks.preprocessors import Columns, Number, Timestamp
-from blocks.preprocessors.written import written
+from blocks.preprocessors.columns.text_kinds import written
 
 ROWS = 300
 RANDOM = np.random.default_rng(0)

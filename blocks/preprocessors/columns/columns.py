@@ -17,8 +17,8 @@ from blocks.data import read
 from blocks.data.raw_columns import TIMES
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
-from blocks.preprocessors.infer import infer_choices
-from blocks.preprocessors.plan import (
+from blocks.preprocessors.columns.infer import infer_choices
+from blocks.preprocessors.columns.lanes import (
     Chain,
     Key,
     Lane,
@@ -30,7 +30,7 @@ from blocks.preprocessors.plan import (
     places_of,
     selector_text,
 )
-from blocks.preprocessors.stacking import Packing, stacked
+from blocks.preprocessors.columns.stacking import Packing, stacked
 from blocks.statistics import memory_bytes
 from blocks.warn import warn
 

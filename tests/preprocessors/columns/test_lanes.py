@@ -14,7 +14,7 @@ from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.offline.adapt import adapt, passes
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns, Cross, Cyclical, MissingIndicator, Normalize, Round, Vocabulary
-from blocks.preprocessors.plan import key_of_config
+from blocks.preprocessors.columns.lanes import key_of_config
 
 
 def test_chains_that_end_alike_keep_their_own_outputs():

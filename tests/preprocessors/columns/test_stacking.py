@@ -16,7 +16,7 @@ from blocks.data.raw_columns import to_raw
 from blocks.features.spec import NUMERIC
 from blocks.offline.adapt import adapt
 from blocks.offline.transform import Transform
-from blocks.preprocessors.stacking import stacked
+from blocks.preprocessors.columns.stacking import stacked
 
 ROWS = 1009
 RNG = np.random.default_rng(11)

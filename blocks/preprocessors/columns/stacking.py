@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, emit, without_names
 from blocks.features.spec import CATEGORICAL, NUMERIC
-from blocks.preprocessors.plan import Lane, Places
+from blocks.preprocessors.columns.lanes import Lane, Places
 
 
 @dataclass(frozen=True, eq=False)
