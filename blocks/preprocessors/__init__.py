@@ -15,13 +15,13 @@ from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.cyclical import Cyclical
 from blocks.preprocessors.date_parts import DateParts
 from blocks.preprocessors.difference import Difference
-from blocks.preprocessors.distance import Distance
 from blocks.preprocessors.duration import Duration
 from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.email_domain import EmailDomain
 from blocks.preprocessors.extract import Extract
 from blocks.preprocessors.function import Function
-from blocks.preprocessors.geo_grid import GeoGrid
+from blocks.preprocessors.geo.distance import Distance
+from blocks.preprocessors.geo.geo_grid import GeoGrid
 from blocks.preprocessors.impute import Impute
 from blocks.preprocessors.length import Length
 from blocks.preprocessors.log1p import Log1p

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from blocks.preprocessors.cyclical import Cyclical
 from blocks.preprocessors.date_parts import PARTS, DateParts
-from blocks.preprocessors.distance import Distance
 from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.function import Function
-from blocks.preprocessors.geo_grid import GeoGrid
+from blocks.preprocessors.geo.distance import Distance
+from blocks.preprocessors.geo.geo_grid import GeoGrid
 from blocks.preprocessors.timestamp import Timestamp
 
 ROWS = 2500

@@ -14,7 +14,7 @@ from sklearn.metrics.pairwise import haversine_distances
 import blocks.data
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.columns.columns import Columns
-from blocks.preprocessors.distance import Distance
+from blocks.preprocessors.geo.distance import Distance
 from blocks.preprocessors.log1p import Log1p
 from blocks.preprocessors.standardize import Standardize
 from blocks.testing import check_block

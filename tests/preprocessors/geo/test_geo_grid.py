@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import blocks.data
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.columns.columns import Columns
-from blocks.preprocessors.geo_grid import GeoGrid
+from blocks.preprocessors.geo.geo_grid import GeoGrid
 from blocks.testing import check_block
 
 

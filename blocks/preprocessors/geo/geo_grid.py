@@ -10,7 +10,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
-from blocks.preprocessors.distance import degrees
+from blocks.preprocessors.geo.distance import degrees
 
 
 @keras.saving.register_keras_serializable(package="blocks")
