@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.preprocessors.bucketize import Bucketize
+from blocks.preprocessors.numeric.bucketize import Bucketize
 from blocks.statistics import Quantiles
 
 FRACTIONS = np.array([0.25, 0.5, 0.75])

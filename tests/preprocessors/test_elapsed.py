@@ -18,7 +18,7 @@ from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
 from blocks.offline.adapt import adapt
 from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.elapsed import Elapsed
-from blocks.preprocessors.standardize import Standardize
+from blocks.preprocessors.numeric.standardize import Standardize
 from blocks.preprocessors.timestamp import Timestamp
 from blocks.testing import check_block
 

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 import blocks.data
 from blocks.block import Preprocessor, fingerprint
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
-from blocks.preprocessors.bucketize import Bucketize
-from blocks.preprocessors.clip import Clip
 from blocks.preprocessors.float64 import full_packets
-from blocks.preprocessors.max_abs import MaxAbs
-from blocks.preprocessors.min_max import MinMax
-from blocks.preprocessors.missing_indicator import MissingIndicator
-from blocks.preprocessors.piecewise_linear import PiecewiseLinear
-from blocks.preprocessors.power_transform import PowerTransform
-from blocks.preprocessors.quantile_transform import QuantileTransform
-from blocks.preprocessors.robust_scale import RobustScale
-from blocks.preprocessors.round import Round
+from blocks.preprocessors.numeric.bucketize import Bucketize
+from blocks.preprocessors.numeric.clip import Clip
+from blocks.preprocessors.numeric.max_abs import MaxAbs
+from blocks.preprocessors.numeric.min_max import MinMax
+from blocks.preprocessors.numeric.missing_indicator import MissingIndicator
+from blocks.preprocessors.numeric.piecewise_linear import PiecewiseLinear
+from blocks.preprocessors.numeric.power_transform import PowerTransform
+from blocks.preprocessors.numeric.quantile_transform import QuantileTransform
+from blocks.preprocessors.numeric.robust_scale import RobustScale
+from blocks.preprocessors.numeric.round import Round
 
 BATCH_SIZES = (1, 2, 3, 7, 8, 16, 17, 1000)
 RNG = np.random.default_rng(7)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from blocks.errors import InvalidArgument, NotExportable, SchemaMismatch
 from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.function import Function
-from blocks.preprocessors.standardize import Standardize
+from blocks.preprocessors.numeric.standardize import Standardize
 from blocks.testing import check_block
 
 registered = keras.saving.register_keras_serializable(package="tests")

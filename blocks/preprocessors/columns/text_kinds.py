@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.data.raw_columns import MISSING_INT
-from blocks.preprocessors.number import Number
-from blocks.preprocessors.number_text import CURRENCIES, MARKS, UNITS, evidence, learned_from, pattern
+from blocks.preprocessors.numeric.number import Number
+from blocks.preprocessors.numeric.number_grammar import CURRENCIES, MARKS, UNITS, evidence, learned_from, pattern
 from blocks.preprocessors.timestamp import Timestamp
 
 NEARLY_ALL: Final = 0.95

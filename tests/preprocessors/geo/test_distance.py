@@ -15,8 +15,8 @@ import blocks.data
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.geo.distance import Distance
-from blocks.preprocessors.log1p import Log1p
-from blocks.preprocessors.standardize import Standardize
+from blocks.preprocessors.numeric.log1p import Log1p
+from blocks.preprocessors.numeric.standardize import Standardize
 from blocks.testing import check_block
 
 RADIUS = 6371.0088

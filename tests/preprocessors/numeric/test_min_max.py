@@ -11,7 +11,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 import blocks.data
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.min_max import MinMax
+from blocks.preprocessors.numeric.min_max import MinMax
 
 RNG = np.random.default_rng(0)
 

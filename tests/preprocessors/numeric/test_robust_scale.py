@@ -11,7 +11,7 @@ from sklearn.preprocessing import RobustScaler
 
 import blocks.data
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.robust_scale import RobustScale
+from blocks.preprocessors.numeric.robust_scale import RobustScale
 
 RNG = np.random.default_rng(0)
 

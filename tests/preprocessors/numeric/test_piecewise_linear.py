@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import blocks.data
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.piecewise_linear import PiecewiseLinear
+from blocks.preprocessors.numeric.piecewise_linear import PiecewiseLinear
 
 RNG = np.random.default_rng(0)
 ZEROS = np.where(RNG.random(5000) < 0.92, 0.0, np.round(RNG.lognormal(8, 1, 5000)))

@@ -11,8 +11,8 @@ from sklearn.preprocessing import KBinsDiscretizer
 
 import blocks.data
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.bucketize import Bucketize
-from blocks.preprocessors.power_transform import PowerTransform
+from blocks.preprocessors.numeric.bucketize import Bucketize
+from blocks.preprocessors.numeric.power_transform import PowerTransform
 
 RNG = np.random.default_rng(0)
 NUMBERS = st.floats(allow_nan=False, allow_subnormal=False)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import MaxAbsScaler
 
-from blocks.preprocessors.max_abs import MaxAbs
+from blocks.preprocessors.numeric.max_abs import MaxAbs
 
 RNG = np.random.default_rng(0)
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.clip import Clip
-from blocks.preprocessors.standardize import Standardize
+from blocks.preprocessors.numeric.clip import Clip
+from blocks.preprocessors.numeric.standardize import Standardize
 
 RNG = np.random.default_rng(0)
 

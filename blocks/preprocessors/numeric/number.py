@@ -11,7 +11,7 @@ from blocks.block import Preprocessor, State, usable
 from blocks.data.raw_columns import to_arrow, to_raw
 from blocks.errors import InvalidArgument
 from blocks.preprocessors.float64 import check_choice, number_or_keep
-from blocks.preprocessors.number_text import MARKS, evidence, learned_from, parse, tidied
+from blocks.preprocessors.numeric.number_grammar import MARKS, evidence, learned_from, parse, tidied
 from blocks.statistics import Counts, Statistic
 
 MAX_BYTES = 1 << 20

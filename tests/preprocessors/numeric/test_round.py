@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.round import Round
+from blocks.preprocessors.numeric.round import Round
 
 
 @settings(max_examples=80, deadline=None)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from blocks.data.raw_columns import MISSING_INT, to_raw
-from blocks.preprocessors.missing_indicator import MissingIndicator
+from blocks.preprocessors.numeric.missing_indicator import MissingIndicator
 
 
 @pytest.mark.parametrize(

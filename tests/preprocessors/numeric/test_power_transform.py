@@ -10,7 +10,7 @@ from sklearn.preprocessing import PowerTransformer
 
 import blocks.data
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.power_transform import PowerTransform
+from blocks.preprocessors.numeric.power_transform import PowerTransform
 
 RNG = np.random.default_rng(0)
 COLUMNS = {

@@ -11,7 +11,7 @@ from sklearn.preprocessing import QuantileTransformer
 
 import blocks.data
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.quantile_transform import QuantileTransform
+from blocks.preprocessors.numeric.quantile_transform import QuantileTransform
 
 RNG = np.random.default_rng(0)
 COLUMNS = {
