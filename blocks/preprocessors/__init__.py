@@ -15,14 +15,9 @@ from blocks.preprocessors.date_parts import DateParts
 from blocks.preprocessors.difference import Difference
 from blocks.preprocessors.duration import Duration
 from blocks.preprocessors.elapsed import Elapsed
-from blocks.preprocessors.email_domain import EmailDomain
-from blocks.preprocessors.extract import Extract
 from blocks.preprocessors.function import Function
 from blocks.preprocessors.geo.distance import Distance
 from blocks.preprocessors.geo.geo_grid import GeoGrid
-from blocks.preprocessors.length import Length
-from blocks.preprocessors.multi_hot import MultiHot
-from blocks.preprocessors.normalize import Normalize
 from blocks.preprocessors.numeric.bucketize import Bucketize
 from blocks.preprocessors.numeric.clip import Clip
 from blocks.preprocessors.numeric.impute import Impute
@@ -37,9 +32,14 @@ from blocks.preprocessors.numeric.quantile_transform import QuantileTransform
 from blocks.preprocessors.numeric.robust_scale import RobustScale
 from blocks.preprocessors.numeric.round import Round
 from blocks.preprocessors.numeric.standardize import Standardize
-from blocks.preprocessors.tf_idf import TfIdf
+from blocks.preprocessors.text.email_domain import EmailDomain
+from blocks.preprocessors.text.extract import Extract
+from blocks.preprocessors.text.length import Length
+from blocks.preprocessors.text.multi_hot import MultiHot
+from blocks.preprocessors.text.normalize import Normalize
+from blocks.preprocessors.text.tf_idf import TfIdf
+from blocks.preprocessors.text.tokens import Tokens
 from blocks.preprocessors.timestamp import Timestamp
-from blocks.preprocessors.tokens import Tokens
 
 __all__ = [
     "Boolean",

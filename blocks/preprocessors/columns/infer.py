@@ -18,10 +18,10 @@ from blocks.preprocessors.columns.text_kinds import Written, written
 from blocks.preprocessors.cyclical import Cyclical
 from blocks.preprocessors.duration import Duration
 from blocks.preprocessors.elapsed import Elapsed
-from blocks.preprocessors.multi_hot import MultiHot
 from blocks.preprocessors.numeric.log1p import Log1p
 from blocks.preprocessors.numeric.standardize import Standardize
-from blocks.preprocessors.tf_idf import TfIdf
+from blocks.preprocessors.text.multi_hot import MultiHot
+from blocks.preprocessors.text.tf_idf import TfIdf
 from blocks.preprocessors.timestamp import Timestamp
 from blocks.statistics import Budget, Counts, CountsResult, Distinct, Moments, MomentsResult, Statistic
 

@@ -22,7 +22,7 @@ from blocks.preprocessors.categorical.token_table import (
     size,
     unpack,
 )
-from blocks.preprocessors.splitting import check_split, flat, split_text
+from blocks.preprocessors.text.splitting import check_split, flat, split_text
 from blocks.statistics import Counts, Statistic
 
 

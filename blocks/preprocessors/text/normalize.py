@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.character_table import changed, dense, replaced
 from blocks.preprocessors.ends_of_chains import text_output
+from blocks.preprocessors.text.character_table import changed, dense, replaced
 
 
 @keras.saving.register_keras_serializable(package="blocks")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blocks.errors import InvalidArgument
 from blocks.preprocessors import Columns
-from blocks.preprocessors.email_domain import EmailDomain
+from blocks.preprocessors.text.email_domain import EmailDomain
 
 PART = st.text(st.sampled_from("abZ09-_+é"), min_size=1, max_size=8)
 DOMAIN = st.lists(PART, min_size=1, max_size=3).map(".".join)

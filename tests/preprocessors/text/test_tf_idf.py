@@ -15,7 +15,7 @@ from blocks.offline.adapt import adapt
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.preprocessors.categorical.token_table import label
-from blocks.preprocessors.tf_idf import TfIdf
+from blocks.preprocessors.text.tf_idf import TfIdf
 
 TEXT = st.text(st.sampled_from("ab c1,é\x00"), max_size=14)
 

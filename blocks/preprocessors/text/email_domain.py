@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.preprocessors.ends_of_chains import text_output
-from blocks.preprocessors.extract import extracted
+from blocks.preprocessors.text.extract import extracted
 
 ADDRESS: Final = r"^\s*(?:[^<>]*<)?[^<>@\s]+@([^<>@\s]*[^<>@\s.])\.?(?:>\s*)?\s*$"
 

@@ -17,8 +17,8 @@ from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.offline.adapt import adapt
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
-from blocks.preprocessors.normalize import Normalize
-from blocks.preprocessors.tokens import Tokens
+from blocks.preprocessors.text.normalize import Normalize
+from blocks.preprocessors.text.tokens import Tokens
 
 TEXT = st.text(st.sampled_from("ab c1_,!é\u0301ガ\n\x00"), max_size=10)
 SPACE = " \t\n\v\f\r"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import blocks
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors import Columns, Vocabulary
-from blocks.preprocessors.extract import Extract
+from blocks.preprocessors.text.extract import Extract
 
 PATTERNS = [
     (r"[0-9]+", 0),

@@ -17,8 +17,8 @@ import blocks
 from blocks.errors import InvalidArgument
 from blocks.offline.adapt import adapt
 from blocks.preprocessors import Columns, Vocabulary
-from blocks.preprocessors.character_table import MARKS, SCRIPTS, changed
-from blocks.preprocessors.normalize import Normalize
+from blocks.preprocessors.text.character_table import MARKS, SCRIPTS, changed
+from blocks.preprocessors.text.normalize import Normalize
 
 EVERY = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
 TEXT = st.text(
@@ -123,7 +123,7 @@ def test_a_megabyte_and_nothing():
 
 def test_the_language_of_the_process_does_not_matter():
     code = (
-        "import tensorflow as tf; from blocks.preprocessors.normalize import Normalize;"
+        "import tensorflow as tf; from blocks.preprocessors.text.normalize import Normalize;"
         "print(Normalize()(tf.constant(['TITLE I \\u0130'])).numpy()[0].hex())"
     )
     environment = {**os.environ, "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}

@@ -12,7 +12,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 import blocks
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
-from blocks.preprocessors.multi_hot import MultiHot
+from blocks.preprocessors.text.multi_hot import MultiHot
 
 WORDS = ["rice", "beans", "fajita veggies", "é", "\x00"]
 LISTS = st.lists(st.lists(st.sampled_from([*WORDS, "", "  ", " fish "]), max_size=5), min_size=1, max_size=25)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.length import Length
+from blocks.preprocessors.text.length import Length
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=30), min_size=1))
