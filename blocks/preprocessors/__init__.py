@@ -10,11 +10,6 @@ from blocks.preprocessors.categorical.ordinal import Ordinal
 from blocks.preprocessors.categorical.target_encode import TargetEncode
 from blocks.preprocessors.categorical.vocabulary import Vocabulary
 from blocks.preprocessors.columns.columns import Columns
-from blocks.preprocessors.cyclical import Cyclical
-from blocks.preprocessors.date_parts import DateParts
-from blocks.preprocessors.difference import Difference
-from blocks.preprocessors.duration import Duration
-from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.function import Function
 from blocks.preprocessors.geo.distance import Distance
 from blocks.preprocessors.geo.geo_grid import GeoGrid
@@ -39,7 +34,12 @@ from blocks.preprocessors.text.multi_hot import MultiHot
 from blocks.preprocessors.text.normalize import Normalize
 from blocks.preprocessors.text.tf_idf import TfIdf
 from blocks.preprocessors.text.tokens import Tokens
-from blocks.preprocessors.timestamp import Timestamp
+from blocks.preprocessors.time.cyclical import Cyclical
+from blocks.preprocessors.time.date_parts import DateParts
+from blocks.preprocessors.time.difference import Difference
+from blocks.preprocessors.time.duration import Duration
+from blocks.preprocessors.time.elapsed import Elapsed
+from blocks.preprocessors.time.timestamp import Timestamp
 
 __all__ = [
     "Boolean",

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from blocks.preprocessors.cyclical import Cyclical
-from blocks.preprocessors.date_parts import PARTS, DateParts
-from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.function import Function
 from blocks.preprocessors.geo.distance import Distance
 from blocks.preprocessors.geo.geo_grid import GeoGrid
-from blocks.preprocessors.timestamp import Timestamp
+from blocks.preprocessors.time.cyclical import Cyclical
+from blocks.preprocessors.time.date_parts import PARTS, DateParts
+from blocks.preprocessors.time.elapsed import Elapsed
+from blocks.preprocessors.time.timestamp import Timestamp
 
 ROWS = 2500
 RNG = np.random.default_rng(5)

@@ -15,14 +15,14 @@ from blocks.errors import EmptySource
 from blocks.preprocessors.categorical.vocabulary import Vocabulary
 from blocks.preprocessors.columns.storage_artefacts import Numbering, unnamed
 from blocks.preprocessors.columns.text_kinds import Written, written
-from blocks.preprocessors.cyclical import Cyclical
-from blocks.preprocessors.duration import Duration
-from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.numeric.log1p import Log1p
 from blocks.preprocessors.numeric.standardize import Standardize
 from blocks.preprocessors.text.multi_hot import MultiHot
 from blocks.preprocessors.text.tf_idf import TfIdf
-from blocks.preprocessors.timestamp import Timestamp
+from blocks.preprocessors.time.cyclical import Cyclical
+from blocks.preprocessors.time.duration import Duration
+from blocks.preprocessors.time.elapsed import Elapsed
+from blocks.preprocessors.time.timestamp import Timestamp
 from blocks.statistics import Budget, Counts, CountsResult, Distinct, Moments, MomentsResult, Statistic
 
 IDENTIFIER_SHARE = 0.9

@@ -15,7 +15,7 @@ from blocks.block import Preprocessor
 from blocks.data.raw_columns import MISSING_INT
 from blocks.preprocessors.numeric.number import Number
 from blocks.preprocessors.numeric.number_grammar import CURRENCIES, MARKS, UNITS, evidence, learned_from, pattern
-from blocks.preprocessors.timestamp import Timestamp
+from blocks.preprocessors.time.timestamp import Timestamp
 
 NEARLY_ALL: Final = 0.95
 """The share of rows that must say a number or date, for the column to be one of them."""

@@ -17,9 +17,9 @@ from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
 from blocks.offline.adapt import adapt
 from blocks.preprocessors.columns.columns import Columns
-from blocks.preprocessors.elapsed import Elapsed
 from blocks.preprocessors.numeric.standardize import Standardize
-from blocks.preprocessors.timestamp import Timestamp
+from blocks.preprocessors.time.elapsed import Elapsed
+from blocks.preprocessors.time.timestamp import Timestamp
 from blocks.testing import check_block
 
 RNG = np.random.default_rng(2)

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 import blocks.data
 from blocks.data.raw_columns import MISSING_INT, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.preprocessors.civil import FIRST, LAST, civil_from_days, days_from_civil, days_in_month
 from blocks.preprocessors.columns.columns import Columns
-from blocks.preprocessors.date_parts import PARTS, DateParts
-from blocks.preprocessors.timestamp import Timestamp
-from blocks.preprocessors.zones import Zone
+from blocks.preprocessors.time.calendar import FIRST, LAST, civil_from_days, days_from_civil, days_in_month
+from blocks.preprocessors.time.date_parts import PARTS, DateParts
+from blocks.preprocessors.time.timestamp import Timestamp
+from blocks.preprocessors.time.zones import Zone
 from blocks.testing import check_block
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,7 +110,7 @@ RNG = np.random.default_rng(3)
 
 def test_a_zone_travels_with_the_configuration_rather_than_being_asked_again(monkeypatch):
     config = DateParts(timezone="Europe/Paris").get_config()
-    monkeypatch.setattr("blocks.preprocessors.zones.ZoneInfo", None)
+    monkeypatch.setattr("blocks.preprocessors.time.zones.ZoneInfo", None)
     assert DateParts.from_config(config).get_config() == config
 
 

@@ -6,9 +6,9 @@ import keras
 
 from blocks.block import Preprocessor
 from blocks.errors import SchemaMismatch
-from blocks.preprocessors.civil import EXAMPLES, check_unit, instants
-from blocks.preprocessors.duration import in_units, microseconds_of
 from blocks.preprocessors.float64 import number_or_keep
+from blocks.preprocessors.time.calendar import EXAMPLES, check_unit, instants
+from blocks.preprocessors.time.duration import in_units, microseconds_of
 
 
 @keras.saving.register_keras_serializable(package="blocks")

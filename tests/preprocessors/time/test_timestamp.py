@@ -19,10 +19,10 @@ import blocks.data
 from blocks.data.raw_columns import MISSING_INT, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.columns.columns import Columns
-from blocks.preprocessors.elapsed import Elapsed
-from blocks.preprocessors.timestamp import Timestamp
-from blocks.preprocessors.timestamp_formats import _ISO, _parse_any, parse
-from blocks.preprocessors.timestamp_iso import parse_usual
+from blocks.preprocessors.time.elapsed import Elapsed
+from blocks.preprocessors.time.formats import _ISO, _parse_any, parse
+from blocks.preprocessors.time.iso_8601 import parse_usual
+from blocks.preprocessors.time.timestamp import Timestamp
 from blocks.testing import check_block
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -11,7 +11,8 @@ import tensorflow as tf
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
-from blocks.preprocessors.civil import (
+from blocks.preprocessors.float64 import NAN, flagged, flagged_features, full_packets, number_or_keep
+from blocks.preprocessors.time.calendar import (
     DAY,
     EXAMPLES,
     UNITS,
@@ -25,9 +26,8 @@ from blocks.preprocessors.civil import (
     iso_week,
     weekday,
 )
-from blocks.preprocessors.date_parts import parts_of
-from blocks.preprocessors.float64 import NAN, flagged, flagged_features, full_packets, number_or_keep
-from blocks.preprocessors.zones import Zone
+from blocks.preprocessors.time.date_parts import parts_of
+from blocks.preprocessors.time.zones import Zone
 
 PARTS: Final = ("month", "day", "hour", "minute", "weekday", "day_of_year", "week", "quarter")
 PERIODS: Final = ("minute", "hour", "day", "week", "month", "quarter", "year")

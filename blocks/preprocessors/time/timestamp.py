@@ -12,9 +12,9 @@ import tensorflow as tf
 from blocks.block import Preprocessor
 from blocks.data.raw_columns import MISSING_INT, is_text, is_time, to_arrow, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.preprocessors.civil import EXAMPLES, FIRST, LAST, UNITS, check_instants, check_unit
-from blocks.preprocessors.timestamp_formats import ISO, compile_format, parse
-from blocks.preprocessors.zones import Zone
+from blocks.preprocessors.time.calendar import EXAMPLES, FIRST, LAST, UNITS, check_instants, check_unit
+from blocks.preprocessors.time.formats import ISO, compile_format, parse
+from blocks.preprocessors.time.zones import Zone
 
 
 @keras.saving.register_keras_serializable(package="blocks")

@@ -10,8 +10,8 @@ from typing import Any, Final
 import tensorflow as tf
 
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.civil import DAY, UNITS, days_from_civil, days_in_month
-from blocks.preprocessors.timestamp_iso import parse_usual
+from blocks.preprocessors.time.calendar import DAY, UNITS, days_from_civil, days_in_month
+from blocks.preprocessors.time.iso_8601 import parse_usual
 
 ISO: Final = "iso8601"
 _D2: Final = "[0-9]{2}"

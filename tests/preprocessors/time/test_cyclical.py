@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from blocks.data.raw_columns import MISSING_INT, to_raw
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.columns.columns import Columns
-from blocks.preprocessors.cyclical import PARTS, PERIODS, Cyclical
-from blocks.preprocessors.timestamp import Timestamp
+from blocks.preprocessors.time.cyclical import PARTS, PERIODS, Cyclical
+from blocks.preprocessors.time.timestamp import Timestamp
 from blocks.testing import check_block
 
 RNG = np.random.default_rng(11)

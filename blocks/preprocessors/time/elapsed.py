@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.civil import EXAMPLES, UNITS, check_instants, check_unit, instants
 from blocks.preprocessors.float64 import NAN, number_or_keep
+from blocks.preprocessors.time.calendar import EXAMPLES, UNITS, check_instants, check_unit, instants
 from blocks.statistics import Moments, Statistic
 
 

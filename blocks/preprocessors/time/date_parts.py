@@ -10,7 +10,8 @@ import tensorflow as tf
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
-from blocks.preprocessors.civil import (
+from blocks.preprocessors.float64 import NAN, flagged, flagged_features, number_or_keep
+from blocks.preprocessors.time.calendar import (
     DAY,
     EXAMPLES,
     UNITS,
@@ -21,8 +22,7 @@ from blocks.preprocessors.civil import (
     iso_week,
     weekday,
 )
-from blocks.preprocessors.float64 import NAN, flagged, flagged_features, number_or_keep
-from blocks.preprocessors.zones import Zone
+from blocks.preprocessors.time.zones import Zone
 
 PARTS: Final = (
     "year",

@@ -10,8 +10,8 @@ import tensorflow as tf
 from blocks.block import Preprocessor
 from blocks.data.raw_columns import A_DAY, MISSING_INT, natural
 from blocks.errors import SchemaMismatch
-from blocks.preprocessors.civil import UNITS, check_unit
 from blocks.preprocessors.float64 import NAN, number_or_keep
+from blocks.preprocessors.time.calendar import UNITS, check_unit
 
 
 @keras.saving.register_keras_serializable(package="blocks")

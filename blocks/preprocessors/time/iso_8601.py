@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-from blocks.preprocessors.civil import DAY, UNITS, days_from_civil, days_in_month
+from blocks.preprocessors.time.calendar import DAY, UNITS, days_from_civil, days_in_month
 
 _WIDTH: Final = len("2000-02-29T23:59:58.123456+00:00")
 _DATE, _CLOCK = len("2000-02-29"), len("2000-02-29T23:59:58")
