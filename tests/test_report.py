@@ -19,9 +19,9 @@ from blocks import classifiers, feature_extractors, postprocessors, preprocessor
 from blocks.cli.main import main
 from blocks.errors import InvalidArgument
 from blocks.evaluate import cost_matrix
-from blocks.evaluate.reporting import figures
 from blocks.evaluate.reporting.classes import JudgedClass, worst_first
 from blocks.evaluate.reporting.distributions import _of_numbers
+from blocks.pages import figures
 from blocks.statistics import Distinct, Quantiles
 
 HOSTILE = "<script>alert(1)</script>&\"'x"

@@ -1,8 +1,8 @@
 """Training: loss and metrics by epoch, from the last `fit`."""
 
-from blocks.evaluate.reporting import figures
 from blocks.evaluate.reporting.content import Figure, Section, Table
 from blocks.evaluate.reporting.subject import Subject
+from blocks.pages import figures
 
 
 def training(subject: Subject) -> Section:

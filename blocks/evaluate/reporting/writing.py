@@ -17,7 +17,6 @@ from blocks.evaluate.reporting.distributions import data as data_section
 from blocks.evaluate.reporting.history import training
 from blocks.evaluate.reporting.judgement import HEADLINES, judgement, mistakes
 from blocks.evaluate.reporting.money import worth as worth_section
-from blocks.evaluate.reporting.page import page
 from blocks.evaluate.reporting.proof import export as export_section
 from blocks.evaluate.reporting.reasons import importance, reasons
 from blocks.evaluate.reporting.subject import Subject
@@ -26,6 +25,7 @@ from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.worth import Worth
 from blocks.files import durable
 from blocks.files.refusals import explained
+from blocks.pages.page import page
 from blocks.progress import Progress
 
 DRAWN_ROWS = 10_000

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from blocks.evaluate.reporting.content import Section, Table, shown
-from blocks.evaluate.reporting.isolation import isolated
+from blocks.pages.isolation import isolated
 
 LONG_WORD = 30
 LONG_TEXT = 48
