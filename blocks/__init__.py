@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from blocks.comparing import compare
     from blocks.data import Source, read
     from blocks.evaluate.explanations.explain import explain
-    from blocks.evaluate.reporting import report
     from blocks.export import verify
     from blocks.features.spec import FeatureSpec
     from blocks.model import Model, load
+    from blocks.reporting import report
     from blocks.statistics import Summary
     from blocks.store import open_store
 
@@ -43,7 +43,7 @@ _HOMES = {
     "Summary": "blocks.statistics",
     "compare": "blocks.comparing",
     "explain": "blocks.evaluate.explanations.explain",
-    "report": "blocks.evaluate.reporting",
+    "report": "blocks.reporting",
     "load": "blocks.model",
     "open_store": "blocks.store",
     "read": "blocks.data",

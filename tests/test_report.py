@@ -19,9 +19,9 @@ from blocks import classifiers, feature_extractors, postprocessors, preprocessor
 from blocks.cli.main import main
 from blocks.errors import InvalidArgument
 from blocks.evaluate import cost_matrix
-from blocks.evaluate.reporting.classes import JudgedClass, worst_first
-from blocks.evaluate.reporting.distributions import _of_numbers
 from blocks.pages import figures
+from blocks.reporting.class_order import JudgedClass, worst_first
+from blocks.reporting.sections.data import _of_numbers
 from blocks.statistics import Distinct, Quantiles
 
 HOSTILE = "<script>alert(1)</script>&\"'x"
@@ -386,7 +386,7 @@ def test_drawings_are_repeatable_and_do_not_clash():
 
 def test_colours_can_be_read():
     """At least 4.5 to 1 for text, 3 to 1 for lines, in light and dark: WCAG 2.2's level AA."""
-    style = (files("blocks.evaluate.reporting") / "page.css").read_text()
+    style = (files("blocks.reporting") / "page.css").read_text()
     light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", part)) for part in style.split("@media screen")[:2])
 
     def luminance(colour):

@@ -109,8 +109,8 @@ def _report(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from blocks.data import read
-    from blocks.evaluate.reporting import report
     from blocks.model import load
+    from blocks.reporting import report
     from blocks.store import open_store
 
     named = [name.partition("=") for name in options.data if "=" in name and not Path(name).exists()]

@@ -4,11 +4,11 @@ from typing import Any
 
 from blocks.errors import EmptySource
 from blocks.evaluate.decisions import best_threshold, gains
-from blocks.evaluate.reporting.content import Figure, Section, Table
-from blocks.evaluate.reporting.subject import Subject
 from blocks.evaluate.tables.description import HeadDescription
 from blocks.evaluate.worth import Worth, value
 from blocks.pages import figures
+from blocks.reporting.content import Figure, Section, Table
+from blocks.reporting.subject import Subject
 
 
 def worth(subject: Subject, fn: Worth | None, positive: Any) -> Section:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from blocks.block import fingerprint
-from blocks.evaluate.reporting.content import Section, Table
-from blocks.evaluate.reporting.subject import Subject
 from blocks.export.replay import ASSETS
 from blocks.features.spec import FeatureSpec
+from blocks.reporting.content import Section, Table
+from blocks.reporting.subject import Subject
 
 LIBRARIES = ("ml-blocks", "tensorflow", "keras", "numpy", "pyarrow", "scikit-learn")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from blocks.data import read
 from blocks.data.sample import sample
-from blocks.evaluate.reporting.content import Section, Table
-from blocks.evaluate.reporting.subject import Subject
 from blocks.export import verify
+from blocks.reporting.content import Section, Table
+from blocks.reporting.subject import Subject
 
 ROWS = 1000
 SMALL_BATCH_ROWS = 100

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from blocks.data.raw_columns import is_instant, is_number
-from blocks.evaluate.reporting.content import Figure, Section, Table
-from blocks.evaluate.reporting.subject import Subject
 from blocks.pages import figures
+from blocks.reporting.content import Figure, Section, Table
+from blocks.reporting.subject import Subject
 from blocks.statistics import Counts, Distinct, Missing, Moments, Quantiles, Statistic, Summary
 
 DRAWN = 24

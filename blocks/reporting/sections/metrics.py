@@ -10,12 +10,12 @@ from blocks.errors import BlocksWarning
 from blocks.evaluate.curve_tables import confusion, curves
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.reliability import residuals
-from blocks.evaluate.reporting.classes import judged_classes, worst_first
-from blocks.evaluate.reporting.content import Figure, Section, Table, flat
-from blocks.evaluate.reporting.subject import Subject
 from blocks.evaluate.scoring.judging import FEW
 from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
+from blocks.reporting.class_order import judged_classes, worst_first
+from blocks.reporting.content import Figure, Section, Table, flat
+from blocks.reporting.subject import Subject
 
 HEADLINES = (
     "accuracy",

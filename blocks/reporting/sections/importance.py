@@ -13,14 +13,14 @@ from blocks.evaluate.explanations.explain import explain
 from blocks.evaluate.explanations.explanation import FAITHFUL, UNFAITHFUL
 from blocks.evaluate.explanations.importance import permutation_importance
 from blocks.evaluate.metric_table import metrics
-from blocks.evaluate.reporting.content import Figure, Section, Table, shown
-from blocks.evaluate.reporting.subject import Subject
 from blocks.evaluate.scoring.classification import ClassRows
 from blocks.evaluate.scoring.judged_rows import HeadReader
 from blocks.evaluate.scoring.regression import NumberRows
 from blocks.evaluate.tables.answered_rows import Predictions
 from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
+from blocks.reporting.content import Figure, Section, Table, shown
+from blocks.reporting.subject import Subject
 
 MOST_PREDICTED = 500_000
 """Rows that are predicted anew for importance, shuffles of all columns together."""

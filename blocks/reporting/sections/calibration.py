@@ -4,11 +4,11 @@ from typing import Any
 
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage
-from blocks.evaluate.reporting.classes import judged_classes
-from blocks.evaluate.reporting.content import Figure, Section, Table, flat
-from blocks.evaluate.reporting.subject import Subject
 from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
+from blocks.reporting.class_order import judged_classes
+from blocks.reporting.content import Figure, Section, Table, flat
+from blocks.reporting.subject import Subject
 
 
 def calibrated(subject: Subject) -> Section:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from blocks.evaluate.metric_table import metrics
-from blocks.evaluate.reporting.subject import Subject
 from blocks.evaluate.scoring.judging import FEW
 from blocks.evaluate.tables.description import HeadDescription
+from blocks.reporting.subject import Subject
 
 
 @dataclass(frozen=True)

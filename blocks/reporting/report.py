@@ -11,22 +11,22 @@ from typing import Any
 
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument
-from blocks.evaluate.reporting.about import about
-from blocks.evaluate.reporting.content import Section, plain, shown
-from blocks.evaluate.reporting.distributions import data as data_section
-from blocks.evaluate.reporting.history import training
-from blocks.evaluate.reporting.judgement import HEADLINES, judgement, mistakes
-from blocks.evaluate.reporting.money import worth as worth_section
-from blocks.evaluate.reporting.proof import export as export_section
-from blocks.evaluate.reporting.reasons import importance, reasons
-from blocks.evaluate.reporting.subject import Subject
-from blocks.evaluate.reporting.sureness import calibrated
 from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.worth import Worth
 from blocks.files import durable
 from blocks.files.refusals import explained
 from blocks.pages.page import page
 from blocks.progress import Progress
+from blocks.reporting.content import Section, plain, shown
+from blocks.reporting.sections.calibration import calibrated
+from blocks.reporting.sections.data import data as data_section
+from blocks.reporting.sections.export import export as export_section
+from blocks.reporting.sections.importance import importance, reasons
+from blocks.reporting.sections.metrics import HEADLINES, judgement, mistakes
+from blocks.reporting.sections.model import about
+from blocks.reporting.sections.training import training
+from blocks.reporting.sections.worth import worth as worth_section
+from blocks.reporting.subject import Subject
 
 DRAWN_ROWS = 10_000
 

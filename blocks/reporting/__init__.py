@@ -1,5 +1,5 @@
 """Reporting: everything that is known of a model, as one page. Numbers are made by `blocks.evaluate`, not here."""
 
-from blocks.evaluate.reporting.writing import report
+from blocks.reporting.report import report
 
 __all__ = ["report"]

@@ -1,8 +1,8 @@
 """Training: loss and metrics by epoch, from the last `fit`."""
 
-from blocks.evaluate.reporting.content import Figure, Section, Table
-from blocks.evaluate.reporting.subject import Subject
 from blocks.pages import figures
+from blocks.reporting.content import Figure, Section, Table
+from blocks.reporting.subject import Subject
 
 
 def training(subject: Subject) -> Section:
