@@ -4,7 +4,7 @@ Each statistic takes chunks by `update`, joins others by `merge`, and gives a fr
 """
 
 from blocks.statistics.budget import Budget, memory_bytes
-from blocks.statistics.columns import update_columns
+from blocks.statistics.column_updates import update_columns
 from blocks.statistics.counts import Counts, CountsResult
 from blocks.statistics.distinct import Distinct, DistinctResult
 from blocks.statistics.distinct_values import DistinctValues, DistinctValuesResult

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from blocks.errors import InvalidArgument
-from blocks.statistics.room import Room
 from blocks.statistics.statistic import Statistic
+from blocks.statistics.working_memory import Room
 
 DEFAULT_MEMORY: Final = 512 << 20
 """Bytes for the statistics of one `adapt` where the user says nothing."""

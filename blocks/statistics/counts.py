@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from blocks.errors import InvalidArgument
 from blocks.statistics.budget import WORKING
-from blocks.statistics.encoding import array_from_bytes, array_to_bytes
+from blocks.statistics.serialization import array_from_bytes, array_to_bytes
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.tally import Tally
 from blocks.statistics.tokens import DictionaryCounter, Tokens, encoded, joined, joined_type, token_type

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
-from blocks.statistics import encoding
-from blocks.statistics.room import Room
+from blocks.statistics import serialization as encoding
+from blocks.statistics.working_memory import Room
 
 MAX_WEIGHT = 1e100
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blocks.errors import InvalidArgument
 from blocks.statistics import Budget, Counts, DistinctValues, Moments, Quantiles, memory_bytes
 from blocks.statistics.budget import LEAST_SHARE, WORKING
-from blocks.statistics.room import Room
+from blocks.statistics.working_memory import Room
 
 WISHES = st.lists(st.integers(0, 1 << 28), max_size=60)
 

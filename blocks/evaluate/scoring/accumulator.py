@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from blocks.errors import InvalidArgument, MalformedData
-from blocks.statistics import encoding
+from blocks.statistics import serialization as encoding
 
 
 class Accumulator(abc.ABC):
