@@ -15,7 +15,7 @@ _HOME = {
     "StoreSplit": "store",
     "Stream": "stream",
     "check": "integrity",
-    "feature_spec": "examples",
+    "feature_spec": "formats.tf_examples",
     "open_store": "store",
     "write": "store",
 }

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from blocks.errors import CorruptShard, StoreError
 from blocks.files.place import Place, is_damage, place, unreachable
 from blocks.files.regular import NotRegular, file_size
-from blocks.store import hdf5, manifest
+from blocks.store import manifest
 from blocks.store.checksum import file_sum
+from blocks.store.formats import hdf5
 from blocks.store.manifest import Manifest, Shard
 from blocks.store.read import DAMAGE, ChunkReader, allocate
 from blocks.store.rows import parted

@@ -8,8 +8,8 @@ from types import TracebackType
 
 from blocks.files.place import Place
 from blocks.store.cut import Block, Cutter
+from blocks.store.formats.shard import Format, write_shard
 from blocks.store.manifest import Shard
-from blocks.store.shard import Format, write_shard
 
 _AHEAD = 4
 _POLL = 0.1

@@ -16,8 +16,8 @@ import numpy as np
 from blocks.errors import CorruptShard, StoreError
 from blocks.files.place import Place, Remote, is_damage, unreachable
 from blocks.files.regular import file_size
-from blocks.store import hdf5
 from blocks.store.checksum import chunk_sum, chunk_sums, file_sum
+from blocks.store.formats import hdf5
 from blocks.store.manifest import RECORDS, Manifest, Shard
 from blocks.store.ranges import Piece, RangeFile
 from blocks.store.rows import Entry, disordered, parted
@@ -201,7 +201,7 @@ class ChunkReader:
             self._verify(shard, chunk, name, array)
 
     def _read_examples(self, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
-        from blocks.store.examples import parse
+        from blocks.store.formats.tf_examples import parse
 
         bounds = [*shard.offsets[RECORDS], shard.bytes]
         raw = np.empty(bounds[chunk + 1] - bounds[chunk], np.uint8)

@@ -86,7 +86,7 @@ def test_example_records_parse(small, tmp_path):
 def test_chunk_records_are_framed_and_headed_as_documented(small, tmp_path):
     import tensorflow as tf
 
-    from blocks.store.tfrecord import read_payload
+    from blocks.store.formats.tfrecord import read_payload
 
     store = small.make(tmp_path / "s", "tfrecord")
     records = list(tf.data.TFRecordDataset(str(store.path / "train-00001.tfrecord")).as_numpy_iterator())

@@ -16,9 +16,9 @@ import numpy as np
 
 from blocks.files.place import os_errors
 from blocks.store.checksum import chunk_sum
+from blocks.store.formats.tfrecord import FRAME_HEAD, FRAME_TAIL, frames
 from blocks.store.manifest import RECORDS
 from blocks.store.rows import INDICES, LENGTHS, Entry, parted
-from blocks.store.tfrecord import FRAME_HEAD, FRAME_TAIL, frames
 
 
 def _kind(entry: Entry) -> str:

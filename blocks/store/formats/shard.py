@@ -10,12 +10,12 @@ import numpy as np
 from blocks.files import durable
 from blocks.files.place import Place
 from blocks.store.checksum import chunk_sum, file_sum
-from blocks.store.examples import ExampleWriter
-from blocks.store.hdf5 import Hdf5Writer
+from blocks.store.formats.hdf5 import Hdf5Writer
+from blocks.store.formats.tf_examples import ExampleWriter
+from blocks.store.formats.tfrecord import ChunkWriter
 from blocks.store.manifest import Shard
 from blocks.store.rows import Entry, apart, narrow, parted
 from blocks.store.sense import shard_name
-from blocks.store.tfrecord import ChunkWriter
 
 
 class ShardWriter(Protocol):
