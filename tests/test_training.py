@@ -21,7 +21,7 @@ from blocks import classifiers, feature_extractors, preprocessors, regressors
 from blocks.errors import BlocksWarning, CorruptShard, EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.offline.encoded_rows import Feed
 from blocks.store import Resume, Rows, SplitPlan, write
-from blocks.store.windows import WindowLoader
+from blocks.store.reading.shuffle_windows import WindowLoader
 from blocks.training import store_parts
 
 SMALL = {"rows_per_shard": 512, "rows_per_chunk": 64, "verbose": False}

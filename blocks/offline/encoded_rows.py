@@ -19,7 +19,7 @@ from blocks.data.raw_columns import is_text, is_time, raw_type, to_raw
 from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.features.sparse import as_batch_form
 from blocks.offline.transform import Transform
-from blocks.store.batches import rebatch
+from blocks.store.reading.batches import rebatch
 from blocks.store.rows import Rows
 from blocks.tensorflow_callbacks import Lease
 from blocks.warn import warn

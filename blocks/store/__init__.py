@@ -13,7 +13,7 @@ _HOME = {
     "SplitPlan": "rows",
     "Store": "store",
     "StoreSplit": "store",
-    "Stream": "stream",
+    "Stream": "reading.stream",
     "check": "integrity",
     "feature_spec": "formats.tf_examples",
     "open_store": "store",

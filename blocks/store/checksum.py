@@ -42,7 +42,7 @@ def chunk_sum(array: np.ndarray) -> str:
 def chunk_sums(array: np.ndarray, count: int) -> str:
     """Sum each of several equal chunks that follow each other in memory; give their digits, one after the other.
 
-    They are summed in one call, since each gives up the interpreter's lock: see `blocks.store.ranges`.
+    They are summed in one call, since each gives up the interpreter's lock: see `blocks.store.reading.byte_ranges`.
 
     Args:
         array: C-contiguous.

@@ -10,7 +10,7 @@ from blocks.store import manifest
 from blocks.store.checksum import file_sum
 from blocks.store.formats import hdf5
 from blocks.store.manifest import Manifest, Shard
-from blocks.store.read import DAMAGE, ChunkReader, allocate
+from blocks.store.reading.chunk_reader import DAMAGE, ChunkReader, allocate
 from blocks.store.rows import parted
 
 

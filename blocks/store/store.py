@@ -11,13 +11,13 @@ from blocks.arguments import checked, checked_methods
 from blocks.errors import InvalidArgument, StoreMismatch
 from blocks.files.place import Place, place
 from blocks.store import integrity, manifest, writing
-from blocks.store.batches import Settings
 from blocks.store.manifest import Manifest, Shard
-from blocks.store.read import ChunkReader, allocate
+from blocks.store.reading.batches import Settings
+from blocks.store.reading.chunk_reader import ChunkReader, allocate
+from blocks.store.reading.order import Order
+from blocks.store.reading.shuffle_windows import WindowLoader
+from blocks.store.reading.stream import Stream, restore
 from blocks.store.rows import Entry, Rows, SplitPlan, parted, together
-from blocks.store.shuffle import Order
-from blocks.store.stream import Stream, restore
-from blocks.store.windows import WindowLoader
 from blocks.whole import whole
 
 WINDOW_ROWS, WINDOW_BYTES = 65_536, 32 << 20

@@ -178,7 +178,7 @@ def test_an_entry_without_columns(tmp_path, compression):
 
 
 def test_splits_share_a_bounded_number_of_open_files(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("blocks.store.read._OPEN_FILES", 5)
+    monkeypatch.setattr("blocks.store.reading.chunk_reader._OPEN_FILES", 5)
     store = small.make(tmp_path / "s", count=1000, rows_per_shard=80)
     before = len(os.listdir("/proc/self/fd"))
     kept = [store["train"].shard(i, 2) for i in range(2)] + [store["train"], store["valid"]]

@@ -10,10 +10,10 @@ import numpy as np
 
 from blocks.errors import BlocksError
 from blocks.store.manifest import Shard
-from blocks.store.read import ChunkReader
-from blocks.store.recycle import Recycler
+from blocks.store.reading.array_pool import Recycler
+from blocks.store.reading.chunk_reader import ChunkReader
+from blocks.store.reading.order import Order
 from blocks.store.rows import Entry, parted, together
-from blocks.store.shuffle import Order
 
 Block = dict[str, Any]
 

@@ -20,9 +20,9 @@ import tensorflow as tf
 from blocks.calls import called_by_tensorflow
 from blocks.errors import BlocksError
 from blocks.features.sparse import as_batch_form
-from blocks.store.batches import Settings, as_batch, place_of, rebatch
+from blocks.store.reading.batches import Settings, as_batch, place_of, rebatch
+from blocks.store.reading.shuffle_windows import Block, WindowLoader
 from blocks.store.rows import Entry, parted, together
-from blocks.store.windows import Block, WindowLoader
 from blocks.tensorflow_callbacks import Lease
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blocks.errors import BlocksError, InvalidArgument, StoreMismatch
-from blocks.store.batches import Batch, Settings, as_batch, place_of, rebatch
-from blocks.store.windows import WindowLoader
+from blocks.store.reading.batches import Batch, Settings, as_batch, place_of, rebatch
+from blocks.store.reading.shuffle_windows import WindowLoader
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -115,7 +115,7 @@ class Stream:
         each later one gives the next epoch; with `repeat` each begins where the stream is now. Windows and files are
         given back once nothing refers to the dataset, or to one made of it.
         """
-        from blocks.store.dataset import build
+        from blocks.store.reading.dataset import build
 
         first, skip = self._start()
         return build(

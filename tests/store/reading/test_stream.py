@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from blocks.errors import InvalidArgument, StoreMismatch
 from blocks.store import open_store
-from blocks.store.shuffle import Order
+from blocks.store.reading.order import Order
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from blocks.features.sparse import as_batch_form
-from blocks.store.windows import Block
+from blocks.store.reading.shuffle_windows import Block
 
 Batch = tuple[Any, ...]
 

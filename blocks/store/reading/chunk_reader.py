@@ -19,7 +19,7 @@ from blocks.files.regular import file_size
 from blocks.store.checksum import chunk_sum, chunk_sums, file_sum
 from blocks.store.formats import hdf5
 from blocks.store.manifest import RECORDS, Manifest, Shard
-from blocks.store.ranges import Piece, RangeFile
+from blocks.store.reading.byte_ranges import Piece, RangeFile
 from blocks.store.rows import Entry, disordered, parted
 
 _OPEN_FILES = 64
