@@ -484,7 +484,7 @@ class Model(keras.Model):
                 and times.
             verbose: Whether to show progress; None for on a terminal only.
             options: `layout`, `compression`, `rows_per_shard`, `rows_per_chunk`, `workers`, `overwrite`, as of
-                `blocks.store.writing.write`.
+                `blocks.store.writing.write.write`.
 
         Returns:
             The store.

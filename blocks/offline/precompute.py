@@ -19,7 +19,7 @@ from blocks.store.store import write
 from blocks.training import described_parts, store_parts, why_not
 
 OPTIONS = ("layout", "compression", "rows_per_shard", "rows_per_chunk", "workers", "overwrite")
-"""What `blocks.store.writing.write` takes of a user's, beside the format."""
+"""What `blocks.store.writing.write.write` takes of a user's, beside the format."""
 
 
 def plan(transform: Transform, head: Head, data: Any, keys: Sequence[str] = ()) -> SplitPlan:

@@ -3,7 +3,7 @@
 `manifest.json` is canonical JSON (keys sorted, one space of indentation, ASCII, no NaN), so that equal stores are equal
 byte for byte; it says nothing of when, where and by whom it was written. `manifest.schema.json` beside this file says,
 as a JSON Schema, what each field is: it is the format's documentation for other programs. What is read is held
-to it, and to plain sense (`blocks.store.sense`), since a checksum that fits does not say who wrote it.
+to it, and to plain sense (`blocks.store.manifest_checks`), since a checksum that fits does not say who wrote it.
 """
 
 import json
@@ -18,8 +18,8 @@ from blocks.files.json_schema import violation
 from blocks.files.place import Place, unreachable
 from blocks.files.regular import NotRegular, read_regular
 from blocks.store.checksum import text_sum
+from blocks.store.manifest_checks import nonsense
 from blocks.store.rows import Entry
-from blocks.store.sense import nonsense
 
 NAME = "manifest.json"
 JOURNAL = "journal.jsonl"

@@ -10,7 +10,7 @@ import numpy as np
 from blocks.arguments import checked, checked_methods
 from blocks.errors import InvalidArgument, StoreMismatch
 from blocks.files.place import Place, place
-from blocks.store import integrity, manifest, writing
+from blocks.store import integrity, manifest
 from blocks.store.manifest import Manifest, Shard
 from blocks.store.reading.batches import Settings
 from blocks.store.reading.chunk_reader import ChunkReader, allocate
@@ -18,6 +18,7 @@ from blocks.store.reading.order import Order
 from blocks.store.reading.shuffle_windows import WindowLoader
 from blocks.store.reading.stream import Stream, restore
 from blocks.store.rows import Entry, Rows, SplitPlan, parted, together
+from blocks.store.writing.write import write as writing
 from blocks.whole import whole
 
 WINDOW_ROWS, WINDOW_BYTES = 65_536, 32 << 20
@@ -382,7 +383,7 @@ def _split_again(path: str, identity: str, name: str, shard: tuple[int, int]) ->
 def write(
     path: str | os.PathLike[str], splits: Mapping[str, SplitPlan], *, planner: Planner | None = None, **options: Any
 ) -> Store:
-    """Write the rows of every split into a store, and open it; see `blocks.store.writing.write` for all `options`.
+    """Write the rows of every split into a store, and open it; see `blocks.store.writing.write.write` for all `options`.
 
     Args:
         path: the folder.

@@ -20,7 +20,7 @@ from blocks.errors import CorruptShard, IncompleteStore, InvalidArgument, StoreE
 from blocks.files.lock import locked
 from blocks.files.place import Remote
 from blocks.store import SplitPlan, check, open_store, write
-from blocks.store.writing import repair
+from blocks.store.writing.write import repair
 
 SCRIPT = Path(__file__).with_name("small_store.py")
 

@@ -18,8 +18,8 @@ from blocks.files import durable
 from blocks.files.place import Place
 from blocks.store.checksum import chunk_sum
 from blocks.store.manifest import Shard
+from blocks.store.manifest_checks import SUFFIXES
 from blocks.store.rows import Entry
-from blocks.store.sense import SUFFIXES
 
 SUFFIX = SUFFIXES["hdf5"]
 _PAGE = 4096

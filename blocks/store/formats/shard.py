@@ -14,8 +14,8 @@ from blocks.store.formats.hdf5 import Hdf5Writer
 from blocks.store.formats.tf_examples import ExampleWriter
 from blocks.store.formats.tfrecord import ChunkWriter
 from blocks.store.manifest import Shard
+from blocks.store.manifest_checks import shard_name
 from blocks.store.rows import Entry, apart, narrow, parted
-from blocks.store.sense import shard_name
 
 
 class ShardWriter(Protocol):

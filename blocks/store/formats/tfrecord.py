@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from blocks.files.place import os_errors
+from blocks.store.manifest_checks import SUFFIXES
 from blocks.store.rows import Entry
-from blocks.store.sense import SUFFIXES
 
 SUFFIX = SUFFIXES["tfrecord"]
 MAGIC = b"BLOCKS1\n"

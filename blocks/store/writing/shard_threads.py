@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from blocks.files.place import Place
-from blocks.store.cut import Block, Cutter
 from blocks.store.formats.shard import Format, write_shard
 from blocks.store.manifest import Shard
+from blocks.store.writing.row_cutter import Block, Cutter
 
 _AHEAD = 4
 _POLL = 0.1

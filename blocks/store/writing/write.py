@@ -14,14 +14,14 @@ from blocks.files.place import Place, Remote, place
 from blocks.files.refusals import explained
 from blocks.progress import Progress, announce
 from blocks.store import manifest
-from blocks.store.cut import Cutter
 from blocks.store.formats.shard import Format
 from blocks.store.integrity import check, require_files, shard_problems
-from blocks.store.journal import Journal
 from blocks.store.manifest import Manifest, Shard
-from blocks.store.pipeline import Pipeline
+from blocks.store.manifest_checks import SPLIT_NAME
 from blocks.store.rows import SplitPlan, describe, mean_bytes
-from blocks.store.sense import SPLIT_NAME
+from blocks.store.writing.journal import Journal
+from blocks.store.writing.row_cutter import Cutter
+from blocks.store.writing.shard_threads import Pipeline
 from blocks.whole import whole
 
 MAX_CHUNK_ROWS, MAX_CHUNK_BYTES = 8192, 8 << 20

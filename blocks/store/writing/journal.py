@@ -18,8 +18,8 @@ from blocks.files.place import Place
 from blocks.files.regular import NotRegular, read_regular
 from blocks.store import manifest
 from blocks.store.manifest import JOURNAL, Shard
+from blocks.store.manifest_checks import SPLIT_NAME, SUFFIXES, nonsense_of_entries, shard_name
 from blocks.store.rows import Entry
-from blocks.store.sense import SPLIT_NAME, SUFFIXES, nonsense_of_entries, shard_name
 
 _SIZES = {
     "type": "object",

@@ -30,7 +30,7 @@ from blocks.errors import (
 from blocks.files.lock import locked
 from blocks.files.place import Remote
 from blocks.store import Rows, SplitPlan, check, open_store, write
-from blocks.store.writing import repair
+from blocks.store.writing.write import repair
 
 KILLS = int(os.environ.get("BLOCKS_KILLS", "8"))
 SCRIPT = Path(__file__).with_name("small_store.py")
