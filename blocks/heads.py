@@ -12,11 +12,11 @@ import keras
 import numpy as np
 import pyarrow as pa
 
-from blocks import targets
 from blocks.block import Head, State
 from blocks.errors import InvalidArgument
 from blocks.features.names import is_plain
 from blocks.statistics import Statistic
+from blocks.targets.target_columns import target_columns as targets
 
 
 def own(values: Any, name: str) -> Any:

@@ -10,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 from keras import ops
 
-from blocks import targets
 from blocks.block.base import Block, State
 from blocks.block.member_dense import MemberDense
-from blocks.classes import (
+from blocks.errors import BadTarget, InvalidArgument
+from blocks.features.names import column_name
+from blocks.statistics import Counts, Moments, Statistic
+from blocks.targets.classes import (
     balanced_weights,
     checked_weights,
     class_names,
@@ -24,9 +26,7 @@ from blocks.classes import (
     require_single,
     weights_of,
 )
-from blocks.errors import BadTarget, InvalidArgument
-from blocks.features.names import column_name
-from blocks.statistics import Counts, Moments, Statistic
+from blocks.targets.target_columns import target_columns as targets
 
 FARTHEST_TARGET: Final = 1e100
 """How far a regressor's target may lie from 0: the sum of the squares of many errors stays within float64."""
@@ -36,7 +36,7 @@ class Head(Block):
     """A representation to predictions. Knows its target, encoding and decoding, loss, metrics and the answers' names.
 
     A head's state stands in its configuration too, since its shape depends on it (the number of classes). The target is
-    one Arrow array: a column or, for a head of several columns, a struct of them (`blocks.targets`).
+    one Arrow array: a column or, for a head of several columns, a struct of them (`blocks.targets.target_columns`).
 
     Args:
         target: Name of the target column; names of several for a head that takes them.

@@ -9,11 +9,11 @@ from keras import ops
 
 from blocks.block import Classifier, State
 from blocks.block.precision import wide
-from blocks.classes import class_names
 from blocks.classifiers.losses import ClassLoss, check_loss
 from blocks.classifiers.rank_error import RankError
 from blocks.errors import BadTarget
 from blocks.statistics import Statistic
+from blocks.targets.classes import class_names
 
 
 @keras.saving.register_keras_serializable(package="blocks", name="OrdinalClassifier")  # Ordinal is a preprocessor

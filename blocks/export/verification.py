@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blocks import targets
 from blocks.arguments import checked
 from blocks.data import read
 from blocks.data.raw_columns import to_raw
@@ -26,6 +25,7 @@ from blocks.features.spec import FeatureSpec
 from blocks.files.regular import file_size
 from blocks.offline.transform import Transform
 from blocks.progress import Progress
+from blocks.targets.target_columns import target_columns as targets
 from blocks.warn import warn
 
 BATCH_SIZES = (1, 2, 3, 7, 8, 16, 1000)

@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks import targets
 from blocks.block import Classifier, Head, Preprocessor, observations
 from blocks.data import Source
 from blocks.data.raw_columns import to_raw
@@ -27,6 +26,7 @@ from blocks.preprocessors.columns.lanes import Lane
 from blocks.preprocessors.columns.stacking import stacked
 from blocks.progress import Progress, announce
 from blocks.statistics import Budget, Statistic, Summary, memory_bytes, update_columns
+from blocks.targets.target_columns import target_columns as targets
 from blocks.warn import warn
 
 CHUNK_ROWS = 65_536

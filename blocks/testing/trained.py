@@ -12,7 +12,7 @@ from blocks.block import FeatureExtractor, Head
 from blocks.data.raw_columns import is_text, to_arrow
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.features.spec import FeatureSpec
-from blocks.targets import struct
+from blocks.targets.target_columns import struct
 from blocks.testing.comparing import refused, require, rule, same, same_state
 from blocks.testing.rows import (
     CHUNKS,

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from blocks.classes import encode_classes
 from blocks.data import Source
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.evaluate.scoring.classification import Classification, ClassRows
@@ -20,6 +19,7 @@ from blocks.evaluate.scoring.estimate import Judge
 from blocks.evaluate.scoring.regression import NumberRows, Regression
 from blocks.evaluate.tables.answer_columns import all_finite, label_truth, matrix, numbers, of_target, weights
 from blocks.evaluate.tables.description import HeadDescription
+from blocks.targets.classes import encode_classes
 
 CHUNK_ROWS = 65_536
 ROUNDING = 1e-6

@@ -10,7 +10,7 @@ import pyarrow.types as pt
 from blocks.data.raw_columns import is_number, natural
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.evaluate.tables.description import HeadDescription
-from blocks.labels import encode_labels
+from blocks.targets.label_sets import encode_labels
 
 
 def matrix(values: pa.Array, name: str) -> np.ndarray:

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.classes import encode_classes
 from blocks.data import Source, read
 from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, InvalidArgument
@@ -22,6 +21,7 @@ from blocks.evaluate.tables.description import METADATA, Description, HeadDescri
 from blocks.export.exported_predictor import ExportedPredictor
 from blocks.features.names import aside
 from blocks.inference.predictor import Predictor, answer_column, needed_columns, plain_column
+from blocks.targets.classes import encode_classes
 
 SPLIT = "split"
 

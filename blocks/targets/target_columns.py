@@ -50,7 +50,7 @@ def columns(target: pa.Array | pa.ChunkedArray, names: Sequence[str]) -> dict[st
     if absent:
         raise BadTarget(
             f"A target of several columns is a struct that has {', '.join(map(repr, names))}. "
-            f"Received: {target.type}. blocks.targets.gather makes it of a batch."
+            f"Received: {target.type}. blocks.targets.target_columns.gather makes it of a batch."
         )
     return {name: part for name, part in zip(found, target.flatten(), strict=True) if name in names}
 

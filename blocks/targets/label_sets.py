@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.classes import encode_classes
 from blocks.data.raw_columns import is_list, is_number, is_text
 from blocks.errors import BadTarget
 from blocks.statistics import CountsResult
+from blocks.targets.classes import encode_classes
 
 
 def labels_of(target: pa.Array | pa.ChunkedArray, separator: str | None, name: str) -> pa.Array:
