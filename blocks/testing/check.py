@@ -3,11 +3,11 @@
 from typing import Any
 
 from blocks.block import Block, Classifier, FeatureExtractor, Head, Postprocessor, Preprocessor, Regressor
-from blocks.testing.comparing import require, rule
 from blocks.testing.every_role import check_config, check_inputs, check_paths, check_state
 from blocks.testing.postprocessor import postprocessor_case
 from blocks.testing.preprocessor import check_odd_values, check_offline, preprocessor_case
-from blocks.testing.rows import Options, plain
+from blocks.testing.rules import require, rule
+from blocks.testing.sample_rows import Options, plain
 from blocks.testing.trained import extractor_case, head_case
 
 ROLES = (Preprocessor, FeatureExtractor, Classifier, Regressor, Postprocessor)

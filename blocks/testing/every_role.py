@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.block import Block
-from blocks.testing.comparing import require, rule, same, same_state
-from blocks.testing.rows import (
+from blocks.testing.rules import require, rule, same, same_state
+from blocks.testing.sample_rows import (
     BATCH_SIZES,
     Case,
     Options,

@@ -6,8 +6,8 @@ import numpy as np
 
 from blocks.block import Postprocessor
 from blocks.errors import BlocksError
-from blocks.testing.comparing import refused, require, rule, same_state
-from blocks.testing.rows import CHUNKS, Case, Options, call, tile, unlearned
+from blocks.testing.rules import refused, require, rule, same_state
+from blocks.testing.sample_rows import CHUNKS, Case, Options, call, tile, unlearned
 
 
 def postprocessor_case(block: Postprocessor, data: Any, options: Options) -> Case:

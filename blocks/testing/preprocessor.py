@@ -16,8 +16,8 @@ from blocks.offline.adapt import adapt
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.statistics import Statistic
-from blocks.testing.comparing import refused, require, rule, same, same_state
-from blocks.testing.rows import (
+from blocks.testing.rules import refused, require, rule, same, same_state
+from blocks.testing.sample_rows import (
     BATCH_SIZES,
     CHUNKS,
     ROWS,

@@ -13,8 +13,8 @@ from blocks.data.raw_columns import is_text, to_arrow
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.features.spec import FeatureSpec
 from blocks.targets.target_columns import struct
-from blocks.testing.comparing import refused, require, rule, same, same_state
-from blocks.testing.rows import (
+from blocks.testing.rules import refused, require, rule, same, same_state
+from blocks.testing.sample_rows import (
     CHUNKS,
     Case,
     Options,

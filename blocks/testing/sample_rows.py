@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from blocks.block import Head
 from blocks.statistics import Statistic
-from blocks.testing.comparing import as_long
+from blocks.testing.rules import as_long
 
 ROWS = 48
 """Data are repeated up to this many rows, so that every batch size is met by several batches."""
