@@ -18,11 +18,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from blocks import auto
 from blocks.arguments import checked
 from blocks.block import Head
 from blocks.classifiers import Softmax
-from blocks.core import Core
 from blocks.data import read
 from blocks.errors import InvalidArgument
 from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
@@ -32,6 +30,8 @@ from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.regressors import Mean
 from blocks.store import Rows, StoreSplit
+from blocks.training.core import Core
+from blocks.training.loop import defaults as auto
 from blocks.warn import warn
 
 __all__ = ["Baseline", "boosted", "constant", "linear"]

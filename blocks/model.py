@@ -13,11 +13,8 @@ import keras
 import blocks.classifiers
 import blocks.postprocessors
 import blocks.regressors  # noqa: F401  (load finds every block by the name under which it is registered)
-from blocks import auto, training
 from blocks.arguments import checked, checked_methods
 from blocks.block import FeatureExtractor, Head, Postprocessor, fingerprint
-from blocks.calibrate import calibrate
-from blocks.core import build_core
 from blocks.data import Source, read
 from blocks.errors import InvalidArgument, MalformedData, NotAdapted, NotExportable
 from blocks.evaluate import predict_table
@@ -26,7 +23,6 @@ from blocks.features.spec import Entry, FeatureSpec
 from blocks.files.durable import whole_file
 from blocks.files.refusals import explained
 from blocks.heads import as_head
-from blocks.history import History, kept, whole_history
 from blocks.inference.graph import Road, chains, check_chains, raw_tensors
 from blocks.inference.model_predictor import RoadPredictor
 from blocks.inference.predictor import predict, predict_to_parquet
@@ -37,7 +33,12 @@ from blocks.preprocessors import Columns
 from blocks.progress import announce, shown
 from blocks.statistics import Summary
 from blocks.store import Resume, SplitPlan, Store
-from blocks.untrained import digest_of_last
+from blocks.training.calibrate import calibrate
+from blocks.training.core import build_core
+from blocks.training.history import History, kept, whole_history
+from blocks.training.loop import defaults as auto
+from blocks.training.loop import loop as training
+from blocks.training.untrained import digest_of_last
 from blocks.warn import warn
 from blocks.whole import whole
 

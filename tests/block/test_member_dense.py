@@ -9,12 +9,12 @@ import pytest
 from blocks import classifiers, regressors
 from blocks.block.member_dense import MemberDense
 from blocks.classifiers import Softmax
-from blocks.core import build_core
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors import MLP, Ensemble, Keras, TabM
 from blocks.features.spec import Entry, Feature, FeatureSpec
 from blocks.heads import Heads
 from blocks.regressors import Mean
+from blocks.training.core import build_core
 
 RANDOM = np.random.default_rng(0)
 SPEC = FeatureSpec.pack([Feature("a", ("a",)), Feature("b", ("b",)), Feature("c", ("c",))])

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from blocks.classifiers import Softmax
-from blocks.core import build_core
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors import (
     DCN,
@@ -20,6 +19,7 @@ from blocks.feature_extractors import (
 )
 from blocks.feature_extractors.inputs import embedding_width
 from blocks.features.spec import Entry, Feature, FeatureSpec
+from blocks.training.core import build_core
 
 from .tabular import CARDINALITIES, EVERY, FEATURES, ROWS, SPEC
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks import classifiers, feature_extractors, postprocessors, preprocessors, regressors
-from blocks.core import build_core
 from blocks.data.raw_columns import to_raw
 from blocks.errors import BlocksWarning, InvalidArgument, StoreMismatch
 from blocks.export.replay import ASSETS, keywords
@@ -23,6 +22,7 @@ from blocks.features.spec import Entry, Feature, FeatureSpec
 from blocks.inference.graph import Road
 from blocks.store import Rows, SplitPlan
 from blocks.store.store import write
+from blocks.training.core import build_core
 
 ODD = [
     "self", "", "numeric", "categorical", "flat", "packed", "training", "inputs", "output_0", "name", "label", "keys/",

@@ -18,18 +18,18 @@ import tensorflow as tf
 
 from blocks.block import FeatureExtractor, Head, fingerprint
 from blocks.block.base import LAYERS_OWN
-from blocks.core import Core
 from blocks.data import read
 from blocks.data.raw_columns import TENSOR_DTYPES
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
-from blocks.history import History
 from blocks.offline.encoded_rows import Feed, dataset
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.progress import announce
 from blocks.store import StoreSplit, Stream
-from blocks.store.resume import Resume
-from blocks.training_bar import TrainingBar
+from blocks.training.core import Core
+from blocks.training.history import History
+from blocks.training.progress_bar import TrainingBar
+from blocks.training.resume import Resume
 from blocks.warn import warn
 from blocks.whole import whole
 

@@ -14,7 +14,7 @@ import pytest
 
 import blocks
 from blocks.progress import Progress
-from blocks.training_bar import TrainingBar
+from blocks.training.progress_bar import TrainingBar
 
 PROGRAM = """
 import os, sys

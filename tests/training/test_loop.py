@@ -22,7 +22,7 @@ from blocks.errors import BlocksWarning, CorruptShard, EmptySource, InvalidArgum
 from blocks.offline.encoded_rows import Feed
 from blocks.store import Resume, Rows, SplitPlan, write
 from blocks.store.reading.shuffle_windows import WindowLoader
-from blocks.training import store_parts
+from blocks.training.loop import store_parts
 
 SMALL = {"rows_per_shard": 512, "rows_per_chunk": 64, "verbose": False}
 WEIGHTS = {"yes": 3.0, "no\n": 0.25}

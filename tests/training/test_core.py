@@ -10,11 +10,11 @@ from scipy.stats import norm
 from sklearn import metrics
 
 from blocks.classifiers import Ordinal, Sigmoid, Softmax
-from blocks.core import build_core
 from blocks.feature_extractors import MLP, Keras
 from blocks.features.spec import Feature, FeatureSpec
 from blocks.heads import Heads
 from blocks.regressors import Gaussian, Mean, Poisson, Quantiles, Tweedie
+from blocks.training.core import build_core
 
 ROWS = 97
 SPEC = FeatureSpec.pack([Feature("x", ("x",)), Feature("z", ("z",))])

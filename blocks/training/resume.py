@@ -17,7 +17,7 @@ from blocks.files.durable import whole_file
 from blocks.files.json_schema import violation
 from blocks.files.refusals import explained
 from blocks.files.regular import NotRegular, open_regular
-from blocks.history import kept
+from blocks.training.history import kept
 from blocks.warn import warn
 from blocks.whole import whole
 
