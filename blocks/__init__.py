@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from blocks.arrow_memory import use_frugal_pool
-from blocks.quiet import quiet_from_here, quiet_import
+from blocks.lazy import quiet_from_here, quiet_import
 
 if TYPE_CHECKING:
     from blocks import (
@@ -28,17 +28,19 @@ if TYPE_CHECKING:
     from blocks.data import Source, read
     from blocks.evaluate.explanations.explain import explain
     from blocks.export import verify
-    from blocks.features.spec import FeatureSpec
+    from blocks.features import FeatureSpec
     from blocks.model import Model, load
     from blocks.reporting import report
     from blocks.statistics import Summary
     from blocks.store import open_store
+    from blocks.training.resume import Resume
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "FeatureSpec": "blocks.features.spec",
+    "FeatureSpec": "blocks.features",
     "Model": "blocks.model",
+    "Resume": "blocks.training.resume",
     "Source": "blocks.data",
     "Summary": "blocks.statistics",
     "compare": "blocks.comparing",
@@ -67,6 +69,7 @@ _MODULES = (
 __all__ = [
     "FeatureSpec",
     "Model",
+    "Resume",
     "Source",
     "Summary",
     "baselines",

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import operator
 import reprlib
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -137,6 +138,35 @@ def checked_methods(
         return cls
 
     return decorate
+
+
+def check_whole_number(name: str, value: Any, least: int = 0, otherwise: str = "") -> int:
+    """A whole number as an `int`.
+
+    Args:
+        name: The argument's, for the message.
+        value: What was given.
+        least: The smallest number that will do.
+        otherwise: What else the argument may be, for the message: "or None".
+
+    Raises:
+        InvalidArgument: It is none, or smaller.
+
+    Example:
+        >>> check_whole_number("batch_size", 32, least=1)
+        32
+        >>> check_whole_number("batch_size", 32.0, least=1)
+        Traceback (most recent call last):
+        blocks.errors.InvalidArgument: batch_size must be a whole number, at least 1. Received: 32.0.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < least:
+        also = f", {otherwise}" if otherwise else ""
+        raise InvalidArgument(f"{name} must be a whole number, at least {least}{also}. Received: {value!r}.")
+    return number
 
 
 def unknown_names(name: str, unknown: Collection[str], known: Collection[str], hints: Mapping[str, str] = {}) -> str:

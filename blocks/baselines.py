@@ -22,7 +22,7 @@ from blocks.arguments import checked
 from blocks.block import Head
 from blocks.classifiers import Softmax
 from blocks.data import read
-from blocks.errors import InvalidArgument
+from blocks.errors import InvalidArgument, warn
 from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
 from blocks.offline.adapt import adapt
 from blocks.offline.encoded_rows import Feed
@@ -30,9 +30,8 @@ from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.regressors import Mean
 from blocks.store import Rows, StoreSplit
+from blocks.training import defaults as auto
 from blocks.training.core import Core
-from blocks.training.loop import defaults as auto
-from blocks.warn import warn
 
 __all__ = ["Baseline", "boosted", "constant", "linear"]
 

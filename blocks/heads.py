@@ -16,7 +16,7 @@ from blocks.block import Head, State
 from blocks.errors import InvalidArgument
 from blocks.features.names import is_plain
 from blocks.statistics import Statistic
-from blocks.targets.target_columns import target_columns as targets
+from blocks.targets import target_columns as targets
 
 
 def own(values: Any, name: str) -> Any:

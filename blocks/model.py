@@ -13,10 +13,10 @@ import keras
 import blocks.classifiers
 import blocks.postprocessors
 import blocks.regressors  # noqa: F401  (load finds every block by the name under which it is registered)
-from blocks.arguments import checked, checked_methods
+from blocks.arguments import check_whole_number, checked, checked_methods
 from blocks.block import FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.data import Source, read
-from blocks.errors import InvalidArgument, MalformedData, NotAdapted, NotExportable
+from blocks.errors import InvalidArgument, MalformedData, NotAdapted, NotExportable, warn
 from blocks.evaluate import predict_table
 from blocks.export import export
 from blocks.features.spec import Entry, FeatureSpec
@@ -32,15 +32,14 @@ from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.progress import announce, shown
 from blocks.statistics import Summary
-from blocks.store import Resume, SplitPlan, Store
+from blocks.store import SplitPlan, Store
+from blocks.training import defaults as auto
+from blocks.training import loop as training
 from blocks.training.calibrate import calibrate
 from blocks.training.core import build_core
 from blocks.training.history import History, kept, whole_history
-from blocks.training.loop import defaults as auto
-from blocks.training.loop import loop as training
+from blocks.training.resume import Resume
 from blocks.training.untrained import digest_of_last
-from blocks.warn import warn
-from blocks.whole import whole
 
 PREDICT_ROWS = 8192
 
@@ -163,7 +162,7 @@ class Model(keras.Model):
         self.postprocessors: Any = of_heads.get("", of_heads)
         if "" not in of_heads:  # a list of its own, since Keras saves no layers of lists in a dict
             self._of_heads = [block for chain in of_heads.values() for block in chain]
-        self.seed = None if seed is None else whole("seed", seed, otherwise="or None")
+        self.seed = None if seed is None else check_whole_number("seed", seed, otherwise="or None")
         self._compiled_with: dict[str, Any] | None = None
         self._trained_on: tuple[str, ...] = ()
         self._parts = _Parts()
@@ -336,11 +335,11 @@ class Model(keras.Model):
         """
         self._require_core("fit")
         if epochs is not None:
-            epochs = whole("epochs", epochs, otherwise="or None")
+            epochs = check_whole_number("epochs", epochs, otherwise="or None")
         for name, least in (("initial_epoch", 0), ("steps_per_epoch", 1), ("validation_steps", 1)):
             if kwargs.get(name) is not None:
-                kwargs[name] = whole(name, kwargs[name], least)
-        seed = whole("seed", seed)
+                kwargs[name] = check_whole_number(name, kwargs[name], least)
+        seed = check_whole_number("seed", seed)
         if isinstance(frequency := kwargs.get("validation_freq", 1), float | str):
             raise InvalidArgument(
                 f"validation_freq is a whole number of epochs, or a list of epochs. Received: {frequency!r}."
@@ -579,7 +578,7 @@ class Model(keras.Model):
             NotAdapted, SchemaMismatch, EmptySource: As they say.
         """
         self._require_core("predict")
-        batch_size = whole("batch_size", batch_size, 1)
+        batch_size = check_whole_number("batch_size", batch_size, 1)
         self._warn_untrained("predict")
         if isinstance(data, Mapping):
             beside = {*self.head.targets, self.head.sample_weight, *keys} - set(self.preprocessor.inputs)

@@ -1,19 +1,89 @@
-"""What a `tf.data.Dataset` of a Python function needs, held for as long as the dataset is.
+"""Python that TensorFlow's threads call back: what it needs, held while its dataset lives, and how it ends.
 
 TensorFlow keeps the function of every `from_generator` and `numpy_function` for good, in its default graph, and
-whatever the function refers to with it: windows of rows, open files, a user's table. A function that refers to a lease
-keeps none of them.
+whatever the function refers to with it: windows of rows, open files, a user's table. A function that refers to a
+`HeldFor` keeps none of them.
+
+A thread of TensorFlow that waits for the interpreter's lock when the interpreter ends never gets it, and whoever waits
+for that thread waits for ever. So before the interpreter ends, calls are refused, and those that are under way awaited.
 """
 
+import atexit
+import threading
+import time
 import weakref
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from blocks.errors import InvalidArgument
 
 T = TypeVar("T")
 
+_QUIET, _PATIENCE = 0.05, 10.0
 
-class Lease(Generic[T]):
+
+class _Calls:
+    """The calls of TensorFlow's threads into Python."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made = self._under_way = 0
+        self._ending = False
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        with self._lock:
+            self._made += 1
+            self._under_way += 1
+        try:
+            if self._ending:
+                raise RuntimeError("The interpreter ends: no more batches are made.")
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def end(self) -> None:
+        """Refuse calls from now on; wait until the last has returned, and no other came for a moment."""
+        if not self._made:
+            return
+        self._ending = True
+        seen, until = -1, time.monotonic() + _PATIENCE
+        while (self._under_way or seen != self._made) and time.monotonic() < until:
+            seen = self._made
+            time.sleep(_QUIET)
+
+
+_calls = _Calls()
+called_by_tensorflow = _calls.one
+"""A context for what a thread of TensorFlow does in Python."""
+
+atexit.register(_calls.end)
+
+
+def items_for_tensorflow(make: Callable[[], Generator[T]]) -> Callable[[], Generator[T]]:
+    """A generator function for `from_generator`: each item is made in `called_by_tensorflow`.
+
+    Example:
+        >>> list(items_for_tensorflow(lambda: (n for n in range(3)))())
+        [0, 1, 2]
+    """
+
+    def items() -> Generator[T]:
+        with closing(make()) as made:
+            while True:
+                with called_by_tensorflow():
+                    item = list(islice(made, 1))
+                if not item:
+                    return
+                yield item.pop()
+
+    return items
+
+
+class HeldFor(Generic[T]):
     """A value that is given back when a dataset is gone.
 
     Args:
@@ -21,12 +91,12 @@ class Lease(Generic[T]):
 
     Example:
         >>> class Dataset: ...
-        >>> lease, dataset = Lease([1, 2, 3]), Dataset()
-        >>> lease.ends_with(dataset)
-        >>> lease.value
+        >>> held, dataset = HeldFor([1, 2, 3]), Dataset()
+        >>> held.ends_with(dataset)
+        >>> held.value
         [1, 2, 3]
         >>> del dataset
-        >>> lease.value
+        >>> held.value
         Traceback (most recent call last):
         blocks.errors.InvalidArgument: A dataset is read for as long as there is a reference to it. ...
     """

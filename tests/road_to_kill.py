@@ -86,7 +86,7 @@ def fit(model: Any, store: Any, folder: Path, begun: Callable[[], Any] = lambda:
     """Train with `Resume`; say when the first steps are done. Returns what training changed, as bytes."""
     import keras
 
-    from blocks.store import Resume
+    from blocks import Resume
 
     class Begun(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

@@ -35,7 +35,7 @@ def every_call():
         blocks.report,
         blocks.explain,
     )
-    yield from (blocks.baselines.constant, blocks.baselines.linear, blocks.baselines.boosted, blocks.store.Resume)
+    yield from (blocks.baselines.constant, blocks.baselines.linear, blocks.baselines.boosted, blocks.Resume)
     yield preprocessors.Columns.infer
     evaluate = importlib.import_module("blocks.evaluate")
     yield from (getattr(evaluate, name) for name in evaluate.__all__ if name.islower())

@@ -18,14 +18,13 @@ import pytest
 import tensorflow as tf
 
 import blocks
-from blocks import classifiers, feature_extractors, preprocessors
+from blocks import Resume, classifiers, feature_extractors, preprocessors
 from blocks.errors import BlocksError, CorruptShard, InvalidArgument, MalformedData, NotExportable, StoreMismatch
 from blocks.export.export_manifest import read_manifest, schema
 from blocks.export.exported_predictor import ExportedPredictor
 from blocks.export.replay import ASSETS, read_arrays, write_arrays
 from blocks.export.savedmodel import read_parts
 from blocks.files.json_schema import violation
-from blocks.store import Resume
 
 TRIES = int(os.environ.get("BLOCKS_HOSTILE", "20"))
 

@@ -7,10 +7,9 @@ import pyarrow as pa
 import pytest
 
 import blocks
-from blocks import classifiers, feature_extractors, postprocessors
+from blocks import Resume, classifiers, feature_extractors, postprocessors
 from blocks.preprocessors import MultiHot
 from blocks.preprocessors.columns.infer import MIN_ROWS
-from blocks.store import Resume
 
 ROWS = 240
 

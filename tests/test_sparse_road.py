@@ -6,10 +6,9 @@ import pyarrow as pa
 import pytest
 
 import blocks
-from blocks import baselines, classifiers, feature_extractors, preprocessors
+from blocks import Resume, baselines, classifiers, feature_extractors, preprocessors
 from blocks.errors import BlocksWarning
 from blocks.offline.adapt import adapt
-from blocks.store import Resume
 
 RANDOM = np.random.default_rng(0)
 ROWS, TOKENS = 600, 60

@@ -11,9 +11,8 @@ import pyarrow as pa
 import pytest
 
 import blocks
-from blocks.cli.main import main as cli
-from blocks.errors import BlocksWarning
-from blocks.warn import warn
+from blocks.cli import main as cli
+from blocks.errors import BlocksWarning, warn
 
 ROOT = Path(blocks.__file__).parent
 

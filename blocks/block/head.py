@@ -15,6 +15,7 @@ from blocks.block.member_dense import MemberDense
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.features.names import column_name
 from blocks.statistics import Counts, Moments, Statistic
+from blocks.targets import target_columns as targets
 from blocks.targets.classes import (
     balanced_weights,
     checked_weights,
@@ -26,7 +27,6 @@ from blocks.targets.classes import (
     require_single,
     weights_of,
 )
-from blocks.targets.target_columns import target_columns as targets
 
 FARTHEST_TARGET: Final = 1e100
 """How far a regressor's target may lie from 0: the sum of the squares of many errors stays within float64."""

@@ -13,9 +13,9 @@ from blocks.block.precision import wide
 from blocks.classifiers.losses import LabelLoss, check_loss
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.statistics import Counts, Missing, Statistic
+from blocks.targets import target_columns as targets
 from blocks.targets.classes import class_state, require_single, weights_of
 from blocks.targets.label_sets import encode_flags, encode_labels, labels_of, once_a_row, require_labels
-from blocks.targets.target_columns import target_columns as targets
 
 _TWO_CLASSES = 1 << 20
 """Bytes to count the values of a column in, of which there should be two."""

@@ -7,12 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.data import read
-from blocks.errors import InvalidArgument
+from blocks.errors import InvalidArgument, warn
 from blocks.evaluate.scoring.judged_rows import HeadReader, Rows, grouped, taken
 from blocks.evaluate.tables.description import HeadDescription
 from blocks.evaluate.tables.grouping import By, Grouping
 from blocks.evaluate.tables.opening import Opened
-from blocks.warn import warn
 
 
 class Pair:

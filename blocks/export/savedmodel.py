@@ -17,7 +17,7 @@ import tensorflow as tf
 from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_parts finds every block by name)
 from blocks.block import Head, fingerprint
 from blocks.data.raw_columns import MISSING_INT, TENSOR_DTYPES
-from blocks.errors import InvalidArgument, NotExportable
+from blocks.errors import InvalidArgument, NotExportable, warn
 from blocks.export.export_manifest import read_manifest, sound
 from blocks.export.replay import ASSETS, KEYWORDS, write_arrays
 from blocks.export.signature_names import Inputs, inputs, restore_names
@@ -27,7 +27,6 @@ from blocks.files.refusals import explained
 from blocks.files.regular import read_regular
 from blocks.heads import describe_heads
 from blocks.inference.graph import Road, raw_tensors
-from blocks.warn import warn
 
 VERSION = 1
 GOLDEN_ROWS = 24

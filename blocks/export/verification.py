@@ -16,7 +16,7 @@ import pyarrow as pa
 from blocks.arguments import checked
 from blocks.data import read
 from blocks.data.raw_columns import to_raw
-from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch
+from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch, warn
 from blocks.export import replay
 from blocks.export.export_manifest import damaged, read_manifest, sound
 from blocks.export.savedmodel import read_parts, was_fitted
@@ -25,8 +25,7 @@ from blocks.features.spec import FeatureSpec
 from blocks.files.regular import file_size
 from blocks.offline.transform import Transform
 from blocks.progress import Progress
-from blocks.targets.target_columns import target_columns as targets
-from blocks.warn import warn
+from blocks.targets import target_columns as targets
 
 BATCH_SIZES = (1, 2, 3, 7, 8, 16, 1000)
 SMALL_BATCH_ROWS = 1000

@@ -19,15 +19,14 @@ import tensorflow as tf
 from blocks.block import Classifier, Head, Preprocessor, observations
 from blocks.data import Source
 from blocks.data.raw_columns import to_raw
-from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch, warn
 from blocks.offline.transform import encode, identity, is_coded, observing, of_stack, positions
 from blocks.preprocessors import Columns
 from blocks.preprocessors.columns.lanes import Lane
 from blocks.preprocessors.columns.stacking import stacked
 from blocks.progress import Progress, announce
 from blocks.statistics import Budget, Statistic, Summary, memory_bytes, update_columns
-from blocks.targets.target_columns import target_columns as targets
-from blocks.warn import warn
+from blocks.targets import target_columns as targets
 
 CHUNK_ROWS = 65_536
 

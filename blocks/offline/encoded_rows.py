@@ -13,16 +13,14 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Head
-from blocks.calls import items_for_tensorflow
 from blocks.data import Source
 from blocks.data.raw_columns import is_text, is_time, raw_type, to_raw
-from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, SchemaMismatch, warn
 from blocks.features.sparse import as_batch_form
 from blocks.offline.transform import Transform
 from blocks.store.reading.batches import rebatch
 from blocks.store.rows import Rows
-from blocks.tensorflow_callbacks import Lease
-from blocks.warn import warn
+from blocks.tensorflow_callbacks import HeldFor, items_for_tensorflow
 
 CHUNK_ROWS = 65_536
 WINDOW_CHUNKS = 4
@@ -185,23 +183,23 @@ def dataset(
         raise InvalidArgument("Training needs a target. Received: a feed without a head.")
     epochs = count(epoch)
     sparse = any(entry.sparse for entry in feed.transform.spec.values())
-    lease = Lease(feed)
+    held = HeldFor(feed)
 
     def windows() -> Generator[dict[str, Any]]:
-        feed = lease.value
+        feed = held.value
         random = np.random.default_rng([seed, next(epochs)])
-        held: list[Rows] = []
+        gathered: list[Rows] = []
         try:
             for rows in feed.chunks():
-                held.append(rows)
-                if len(held) == (window_chunks if shuffle else 1):
-                    yield _window(held, random if shuffle else None)
-                    held = []
+                gathered.append(rows)
+                if len(gathered) == (window_chunks if shuffle else 1):
+                    yield _window(gathered, random if shuffle else None)
+                    gathered = []
         except BlocksError as error:
             feed.error = error
             raise
-        if held:
-            yield _window(held, random if shuffle else None)
+        if gathered:
+            yield _window(gathered, random if shuffle else None)
 
     def _window(held: list[Rows], random: np.random.Generator | None) -> dict[str, Any]:
         flat = [rows.flat() for rows in held]
@@ -230,7 +228,7 @@ def dataset(
     options.autotune.enabled = False  # it stalls some epochs by up to a second after their last batch
     data = tf.data.Dataset.from_generator(items_for_tensorflow(pieces), output_signature=signature).prefetch(1)
     made = (data if sparse else data.rebatch(batch_size)).prefetch(8).with_options(options)
-    lease.ends_with(made)
+    held.ends_with(made)
     return made
 
 

@@ -12,11 +12,11 @@ from blocks.data import read
 from blocks.errors import EmptySource, InvalidArgument, StoreError, StoreMismatch
 from blocks.heads import describe_heads
 from blocks.offline.encoded_rows import Feed
+from blocks.offline.store_parts import described_parts, store_parts, why_not
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.store import Rows, SplitPlan, Store, open_store
 from blocks.store.store import write
-from blocks.training.loop import described_parts, store_parts, why_not
 
 OPTIONS = ("layout", "compression", "rows_per_shard", "rows_per_chunk", "workers", "overwrite")
 """What `blocks.store.writing.write.write` takes of a user's, beside the format."""

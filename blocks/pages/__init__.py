@@ -1,0 +1,1 @@
+"""The form that pages share: template, CSS, figures, tables."""

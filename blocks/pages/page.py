@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 
+from blocks.pages.content import Section, Table, shown
 from blocks.pages.isolation import isolated
-from blocks.reporting.content import Section, Table, shown
 
 LONG_WORD = 30
 LONG_TEXT = 48

@@ -15,9 +15,9 @@ from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.worth import Worth
 from blocks.files import durable
 from blocks.files.refusals import explained
+from blocks.pages.content import Section, plain, shown
 from blocks.pages.page import page
 from blocks.progress import Progress
-from blocks.reporting.content import Section, plain, shown
 from blocks.reporting.sections.calibration import calibrated
 from blocks.reporting.sections.data import data as data_section
 from blocks.reporting.sections.export import export as export_section

@@ -9,7 +9,6 @@ from blocks.lazy import loader as _loader
 _HOME = {
     "Entry": "rows",
     "Rows": "rows",
-    "Resume": "resume",
     "SplitPlan": "rows",
     "Store": "store",
     "StoreSplit": "store",

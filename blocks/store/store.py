@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from blocks.arguments import checked, checked_methods
+from blocks.arguments import check_whole_number, checked, checked_methods
 from blocks.errors import InvalidArgument, StoreMismatch
 from blocks.files.place import Place, place
 from blocks.store import integrity, manifest
@@ -18,8 +18,7 @@ from blocks.store.reading.order import Order
 from blocks.store.reading.shuffle_windows import WindowLoader
 from blocks.store.reading.stream import Stream, restore
 from blocks.store.rows import Entry, Rows, SplitPlan, parted, together
-from blocks.store.writing.write import write as writing
-from blocks.whole import whole
+from blocks.store.writing import write as writing
 
 WINDOW_ROWS, WINDOW_BYTES = 65_536, 32 << 20
 
@@ -125,7 +124,7 @@ class StoreSplit:
             whole chunks (`rows_per_chunk`, 8,192 rows unless precompute was told), so their sizes differ by one at
             most, and there are none for workers beyond the number of chunks.
         """
-        index, count = whole("index", index), whole("count", count, 1)
+        index, count = check_whole_number("index", index), check_whole_number("count", count, 1)
         if index >= count:
             raise InvalidArgument(f"shard needs 0 <= index < count. Received: index={index}, count={count}.")
         first, step = self._shard
@@ -208,15 +207,19 @@ class StoreSplit:
             InvalidArgument: an argument is outside what is said above, or the position is of other arguments.
             StoreMismatch: the position is of another store.
         """
-        batch_size, threads = whole("batch_size", batch_size, 1), whole("threads", threads, 1)
-        seed, epoch, batch = whole("seed", seed), whole("epoch", epoch), whole("batch", batch)
+        batch_size, threads = check_whole_number("batch_size", batch_size, 1), check_whole_number("threads", threads, 1)
+        seed, epoch, batch = (
+            check_whole_number("seed", seed),
+            check_whole_number("epoch", epoch),
+            check_whole_number("batch", batch),
+        )
         shuffle, drop_remainder, repeat = bool(shuffle), bool(drop_remainder), bool(repeat)
         entries = [entry for entry in self.entries if not entry.is_key]
         row = self.row_bytes
         if window is None:
             window = max(1, min(WINDOW_ROWS, WINDOW_BYTES // row) // self._content.rows_per_chunk)
         else:
-            window = whole("window", window, 1, otherwise="or None")
+            window = check_whole_number("window", window, 1, otherwise="or None")
         settings = Settings(
             self._identity, self.name, batch_size, shuffle, seed, window, drop_remainder, repeat, self._shard
         )
@@ -383,7 +386,7 @@ def _split_again(path: str, identity: str, name: str, shard: tuple[int, int]) ->
 def write(
     path: str | os.PathLike[str], splits: Mapping[str, SplitPlan], *, planner: Planner | None = None, **options: Any
 ) -> Store:
-    """Write the rows of every split into a store, and open it; see `blocks.store.writing.write.write` for all `options`.
+    """Write the rows of every split into a store, and open it; see `blocks.store.writing.write` for all `options`.
 
     Args:
         path: the folder.

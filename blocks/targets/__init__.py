@@ -1,0 +1,1 @@
+"""A target as a column, classes and labels. No head lives here."""

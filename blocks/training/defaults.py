@@ -14,7 +14,7 @@ from blocks.block import FeatureExtractor, Head
 from blocks.data import Source
 from blocks.feature_extractors import PiecewiseLinearEmbeddings, TabM
 from blocks.preprocessors import Columns
-from blocks.store import Resume
+from blocks.training.resume import Resume
 
 AUTO = "auto"
 

@@ -16,12 +16,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from blocks.arguments import check_whole_number
 from blocks.block import FeatureExtractor, Head, fingerprint
-from blocks.block.base import LAYERS_OWN
 from blocks.data import read
-from blocks.data.raw_columns import TENSOR_DTYPES
-from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
+from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch, warn
 from blocks.offline.encoded_rows import Feed, dataset
+from blocks.offline.store_parts import store_parts, why_not
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.progress import announce
@@ -30,8 +30,6 @@ from blocks.training.core import Core
 from blocks.training.history import History
 from blocks.training.progress_bar import TrainingBar
 from blocks.training.resume import Resume
-from blocks.warn import warn
-from blocks.whole import whole
 
 MOST_STEPS = 32
 """Steps that run as one call, at most: worth 1.4 to 1.9 times the speed at a batch size of 1,024."""
@@ -63,67 +61,6 @@ class Batches:
     stream: Stream | None = None
 
 
-def store_parts(preprocessor: Columns, head: Head) -> dict[str, Any]:
-    """The parts of a store's fingerprint that say whether it fits a model."""
-    lanes = preprocessor.lanes
-    # kinds of one dtype make the same features, and the fingerprints of older stores hold
-    raw = {name: kind if kind == "list" else TENSOR_DTYPES[kind] for name, kind in preprocessor.inputs.items()}
-    columns = {lane.name: [*({name: raw[name]} for name in lane.columns), fingerprint(*lane.blocks)] for lane in lanes}
-    return {"preprocessor": columns, "order": [lane.name for lane in lanes], "target": head.encoding}
-
-
-def described_parts(preprocessor: Columns) -> dict[str, Any]:
-    """Each lane's settings and what it learned, in short, for a refusal to name what differs; not to compare by.
-
-    Texts that were learned are left out, but for a digest: a store does not tell of its rows.
-    """
-    return {
-        lane.name: {
-            "settings": {
-                f"{type(block).__name__}.{name}": text[:80]
-                for block in lane.blocks
-                for name, value in sorted(block.get_config().items())
-                if name not in (*LAYERS_OWN, "state") and " at 0x" not in (text := repr(value))
-            },
-            "statistics": {
-                f"{type(block).__name__}.{name}": _brief(name, value)
-                for block in lane.blocks
-                for name, value in sorted(block.state.items())
-            },
-        }
-        for lane in preprocessor.lanes
-    }
-
-
-def _brief(name: str, value: np.ndarray) -> str:
-    # an extreme is the value of one row
-    if value.size == 1 and value.dtype.kind in "fiub" and name not in ("low", "high"):
-        return f"{value.item():.6g}" if value.dtype.kind == "f" else str(value.item())
-    return f"{value.size} values (digest {hashlib.blake2b(value.tobytes(), digest_size=4).hexdigest()})"
-
-
-def why_not(metadata: Any, preprocessor: Columns) -> str:
-    """Which settings or statistics differ from those that a store was made by, with both values; "" if none is known.
-
-    Args:
-        metadata: The store's.
-        preprocessor: Adapted; what is to be used with it.
-    """
-    stored = (metadata or {}).get("described") or {}
-    told = []
-    for lane, now in described_parts(preprocessor).items():
-        before = stored.get(lane) or now
-        differing = [
-            f"{lane!r} has other {what}: {name} is {before[what].get(name)} in the store, {now[what].get(name)} here"
-            for what in ("settings", "statistics")
-            for name in sorted(now[what].keys() | before[what].keys())
-            if now[what].get(name) != before[what].get(name)
-        ]
-        told += sorted(differing, key=lambda text: "digest" in text)[:1]
-    more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
-    return f" {'; '.join(told[:3])}{more}." if told else ""
-
-
 def batches(
     data: Any,
     transform: Transform,
@@ -153,7 +90,7 @@ def batches(
         StoreMismatch: The store was made by another preprocessor or target.
         InvalidArgument: `batch_size` is no whole number, 1 at least; or a feed is asked to begin in mid-epoch.
     """
-    batch_size = whole("batch_size", batch_size, 1)
+    batch_size = check_whole_number("batch_size", batch_size, 1)
     _require_one_split(data)
     if isinstance(data, StoreSplit):
         return _stored(data, preprocessor, head, batch_size, shuffle, seed, training, start)
@@ -241,7 +178,7 @@ def _require_one_split(data: Any) -> None:
 
 def identity(data: Any, preprocessor: Columns, head: Head, batch_size: int, shuffle: bool, seed: int) -> dict[str, Any]:
     """What the batches of a run depend on, as JSON: a run goes on over the same alone."""
-    batch_size = whole("batch_size", batch_size, 1)
+    batch_size = check_whole_number("batch_size", batch_size, 1)
     if not isinstance(data, StoreSplit):
         known = origin(data)
         if known is None:
@@ -351,7 +288,7 @@ def _with_bar(given: Any, verbose: Any) -> list[keras.callbacks.Callback]:
 
 def _first(made: tf.data.Dataset, steps: int | None) -> tf.data.Dataset:
     """As many batches as were asked for: Keras would round up to what runs as one call."""
-    return made if steps is None else made.take(whole("steps", steps, 1))
+    return made if steps is None else made.take(check_whole_number("steps", steps, 1))
 
 
 def learn(extractor: FeatureExtractor, data: Any, transform: Transform, head: Head) -> None:

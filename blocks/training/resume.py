@@ -11,15 +11,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from blocks.arguments import checked_methods
-from blocks.errors import CorruptShard, InvalidArgument, StoreMismatch
+from blocks.arguments import check_whole_number, checked_methods
+from blocks.errors import CorruptShard, InvalidArgument, StoreMismatch, warn
 from blocks.files.durable import whole_file
 from blocks.files.json_schema import violation
 from blocks.files.refusals import explained
 from blocks.files.regular import NotRegular, open_regular
 from blocks.training.history import kept
-from blocks.warn import warn
-from blocks.whole import whole
 
 _FILE = "resume.npz"
 _NATURAL = {"type": "integer", "minimum": 0}
@@ -93,7 +91,7 @@ class Resume(keras.callbacks.Callback):
         self.path = Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise InvalidArgument(f"Resume saves into a folder of its own. Received: {str(path)!r}, which is a file.")
-        self.every = whole("every", every, 1)
+        self.every = check_whole_number("every", every, 1)
         self.batches: dict[str, Any] = {}
         self.history: dict[str, Any] | None = None
         self._epoch = self._batch = self._offset = 0

@@ -5,10 +5,9 @@ import pytest
 import tensorflow as tf
 
 import blocks
-from blocks import classifiers, preprocessors
+from blocks import Resume, classifiers, preprocessors
 from blocks.feature_extractors import MLP, Ensemble, PiecewiseLinearEmbeddings, TabM
-from blocks.store import Resume
-from blocks.training.loop import loop as training
+from blocks.training import loop as training
 
 RANDOM = np.random.default_rng(0)
 ROWS = {

@@ -60,7 +60,7 @@ def summary(count: int) -> Any:
 def make(kind: str, folder: Path, begun: Callable[[], Any] = lambda: None) -> None:
     """Make the artefact anew, out of what lies in the folder."""
     import blocks
-    from blocks.store import Resume
+    from blocks import Resume
 
     path = folder / WHERE[kind]
     if kind == "summary":

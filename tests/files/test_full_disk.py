@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import blocks
+from blocks import Resume
 from blocks.errors import BlocksError
-from blocks.store import Resume
 
 SCRIPT = Path(__file__).with_name("artefact_to_kill.py")
 

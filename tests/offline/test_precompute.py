@@ -11,7 +11,7 @@ import pytest
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
 from blocks.errors import BadTarget, BlocksWarning, CorruptShard, InvalidArgument, MalformedData, StoreMismatch
-from blocks.store.writing.write import write as writing
+from blocks.store.writing import write as writing
 
 FORMATS = ["hdf5", "tfrecord"]
 SMALL = {"rows_per_shard": 256, "rows_per_chunk": 64, "verbose": False}

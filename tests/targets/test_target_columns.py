@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from blocks import classifiers, feature_extractors, preprocessors, regressors
 from blocks.errors import BadTarget, BlocksError, SchemaMismatch
 from blocks.model import Model
+from blocks.targets import target_columns as targets
 from blocks.targets.classes import encode_classes
-from blocks.targets.target_columns import target_columns as targets
 
 ROWS = 40
 

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pytest
 
 import blocks
-from blocks import classifiers, feature_extractors, postprocessors, preprocessors, regressors
+from blocks import Resume, classifiers, feature_extractors, postprocessors, preprocessors, regressors
 from blocks.errors import NotAdapted
-from blocks.store import Resume
-from blocks.training.loop import defaults as auto
+from blocks.training import defaults as auto
 
 
 def rows(count=300, seed=0):

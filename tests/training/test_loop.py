@@ -17,12 +17,12 @@ import tensorflow as tf
 from pyarrow import csv
 
 import blocks
-from blocks import classifiers, feature_extractors, preprocessors, regressors
+from blocks import Resume, classifiers, feature_extractors, preprocessors, regressors
 from blocks.errors import BlocksWarning, CorruptShard, EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
 from blocks.offline.encoded_rows import Feed
-from blocks.store import Resume, Rows, SplitPlan, write
+from blocks.offline.store_parts import store_parts
+from blocks.store import Rows, SplitPlan, write
 from blocks.store.reading.shuffle_windows import WindowLoader
-from blocks.training.loop import store_parts
 
 SMALL = {"rows_per_shard": 512, "rows_per_chunk": 64, "verbose": False}
 WEIGHTS = {"yes": 3.0, "no\n": 0.25}

@@ -30,7 +30,7 @@ model = blocks.Model(columns, feature_extractors.MLP([4]), classifiers.Softmax("
 model.adapt(rows)
 store = model.precompute({"train": rows}, sys.argv[1])
 for _ in range(2):
-    resume = blocks.store.Resume(sys.argv[2])
+    resume = blocks.Resume(sys.argv[2])
     model.fit(store["train"], validation_data=rows, epochs=2, batch_size=33, callbacks=[resume])
 model.fit(rows, batch_size=400)
 model.evaluate(rows)

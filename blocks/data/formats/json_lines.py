@@ -13,8 +13,7 @@ from blocks.data.formats.csv.row_spans import LINES, Block, blocks
 from blocks.data.formats.json_integers import EXACT, largest, rounded, with_texts
 from blocks.data.formats.parquet import describe
 from blocks.data.schema import conform, natural_schema, require_columns, unify
-from blocks.errors import MalformedData, SchemaMismatch
-from blocks.warn import warn
+from blocks.errors import MalformedData, SchemaMismatch, warn
 
 _BLOCK: Final = 8 << 20
 

@@ -1,0 +1,1 @@
+"""The sums that metrics, curves and intervals are made of: one pass, by group, bounded memory."""

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blocks.data import Source
-from blocks.errors import EmptySource, InvalidArgument
+from blocks.errors import EmptySource, InvalidArgument, warn
 from blocks.evaluate.scoring.classification import Classification, share_scores
 from blocks.evaluate.scoring.estimate import Estimate, Judge, Settings
 from blocks.evaluate.scoring.judged_rows import HeadReader, chunks, grouped
 from blocks.evaluate.tables.description import Description
 from blocks.evaluate.tables.grouping import ALL, Grouping
-from blocks.warn import warn
 
 FEW = 30
 """Groups with fewer rows are flagged, unless the user says otherwise."""

@@ -1,0 +1,1 @@
+"""Prediction tables: written, opened, described, grouped."""

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from blocks.arguments import checked
 from blocks.data import Source, read
-from blocks.errors import InvalidArgument, MalformedData, StoreMismatch
+from blocks.errors import InvalidArgument, MalformedData, StoreMismatch, warn
 from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
 from blocks.evaluate.tables.answered_rows import Predictions, as_predictor, as_splits, with_metadata
 from blocks.evaluate.tables.description import Description
@@ -29,7 +29,6 @@ from blocks.files.lock import locked
 from blocks.files.refusals import explained
 from blocks.progress import Progress, announce
 from blocks.statistics import hash_rows
-from blocks.warn import warn
 
 KEY_ROWS = 1 << 22
 """Rows among which keys are checked to be different, 8 bytes each."""

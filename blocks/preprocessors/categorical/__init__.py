@@ -1,0 +1,1 @@
+"""Blocks of categories: from tokens, flags and ids to ids or numbers."""

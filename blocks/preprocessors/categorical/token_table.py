@@ -14,10 +14,9 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State
 from blocks.data.raw_columns import MISSING_INT, is_text, to_arrow, to_raw
-from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch, warn
 from blocks.features.spec import Feature
 from blocks.statistics import CountsResult
-from blocks.warn import warn
 
 LONGEST_LABEL: Final = 64
 

@@ -15,7 +15,7 @@ from blocks.arguments import checked
 from blocks.block import Preprocessor, State, emit
 from blocks.data import read
 from blocks.data.raw_columns import TIMES
-from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch, warn
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
 from blocks.preprocessors.columns.infer import infer_choices
 from blocks.preprocessors.columns.lanes import (
@@ -32,7 +32,6 @@ from blocks.preprocessors.columns.lanes import (
 )
 from blocks.preprocessors.columns.stacking import Packing, stacked
 from blocks.statistics import memory_bytes
-from blocks.warn import warn
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -179,7 +178,7 @@ class Columns(Preprocessor):
 
     @property
     def inputs(self) -> dict[str, str]:
-        """Raw column to the kind as which it enters, of `blocks.data.raw_columns`: the signature of the road's beginning.
+        """Raw column to the kind as which it enters, of `blocks.data.raw_columns`.
 
         Raises:
             NotAdapted: The columns' types are not known yet.

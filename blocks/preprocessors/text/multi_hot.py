@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from blocks.arguments import check_whole_number
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
@@ -27,7 +28,6 @@ from blocks.preprocessors.categorical.token_table import (
 from blocks.preprocessors.float64 import check_choice
 from blocks.preprocessors.text.splitting import by_form, dense, distinct_cells, distinct_of_rows, flat, number_of_rows
 from blocks.statistics import Counts, Statistic
-from blocks.whole import whole
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -80,7 +80,7 @@ class MultiHot(Preprocessor):
     ) -> None:
         super().__init__(**kwargs)
         check_limits("MultiHot", min_count, top_k)
-        whole("min_rows", min_rows, 1)
+        check_whole_number("min_rows", min_rows, 1)
         check_choice("MultiHot", "output_mode", output_mode, ("binary", "count"))
         check_choice("MultiHot", "missing", missing, ("column", "zeros"))
         check_choice("MultiHot", "unseen", unseen, ("column", "zeros"))

@@ -1,0 +1,1 @@
+"""Blocks of instants, dates, times of day and durations."""

@@ -6,8 +6,8 @@ from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage
 from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
+from blocks.pages.content import Figure, Section, Table, flat
 from blocks.reporting.class_order import judged_classes
-from blocks.reporting.content import Figure, Section, Table, flat
 from blocks.reporting.subject import Subject
 
 

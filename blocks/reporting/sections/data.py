@@ -10,7 +10,7 @@ import pyarrow.types as pt
 
 from blocks.data.raw_columns import is_instant, is_number
 from blocks.pages import figures
-from blocks.reporting.content import Figure, Section, Table
+from blocks.pages.content import Figure, Section, Table
 from blocks.reporting.subject import Subject
 from blocks.statistics import Counts, Distinct, Missing, Moments, Quantiles, Statistic, Summary
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from blocks.data import read
 from blocks.data.sample import sample
 from blocks.export import verify
-from blocks.reporting.content import Section, Table
+from blocks.pages.content import Section, Table
 from blocks.reporting.subject import Subject
 
 ROWS = 1000

@@ -19,7 +19,7 @@ from blocks.evaluate.scoring.regression import NumberRows
 from blocks.evaluate.tables.answered_rows import Predictions
 from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
-from blocks.reporting.content import Figure, Section, Table, shown
+from blocks.pages.content import Figure, Section, Table, shown
 from blocks.reporting.subject import Subject
 
 MOST_PREDICTED = 500_000

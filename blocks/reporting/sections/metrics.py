@@ -13,8 +13,8 @@ from blocks.evaluate.reliability import residuals
 from blocks.evaluate.scoring.judging import FEW
 from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
+from blocks.pages.content import Figure, Section, Table, flat
 from blocks.reporting.class_order import judged_classes, worst_first
-from blocks.reporting.content import Figure, Section, Table, flat
 from blocks.reporting.subject import Subject
 
 HEADLINES = (

@@ -10,7 +10,7 @@ from typing import Any
 from blocks.block import fingerprint
 from blocks.export.replay import ASSETS
 from blocks.features.spec import FeatureSpec
-from blocks.reporting.content import Section, Table
+from blocks.pages.content import Section, Table
 from blocks.reporting.subject import Subject
 
 LIBRARIES = ("ml-blocks", "tensorflow", "keras", "numpy", "pyarrow", "scikit-learn")

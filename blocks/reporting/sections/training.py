@@ -1,7 +1,7 @@
 """Training: loss and metrics by epoch, from the last `fit`."""
 
 from blocks.pages import figures
-from blocks.reporting.content import Figure, Section, Table
+from blocks.pages.content import Figure, Section, Table
 from blocks.reporting.subject import Subject
 
 

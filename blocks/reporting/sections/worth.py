@@ -7,7 +7,7 @@ from blocks.evaluate.decisions import best_threshold, gains
 from blocks.evaluate.tables.description import HeadDescription
 from blocks.evaluate.worth import Worth, value
 from blocks.pages import figures
-from blocks.reporting.content import Figure, Section, Table
+from blocks.pages.content import Figure, Section, Table
 from blocks.reporting.subject import Subject
 
 

@@ -1,0 +1,1 @@
+"""What a shard can be, one format a file."""

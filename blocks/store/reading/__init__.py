@@ -1,0 +1,1 @@
+"""From shards to batches: chunks are read ahead, shuffled and cut."""

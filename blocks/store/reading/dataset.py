@@ -17,13 +17,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from blocks.calls import called_by_tensorflow
 from blocks.errors import BlocksError
 from blocks.features.sparse import as_batch_form
 from blocks.store.reading.batches import Settings, as_batch, place_of, rebatch
 from blocks.store.reading.shuffle_windows import Block, WindowLoader
 from blocks.store.rows import Entry, parted, together
-from blocks.tensorflow_callbacks import Lease
+from blocks.tensorflow_callbacks import HeldFor, called_by_tensorflow
 
 
 class ReadAhead:
@@ -148,8 +147,8 @@ def build(
     else:
         ahead = ReadAhead(loader, threads=threads, epoch=epoch, first=first, skip=skip)
         count = len(loader.windows(epoch))
-    lease = Lease(ahead)
-    step = _step(lease, loader.entries)
+    held = HeldFor(ahead)
+    step = _step(held, loader.entries)
 
     def batches(of_epoch: Any) -> tf.data.Dataset:
         windows = tf.data.Dataset.range(count).scan(tf.constant(-1, tf.int64) if of_epoch is None else of_epoch, step)
@@ -173,17 +172,17 @@ def build(
         made = batches(None).with_options(options)
         if not first and not skip:
             made = made.apply(tf.data.experimental.assert_cardinality(batches_of_epoch))
-    lease.ends_with(made)
+    held.ends_with(made)
     return made
 
 
-def _step(lease: Lease[ReadAhead], entries: Sequence[Entry]) -> Any:
+def _step(held: HeldFor[ReadAhead], entries: Sequence[Entry]) -> Any:
     """What `scan` calls with an iteration's epoch and the number of a window: Python, once a window."""
     dtypes = [tf.as_dtype(np.dtype(entry.dtype)) for entry in entries]
 
     def load(epoch: np.ndarray, number: np.ndarray) -> Any:
         with called_by_tensorflow():
-            of_epoch, block = lease.value.window(int(epoch), int(number))
+            of_epoch, block = held.value.window(int(epoch), int(number))
         return np.int64(of_epoch), *map(as_batch_form, block.values())
 
     @tf.autograph.experimental.do_not_convert

@@ -1,0 +1,1 @@
+"""From rows to shards, whole or not at all."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from blocks.arguments import check_whole_number
 from blocks.errors import EmptySource, InvalidArgument, StoreError, StoreMismatch
 from blocks.files import durable
 from blocks.files.lock import NAME as LOCK
@@ -22,7 +23,6 @@ from blocks.store.rows import SplitPlan, describe, mean_bytes
 from blocks.store.writing.journal import Journal
 from blocks.store.writing.row_cutter import Cutter
 from blocks.store.writing.shard_threads import Pipeline
-from blocks.whole import whole
 
 MAX_CHUNK_ROWS, MAX_CHUNK_BYTES = 8192, 8 << 20
 MAX_SHARD_ROWS, MAX_SHARD_BYTES = 1 << 20, 64 << 20
@@ -96,7 +96,7 @@ def write(
     )
     if format == "hdf5" and isinstance(folder, Remote):
         raise InvalidArgument(f"HDF5 is written into a local folder; use format='tfrecord'. Received: '{folder}'.")
-    workers = whole("workers", workers, 1)
+    workers = check_whole_number("workers", workers, 1)
     with explained(folder, StoreError):
         unfinished = (folder / manifest.JOURNAL).exists() or (folder / LOCK).exists()
         if (folder / manifest.NAME).exists() and not overwrite and not unfinished:
@@ -136,7 +136,7 @@ def _plan(
             f"compression must be None, or 'lzf' or 'gzip' for format='hdf5'. Received: {compression!r} for {format!r}."
         )
     sizes = {
-        name: None if value is None else whole(name, value, 1, otherwise="or None")
+        name: None if value is None else check_whole_number(name, value, 1, otherwise="or None")
         for name, value in (("rows_per_shard", rows_per_shard), ("rows_per_chunk", rows_per_chunk))
     }
     for name in splits:

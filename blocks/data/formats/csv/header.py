@@ -13,7 +13,7 @@ from blocks.data.formats.csv.dialect import said_delimiter, sniffed_delimiter
 from blocks.data.formats.csv.first_lines import SIZE, Sample
 from blocks.data.formats.csv.options import CsvOptions
 from blocks.data.formats.csv.row_spans import WithoutLines, line_ends
-from blocks.warn import warn
+from blocks.errors import warn
 
 
 @contextlib.contextmanager

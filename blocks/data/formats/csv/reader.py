@@ -26,8 +26,7 @@ from blocks.data.formats.csv.row_spans import Block, blocks, without_initial_spa
 from blocks.data.formats.csv.types import join, wider
 from blocks.data.formats.parquet import describe
 from blocks.data.schema import conform, require_columns, require_unique
-from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
-from blocks.warn import warn
+from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch, warn
 
 
 @dataclasses.dataclass

@@ -1,0 +1,72 @@
+"""What a store is made by, in parts: whether it fits a model, and where it does not, what differs."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from blocks.block import Head, fingerprint
+from blocks.block.base import LAYERS_OWN
+from blocks.data.raw_columns import TENSOR_DTYPES
+from blocks.preprocessors import Columns
+
+
+def store_parts(preprocessor: Columns, head: Head) -> dict[str, Any]:
+    """The parts of a store's fingerprint that say whether it fits a model."""
+    lanes = preprocessor.lanes
+    # kinds of one dtype make the same features, and the fingerprints of older stores hold
+    raw = {name: kind if kind == "list" else TENSOR_DTYPES[kind] for name, kind in preprocessor.inputs.items()}
+    columns = {lane.name: [*({name: raw[name]} for name in lane.columns), fingerprint(*lane.blocks)] for lane in lanes}
+    return {"preprocessor": columns, "order": [lane.name for lane in lanes], "target": head.encoding}
+
+
+def described_parts(preprocessor: Columns) -> dict[str, Any]:
+    """Each lane's settings and what it learned, in short, for a refusal to name what differs; not to compare by.
+
+    Texts that were learned are left out, but for a digest: a store does not tell of its rows.
+    """
+    return {
+        lane.name: {
+            "settings": {
+                f"{type(block).__name__}.{name}": text[:80]
+                for block in lane.blocks
+                for name, value in sorted(block.get_config().items())
+                if name not in (*LAYERS_OWN, "state") and " at 0x" not in (text := repr(value))
+            },
+            "statistics": {
+                f"{type(block).__name__}.{name}": _brief(name, value)
+                for block in lane.blocks
+                for name, value in sorted(block.state.items())
+            },
+        }
+        for lane in preprocessor.lanes
+    }
+
+
+def _brief(name: str, value: np.ndarray) -> str:
+    # an extreme is the value of one row
+    if value.size == 1 and value.dtype.kind in "fiub" and name not in ("low", "high"):
+        return f"{value.item():.6g}" if value.dtype.kind == "f" else str(value.item())
+    return f"{value.size} values (digest {hashlib.blake2b(value.tobytes(), digest_size=4).hexdigest()})"
+
+
+def why_not(metadata: Any, preprocessor: Columns) -> str:
+    """Which settings or statistics differ from those that a store was made by, with both values; "" if none is known.
+
+    Args:
+        metadata: The store's.
+        preprocessor: Adapted; what is to be used with it.
+    """
+    stored = (metadata or {}).get("described") or {}
+    told = []
+    for lane, now in described_parts(preprocessor).items():
+        before = stored.get(lane) or now
+        differing = [
+            f"{lane!r} has other {what}: {name} is {before[what].get(name)} in the store, {now[what].get(name)} here"
+            for what in ("settings", "statistics")
+            for name in sorted(now[what].keys() | before[what].keys())
+            if now[what].get(name) != before[what].get(name)
+        ]
+        told += sorted(differing, key=lambda text: "digest" in text)[:1]
+    more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
+    return f" {'; '.join(told[:3])}{more}." if told else ""
