@@ -61,7 +61,7 @@ def ours(path: Path) -> None:
 def family() -> Columns:
     """40 columns: every kind of block that learns, none twice in one chain."""
     numbers = [
-        lambda: Standardize(indicator=True),
+        lambda: Standardize(add_indicator=True),
         lambda: [Log1p(signed=True), MinMax()],
         RobustScale,
         QuantileTransform,

@@ -114,14 +114,14 @@ def file(*parts: str) -> Path:
 
 def adult(name: str) -> pa.Table:
     path = file("adult_census", name)
-    table = blocks.read(path, column_names=UCI, null_values=["?"], skip_initial_space=True).table()
+    table = blocks.read(path, column_names=UCI, null_values=["?"], skip_initial_space=True).to_table()
     income = pc.utf8_rtrim(pc.utf8_trim_whitespace(table["income"]), ".")
     return table.set_column(len(UCI) - 1, "income", income)
 
 
 def flights(seed: int) -> pa.Table:
     """100,000 flights that landed, and what is known of them before departure."""
-    table = blocks.read(file("nycflights13", "flights.parquet")).table()
+    table = blocks.read(file("nycflights13", "flights.parquet")).to_table()
     table = table.filter(pc.is_valid(table["arr_delay"]))
     table = table.take(np.random.default_rng(seed).choice(len(table), 100_000, replace=False))
     left = table["dep_time"].to_numpy().astype(int)
@@ -157,7 +157,7 @@ TASKS = {
     "flights": Task(flights, "arr_delay", False, targets=(("rmse", 39.2),)),
     "bike": Task(bike, "cnt", False, ("casual", "registered", "instant"), targets=(("rmse", 41.4),)),
     "wine": Task(wine, "quality", False, targets=(("rmse", 0.69),)),
-    "titanic": Task(lambda seed: blocks.read(file("titanic", "titanic.csv")).table(), "survived", True, ("alive",)),
+    "titanic": Task(lambda seed: blocks.read(file("titanic", "titanic.csv")).to_table(), "survived", True, ("alive",)),
 }
 HIGHER = ("accuracy", "roc_auc")
 
@@ -206,7 +206,7 @@ def run(name: str, task: Task, seed: int) -> dict[str, float]:
     times = {"seconds": time.perf_counter() - start, "cpu_seconds": cpu_seconds() - used, "epochs": epochs}
     if task.classes and name not in BASELINES:
         model.calibrate(splits["valid"], verbose=False)
-    rows = splits["test"].table()
+    rows = splits["test"].to_table()
     answers = model.predict(rows.drop_columns([task.target]), **({} if name in BASELINES else {"verbose": False}))
     return {**scores(task, answers, rows[task.target]), **{key: round(value, 1) for key, value in times.items()}}
 

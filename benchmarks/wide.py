@@ -47,7 +47,7 @@ def table(columns: int, rows: int) -> tuple[pa.Table, Columns]:
         elif kind == 6:
             values = np.where(random.random(rows) < 0.1, np.nan, random.exponential(9, rows))
             data[name] = pa.array(values, from_pandas=True)
-            chains[name] = [Log1p(), Standardize(indicator=True)]
+            chains[name] = [Log1p(), Standardize(add_indicator=True)]
         elif kind == 7:
             data[name], chains[name] = random.integers(0, 50, rows), MinMax()
         else:

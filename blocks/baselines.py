@@ -25,7 +25,7 @@ from blocks.data import read
 from blocks.errors import InvalidArgument, warn
 from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
 from blocks.offline.adapt import adapt
-from blocks.offline.encoded_rows import Feed
+from blocks.offline.encoded_rows import EncodedRows
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.regressors import Mean
@@ -72,7 +72,7 @@ class Baseline:
         if isinstance(data, StoreSplit):
             parts = [self._predictions(rows) for rows in data.chunks()]
         else:
-            feed = Feed(read(data), self._of_rows(), None)
+            feed = EncodedRows(read(data), self._of_rows(), None)
             parts = [self._predictions(rows) for rows in feed.chunks()]
         return {name: np.asarray(values) for name, values in self.head.answer(np.concatenate(parts)).items()}
 
@@ -243,7 +243,7 @@ def _chunks(data: Any, head: Head, transform: Any) -> Iterator[Rows]:
     if isinstance(data, StoreSplit):
         yield from data.chunks()
     else:
-        yield from Feed(read(data), transform(), head).chunks()
+        yield from EncodedRows(read(data), transform(), head).chunks()
 
 
 def _sampled(chunks: Iterator[Rows], total: int, most: int, seed: int) -> Iterator[Rows]:

@@ -38,8 +38,8 @@ def named(name: str, answers: Mapping[str, Any]) -> dict[str, Any]:
 class Heads(Head):
     """Several heads on one representation. `Model(head={"price": ..., "sold": ...})` makes it.
 
-    A row is used when any head can use it: one whose target it lacks, by `unusable="skip"`, passes over it in losses,
-    metrics and calibration. All heads are learned in the same pass, and two may share a column.
+    A row is used when any head can use it: one whose target it lacks, by `on_bad_target="skip"`, passes over it in
+    losses, metrics and calibration. All heads are learned in the same pass, and two may share a column.
 
     Args:
         heads: Head by name; a name is a Python identifier of ASCII characters that begins with a letter, since it
@@ -229,7 +229,7 @@ class Heads(Head):
     def get_config(self) -> dict[str, Any]:
         """The configuration; learned state stands in it once."""
         config = super().get_config()
-        for name in ("target", "sample_weight", "unusable"):
+        for name in ("target", "sample_weight", "on_bad_target"):
             del config[name]
         heads = []
         for name, head in self._heads.items():

@@ -1,4 +1,4 @@
-"""Model: the parts of a road composed, and handed to adapt, store, export and evaluate. No mechanism lives here."""
+"""Model: the parts from raw rows to answers composed, and handed to adapt, store, export and evaluate. No mechanism lives here."""
 
 import os
 import warnings
@@ -23,8 +23,8 @@ from blocks.features.spec import Entry, FeatureSpec
 from blocks.files.durable import whole_file
 from blocks.files.refusals import explained
 from blocks.heads import as_head
-from blocks.inference.graph import Road, chains, check_chains, raw_tensors
-from blocks.inference.model_predictor import RoadPredictor
+from blocks.inference.graph import InferenceGraph, chains, check_chains, raw_tensors
+from blocks.inference.model_predictor import ModelPredictor
 from blocks.inference.predictor import predict, predict_to_parquet
 from blocks.offline.adapt import adapt, check_target, passes
 from blocks.offline.precompute import plan, precompute
@@ -92,7 +92,7 @@ _ALSO = {
 class Model(keras.Model):
     """Preprocessor, feature extractor, head and postprocessors, from raw rows to answers.
 
-    Calling the model, `predict`, the reloaded `.keras` file and the exported SavedModel mean the whole road. `fit`,
+    Calling the model, `predict`, the reloaded `.keras` file and the exported SavedModel mean all of it, from raw rows to answers. `fit`,
     `evaluate` and `compile` work on `core`, a plain functional `keras.Model` from features to predictions.
 
     Args:
@@ -213,7 +213,7 @@ class Model(keras.Model):
                 self.feature_extractor, self.head = self.feature_extractor.copy(), self.head.copy()
                 self.feature_extractor.forget()
             self._compose(self.preprocessor.spec)
-        self._parts.road = self._parts.transform = None
+        self._parts.graph = self._parts.transform = None
         return summary
 
     def _bind(self) -> None:
@@ -452,7 +452,7 @@ class Model(keras.Model):
                     held_out = self._batches(data, PREDICT_ROWS)
                     with training.own_errors(held_out):
                         calibrate(self.core, self.head, chain, block, held_out.dataset, name=name, verbose=verbose)
-        self._parts.road = None
+        self._parts.graph = None
 
     def _batches(self, data: Any, batch_size: int, **order: Any) -> training.Batches:
         return training.batches(data, self.transform, self.preprocessor, self.head, batch_size, **order)
@@ -510,7 +510,7 @@ class Model(keras.Model):
         """How a split's rows are made of its source: for `store.repair(splits, planner=model.plan)`."""
         return plan(self.transform, self.head, data, keys)
 
-    # -- the whole road ----------------------------------------------------------------------------------------------
+    # -- from raw rows to answers ---------------------------------------------------------------------------------------
 
     def __call__(self, rows: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Answers of a batch of raw rows, as tensors.
@@ -527,21 +527,21 @@ class Model(keras.Model):
         return super().__call__(rows, *args, **kwargs)
 
     def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The road itself."""
-        return self.road(inputs)
+        """The graph itself."""
+        return self.graph(inputs)
 
     @property
-    def road(self) -> Road:
+    def graph(self) -> InferenceGraph:
         """The parts in order, ready to run."""
         if _walked.get():
-            raise AttributeError("road")
+            raise AttributeError("graph")
         self._require_core("use the model")
-        if self._parts.road is None:
+        if self._parts.graph is None:
             for chain in chains(self.head, self.postprocessors).values():
                 for block in chain:
                     block.require_adapted()
-            self._parts.road = Road(self.preprocessor, self.core, self.head, self.postprocessors)
-        return self._parts.road
+            self._parts.graph = InferenceGraph(self.preprocessor, self.core, self.head, self.postprocessors)
+        return self._parts.graph
 
     @property
     def transform(self) -> Transform:
@@ -623,7 +623,7 @@ class Model(keras.Model):
         return predict_table(self.predictor, data, path, verbose=verbose, **options)
 
     @property
-    def predictor(self) -> RoadPredictor:
+    def predictor(self) -> ModelPredictor:
         """The model as `blocks.evaluate` takes it: it answers chunks of raw rows."""
         if _walked.get():
             raise AttributeError("predictor")
@@ -631,8 +631,8 @@ class Model(keras.Model):
         self._warn_untrained("predict")
         return self._predictor(PREDICT_ROWS)
 
-    def _predictor(self, batch_size: int) -> RoadPredictor:
-        return RoadPredictor(self.road, self.transform, batch_size)
+    def _predictor(self, batch_size: int) -> ModelPredictor:
+        return ModelPredictor(self.graph, self.transform, batch_size)
 
     # -- variations, files -------------------------------------------------------------------------------------------
 
@@ -714,7 +714,7 @@ class Model(keras.Model):
         """
         self._require_core("load weights")
         super().load_weights(filepath, **kwargs)
-        self._parts.road = self._parts.transform = None
+        self._parts.graph = self._parts.transform = None
 
     def export(self, path: str | os.PathLike[str], *, golden: Any = None) -> None:
         """Write one SavedModel that needs TensorFlow alone, with what `blocks.verify` replays beside it.
@@ -729,7 +729,7 @@ class Model(keras.Model):
         """
         self._require_core("export")
         self._warn_untrained("export")
-        export(self.road, path, golden=golden, fitted=self.fitted)
+        export(self.graph, path, golden=golden, fitted=self.fitted)
 
     def save(
         self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
@@ -828,7 +828,7 @@ class Model(keras.Model):
         )
 
     def summary(self, print_fn: Any = print, **kwargs: Any) -> None:
-        """Print the road: each part, what enters it and what leaves it, then the core's layers.
+        """Print the graph: each part, what enters it and what leaves it, then the core's layers.
 
         Args:
             print_fn: What to give the text to.
@@ -871,7 +871,7 @@ class _Parts:
     core: keras.Model | None = None
     drawn: str | None = None
     warned: frozenset[str] | set[str] = frozenset()
-    road: Road | None = None
+    graph: InferenceGraph | None = None
     transform: Transform | None = None
 
 

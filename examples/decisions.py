@@ -58,7 +58,7 @@ def main() -> int:
     model.fit(splits["train"], epochs=20, batch_size=32, verbose=0)
     model.calibrate(splits["valid"])
     answers = model.predict(splits["test"])
-    truth = splits["test"].table()["diagnosis"].to_numpy(zero_copy_only=False)
+    truth = splits["test"].to_table()["diagnosis"].to_numpy(zero_copy_only=False)
     actual = np.array([model.head.classes.index(name) for name in truth])
 
     called = (answers["label"] == "malignant").astype(int)

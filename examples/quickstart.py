@@ -105,14 +105,14 @@ def choose_head(source: blocks.Source, target: str) -> classifiers.Softmax | reg
 
     kind = source.schema.field(target).type
     if pt.is_floating(kind) or pt.is_decimal(kind):
-        return regressors.Mean(target, unusable="skip")
+        return regressors.Mean(target, on_bad_target="skip")
     if pt.is_integer(kind):
         distinct = blocks.statistics.Distinct()
         for chunk in source.chunks(columns=[target]):
             distinct.update(chunk.column(0))
         if distinct.result().estimate > FEW:
-            return regressors.Mean(target, unusable="skip")
-    return classifiers.Softmax(target, unusable="skip")
+            return regressors.Mean(target, on_bad_target="skip")
+    return classifiers.Softmax(target, on_bad_target="skip")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def hard_model(**options):
         preprocessor=preprocessors.Columns(
             {
                 "age": (
-                    preprocessors.Standardize(indicator=True),
+                    preprocessors.Standardize(add_indicator=True),
                     [preprocessors.Impute("median"), preprocessors.Standardize()],
                 ),
                 "Cost: Total $": [preprocessors.Log1p(), preprocessors.Standardize()],

@@ -60,7 +60,7 @@ def new_model(table: pa.Table) -> Any:
                 "carrier": preprocessors.Vocabulary(),
                 "dest": preprocessors.Vocabulary(min_count=2),
                 "distance": [preprocessors.Log1p(), preprocessors.Standardize()],
-                "dep_delay": preprocessors.Standardize(indicator=True),
+                "dep_delay": preprocessors.Standardize(add_indicator=True),
                 "hour": preprocessors.Standardize(),
             }
         ),

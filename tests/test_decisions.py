@@ -95,7 +95,7 @@ def assert_equal(expected, found):
 
 def served_answers(model, source, path):
     model.export(path)
-    raw = {name: tf.constant(source.table()[name].to_numpy()) for name in model.preprocessor.inputs}
+    raw = {name: tf.constant(source.to_table()[name].to_numpy()) for name in model.preprocessor.inputs}
     answers = tf.saved_model.load(str(path)).signatures["serve"](**raw)
     return {name: np.vectorize(bytes.decode)(v) if v.dtype == object else v
             for name, v in ((n, t.numpy()) for n, t in answers.items())}  # fmt: skip
@@ -125,7 +125,7 @@ def test_a_regressors_chain_answers_alike_offline_reloaded_and_served(tmp_path):
     trained(model, splits, epochs=20)
     model.calibrate(splits["valid"])
     answers = model.predict(splits["test"])
-    truth = 1 + splits["test"].table()["target"].to_numpy() / 100
+    truth = 1 + splits["test"].to_table()["target"].to_numpy() / 100
     assert ((answers["low"] <= truth) & (truth <= answers["high"])).mean() > 0.7
     assert (answers["low"] >= 1.0).all()
     model.save(tmp_path / "model.keras")

@@ -184,7 +184,7 @@ def test_golden_rows_may_be_given(fitted, table, tmp_path):
     fitted.export(tmp_path / "1", golden=table.slice(0, 5))
     golden = read_arrays(tmp_path / "1" / ASSETS / "golden_rows.arrow")
     assert golden["age"].shape == (5,)
-    made = golden_rows(fitted.road)
+    made = golden_rows(fitted.graph)
     assert {name: value.shape[0] for name, value in made.items()} == dict.fromkeys(fitted.preprocessor.inputs, 24)
     assert np.isnan(made["age"]).any()
     assert np.isinf(made["größe"]).any()

@@ -270,7 +270,7 @@ def test_rows_that_one_head_cannot_use(rows):
         match=r"needs a target that is a finite number, within 1e.100 of 0. Received: 'cost' = None in 1",
     ):
         model.fit(table, epochs=1, verbose=0)
-    heads = {"cost": regressors.Mean("cost", unusable="skip"), "kind": classifiers.Softmax("kind")}
+    heads = {"cost": regressors.Mean("cost", on_bad_target="skip"), "kind": classifiers.Softmax("kind")}
     skipping = model.replace(head=heads)
     skipping.adapt(table)
     with pytest.warns(
@@ -286,8 +286,8 @@ def test_rows_that_lack_one_target_train_the_other(rows, tmp_path):
     table = rows.drop_columns(["cost", "kind"]).append_column("cost", pa.array(cost)).append_column("kind", [kind])
     model = make_small(
         head={
-            "cost": regressors.Mean("cost", unusable="skip", sample_weight="weight"),
-            "kind": classifiers.Softmax("kind", unusable="skip"),
+            "cost": regressors.Mean("cost", on_bad_target="skip", sample_weight="weight"),
+            "kind": classifiers.Softmax("kind", on_bad_target="skip"),
         },
         postprocessors={"kind": [postprocessors.Temperature()]},
     )

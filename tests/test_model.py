@@ -77,7 +77,7 @@ def test_answers_have_the_targets_type(fitted, table):
 
 def test_predict_writes_parquet_with_keys(fitted, table, tmp_path):
     written = fitted.predict(table, path=tmp_path / "answers.parquet", keys=["id", "city"], batch_size=64)
-    found = written.table()
+    found = written.to_table()
     assert found.column_names == ["id", "city", "probabilities", "label", "confidence"]
     assert found["id"].to_pylist() == table["id"].to_pylist()
     assert found["city"].to_pylist() == table["city"].to_pylist()
@@ -571,7 +571,7 @@ def test_unusable_targets(make_model, table):
     model.adapt(table)
     with pytest.raises(BadTarget, match=r"Every row needs a target that was seen .*2 of 400 rows"):
         model.evaluate(odd)
-    lenient = model.replace(head=classifiers.Softmax("label", unusable="skip"))
+    lenient = model.replace(head=classifiers.Softmax("label", on_bad_target="skip"))
     with pytest.warns(BlocksWarning, match=r"2 rows of .* have no usable target and are left out"):
         found = lenient.evaluate(odd)
     assert found["loss"] == pytest.approx(

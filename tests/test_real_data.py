@@ -34,13 +34,13 @@ UCI = [
 
 def adult_uci(name):
     source = blocks.read(Path(DATA, "adult_census", name), column_names=UCI, null_values=["?"], skip_initial_space=True)
-    table = source.table()
+    table = source.to_table()
     income = pc.utf8_rtrim(pc.utf8_trim_whitespace(table["income"]), ".")
     return blocks.read(table.set_column(len(UCI) - 1, "income", income))
 
 
 def flights():
-    table = blocks.read(Path(DATA, "nycflights13", "flights.parquet")).table()
+    table = blocks.read(Path(DATA, "nycflights13", "flights.parquet")).to_table()
     return blocks.read(table.append_column("cancelled", pc.is_null(table["dep_time"]).cast(pa.int64())))
 
 
@@ -97,7 +97,7 @@ def test_a_regressor_learns_flights_and_answers_in_minutes(tmp_path):
     model.adapt(splits["train"])
     model.fit(splits["train"], epochs=1, verbose=0)
     metrics = model.evaluate(splits["test"])
-    spread = pc.stddev(splits["test"].table()["arr_delay"]).as_py()
+    spread = pc.stddev(splits["test"].to_table()["arr_delay"]).as_py()
     assert metrics["root_mean_squared_error"] < spread
     model.export(tmp_path / "1")
     assert blocks.verify(tmp_path / "1", splits["test"].select(list(model.preprocessor.inputs))).ok

@@ -205,14 +205,14 @@ def test_a_binary_classifier_in_full(binary, splits, tmp_path):
     page, found = check(path)
     sections = found["sections"]
     assert [name for name, text in page.sections.items() if "Left out" in text] == ["export"]
-    test = splits["test"].table()
+    test = splits["test"].to_table()
     right = accuracy_score(test["sold"].to_pylist(), binary.predict(test)["label"])
     metrics = {row[0]: row[1] for row in sections["metrics"]["tables"][0]["rows"]}
     assert metrics["accuracy"] == pytest.approx(right)
     counts = sections["data"]["tables"][0]["rows"]
     assert {name: count for name, count, _ in counts} == {name: split.count() for name, split in splits.items()}
     columns = {row[0]: row for row in sections["data"]["tables"][1]["rows"]}
-    y = splits["train"].table()["y"]
+    y = splits["train"].to_table()["y"]
     assert columns["y"][3] == pytest.approx(y.null_count / len(y))
     assert columns["y"][5] == pytest.approx(pc.mean(y).as_py())
     roles = {name: row[2] for name, row in columns.items()}
@@ -247,7 +247,7 @@ def test_a_regressor(number, splits, tmp_path):
     path = blocks.report(number, splits, tmp_path / "report.html", rows=200)
     page, found = check(path)
     metrics = {row[0]: row[1] for row in found["sections"]["metrics"]["tables"][0]["rows"]}
-    test = splits["test"].table()
+    test = splits["test"].to_table()
     expected = mean_absolute_error(test["price"].to_pylist(), number.predict(test)["prediction"])
     assert metrics["mean_absolute_error"] == pytest.approx(expected)
     assert "neither quantiles nor intervals" in page.sections["calibration"]
@@ -407,7 +407,7 @@ def test_colours_can_be_read():
 def test_the_command(binary, splits, tmp_path, capsys):
     binary.save(tmp_path / "model.keras")
     for name in ("train", "test"):
-        pq.write_table(splits[name].table(), tmp_path / f"{name}.parquet")
+        pq.write_table(splits[name].to_table(), tmp_path / f"{name}.parquet")
     data = [f"{name}={tmp_path / name}.parquet" for name in ("train", "test")]
     out = tmp_path / "out" / "page.html"
     assert main(["report", str(tmp_path / "model.keras"), *data, "--out", str(out), "--by", "city"]) == 0

@@ -71,7 +71,7 @@ def test_it_points_at_the_users_line_out_of_threads(where):
 def test_rows_left_out_are_told_at_the_users_line():
     rows = pa.table({"x": np.arange(50.0), "y": [None, *(["a", "b"] * 24), "a"]})
     columns = blocks.preprocessors.Columns({"x": blocks.preprocessors.Standardize()})
-    head = blocks.classifiers.Softmax("y", unusable="skip")
+    head = blocks.classifiers.Softmax("y", on_bad_target="skip")
     model = blocks.Model(columns, blocks.feature_extractors.MLP([2]), head, seed=0)
     with told() as found:
         model.adapt(rows)

@@ -18,6 +18,10 @@ State = dict[str, np.ndarray]
 LAYERS_OWN = ("name", "dtype", "trainable", "autocast", "activity_regularizer")
 """What any Keras layer takes."""
 
+RENAMED = {"indicator": "add_indicator", "unusable": "on_bad_target"}
+"""What arguments were called in configurations that older versions saved."""
+_BEFORE = {new: old for old, new in RENAMED.items()}
+
 
 class Block(keras.layers.Layer):
     """What all roles share: explicit learned state, and the rule that a block is final.
@@ -44,6 +48,12 @@ class Block(keras.layers.Layer):
             raise InvalidArgument(unknown_names(type(self).__name__, unknown, known))
         super().__init__(**kwargs)
         self._state: Mapping[str, np.ndarray] | None = None
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The block of a configuration, of this version or an older one."""
+        own = inspect.signature(cls.__init__).parameters
+        return cls(**{name if name in own else RENAMED.get(name, name): value for name, value in config.items()})
 
     @property
     def adapted(self) -> bool:
@@ -123,10 +133,15 @@ def fingerprint(*blocks: Block) -> str:
 
 
 def without_names(config: Any) -> Any:
-    """A serialised configuration without what differs between two equal blocks: names, dtypes, build records."""
+    """A serialised configuration without what differs between two equal blocks: names, dtypes, build records.
+
+    Arguments that were renamed stand under their first names, so that fingerprints stay what they were.
+    """
     if isinstance(config, Mapping):
         if "class_name" in config and isinstance(config.get("config"), Mapping):
-            kept = {k: v for k, v in config["config"].items() if k not in ("name", "dtype", "trainable")}
+            kept = {
+                _BEFORE.get(k, k): v for k, v in config["config"].items() if k not in ("name", "dtype", "trainable")
+            }
             return [config["class_name"], without_names(kept)]
         return {key: without_names(value) for key, value in config.items()}
     if isinstance(config, list | tuple):

@@ -41,8 +41,8 @@ class Head(Block):
     Args:
         target: Name of the target column; names of several for a head that takes them.
         sample_weight: Name of a column of non-negative weights, or None.
-        unusable: What becomes of a row whose target is missing, or unseen in training: "error" or "skip" (left out and
-            counted).
+        on_bad_target: What becomes of a row whose target is missing, or unseen in training: "error" or "skip" (left
+            out and counted).
         state: What an earlier `adapt` learned, as `get_config` wrote it.
         members: How many members the rows of a representation hold; the core says so before the head is built.
     """
@@ -65,15 +65,15 @@ class Head(Block):
         target: str | Sequence[str],
         *,
         sample_weight: str | None = None,
-        unusable: str = "error",
+        on_bad_target: str = "error",
         state: Mapping[str, Any] | None = None,
         members: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.members = members
-        if unusable not in ("error", "skip"):
-            raise InvalidArgument(f"unusable is 'error' or 'skip'. Received: {unusable!r}.")
+        if on_bad_target not in ("error", "skip"):
+            raise InvalidArgument(f"on_bad_target is 'error' or 'skip'. Received: {on_bad_target!r}.")
         self.target = target if isinstance(target, str) else tuple(target)
         named = bool(self.targets) and all(isinstance(name, str) for name in self.targets)
         if not named or len(set(self.targets)) < len(self.targets):
@@ -86,7 +86,7 @@ class Head(Block):
         for name in self.targets:
             column_name(name, "A target")
         self.sample_weight = None if sample_weight is None else column_name(sample_weight, "sample_weight")
-        self.unusable = unusable
+        self.on_bad_target = on_bad_target
         if state:
             self.restore({name: np.array(values, dtype) for name, (dtype, values) in state.items()})
 
@@ -156,16 +156,16 @@ class Head(Block):
         """`encode` of a chunk of the source's rows.
 
         Raises:
-            BadTarget: A row is not usable, and `unusable` is "error".
+            BadTarget: A row is not usable, and `on_bad_target` is "error".
         """
         target = targets.gather(chunk, self.target)
         encoded, usable = self.encode(target)
-        if self.unusable == "error" and not usable.all():
+        if self.on_bad_target == "error" and not usable.all():
             value = target[int(np.argmin(usable))].as_py()
             raise BadTarget(
                 f"Every row needs {self.wanted}. Received: {self.target!r} = {value!r} in "
                 f"{int((~usable).sum()):,} of {len(usable):,} rows. Filter such rows out, or give the head "
-                "unusable='skip' to leave them out, counted."
+                "on_bad_target='skip' to leave them out, counted."
             )
         return encoded, usable
 
@@ -224,7 +224,7 @@ class Head(Block):
             **super().get_config(),
             "target": self.target if isinstance(self.target, str) else list(self.target),
             "sample_weight": self.sample_weight,
-            "unusable": self.unusable,
+            "on_bad_target": self.on_bad_target,
             "state": {name: [value.dtype.str, value.tolist()] for name, value in self.state.items()},
             **({"members": self.members} if self.members > 1 else {}),
         }
@@ -362,7 +362,7 @@ class Regressor(Head):
         """
         parts = {self.target: target} if isinstance(self.target, str) else targets.columns(target, self.targets)
         numbers = {column: targets.numbers(part, column) for column, part in parts.items()}
-        if self.unusable == "skip":
+        if self.on_bad_target == "skip":
             numbers = {
                 column: np.where(np.abs(values) <= FARTHEST_TARGET, values, np.nan)
                 for column, values in numbers.items()
@@ -391,7 +391,8 @@ class Regressor(Head):
                 raise BadTarget(
                     f"A regressor's target lies within {FARTHEST_TARGET:g} of 0: squares of errors beyond it have no "
                     f"room in float64. Received: {column!r} from {moments.min:g} to {moments.max:g}. If that is for "
-                    "a missing value, make it null, or give the head unusable='skip'; else divide the column by a unit."
+                    "a missing value, make it null, or give the head on_bad_target='skip'; else divide the column by a "
+                    "unit."
                 )
             if 0 < moments.std < 1 / FARTHEST_TARGET:
                 raise BadTarget(

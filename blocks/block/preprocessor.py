@@ -57,7 +57,7 @@ class Preprocessor(Block):
     stacks: ClassVar[bool] = False
     """Whether `compute` works on several columns at once too: values of shape (columns, rows) for (rows,), and state
     with a first axis of columns (numbers as (columns, 1)). Wide tables then run as few operations. What an argument
-    `indicator` adds, if there is one, is the last feature."""
+    `add_indicator` adds, if there is one, is the last feature."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})

@@ -35,7 +35,7 @@ class Ordinal(Classifier):
         label_smoothing: As of `Softmax`.
         focal_gamma: As of `Softmax`.
         sample_weight: Name of a column of non-negative weights, or None.
-        unusable: "error" or "skip", for rows whose target is missing or unseen.
+        on_bad_target: "error" or "skip", for rows whose target is missing or unseen.
         state: What an earlier `adapt` learned.
 
     Returns:
@@ -65,7 +65,7 @@ class Ordinal(Classifier):
         label_smoothing: float = 0.0,
         focal_gamma: float = 0.0,
         sample_weight: str | None = None,
-        unusable: str = "error",
+        on_bad_target: str = "error",
         state: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -74,7 +74,7 @@ class Ordinal(Classifier):
             classes=classes,
             class_weight=class_weight,
             sample_weight=sample_weight,
-            unusable=unusable,
+            on_bad_target=on_bad_target,
             state=state,
             **kwargs,
         )

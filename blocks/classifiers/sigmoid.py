@@ -39,7 +39,7 @@ class Sigmoid(Classifier):
         label_smoothing: How much of the truth is spread over true and false alike, from 0 to below 1.
         focal_gamma: The focal loss's exponent: how much less labels count that are well predicted.
         sample_weight: Name of a column of non-negative weights, or None.
-        unusable: "error" or "skip", for rows where a column is missing, or a label was not seen in training.
+        on_bad_target: "error" or "skip", for rows where a column is missing, or a label was not seen in training.
         state: What an earlier `adapt` learned.
 
     Returns:
@@ -77,7 +77,7 @@ class Sigmoid(Classifier):
         label_smoothing: float = 0.0,
         focal_gamma: float = 0.0,
         sample_weight: str | None = None,
-        unusable: str = "error",
+        on_bad_target: str = "error",
         state: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -93,7 +93,7 @@ class Sigmoid(Classifier):
             classes=classes,
             class_weight=class_weight,
             sample_weight=sample_weight,
-            unusable=unusable,
+            on_bad_target=on_bad_target,
             state=state,
             **kwargs,
         )

@@ -26,7 +26,7 @@ class Softmax(Classifier):
         label_smoothing: How much of the truth is spread over all classes, from 0 to below 1.
         focal_gamma: The focal loss's exponent: how much less rows count that are well predicted; 0 counts all alike.
         sample_weight: Name of a column of non-negative weights, or None.
-        unusable: "error" or "skip", for rows whose target is missing or unseen.
+        on_bad_target: "error" or "skip", for rows whose target is missing or unseen.
         state: What an earlier `adapt` learned.
 
     Returns:
@@ -56,7 +56,7 @@ class Softmax(Classifier):
         label_smoothing: float = 0.0,
         focal_gamma: float = 0.0,
         sample_weight: str | None = None,
-        unusable: str = "error",
+        on_bad_target: str = "error",
         state: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -65,7 +65,7 @@ class Softmax(Classifier):
             classes=classes,
             class_weight=class_weight,
             sample_weight=sample_weight,
-            unusable=unusable,
+            on_bad_target=on_bad_target,
             state=state,
             **kwargs,
         )

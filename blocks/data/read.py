@@ -65,7 +65,7 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
         >>> path = pathlib.Path(folder.name, "people.csv")
         >>> _ = path.write_text("id,zip,height\n1,00501,1.8\n2,10115,\n")
         >>> source = read(path, column_types={"zip": "string"})
-        >>> source.table().to_pylist()[1]
+        >>> source.to_table().to_pylist()[1]
         {'id': 2, 'zip': '10115', 'height': None}
         >>> folder.cleanup()
     """

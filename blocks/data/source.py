@@ -42,7 +42,7 @@ class Source:
         (['id', 'city'], 4)
         >>> [chunk["id"].to_pylist() for chunk in source.chunks(3)]
         [[1, 2, 3], [4]]
-        >>> source.filter(pc.field("city") == "Oslo").select(["id"]).table().to_pydict()
+        >>> source.filter(pc.field("city") == "Oslo").select(["id"]).to_table().to_pydict()
         {'id': [1, 3]}
     """
 
@@ -262,7 +262,7 @@ class Source:
         chunks.close()
         return self.schema.empty_table() if first is None else pa.Table.from_batches([first])
 
-    def table(self) -> pa.Table:
+    def to_table(self) -> pa.Table:
         """All rows as one Arrow table, in memory."""
         return pa.Table.from_batches(list(self.chunks()), schema=self.schema)
 

@@ -1,4 +1,4 @@
-"""Export: a road as one SavedModel of TensorFlow's own ops, and beside it what `verify` replays."""
+"""Export: an inference graph as one SavedModel of TensorFlow's own ops, and beside it what `verify` replays."""
 
 import io
 import json
@@ -26,14 +26,14 @@ from blocks.files.durable import whole_folder
 from blocks.files.refusals import explained
 from blocks.files.regular import read_regular
 from blocks.heads import describe_heads
-from blocks.inference.graph import Road, raw_tensors
+from blocks.inference.graph import InferenceGraph, raw_tensors
 
 VERSION = 1
 GOLDEN_ROWS = 24
 MAX_STATE_BYTES = 4 << 30
 
 
-def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None, fitted: bool = True) -> None:
+def export(graph: InferenceGraph, path: str | os.PathLike[str], *, golden: Any = None, fitted: bool = True) -> None:
     """Write a SavedModel that loads and answers where blocks is not installed.
 
     Signatures, each with inputs and outputs by name:
@@ -50,7 +50,7 @@ def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None, fitt
     golden rows with the features and answers that they must give.
 
     Args:
-        road: The parts, adapted.
+        graph: The parts, adapted.
         path: The folder to write, which must not exist.
         golden: Rows (a dict of columns or a table) to keep as golden; by default made up from learned statistics, so
             that no row of anybody's data leaves with the model.
@@ -64,20 +64,20 @@ def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None, fitt
     final = Path(path)
     if final.exists():
         raise InvalidArgument(f"An export never overwrites. Received: {final}, which exists. Name a new version.")
-    columns, entries = inputs(list(road.raw_signature), "column"), inputs(list(road.feature_signature), "entry")
+    columns, entries = inputs(list(graph.raw_signature), "column"), inputs(list(graph.feature_signature), "entry")
     with explained(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         with whole_folder(final) as folder:
-            module = _module(road, columns, entries)
+            module = _module(graph, columns, entries)
             try:
                 tf.saved_model.save(module, str(folder), signatures=_signatures(module))
             except (ValueError, TypeError, AssertionError) as error:
                 raise NotExportable(
-                    f"Every part of a road is made of TensorFlow's own ops and tracked state. TensorFlow says: {error}"
+                    f"Every part of a model is made of TensorFlow's own ops and tracked state. TensorFlow says: {error}"
                 ) from error
             restore_names(folder, (columns, entries))
-            rows = raw_tensors(golden, road.preprocessor) if golden is not None else golden_rows(road)
-            _write_assets(road, rows, columns.renamed, folder / ASSETS, fitted)
+            rows = raw_tensors(golden, graph.preprocessor) if golden is not None else golden_rows(graph)
+            _write_assets(graph, rows, columns.renamed, folder / ASSETS, fitted)
     if columns.renamed:
         told = ", ".join(f"{keyword} for {name!r}" for name, keyword in list(columns.renamed.items())[:5])
         more = f" and {len(columns.renamed) - 5} more" if len(columns.renamed) > 5 else ""
@@ -88,23 +88,23 @@ def export(road: Road, path: str | os.PathLike[str], *, golden: Any = None, fitt
         )
 
 
-def _module(road: Road, of_columns: Inputs, of_entries: Inputs) -> tf.Module:
-    """The road's functions, with everything they reach held where TensorFlow finds it."""
+def _module(graph: InferenceGraph, of_columns: Inputs, of_entries: Inputs) -> tf.Module:
+    """The graph's functions, with everything they reach held where TensorFlow finds it."""
     module = tf.Module()
-    module.weights = [getattr(variable, "value", variable) for variable in road.core.variables]
+    module.weights = [getattr(variable, "value", variable) for variable in graph.core.variables]
     module.resources = [
-        resource for block in _parts(road) for resource in vars(block).values() if _is_resource(resource)
+        resource for block in _parts(graph) for resource in vars(block).values() if _is_resource(resource)
     ]
-    raw, features = road.raw_signature, road.feature_signature
+    raw, features = graph.raw_signature, graph.feature_signature
     columns, entries = _under(raw, of_columns), _under(features, of_entries)
-    module.serve = _named(lambda columns: road(columns), columns)
-    module.transform_features = _named(lambda columns: road.features(columns), columns)
-    module.predict_features = _named(lambda features: road.predictions(features), entries)
+    module.serve = _named(lambda columns: graph(columns), columns)
+    module.transform_features = _named(lambda columns: graph.features(columns), columns)
+    module.predict_features = _named(lambda features: graph.predictions(features), entries)
     parsing = {name: _example_feature(spec.dtype) for name, spec in raw.items()}
 
     def serve_examples(columns: Mapping[str, Any]) -> dict[str, Any]:
         parsed = tf.io.parse_example(columns["examples"], parsing)
-        return road({name: tf.cast(parsed[name], spec.dtype) for name, spec in raw.items()})
+        return graph({name: tf.cast(parsed[name], spec.dtype) for name, spec in raw.items()})
 
     module.serve_examples = _named(serve_examples, {"examples": tf.TensorSpec((None,), tf.string, name="examples")})
     return module
@@ -130,8 +130,8 @@ def _signatures(module: Any) -> dict[str, Any]:
     }
 
 
-def _parts(road: Road) -> Sequence[Any]:
-    return [*road.preprocessor.resources(), *(block for chain in road.chains.values() for block in chain)]
+def _parts(graph: InferenceGraph) -> Sequence[Any]:
+    return [*graph.preprocessor.resources(), *(block for chain in graph.chains.values() for block in chain)]
 
 
 def _is_resource(value: Any) -> bool:
@@ -146,50 +146,52 @@ def _example_feature(dtype: tf.DType) -> tf.io.FixedLenFeature:
     return tf.io.FixedLenFeature((), tf.float32, float("nan"))
 
 
-def golden_rows(road: Road) -> dict[str, Any]:
+def golden_rows(graph: InferenceGraph) -> dict[str, Any]:
     """Rows made up from what was learned: usual values, the ends, missing, infinite and unseen ones, in all columns."""
     rows: dict[str, Any] = {}
     readers: dict[str, list[Any]] = {}
-    for lane in road.preprocessor.lanes:
+    for lane in graph.preprocessor.lanes:
         for column in dict.fromkeys(lane.columns):
             readers.setdefault(column, []).append(lane.blocks[0])
-    for position, (column, kind) in enumerate(road.preprocessor.inputs.items()):
+    for position, (column, kind) in enumerate(graph.preprocessor.inputs.items()):
         dtype = kind if kind == "list" else TENSOR_DTYPES[kind]
         values = list(dict.fromkeys(value for block in readers[column] for value in block.examples(dtype))) or [""]
         # every column steps through its values at its own pace, so that odd values meet usual ones
         step = 1 + position % max(len(values) - 1, 1)
         picked = [values[(position + row * step) % len(values)] for row in range(GOLDEN_ROWS)]
-        rows[column] = tf.constant(picked, road.raw_signature[column].dtype)
+        rows[column] = tf.constant(picked, graph.raw_signature[column].dtype)
     return rows
 
 
-def _write_assets(road: Road, rows: Mapping[str, Any], keywords: Mapping[str, str], folder: Path, fitted: bool) -> None:
+def _write_assets(
+    graph: InferenceGraph, rows: Mapping[str, Any], keywords: Mapping[str, str], folder: Path, fitted: bool
+) -> None:
     folder.mkdir(parents=True)
-    features = road.features(rows)
-    answers = road(rows)
+    features = graph.features(rows)
+    answers = graph(rows)
     for name, arrays in (("golden_rows", rows), ("golden_features", features), ("golden_answers", answers)):
         write_arrays(folder / f"{name}.arrow", {key: value.numpy() for key, value in arrays.items()})
-    state: dict[str, Any] = {name.replace("/", "|"): value for name, value in road.preprocessor.state.items()}
+    state: dict[str, Any] = {name.replace("/", "|"): value for name, value in graph.preprocessor.state.items()}
     np.savez(folder / "state.npz", **state)
-    (folder / "manifest.json").write_text(json.dumps(_manifest(road, keywords, fitted), indent=1, sort_keys=True))
+    (folder / "manifest.json").write_text(json.dumps(_manifest(graph, keywords, fitted), indent=1, sort_keys=True))
 
 
-def _manifest(road: Road, keywords: Mapping[str, str], fitted: bool) -> dict[str, Any]:
+def _manifest(graph: InferenceGraph, keywords: Mapping[str, str], fitted: bool) -> dict[str, Any]:
     serialize = keras.saving.serialize_keras_object
-    chains: Any = {name: [serialize(block) for block in chain] for name, chain in road.chains.items()}
+    chains: Any = {name: [serialize(block) for block in chain] for name, chain in graph.chains.items()}
     return {
         "version": VERSION,
         "fitted": fitted,
-        "schema": {name: spec.dtype.name for name, spec in road.raw_signature.items()},
-        "kinds": road.preprocessor.inputs,
+        "schema": {name: spec.dtype.name for name, spec in graph.raw_signature.items()},
+        "kinds": graph.preprocessor.inputs,
         KEYWORDS: dict(keywords),
-        "spec": road.preprocessor.spec.to_json(),
-        "preprocessor": serialize(road.preprocessor),
-        "head": serialize(road.head),
-        "heads": describe_heads(road.head),
+        "spec": graph.preprocessor.spec.to_json(),
+        "preprocessor": serialize(graph.preprocessor),
+        "head": serialize(graph.head),
+        "heads": describe_heads(graph.head),
         "postprocessors": chains.get("", chains),
-        "compute_dtype": _compute_dtype(road.core),
-        "fingerprints": {"preprocessor": fingerprint(road.preprocessor), "head": fingerprint(road.head)},
+        "compute_dtype": _compute_dtype(graph.core),
+        "fingerprints": {"preprocessor": fingerprint(graph.preprocessor), "head": fingerprint(graph.head)},
         "notes": {"serving_examples": "tf.train.Example holds floats as float32: float64 columns are rounded."},
         "versions": {
             "python": platform.python_version(),

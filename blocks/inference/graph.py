@@ -1,4 +1,4 @@
-"""Road: raw rows to answers as one graph: what `model(raw)`, `predict` and the SavedModel all run. No state here."""
+"""InferenceGraph: from raw rows to answers, what `model(raw)`, `predict` and the SavedModel all run. No state here."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from blocks.heads import named, own
 from blocks.preprocessors import Columns
 
 
-class Road:
+class InferenceGraph:
     """The parts of a model in order: preprocessor, core, head's answer, postprocessors.
 
     Make a new one after any part was adapted or calibrated again: traced functions hold the tables of their time.

@@ -20,7 +20,7 @@ CHUNK_ROWS = 65_536
 
 
 class Predictor(Protocol):
-    """Anything that answers chunks of raw rows: a road, an exported SavedModel, or a user's own.
+    """Anything that answers chunks of raw rows: an inference graph, an exported SavedModel, or a user's own.
 
     Attributes:
         inputs: The raw columns that it reads.

@@ -135,13 +135,13 @@ def adapt(
 
 def _tell_missing_targets(head: Head, results: Mapping[str, Statistic], verbose: bool | None) -> None:
     """Say what `fit` will do with rows that have no target: warn where it will refuse them."""
-    skipped = {column for one in head.heads.values() if one.unusable == "skip" for column in one.targets}
+    skipped = {column for one in head.heads.values() if one.on_bad_target == "skip" for column in one.targets}
     for column, (missing, rows) in head.without_target(results).items():
         text = f"The target {column!r} is missing or not finite in {missing:,} of {rows:,} rows"
         if missing and column in skipped:
             announce(f"{text}; fit leaves them out, counted.", verbose)
         elif missing:
-            warn(f"{text}, which fit refuses. Filter them out, or give the head unusable='skip'.")
+            warn(f"{text}, which fit refuses. Filter them out, or give the head on_bad_target='skip'.")
 
 
 def check_target(columns: Columns, head: Head | None, schema: pa.Schema | None) -> None:

@@ -1,4 +1,4 @@
-"""Feed: a Source as encoded rows (features, target, weight, keys), for stores and for training on the fly."""
+"""EncodedRows: a Source as encoded rows (features, target, weight, keys), for stores and for training on the fly."""
 
 import os
 from collections import Counter, deque
@@ -28,7 +28,7 @@ _MOST_WEIGHT = 1e30
 WORKERS = min(os.cpu_count() or 1, 8)
 
 
-class Feed:
+class EncodedRows:
     """Encoded rows of a source, chunk by chunk and in its order.
 
     Args:
@@ -154,7 +154,7 @@ class Feed:
 
 
 def dataset(
-    feed: Feed,
+    feed: EncodedRows,
     batch_size: int,
     *,
     shuffle: bool = False,

@@ -11,7 +11,7 @@ from blocks.block import Classifier, Head
 from blocks.data import read
 from blocks.errors import EmptySource, InvalidArgument, StoreError, StoreMismatch
 from blocks.heads import describe_heads
-from blocks.offline.encoded_rows import Feed
+from blocks.offline.encoded_rows import EncodedRows
 from blocks.offline.store_parts import described_parts, store_parts, why_not
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
@@ -32,7 +32,7 @@ def plan(transform: Transform, head: Head, data: Any, keys: Sequence[str] = ()) 
         keys: Columns that travel along.
     """
     source = read(data)
-    feed = Feed(source, transform, head, keys)
+    feed = EncodedRows(source, transform, head, keys)
 
     def chunks(skip: int) -> Iterator[Rows]:
         # a split may be empty, if another is not: the writer sees to that

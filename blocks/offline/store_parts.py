@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from blocks.block import Head, fingerprint
-from blocks.block.base import LAYERS_OWN
+from blocks.block.base import LAYERS_OWN, RENAMED
 from blocks.data.raw_columns import TENSOR_DTYPES
 from blocks.preprocessors import Columns
 
@@ -50,6 +50,12 @@ def _brief(name: str, value: np.ndarray) -> str:
     return f"{value.size} values (digest {hashlib.blake2b(value.tobytes(), digest_size=4).hexdigest()})"
 
 
+def _of_now(name: str) -> str:
+    """The name of a setting in a store that an older version may have written."""
+    block, _, setting = name.partition(".")
+    return f"{block}.{RENAMED.get(setting, setting)}"
+
+
 def why_not(metadata: Any, preprocessor: Columns) -> str:
     """Which settings or statistics differ from those that a store was made by, with both values; "" if none is known.
 
@@ -61,6 +67,7 @@ def why_not(metadata: Any, preprocessor: Columns) -> str:
     told = []
     for lane, now in described_parts(preprocessor).items():
         before = stored.get(lane) or now
+        before = {what: {_of_now(name): value for name, value in named.items()} for what, named in before.items()}
         differing = [
             f"{lane!r} has other {what}: {name} is {before[what].get(name)} in the store, {now[what].get(name)} here"
             for what in ("settings", "statistics")

@@ -53,7 +53,7 @@ class Gaussian(Regressor):
         target: Name of the target column, or of several.
         floor: The least standard deviation that is predicted, as a share of the target's own.
         sample_weight: Name of a column of non-negative weights, or None.
-        unusable: "error" or "skip", for rows whose target is missing or infinite.
+        on_bad_target: "error" or "skip", for rows whose target is missing or infinite.
         state: What an earlier `adapt` learned.
 
     Returns:
@@ -83,11 +83,11 @@ class Gaussian(Regressor):
         *,
         floor: float = 1e-3,
         sample_weight: str | None = None,
-        unusable: str = "error",
+        on_bad_target: str = "error",
         state: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(target, sample_weight=sample_weight, unusable=unusable, state=state, **kwargs)
+        super().__init__(target, sample_weight=sample_weight, on_bad_target=on_bad_target, state=state, **kwargs)
         if not 0 < floor < 1:
             raise InvalidArgument(f"Gaussian's floor is between 0 and 1. Received: {floor}.")
         self.floor = float(floor)

@@ -76,7 +76,7 @@ class Mean(Regressor):
             Yeo-Johnson transform with the likeliest exponent. Beyond what was seen, both go on as straight lines, so an
             answer may be a little below 0 where no target is: `postprocessors.Clip(0)`.
         sample_weight: Name of a column of non-negative weights, or None.
-        unusable: "error" or "skip", for rows whose target is missing or infinite.
+        on_bad_target: "error" or "skip", for rows whose target is missing or infinite.
         state: What an earlier `adapt` learned.
 
     Returns:
@@ -101,11 +101,11 @@ class Mean(Regressor):
         loss: str = "mse",
         transform: str = "standardize",
         sample_weight: str | None = None,
-        unusable: str = "error",
+        on_bad_target: str = "error",
         state: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(target, sample_weight=sample_weight, unusable=unusable, state=state, **kwargs)
+        super().__init__(target, sample_weight=sample_weight, on_bad_target=on_bad_target, state=state, **kwargs)
         if loss not in LOSSES:
             raise InvalidArgument(f"Mean's loss is one of {', '.join(LOSSES)}. Received: {loss!r}.")
         if transform not in TRANSFORMS:

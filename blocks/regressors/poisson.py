@@ -23,7 +23,7 @@ class Poisson(Regressor):
     Args:
         target: Name of the target column, or of several.
         sample_weight: Name of a column of non-negative weights, or None.
-        unusable: "error" or "skip", for rows whose target is missing, infinite or negative.
+        on_bad_target: "error" or "skip", for rows whose target is missing, infinite or negative.
         state: What an earlier `adapt` learned.
 
     Returns:

@@ -61,7 +61,7 @@ class Quantiles(Regressor):
         target: Name of the target column, or of several.
         levels: The levels, ascending, between 0 and 1.
         sample_weight: Name of a column of non-negative weights, or None.
-        unusable: "error" or "skip", for rows whose target is missing or infinite.
+        on_bad_target: "error" or "skip", for rows whose target is missing or infinite.
         state: What an earlier `adapt` learned.
 
     Returns:
@@ -89,11 +89,11 @@ class Quantiles(Regressor):
         levels: Sequence[float] = (0.05, 0.5, 0.95),
         *,
         sample_weight: str | None = None,
-        unusable: str = "error",
+        on_bad_target: str = "error",
         state: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(target, sample_weight=sample_weight, unusable=unusable, state=state, **kwargs)
+        super().__init__(target, sample_weight=sample_weight, on_bad_target=on_bad_target, state=state, **kwargs)
         levels = tuple(float(level) for level in levels)
         if not levels or not all(a < b for a, b in zip((0.0, *levels), (*levels, 1.0), strict=True)):
             raise InvalidArgument(f"Quantiles' levels are ascending, between 0 and 1. Received: {levels}.")

@@ -26,7 +26,7 @@ class Tweedie(Regressor):
         target: Name of the target column, or of several.
         power: Of the variance, between 1 and 2.
         sample_weight: Name of a column of non-negative weights, or None.
-        unusable: "error" or "skip", for rows whose target is missing, infinite or negative.
+        on_bad_target: "error" or "skip", for rows whose target is missing, infinite or negative.
         state: What an earlier `adapt` learned.
 
     Returns:
@@ -54,11 +54,11 @@ class Tweedie(Regressor):
         *,
         power: float = 1.5,
         sample_weight: str | None = None,
-        unusable: str = "error",
+        on_bad_target: str = "error",
         state: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(target, sample_weight=sample_weight, unusable=unusable, state=state, **kwargs)
+        super().__init__(target, sample_weight=sample_weight, on_bad_target=on_bad_target, state=state, **kwargs)
         if not 1 < power < 2:
             raise InvalidArgument(
                 f"Tweedie's power is between 1 and 2. Received: {power}. Use Poisson for 1, Mean for 0."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.scoring.judging import FEW
 from blocks.evaluate.tables.description import HeadDescription
-from blocks.reporting.subject import Subject
+from blocks.reporting.subject import ReportInput
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class JudgedClass:
     average_precision: float | None
 
 
-def judged_classes(subject: Subject, head: HeadDescription) -> list[JudgedClass]:
+def judged_classes(subject: ReportInput, head: HeadDescription) -> list[JudgedClass]:
     """A head's classes by falling number of rows; none where there are two, or too many to list."""
     metric = head.metric("average_precision")
     found = metrics(subject.table, bootstrap=0, metrics=[metric]).to_pylist()

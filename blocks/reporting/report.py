@@ -26,7 +26,7 @@ from blocks.reporting.sections.metrics import HEADLINES, judgement, mistakes
 from blocks.reporting.sections.model import about
 from blocks.reporting.sections.training import training
 from blocks.reporting.sections.worth import worth as worth_section
-from blocks.reporting.subject import Subject
+from blocks.reporting.subject import ReportInput
 
 DRAWN_ROWS = 10_000
 
@@ -92,7 +92,7 @@ def report(
     if final.is_dir() or final.suffix == ".json":
         why = "a folder" if final.is_dir() else "the name of its numbers"
         raise InvalidArgument(f"path names the page, report.html say. Received: {str(path)!r}, {why}.")
-    subject = Subject.of(model, data, by, DRAWN_ROWS if isinstance(rows, bool) else rows, seed, rows is not False)
+    subject = ReportInput.of(model, data, by, DRAWN_ROWS if isinstance(rows, bool) else rows, seed, rows is not False)
     with (
         warnings.catch_warnings(),
         tempfile.TemporaryDirectory() as folder,
@@ -123,11 +123,11 @@ def report(
     return final
 
 
-def _of(subject: Subject) -> Sequence[str]:
+def _of(subject: ReportInput) -> Sequence[str]:
     return list(dict.fromkeys(name for head in subject.heads for name in head.targets))
 
 
-def _subtitle(subject: Subject) -> str:
+def _subtitle(subject: ReportInput) -> str:
     heads = ", ".join(f"{head.kind} of {', '.join(head.targets)}" for head in subject.heads)
     return f"{heads}, judged on the split {subject.judged!r}."
 

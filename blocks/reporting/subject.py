@@ -1,4 +1,4 @@
-"""Subject: what a report is of: a model and its splits, or a store; and its prediction tables, made once."""
+"""ReportInput: what a report is of: a model and its splits, or a store; and its prediction tables, made once."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ BESIDE_ROWS = 20_000
 
 
 @dataclass
-class Subject:
+class ReportInput:
     """A model and the rows that it is judged on.
 
     Args:
@@ -52,7 +52,7 @@ class Subject:
     tables: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: Any, data: Any, by: By, rows: int, seed: int, shows_rows: bool = True) -> "Subject":
+    def of(cls, model: Any, data: Any, by: By, rows: int, seed: int, shows_rows: bool = True) -> "ReportInput":
         """What a user gives to be reported on.
 
         Raises:
@@ -154,7 +154,7 @@ def _of_store(model: Any, split: Any, path: Path) -> Path:
             columns: dict[str, Any] = {}
             for name, head in heads.items():
                 columns |= _targets(head, target[name] if name else target)
-            answers = to_numpy(model.road.answers(dict(features)))
+            answers = to_numpy(model.graph.answers(dict(features)))
             columns |= {name: answer_column(values) for name, values in answers.items()}
             if writer is None:
                 table = pa.table(columns)

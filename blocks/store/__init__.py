@@ -7,7 +7,7 @@ layout. The names below load when they are used.
 from blocks.lazy import loader as _loader
 
 _HOME = {
-    "Entry": "rows",
+    "StoredArray": "rows",
     "Rows": "rows",
     "SplitPlan": "rows",
     "Store": "store",

@@ -19,7 +19,7 @@ from blocks.files.place import Place, unreachable
 from blocks.files.regular import NotRegular, read_regular
 from blocks.store.checksum import text_sum
 from blocks.store.manifest_checks import nonsense
-from blocks.store.rows import Entry
+from blocks.store.rows import StoredArray
 
 NAME = "manifest.json"
 JOURNAL = "journal.jsonl"
@@ -55,7 +55,7 @@ class Manifest:
     compression: str | None
     rows_per_shard: int
     rows_per_chunk: int
-    entries: tuple[Entry, ...]
+    entries: tuple[StoredArray, ...]
     spec: Any
     metadata: Any
     fingerprint: dict[str, Any]
@@ -81,7 +81,7 @@ class Manifest:
         """The checksum: stores with the same one hold the same rows in the same files."""
         return json.loads(self.to_text())["checksum"]
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> StoredArray:
         """Find an entry by its name."""
         return next(entry for entry in self.entries if entry.name == name)
 
@@ -166,7 +166,7 @@ def load(folder: Place) -> Manifest:
     return Manifest(
         **{name: content[name] for name in ("format", "layout", "compression", "rows_per_shard", "rows_per_chunk")},
         **{name: content[name] for name in ("spec", "metadata", "fingerprint")},
-        entries=tuple(map(Entry.from_json, content["entries"])),
+        entries=tuple(map(StoredArray.from_json, content["entries"])),
         splits={name: tuple(Shard(**s) for s in split["shards"]) for name, split in content["splits"].items()},
     )
 

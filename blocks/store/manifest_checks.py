@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from blocks.features.sparse import MOST_COLUMNS
-from blocks.store.rows import MAX_KEY_BYTES, Entry, parted
+from blocks.store.rows import MAX_KEY_BYTES, StoredArray, parted
 
 SPLIT_NAME = re.compile(r"\w[\w.-]*")
 SUFFIXES = {"hdf5": ".h5", "tfrecord": ".tfrecord"}
@@ -109,7 +109,7 @@ def _of_shard(
     rows, size = shard["rows"], content["rows_per_chunk"]
     if rows > content["rows_per_shard"] or (rows < content["rows_per_shard"] and not last):
         yield f"it has {rows} rows, where shards have {content['rows_per_shard']}"
-    parts = {part.name: part for part in parted(map(Entry.from_json, content["entries"]))}
+    parts = {part.name: part for part in parted(map(StoredArray.from_json, content["entries"]))}
     strings = {name for name, part in parts.items() if part.is_string}
     running = {name for name, part in parts.items() if part.running}
     examples = content["layout"] == "example"
@@ -132,7 +132,7 @@ def _of_shard(
 
 
 def _of_sizes(
-    content: Mapping[str, Any], shard: Mapping[str, Any], parts: Mapping[str, Entry], chunks: int
+    content: Mapping[str, Any], shard: Mapping[str, Any], parts: Mapping[str, StoredArray], chunks: int
 ) -> Iterator[str]:
     """Rows that their file cannot hold, and places beyond its end."""
     rows, size, most = shard["rows"], content["rows_per_chunk"], shard["bytes"]
@@ -165,7 +165,7 @@ def _of_sizes(
         yield "its records do not follow each other"
 
 
-def _of_running(content: Mapping[str, Any], shard: Mapping[str, Any], part: Entry) -> Iterator[str]:
+def _of_running(content: Mapping[str, Any], shard: Mapping[str, Any], part: StoredArray) -> Iterator[str]:
     """The same of the values of sparse rows, which are listed by chunk."""
     counts, most = shard["widths"][part.name], shard["bytes"]
     examples = content["layout"] == "example"

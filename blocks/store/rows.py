@@ -93,7 +93,7 @@ class SplitPlan:
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredArray:
     """One array of a store: its name, the dtype and shape of one row, and what its columns are called.
 
     There is a name for each column of the last axis, or one for the whole: of a number a row, of tokens, of an image.
@@ -109,19 +109,19 @@ class Entry:
     """Whether it is a part of which a row has any number: values follow each other over the rows of a chunk."""
 
     @property
-    def parts(self) -> tuple["Entry", ...]:
+    def parts(self) -> tuple["StoredArray", ...]:
         """What is stored of it, each a dense array: itself, unless it is sparse."""
         if not self.sparse:
             return (self,)
         own = self.name.removeprefix(FEATURES)
         return (
-            Entry(self.name, self.dtype, running=True),
-            Entry(INDICES + own, "<i4", running=True),
-            Entry(LENGTHS + own, "<i4"),
+            StoredArray(self.name, self.dtype, running=True),
+            StoredArray(INDICES + own, "<i4", running=True),
+            StoredArray(LENGTHS + own, "<i4"),
         )
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "Entry":
+    def from_json(cls, content: Mapping[str, Any]) -> "StoredArray":
         """Undo `to_json`."""
         columns = content["columns"]
         return cls(
@@ -177,12 +177,12 @@ def storable(name: str, array: Any) -> Any:
         return array
     array = np.asarray(array)
     if array.ndim == 0:
-        raise InvalidArgument(f"Entry '{name}' needs the rows on its first axis. Received: a scalar.")
+        raise InvalidArgument(f"StoredArray '{name}' needs the rows on its first axis. Received: a scalar.")
     if array.dtype.kind in "OUS":
         return _strings(name, array)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise InvalidArgument(
-            f"Entry '{name}' must hold numbers, booleans or (as a key) strings. Received dtype: {array.dtype}. "
+            f"StoredArray '{name}' must hold numbers, booleans or (as a key) strings. Received dtype: {array.dtype}. "
             "Cast it first; times are stored as int64 microseconds."
         )
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
@@ -219,7 +219,7 @@ def narrow(array: np.ndarray) -> np.ndarray:
     return array.astype(f"S{max(1, int(np.char.str_len(array).max(initial=0)))}")
 
 
-def describe(arrays: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[Entry, ...]:
+def describe(arrays: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[StoredArray, ...]:
     """Derive the entries of a store from its first rows.
 
     Args:
@@ -247,7 +247,7 @@ def describe(arrays: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[Ent
         names = None if given is None else tuple(map(str, given))
         if names is not None and len(names) not in (1, *array.shape[1:][-1:]):
             raise InvalidArgument(
-                f"Entry '{name}' of shape {array.shape} needs one name per column, on its last axis, or one for the "
+                f"StoredArray '{name}' of shape {array.shape} needs one name per column, on its last axis, or one for the "
                 f"whole. Received {len(names)} names."
             )
         dtype, sparse = STRING if array.dtype.kind == "S" else array.dtype.str, isinstance(array, Sparse)
@@ -256,13 +256,13 @@ def describe(arrays: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[Ent
                 f"Sparse rows are features of fewer than {MOST_COLUMNS:,} columns. Received: '{name}' of "
                 f"{array.columns:,}."
             )
-        entries.append(Entry(name, dtype, array.shape[1:], names, sparse))
+        entries.append(StoredArray(name, dtype, array.shape[1:], names, sparse))
     if not any(entry.name.startswith("features/") for entry in entries):
         raise InvalidArgument(f"Rows need at least one entry of features. Received: {sorted(arrays)}.")
     return tuple(entries)
 
 
-def conform(arrays: Mapping[str, np.ndarray], entries: tuple[Entry, ...]) -> None:
+def conform(arrays: Mapping[str, np.ndarray], entries: tuple[StoredArray, ...]) -> None:
     """Refuse rows whose entries are not those of the store.
 
     Raises:
@@ -282,7 +282,7 @@ def conform(arrays: Mapping[str, np.ndarray], entries: tuple[Entry, ...]) -> Non
         )
 
 
-def parted(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+def parted(entries: Iterable[StoredArray]) -> tuple[StoredArray, ...]:
     """The parts of all entries: the dense arrays that files hold."""
     return tuple(part for entry in entries for part in entry.parts)
 
@@ -305,7 +305,7 @@ def apart(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return parts
 
 
-def together(parts: Mapping[str, np.ndarray], entries: Iterable[Entry]) -> dict[str, Any]:
+def together(parts: Mapping[str, np.ndarray], entries: Iterable[StoredArray]) -> dict[str, Any]:
     """Undo `apart`."""
     arrays: dict[str, Any] = {}
     for entry in entries:
@@ -317,7 +317,7 @@ def together(parts: Mapping[str, np.ndarray], entries: Iterable[Entry]) -> dict[
     return arrays
 
 
-def disordered(parts: Mapping[str, np.ndarray], entries: Iterable[Entry]) -> list[str]:
+def disordered(parts: Mapping[str, np.ndarray], entries: Iterable[StoredArray]) -> list[str]:
     """Name the sparse entries, of those that are given, whose parts do not fit each other or their columns."""
     found = []
     for entry in entries:
@@ -334,7 +334,7 @@ def _fit(values: np.ndarray, indices: np.ndarray, lengths: np.ndarray, columns: 
     return bool(indices.min(initial=0) >= 0 and indices.max(initial=0) < max(columns, 1))
 
 
-def mean_bytes(entry: Entry, array: Any) -> int:
+def mean_bytes(entry: StoredArray, array: Any) -> int:
     """Count the bytes of a row of these, on average where rows differ."""
     if not entry.sparse:
         return entry.row_bytes(0)

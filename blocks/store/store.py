@@ -17,7 +17,7 @@ from blocks.store.reading.chunk_reader import ChunkReader, allocate
 from blocks.store.reading.order import Order
 from blocks.store.reading.shuffle_windows import WindowLoader
 from blocks.store.reading.stream import Stream, restore
-from blocks.store.rows import Entry, Rows, SplitPlan, parted, together
+from blocks.store.rows import Rows, SplitPlan, StoredArray, parted, together
 from blocks.store.writing import write as writing
 
 WINDOW_ROWS, WINDOW_BYTES = 65_536, 32 << 20
@@ -77,7 +77,7 @@ class StoreSplit:
         return max(1, mean + sum(part.row_bytes() for part in parts if not part.running))
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[StoredArray, ...]:
         """The arrays that are stored: "features/...", "target", "weight", "keys/..."."""
         return self._content.entries
 

@@ -53,7 +53,7 @@ def preprocessor_case(block: Preprocessor, data: Any, options: Options) -> Case:
 
 
 def _columns_case(block: Columns, data: Any, options: Options) -> Case:
-    table = read(data).table()
+    table = read(data).to_table()
     table = table.take(np.arange(max(len(table), ROWS)) % len(table)).combine_chunks()
 
     def learn(rows: int) -> Columns:

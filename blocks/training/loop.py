@@ -20,7 +20,7 @@ from blocks.arguments import check_whole_number
 from blocks.block import FeatureExtractor, Head, fingerprint
 from blocks.data import read
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch, warn
-from blocks.offline.encoded_rows import Feed, dataset
+from blocks.offline.encoded_rows import EncodedRows, dataset
 from blocks.offline.store_parts import store_parts, why_not
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
@@ -57,7 +57,7 @@ class Batches:
 
     dataset: tf.data.Dataset
     steps: int | None = None
-    feed: Feed | None = None
+    feed: EncodedRows | None = None
     stream: Stream | None = None
 
 
@@ -99,7 +99,7 @@ def batches(
             "Only a store can begin in the middle of an epoch. Received: rows that are transformed on the fly. "
             "Precompute them: store = model.precompute(splits, path)."
         )
-    feed = Feed(read(data), transform, head)
+    feed = EncodedRows(read(data), transform, head)
     if training:
         _warn_of_leaks(preprocessor, feed.held_out)
     made = dataset(feed, batch_size, shuffle=shuffle, seed=seed, epoch=start[0])
@@ -315,7 +315,7 @@ def _features(data: Any, transform: Transform, head: Head) -> Iterator[Mapping[s
     if isinstance(data, StoreSplit):
         yield from (batch[0] for batch in data.stream(LEARN_CHUNK, shuffle=data.rows > LEARN_ROWS, seed=0))
     else:
-        yield from (rows.features for rows in Feed(read(data), transform, head).chunks())
+        yield from (rows.features for rows in EncodedRows(read(data), transform, head).chunks())
 
 
 def fit_from(

@@ -125,8 +125,8 @@ def test_errors_say_the_rule():
         adapted(np.arange(20_000))
     with pytest.raises(InvalidArgument, match=r"class_weight is None, 'balanced' or a dict. Received: 'equal'"):
         Softmax("label", class_weight="equal")
-    with pytest.raises(InvalidArgument, match=r"unusable is 'error' or 'skip'. Received: 'drop'"):
-        Softmax("label", unusable="drop")
+    with pytest.raises(InvalidArgument, match=r"on_bad_target is 'error' or 'skip'. Received: 'drop'"):
+        Softmax("label", on_bad_target="drop")
     with pytest.raises(NotAdapted, match=r"Softmax .* has not been adapted"):
         _ = Softmax("label").classes
     with pytest.raises(SchemaMismatch, match=r"has classes of type string.* Received: a column of type int64. Cast it"):

@@ -35,14 +35,18 @@ def file(folder: pathlib.Path, name: str, table: pa.Table | None = None) -> str:
 
 def passes(source: blocks.data.Source) -> bool:
     """Whether rows come twice, and a fingerprint."""
-    return source.table().equals(source.table()) and source.fingerprint() == source.fingerprint() and source.count() > 0
+    return (
+        source.to_table().equals(source.to_table())
+        and source.fingerprint() == source.fingerprint()
+        and source.count() > 0
+    )
 
 
 def test_a_stream_that_is_used_up(tmp_path) -> None:
     source = blocks.data.read(stream())
-    source.table()
+    source.to_table()
     with pytest.raises(InvalidArgument, match=r"a file, a table \(reader.read_all\(\).*, an object with schema"):
-        source.table()
+        source.to_table()
     for advised in (file(tmp_path, "a.parquet"), stream().read_all(), Own()):
         assert passes(blocks.data.read(advised))
 
@@ -113,7 +117,7 @@ def test_a_file_that_changed(tmp_path) -> None:
     source = blocks.data.read(path)
     file(tmp_path, "a.parquet", pa.table({**ROWS, "more": [1, 2, 3]}))
     with pytest.raises(MalformedData, match=r"Call blocks.read again"):
-        source.table()
+        source.to_table()
     assert passes(blocks.data.read(path))
 
 

@@ -35,7 +35,7 @@ def test_ids_beyond_int64_stay_text_and_the_column_is_named(tmp_path) -> None:
         schema = source.schema
     assert len(said) == 1
     assert schema.field("id").type == pa.string()
-    assert source.table()["id"].to_pylist() == [str(BIG + n) for n in range(1000)]
+    assert source.to_table()["id"].to_pylist() == [str(BIG + n) for n in range(1000)]
     counts = {name: part.count() for name, part in source.split(a=0.5, b=0.5, key="id").items()}
     assert min(counts.values()) > 400
 
@@ -50,19 +50,19 @@ def test_the_advice_is_right(tmp_path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             source = blocks.data.read(path, column_types={"id": kind})
-            assert source.table()["id"].to_pylist() == expected
+            assert source.to_table()["id"].to_pylist() == expected
 
 
 def test_numbers_and_text_in_one_column_are_read_as_declared(tmp_path) -> None:
     rows = [{"id": 7}, {"id": "x7"}, {"id": None}, {}, {"id": 1.50}, {"id": True}]
     path = lines(tmp_path / "a.jsonl", rows)
     with pytest.raises(MalformedData, match=r"declare column_types"):
-        blocks.data.read(path).table()
-    found = blocks.data.read(path, column_types={"id": "string"}).table()["id"].to_pylist()
+        blocks.data.read(path).to_table()
+    found = blocks.data.read(path, column_types={"id": "string"}).to_table()["id"].to_pylist()
     assert found == ["7", "x7", None, None, "1.5", "true"]
     path = lines(tmp_path / "b.jsonl", [*rows, {"id": [1]}])
     with pytest.raises(MalformedData, match=r"'id' is read as text, and line 7 has \[\"1\"\]"):
-        blocks.data.read(path, column_types={"id": "string"}).table()
+        blocks.data.read(path, column_types={"id": "string"}).to_table()
 
 
 def test_integers_inside_lists_and_objects_are_said_to_be_rounded(tmp_path) -> None:
@@ -76,7 +76,7 @@ def test_integers_inside_lists_and_objects_are_said_to_be_rounded(tmp_path) -> N
         ("tags", str(BIG + 1)),
     ]
     declared = {"tags": pa.list_(pa.uint64()), "of": pa.struct([("id", pa.uint64())])}
-    assert blocks.data.read(path, column_types=declared).table()["tags"].to_pylist() == [[1, BIG + 1], []]
+    assert blocks.data.read(path, column_types=declared).to_table()["tags"].to_pylist() == [[1, BIG + 1], []]
 
 
 numbers = st.one_of(
@@ -101,7 +101,7 @@ def test_every_value_of_json_lines_is_what_was_written(files, block) -> None:
         if not written:
             return
         source = blocks.data.read(paths)
-        table = source.table()
+        table = source.to_table()
         assert source.count() == len(written)
     found = table["id"].to_pylist()
     if pa.types.is_string(table["id"].type):
@@ -127,7 +127,7 @@ def test_integers_beside_fractions_are_doubles_where_that_holds_them(writer, rev
     values = [pa.array([2**53, None, -(2**53), 3]), pa.array([0.5, None])]
     for n, array in enumerate(values[::-1] if reverse else values):
         WRITERS[writer](pa.table({"id": array}), tmp_path / f"p{n}")
-    table = blocks.data.read(tmp_path).table()
+    table = blocks.data.read(tmp_path).to_table()
     expected = [*values[1].to_pylist(), *values[0].to_pylist()] if reverse else [*values[0].to_pylist(), 0.5, None]
     assert table["id"].type == pa.float64()
     assert table["id"].to_pylist() == expected
@@ -142,12 +142,12 @@ def test_integers_that_no_common_type_holds_are_refused_by_column_and_file(write
     WRITERS[writer](pa.table({"row": [0] * len(big), "id": big}), tmp_path / "p0")
     WRITERS[writer](pa.table({"row": [0] * len(other), "id": other}), tmp_path / "p1")
     with pytest.raises(SchemaMismatch, match=r"(?s)'id'.*(one type|Write).*read the files apart") as refused:
-        blocks.data.read(tmp_path).table()
+        blocks.data.read(tmp_path).to_table()
     assert "p0." in str(refused.value)
     assert "truncated" not in str(refused.value)
     # the advice
     parts = [blocks.data.read(file) for file in sorted(tmp_path.iterdir())]
-    assert parts[0].table()["id"].to_pylist() == big.to_pylist()
+    assert parts[0].to_table()["id"].to_pylist() == big.to_pylist()
     for file, array in zip(sorted(tmp_path.iterdir()), (big, other), strict=True):
         WRITERS[writer](pa.table({"id": array.cast(pa.string())}), file.with_suffix(""))
     assert blocks.data.read(tmp_path).count() == len(big) + len(other)
@@ -198,7 +198,7 @@ def test_two_files_of_any_two_types_are_read_exactly_or_refused_by_name(tmp_path
         for other in TYPES:
             pq.write_table(pa.table({"x": edges(other)}), tmp_path / "p1.parquet")
             try:
-                found = blocks.data.read(tmp_path).table()["x"].to_pylist()
+                found = blocks.data.read(tmp_path).to_table()["x"].to_pylist()
             except BlocksError as error:
                 refused.append(str(error))
                 continue
@@ -223,7 +223,7 @@ def test_whole_decimals_that_doubles_beside_them_do_not_hold_are_refused(tmp_pat
         columns = [pa.array([decimal.Decimal(number), None]), pa.array([1.5])]
         for name, values in enumerate(columns[::-1] if reverse else columns):
             pq.write_table(pa.table({"id": values}), tmp_path / f"{name}.parquet")
-        return [one for one in blocks.data.read(tmp_path).table()["id"].to_pylist() if one is not None]
+        return [one for one in blocks.data.read(tmp_path).to_table()["id"].to_pylist() if one is not None]
 
     assert sorted(read("100000000000000000000")) == [1.5, 1e20]
     assert sorted(read("12345678901234567.89")) == [1.5, 12345678901234567.89]  # a fraction is rounded, as ever

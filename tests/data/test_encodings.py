@@ -82,7 +82,7 @@ def test_decoded_values_are_the_values(values, scalar, nested, start, seed) -> N
     assert found.type == natural_type(array.type) == natural_type(found.type)
     assert found.to_pylist() == array.to_pylist()
     source = blocks.data.read(pa.table({"x": array}))
-    assert source.table()["x"].to_pylist() == array.to_pylist()
+    assert source.to_table()["x"].to_pylist() == array.to_pylist()
     assert source.fingerprint() == blocks.data.read(pa.table({"x": found})).fingerprint()
 
 
@@ -114,7 +114,7 @@ ENCODED = {
 def test_the_whole_road_on_its_own(kind) -> None:
     """A column of each encoding, alone, with the choice left to infer: a feature that tells its two values apart."""
     columns = preprocessors.Columns.infer(blocks.data.read(ENCODED[kind]()))
-    table = blocks.data.read(ENCODED[kind]()).table().append_column("y", pa.array(["u", "v"] * (ROWS // 2)))
+    table = blocks.data.read(ENCODED[kind]()).to_table().append_column("y", pa.array(["u", "v"] * (ROWS // 2)))
     model = blocks.Model(columns, feature_extractors.MLP([4]), classifiers.Softmax("y"), seed=0)
     model.adapt(table)
     features = model.transform(table.slice(0, 2).combine_chunks().to_batches()[0])
@@ -132,7 +132,7 @@ def test_polars_objects_are_refused_by_name_and_the_advice_is_right() -> None:
     with pytest.raises(InvalidArgument, match=r"Column 'o' is of Polars' type Object"):
         to_arrow(objects, "o")
     text = frame.with_columns(pl.Series("o", map(str, frame["o"])))
-    assert blocks.data.read(text).table()["o"].to_pylist() == ["('k', 1)", "('k', 1)", "('l', 2)"]
+    assert blocks.data.read(text).to_table()["o"].to_pylist() == ["('k', 1)", "('k', 1)", "('l', 2)"]
     assert blocks.data.read(frame.drop("o")).count() == 3
 
 

@@ -55,7 +55,7 @@ def test_the_standard_input_is_a_pipe_and_the_advice_reads_it(tmp_path: pathlib.
         blocks.data.read(f"/dev/fd/{pipe}", format="csv")
     with open(pipe, "rb") as stream:
         source = blocks.data.read(pacsv.read_csv(stream))
-    assert source.table().to_pydict() == source.table().to_pydict() == {"x": [1, 2], "y": ["a", "b"]}
+    assert source.to_table().to_pydict() == source.to_table().to_pydict() == {"x": [1, 2], "y": ["a", "b"]}
     with open(filled(), "rb") as stream:
         (tmp_path / "rows.csv").write_bytes(stream.read())
     assert blocks.data.read(tmp_path / "rows.csv").count() == 2

@@ -102,7 +102,7 @@ def test_binary_files_give_the_rows_in_chunks_of_every_size(
 
 def test_projection_keeps_the_order_asked_for(path: str, table: pa.Table) -> None:
     source = blocks.data.read(path, columns=["float", "int"])
-    assert source.table().equals(plain(table.select(["float", "int"])))
+    assert source.to_table().equals(plain(table.select(["float", "int"])))
     assert next(source.chunks(10, columns=["int"])).schema.names == ["int"]
     assert source.head(3).equals(plain(table.select(["float", "int"]).slice(0, 3)))
     with pytest.raises(SchemaMismatch, match="no column 'small'"):
@@ -123,7 +123,7 @@ def test_dictionary_columns_read_as_strings_and_come_encoded_on_request(tmp_path
     pq.write_table(pa.table({"c": column}), tmp_path / "d.parquet", row_group_size=30)
     for source in (blocks.data.read(tmp_path / "d.parquet"), blocks.data.read(pa.table({"c": column}))):
         assert source.schema.field("c").type == pa.string()
-        assert source.table()["c"].to_pylist() == column.to_pylist()
+        assert source.to_table()["c"].to_pylist() == column.to_pylist()
         chunk = next(source.chunks(64, encoded=True))
         assert chunk.schema.field("c").type == pa.dictionary(pa.int32(), pa.string())
         assert chunk["c"].to_pylist() == column.to_pylist()[:64]
@@ -152,7 +152,7 @@ def test_csv_and_its_compressions(tmp_path: pathlib.Path, name: str) -> None:
         codec = "gzip" if name.startswith("really") else codecs.get(name.split(".")[-1])
         with pa.output_stream(path, compression=codec) as out:
             out.write(text)
-    got = blocks.data.read(path).table()
+    got = blocks.data.read(path).to_table()
     assert got.to_pydict() == {
         "i": [1, 2, 3],
         "f": [0.5, None, 2],
@@ -166,7 +166,7 @@ def test_json_lines_settle_one_schema(tmp_path: pathlib.Path, monkeypatch: pytes
     path = tmp_path / "t.jsonl"
     path.write_text('{"a": 1, "s": "x"}\n{"a": 2.5}\n{"s": "y", "l": [1, 2]}\n')
     source = blocks.data.read(path)
-    assert source.table().to_pylist() == [
+    assert source.to_table().to_pylist() == [
         {"a": 1.0, "s": "x", "l": None},
         {"a": 2.5, "s": None, "l": None},
         {"a": None, "s": "y", "l": [1, 2]},
@@ -174,10 +174,10 @@ def test_json_lines_settle_one_schema(tmp_path: pathlib.Path, monkeypatch: pytes
     assert source.count() == 3
     path.write_text('{"a": 1, "s": "x"}\n{"a": "two"}\n')
     with pytest.raises(MalformedData, match="one type"):
-        blocks.data.read(path).table()
+        blocks.data.read(path).to_table()
     path.write_text('{"a": 1\n')
     with pytest.raises(MalformedData, match=r"t\.jsonl, from line 1"):
-        blocks.data.read(path).table()
+        blocks.data.read(path).to_table()
 
 
 class Own:
@@ -217,16 +217,16 @@ def test_objects_can_be_read_again_and_again(make, rows: int) -> None:
         assert [c.num_rows for c in chunks] == {1: [1] * 5, 2: [2, 2, 1], 100: [5]}[rows]
         assert pa.Table.from_batches(chunks).to_pydict() == FRAME
     assert source.count() == 5
-    assert source.filter(pc.field("i") > 3).select(["s"]).table().to_pydict() == {"s": ["ü", ""]}
+    assert source.filter(pc.field("i") > 3).select(["s"]).to_table().to_pydict() == {"s": ["ü", ""]}
     assert sum(part.count() for part in source.split(a=0.5, b=0.5, key="s").values()) == 5
     assert source.fingerprint() == blocks.data.as_source(make()).fingerprint()
 
 
 def test_a_stream_is_read_once_and_says_so() -> None:
     source = blocks.data.read(pa.table(FRAME).to_reader())
-    assert source.table().num_rows == 5
+    assert source.to_table().num_rows == 5
     with pytest.raises(InvalidArgument, match=r"only once.*read_all"):
-        source.table()
+        source.to_table()
 
 
 def test_numpy_columns() -> None:
@@ -243,7 +243,7 @@ def test_numpy_columns() -> None:
             "series": pd.Series([True, False, True]),
         }
     )
-    assert source.table().to_pydict() == {
+    assert source.to_table().to_pydict() == {
         "be": [0, 1, 2],
         "m": [1.0, None, 3.0],
         "u": ["x", "y", "z"],
@@ -280,10 +280,10 @@ def test_own_object_that_breaks_its_word() -> None:
     own = Own(pa.table(FRAME))
     own.schema = pa.schema([("i", pa.int64()), ("gone", pa.string())])
     with pytest.raises(SchemaMismatch, match="lacks column 'gone'"):
-        blocks.data.read(own).table()
+        blocks.data.read(own).to_table()
     own.schema = pa.schema([("s", pa.int64())])
     with pytest.raises(SchemaMismatch, match="does not fit its schema"):
-        blocks.data.read(own).table()
+        blocks.data.read(own).to_table()
     own.schema = {"i": "int"}
     with pytest.raises(SchemaMismatch, match=r"pyarrow\.Schema"):
         blocks.data.read(own)
@@ -297,7 +297,7 @@ def test_truncated_files_name_themselves(extension: str, table: pa.Table, tmp_pa
     for size in (0, 3, len(whole) // 2, len(whole) - 3):
         path.write_bytes(whole[:size])
         with pytest.raises(MalformedData, match=rf"cut\.{extension} cannot be read"):
-            blocks.data.read(path).table()
+            blocks.data.read(path).to_table()
 
 
 def test_corrupt_pages_name_the_file(tmp_path: pathlib.Path) -> None:
@@ -307,7 +307,7 @@ def test_corrupt_pages_name_the_file(tmp_path: pathlib.Path) -> None:
     broken[40:400] = os.urandom(360)
     path.write_bytes(broken)
     with pytest.raises(MalformedData, match=r"bad\.parquet cannot be read"):
-        blocks.data.read(path).table()
+        blocks.data.read(path).to_table()
 
 
 def test_several_files_become_one_schema(tmp_path: pathlib.Path) -> None:
@@ -325,7 +325,7 @@ def test_several_files_become_one_schema(tmp_path: pathlib.Path) -> None:
         [folder / "1.parquet", folder / "2.parquet", folder / "deep"],
     ):
         source = blocks.data.read(data)
-        assert source.table().to_pydict() == expected
+        assert source.to_table().to_pydict() == expected
         assert source.count() == source.estimated_rows() == 3
     pq.write_table(pa.table({"a": ["text"]}), folder / "4.parquet")
     with pytest.raises(SchemaMismatch, match=r"'a' is string in .*4\.parquet and double before"):
@@ -356,11 +356,11 @@ def test_filter_is_pushed_down_to_row_groups_and_stays_exact(tmp_path: pathlib.P
     pq.write_table(values, tmp_path / "f.parquet", row_group_size=100)
     source = blocks.data.read(tmp_path / "f.parquet")
     kept = source.filter((pc.field("n") >= 350) & (pc.field("s") == "3"))
-    assert kept.table().equals(plain(values.filter((pc.field("n") >= 350) & (pc.field("s") == "3"))))
+    assert kept.to_table().equals(plain(values.filter((pc.field("n") >= 350) & (pc.field("s") == "3"))))
     assert kept._reader._groups(kept._reader._files[0], kept._reader._metadata[0][1]) == [3, 4, 5, 6, 7, 8, 9]
     assert next(kept.chunks(5, columns=["n"], encoded=True)).schema.names == ["n"]
     assert kept.estimated_rows() is None
-    assert source.select(["s"]).filter(pc.field("n") < 2).table().to_pydict() == {"s": ["0", "1"]}
+    assert source.select(["s"]).filter(pc.field("n") < 2).to_table().to_pydict() == {"s": ["0", "1"]}
     with pytest.raises(SchemaMismatch, match=r"no column 'nn'.*'n'"):
         source.filter(pc.field("nn") > 1)
     with pytest.raises(SchemaMismatch, match="does not fit"):
@@ -404,7 +404,7 @@ def test_no_rows_is_a_source_too(tmp_path: pathlib.Path) -> None:
         source = blocks.data.read(data)
         assert source.count() == 0
         assert list(source.chunks()) == []
-        assert source.head().num_rows == source.table().num_rows == 0
+        assert source.head().num_rows == source.to_table().num_rows == 0
         assert source.schema.names == ["i", "s", "f"]
 
 
@@ -460,14 +460,14 @@ def test_a_file_that_changes_before_or_while_it_is_read_is_refused(tmp_path: pat
 
     put(0)
     source = blocks.data.read(path)
-    assert len(source.table()) == 100
+    assert len(source.to_table()) == 100
     batches = source._reader.chunks(100)
     next(batches)
     put(1000)
     with pytest.raises(MalformedData, match=rf"{name} has changed since it was opened .* Call blocks.read again"):
         list(batches)
     with pytest.raises(MalformedData, match="has changed since"):
-        source.table()
+        source.to_table()
     os.remove(path)
     with pytest.raises(InvalidArgument, match=r"no file .* any more"):
-        source.table()
+        source.to_table()

@@ -57,9 +57,9 @@ def test_every_way_to_name_the_files_gives_the_same(folder, monkeypatch) -> None
         source = blocks.data.read(way)
         assert source.schema.names == ["x", "y", "year", "city"]
         assert source.schema.field("year").type == pa.int64()
-        assert sorted_rows(source.table()) == rows().sort_by("x").to_pylist()
+        assert sorted_rows(source.to_table()) == rows().sort_by("x").to_pylist()
         assert source.count() == ROWS
-        assert source.select(["city"]).table()["city"].to_pylist() == source.table()["city"].to_pylist()
+        assert source.select(["city"]).to_table()["city"].to_pylist() == source.to_table()["city"].to_pylist()
         assert source.filter(pc.field("year") == 2021).count() == ROWS // 3
         parts = source.split(a=0.5, b=0.5, key=["year", "city"])
         assert sum(part.count() for part in parts.values()) == ROWS
@@ -69,17 +69,17 @@ def test_one_partition_has_the_columns_and_types_of_the_whole(folder, monkeypatc
     expected = [row for row in rows().sort_by("x").to_pylist() if row["year"] == 2020]
     monkeypatch.chdir(f"{folder}/year=2020/city=Oslo")
     for way in (f"{folder}/year=2020", f"{folder}/year=2020/*", f"{folder}/year=2020/*/*"):
-        assert sorted_rows(blocks.data.read(way).table()) == expected
+        assert sorted_rows(blocks.data.read(way).to_table()) == expected
     of_oslo = [row for row in expected if row["city"] == "Oslo"]
     file = next(pathlib.Path(folder, "year=2020", "city=Oslo").iterdir())
     for way in (file, file.parent, ".", file.name, f"./{file.name}"):
-        assert sorted_rows(blocks.data.read(way).table()) == of_oslo
+        assert sorted_rows(blocks.data.read(way).to_table()) == of_oslo
 
 
 def test_the_oracle_agrees(tmp_path) -> None:
     ds.write_dataset(rows(), tmp_path, format="parquet", partitioning=["year"], partitioning_flavor="hive")
     oracle = ds.dataset(tmp_path, partitioning="hive").to_table()
-    found = blocks.data.read(tmp_path).table()
+    found = blocks.data.read(tmp_path).to_table()
     for name in oracle.column_names:
         assert found[name].to_pylist() == oracle[name].to_pylist()
 
@@ -100,11 +100,11 @@ def test_types_of_folders_are_those_of_all_neighbours(tmp_path) -> None:
             pq.write_table(pa.table({"x": [1.5]}), root / f"{name}={value}" / "a.parquet")
         whole = blocks.data.read(root)
         assert whole.schema.field(name).type == kind
-        assert whole.table()[name].to_pylist() == expected
+        assert whole.to_table()[name].to_pylist() == expected
         for value, want in zip(values, expected, strict=True):
             alone = blocks.data.read(root / f"{name}={value}" / "a.parquet")
             assert alone.schema == whole.schema
-            assert alone.table()[name].to_pylist() == [want]
+            assert alone.to_table()[name].to_pylist() == [want]
 
 
 def test_columns_of_the_files_and_of_some_folders_alone(tmp_path) -> None:
@@ -116,7 +116,7 @@ def test_columns_of_the_files_and_of_some_folders_alone(tmp_path) -> None:
     ):
         (tmp_path / name).parent.mkdir()
         pq.write_table(table, tmp_path / f"{name}.parquet")
-    found = blocks.data.read(tmp_path).table().sort_by("x")
+    found = blocks.data.read(tmp_path).to_table().sort_by("x")
     assert found["k"].to_pylist() == ["own", "own too", "c", "d"]  # what the file holds, it knows better
     assert found["of"].to_pylist() == [None, None, None, 7]
     # a folder far above is none of the data's
@@ -131,7 +131,7 @@ def test_a_csv_keeps_its_options_over_partitions(tmp_path) -> None:
         (tmp_path / "t" / f"year={year}" / "a.csv").write_text(text)
     options = {"on_bad_rows": "keep", "rejects": tmp_path / "bad.parquet", "column_types": {"id": "string"}}
     source = blocks.data.read(tmp_path / "t", delimiter=";", **options)
-    assert source.table().to_pylist() == [
+    assert source.to_table().to_pylist() == [
         {"id": "1", "x": 1.5, "year": 2020},
         {"id": "a", "x": 2.5, "year": 2021},
     ]
@@ -147,7 +147,7 @@ def test_a_fingerprint_knows_the_folders(tmp_path) -> None:
     assert one["partitions"] != two["partitions"]
 
 
-def road(source, tmp_path) -> None:
+def graph(source, tmp_path) -> None:
     splits = source.split(train=0.8, test=0.2)
     columns = preprocessors.Columns({"x": preprocessors.Standardize(), "year": preprocessors.Vocabulary()})
     model = blocks.Model(columns, feature_extractors.MLP([4]), classifiers.Softmax("y"), seed=0)
@@ -164,14 +164,14 @@ def test_the_whole_road_from_partitions_and_from_a_dataset(tmp_path) -> None:
     dataset = ds.dataset(tmp_path / "t", partitioning="hive")
     for name, data in (("folder", tmp_path / "t"), ("dataset", dataset)):
         (tmp_path / name).mkdir()
-        road(blocks.data.read(data), tmp_path / name)
+        graph(blocks.data.read(data), tmp_path / name)
 
 
 def test_a_dataset_is_read_again_and_again(tmp_path) -> None:
     ds.write_dataset(rows(), tmp_path / "t", format="parquet", partitioning=["year"], partitioning_flavor="hive")
     source = blocks.data.read(ds.dataset(tmp_path / "t", partitioning="hive"))
     assert source.count() == source.count() == ROWS
-    assert source.table().equals(source.table())
+    assert source.to_table().equals(source.to_table())
     assert source.filter(pc.field("year") == 2020).select(["y"]).count() == ROWS // 3
     assert source.filter(pc.field("x") > 0).head(1).num_rows == 1
     assert source.fingerprint() == source.fingerprint()

@@ -47,7 +47,7 @@ def test_few_rows_of_many_are_found_in_few_steps(kind: str, rows: int) -> None:
     own = Asked(table)
     found = NARROW[kind](blocks.data.read(own)).head(rows)
     assert own.given <= 5  # of 65,536 rows
-    whole = NARROW[kind](blocks.data.read(table)).table()
+    whole = NARROW[kind](blocks.data.read(table)).to_table()
     assert found.equals(whole.slice(0, rows)) or found.num_rows == whole.num_rows == 0
 
 
@@ -89,7 +89,7 @@ def test_chunks_have_the_rows_that_were_asked_for(count: int, rows: int, exact: 
     if modulus:
         source = source.filter(pc.field("y") < modulus)
     chunks = list(source.chunks(rows, exact=exact))
-    assert [n for chunk in chunks for n in chunk["x"].to_pylist()] == source.table()["x"].to_pylist()
+    assert [n for chunk in chunks for n in chunk["x"].to_pylist()] == source.to_table()["x"].to_pylist()
     sizes = [chunk.num_rows for chunk in chunks]
     assert all(0 < size <= rows for size in sizes)
     if exact:
@@ -115,7 +115,7 @@ def test_a_filter_of_a_keyed_part_leaves_out_row_groups_and_no_row(tmp_path, mon
         (lambda source: source.split(a=0.5, b=0.5)["b"].filter(late).filter(some), 20),
     ):
         groups.clear()
-        found = make(blocks.data.read(tmp_path / "a.parquet")).table()
+        found = make(blocks.data.read(tmp_path / "a.parquet")).to_table()
         assert len(groups) == read
-        assert found.equals(make(blocks.data.read(table)).table())
+        assert found.equals(make(blocks.data.read(table)).to_table())
         assert found.num_rows

@@ -19,7 +19,7 @@ from blocks.export.replay import ASSETS, keywords
 from blocks.export.signature_names import inputs, parameter
 from blocks.features.names import is_entry_name, is_plain
 from blocks.features.spec import Entry, Feature, FeatureSpec
-from blocks.inference.graph import Road
+from blocks.inference.graph import InferenceGraph
 from blocks.store import Rows, SplitPlan
 from blocks.store.store import write
 from blocks.training.core import build_core
@@ -63,9 +63,13 @@ def test_signatures_take_every_set_of_names(names):
 
 LANES = {
     "number": lambda: preprocessors.Standardize(),
-    "indicator": lambda: preprocessors.Standardize(indicator=True),
-    "chain": lambda: [preprocessors.Log1p(), preprocessors.MinMax(indicator=True)],
-    "chains": lambda: (preprocessors.Standardize(indicator=True), preprocessors.Standardize(), preprocessors.Log1p()),
+    "add_indicator": lambda: preprocessors.Standardize(add_indicator=True),
+    "chain": lambda: [preprocessors.Log1p(), preprocessors.MinMax(add_indicator=True)],
+    "chains": lambda: (
+        preprocessors.Standardize(add_indicator=True),
+        preprocessors.Standardize(),
+        preprocessors.Log1p(),
+    ),
     "ids": lambda: preprocessors.Hashing(7),
     "tokens": lambda: preprocessors.Tokens(3, vocabulary=["p"]),
     "columns": lambda: preprocessors.OneHot(vocabulary=["p", "missing"], missing="column"),
@@ -153,7 +157,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def model(rows):
-    columns = {name: preprocessors.Standardize(indicator=name == "age") for name in [*NUMBERS, "age_missing"]}
+    columns = {name: preprocessors.Standardize(add_indicator=name == "age") for name in [*NUMBERS, "age_missing"]}
     columns |= {("name", "training"): preprocessors.Cross(5), **{name: make() for name, make in TEXTS.items()}}
     made = blocks.Model(
         preprocessors.Columns(columns),
@@ -263,7 +267,7 @@ def test_prediction_tables_keep_it_beside_the_answers(model, rows, answers, tmp_
     right = (answers["label"] == rows[TARGET]).astype(float)
     for name in ("t.parquet", "t.db"):
         made = model.predict_table(rows, tmp_path / name, keys=KEYS, verbose=False)
-        table = made.table()
+        table = made.to_table()
         assert table.schema.names == [
             "",
             "i/d.",
@@ -376,4 +380,4 @@ def test_what_was_written_under_other_names_is_refused(tmp_path):
         model.evaluate(old["train"], verbose=0)
     core = build_core(before, feature_extractors.MLP([2]), model.head.copy(), seed=0)
     with pytest.raises(InvalidArgument, match=r"saved by another version of blocks. Make the model anew"):
-        Road(model.preprocessor, core, model.head)
+        InferenceGraph(model.preprocessor, core, model.head)

@@ -149,7 +149,7 @@ def test_only_what_is_given_is_read():
     splits = read(TABLE).split(train=0.5, test=0.5, seed=3)
     columns, head = chains(), Mean("price")
     adapt(columns, head, splits["train"])
-    train = splits["train"].table()
+    train = splits["train"].to_table()
     alone, other = chains(), Mean("price")
     adapt(alone, other, read(train))
     for name, value in alone.state.items():

@@ -84,7 +84,7 @@ def test_the_store_holds_the_bits_of_the_saved_model(store, model, splits, tmp_p
         assert report.ok, report
         assert report.rows["rows of the source and store"] == split.count() == store[name].rows
     if store.manifest.format == "hdf5":
-        swapped = splits["test"].table()
+        swapped = splits["test"].to_table()
         at = swapped.column_names.index("city")
         swapped = swapped.set_column(at, "city", pa.array(np.roll(swapped["city"].to_pylist(), 1).tolist()))
         report = blocks.verify(tmp_path / "1", swapped, store["test"], small_batch_rows=8)
@@ -93,7 +93,7 @@ def test_the_store_holds_the_bits_of_the_saved_model(store, model, splits, tmp_p
 
 def test_order_keys_targets_and_weights_are_the_sources(store, model, splits):
     for name, split in splits.items():
-        table, found = split.table(), store[name].read()
+        table, found = split.to_table(), store[name].read()
         assert found.keys["id"].tolist() == table["id"].to_pylist()
         assert [tag.decode() for tag in found.keys["tag"]] == table["tag"].to_pylist()
         assert [model.head.classes[code] for code in found.target] == table["label"].to_pylist()
@@ -118,7 +118,7 @@ def test_the_store_says_what_its_columns_are(store, model):
 
 def test_the_manifest_says_the_classes_and_their_priors(store, splits):
     (head,) = json.loads((store.path / "manifest.json").read_bytes())["metadata"]["heads"]
-    classes, counts = np.unique(splits["train"].table()["label"].to_numpy(), return_counts=True)
+    classes, counts = np.unique(splits["train"].to_table()["label"].to_numpy(), return_counts=True)
     assert (head["targets"], head["classes"], head["counts"]) == (["label"], classes.tolist(), counts.tolist())
     np.testing.assert_allclose(head["priors"], counts / counts.sum(), rtol=1e-15)
 
@@ -190,7 +190,7 @@ def test_progress_is_shown_where_it_is_asked_for(model, splits, tmp_path, capsys
 
 def test_other_parts_are_refused_by_name(store, model, make_model, splits, rows):
     arguments = {"format": store.manifest.format, "keys": ["id", "tag"], **SMALL}
-    shorter = {**splits, "valid": splits["valid"].table().slice(1)}
+    shorter = {**splits, "valid": splits["valid"].to_table().slice(1)}
     with pytest.raises(StoreMismatch, match=r"made otherwise: source/valid differs\. It is left .* by_content=True"):
         model.precompute(shorter, store.path, **arguments)
     with pytest.raises(StoreMismatch, match="keys differs"):
@@ -288,7 +288,7 @@ def test_rows_without_a_target_are_an_error_unless_skipped(prices, tmp_path):
         strict = regressor(prices)
     with pytest.raises(BadTarget, match=r"'price' = None in 70 of 700 rows"):
         strict.precompute({"train": prices}, tmp_path / "s", **SMALL)
-    model = regressor(prices, unusable="skip")
+    model = regressor(prices, on_bad_target="skip")
     with pytest.warns(BlocksWarning, match=r"70 rows of .* have no usable target and are left out"):
         store = model.precompute({"train": prices}, tmp_path / "s", **SMALL)
     kept = prices.filter(prices["price"].is_valid())
@@ -299,7 +299,7 @@ def test_rows_without_a_target_are_an_error_unless_skipped(prices, tmp_path):
 
 
 def test_repair_with_skipped_rows_finds_the_same_rows(prices, tmp_path):
-    model = regressor(prices, unusable="skip")
+    model = regressor(prices, on_bad_target="skip")
     with pytest.warns(BlocksWarning, match="left out"):
         store = model.precompute({"train": prices}, tmp_path / "s", **SMALL)
     before = digests(store.path)

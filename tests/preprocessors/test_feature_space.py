@@ -25,7 +25,7 @@ BLOCKS = {
     "PowerTransform": (PowerTransform, NUMBERS),
     "QuantileTransform": (lambda: QuantileTransform(20, output_distribution="normal"), NUMBERS),
     "Cyclical": (lambda: Cyclical(period=24), NUMBERS),
-    "Standardize": (lambda: Standardize(indicator=True), NUMBERS),
+    "Standardize": (lambda: Standardize(add_indicator=True), NUMBERS),
     "Bucketize": (lambda: Bucketize(num_bins=4), NUMBERS),
     "MultiHot": (MultiHot, TEXT),
     "Tokens": (lambda: Tokens(3), TEXT),

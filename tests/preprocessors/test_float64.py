@@ -30,20 +30,20 @@ from blocks.preprocessors.numeric.round import Round
 BATCH_SIZES = (1, 2, 3, 7, 8, 16, 17, 1000)
 RNG = np.random.default_rng(7)
 TABLE = {
-    "MinMax": lambda: MinMax((-1.0, 3.0), indicator=True),
+    "MinMax": lambda: MinMax((-1.0, 3.0), add_indicator=True),
     "MinMax clip": lambda: MinMax(clip=True),
     "MaxAbs": lambda: MaxAbs(),
-    "RobustScale": lambda: RobustScale((10, 80), unit_variance=True, indicator=True),
+    "RobustScale": lambda: RobustScale((10, 80), unit_variance=True, add_indicator=True),
     "QuantileTransform": lambda: QuantileTransform(50),
-    "QuantileTransform normal": lambda: QuantileTransform(50, output_distribution="normal", indicator=True),
-    "PowerTransform": lambda: PowerTransform(indicator=True),
+    "QuantileTransform normal": lambda: QuantileTransform(50, output_distribution="normal", add_indicator=True),
+    "PowerTransform": lambda: PowerTransform(add_indicator=True),
     "PowerTransform plain": lambda: PowerTransform(standardize=False),
     "Clip": lambda: Clip(-1.5, 2.5, missing=0.0),
     "Clip learned": lambda: Clip(quantile_range=(5, 95), missing=-1),
     "Bucketize": lambda: Bucketize([-1.0, 0.0, 1.0]),
     "Bucketize quantile": lambda: Bucketize(num_bins=7),
     "Bucketize uniform one_hot": lambda: Bucketize(num_bins=5, strategy="uniform", output_mode="one_hot"),
-    "PiecewiseLinear": lambda: PiecewiseLinear(8, indicator=True),
+    "PiecewiseLinear": lambda: PiecewiseLinear(8, add_indicator=True),
     "PiecewiseLinear quantile": lambda: PiecewiseLinear(8, strategy="quantile", clip=True),
     "MissingIndicator": lambda: MissingIndicator(),
     "Round": lambda: Round(2, missing=0.0),
@@ -199,11 +199,11 @@ def test_float32_columns_are_widened_and_golden_rows_run(make, dtype) -> None:
 @pytest.mark.parametrize("make", [MinMax, MaxAbs, RobustScale, QuantileTransform, PowerTransform, PiecewiseLinear])
 def test_missing_is_kept_imputed_or_flagged(make) -> None:
     data = np.array([3.0, 1.0, 4.0, np.nan, 9.0])
-    kept = make(missing="keep", indicator=True).adapt(data)(data).numpy()
+    kept = make(missing="keep", add_indicator=True).adapt(data)(data).numpy()
     assert np.isnan(kept[3, :-1]).all()
     assert np.isfinite(kept[[0, 1, 2, 4]]).all()
     assert kept[:, -1].tolist() == [0, 0, 0, 1, 0]
-    filled = make(indicator=True).adapt(data)(data).numpy()
+    filled = make(add_indicator=True).adapt(data)(data).numpy()
     assert np.isfinite(filled).all()
     same_bits(filled[:3], kept[:3])
     with pytest.raises(InvalidArgument, match=r"missing is one of .*Received: 'nope'"):

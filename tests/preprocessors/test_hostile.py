@@ -83,7 +83,7 @@ BLOCKS = {
     "QuantileTransform": ({"n_quantiles": 5, "output_distribution": "normal"}, NUMBERS),
     "RobustScale": ({}, NUMBERS),
     "Round": ({"decimals": 1}, NUMBERS),
-    "Standardize": ({"indicator": True}, NUMBERS),
+    "Standardize": ({"add_indicator": True}, NUMBERS),
     "TargetEncode": ({}, TEXT),
     "TfIdf": ({"top_k": 5}, TEXT),
     "Timestamp": ({}, TEXT),

@@ -42,7 +42,7 @@ def family():
     """Forty chains over fourteen keys; none holds two blocks that learn."""
     return {
         "dep_delay": (
-            Standardize(indicator=True),
+            Standardize(add_indicator=True),
             [Clip(-60.0, 600.0), RobustScale()],
             QuantileTransform(100),
             PiecewiseLinear(16),

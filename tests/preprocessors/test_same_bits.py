@@ -31,11 +31,11 @@ def in_float32(values):
 TABLE = {
     "Timestamp": (lambda: Timestamp(["%d/%m/%Y %H:%M", "iso8601"], timezone="Europe/Paris"), TEXTS),
     "Timestamp, seconds": (lambda: Timestamp(unit="s"), NUMBERS * 1e6),
-    "DateParts": (lambda: DateParts(PARTS, timezone="America/New_York", indicator=True), INSTANTS),
+    "DateParts": (lambda: DateParts(PARTS, timezone="America/New_York", add_indicator=True), INSTANTS),
     "Cyclical, part": (lambda: Cyclical("day_of_year"), INSTANTS),
     "Cyclical, year": (lambda: Cyclical(period="year", timezone="Asia/Kolkata"), INSTANTS),
     "Cyclical, days": (lambda: Cyclical(period=29.530588, unit="day"), INSTANTS),
-    "Cyclical, numbers": (lambda: Cyclical(period=360, indicator=True), NUMBERS),
+    "Cyclical, numbers": (lambda: Cyclical(period=360, add_indicator=True), NUMBERS),
     "Elapsed": (lambda: Elapsed("1999-12-31T23:00:00+01:00", unit="hour"), INSTANTS),
     "Distance": (lambda: Distance(), PLACES),
     "GeoGrid": (lambda: GeoGrid([10, 0.1, 0.7], num_bins=10_000), PLACES[:2]),

@@ -133,9 +133,9 @@ def test_targets_that_squares_do_not_hold_are_refused_by_name(head, learned) -> 
 
 def test_the_advice_for_a_sentinel_is_right() -> None:
     target = EXTREME["a sentinel"]
-    with pytest.raises(BadTarget, match=r"make it null, or give the head unusable='skip'"):
+    with pytest.raises(BadTarget, match=r"make it null, or give the head on_bad_target='skip'"):
         model(regressors.Mean("y")).adapt(rows(target))
-    skipping = model(regressors.Mean("y", unusable="skip"))
+    skipping = model(regressors.Mean("y", on_bad_target="skip"))
     skipping.adapt(rows(target))
     assert float(skipping.head.state["mean"]) == pytest.approx(19.0)
     with pytest.warns(match=r"1 rows of .* have no usable target"):

@@ -233,7 +233,7 @@ def test_a_regressor_on_auto():
 @pytest.mark.skipif("BLOCKS_DATA" not in os.environ, reason="BLOCKS_DATA does not name the folder of real data")
 def test_auto_is_good_on_a_small_real_table():
     path = Path(os.environ["BLOCKS_DATA"], "titanic", "titanic.csv")
-    table = blocks.read(path).table().drop_columns(["alive"])  # which is the target by another name
+    table = blocks.read(path).to_table().drop_columns(["alive"])  # which is the target by another name
     splits = blocks.read(table).split(train=0.7, valid=0.1, test=0.2, seed=0)
     model = blocks.Model(head=classifiers.Softmax("survived"), seed=0)
     model.adapt(splits["train"])

@@ -19,7 +19,7 @@ from pyarrow import csv
 import blocks
 from blocks import Resume, classifiers, feature_extractors, preprocessors, regressors
 from blocks.errors import BlocksWarning, CorruptShard, EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch
-from blocks.offline.encoded_rows import Feed
+from blocks.offline.encoded_rows import EncodedRows
 from blocks.offline.store_parts import store_parts
 from blocks.store import Rows, SplitPlan, write
 from blocks.store.reading.shuffle_windows import WindowLoader
@@ -223,7 +223,7 @@ def test_class_weights_multiply_the_loss_of_their_rows(store, splits):
 def test_balanced_weights_are_of_the_classes_counts(store, splits):
     model = fresh(splits["train"], class_weight="balanced")
     model.fit(store["train"], epochs=1, batch_size=32, verbose=0)
-    labels = splits["train"].table()["label"].to_pylist()
+    labels = splits["train"].to_table()["label"].to_pylist()
     balanced = {name: len(labels) / (2 * labels.count(name)) for name in set(labels)}
     assert weights_of(model) == by_hand(fresh(splits["train"]), store["train"], 1, weigh=balanced)
 
@@ -317,7 +317,7 @@ def test_a_regressor_learns_from_a_store(tmp_path):
 def test_fit_lets_go_of_the_rows_it_read(store, splits, monkeypatch, of_store):
     """TensorFlow keeps every generator's function for good; what holds rows, windows and files must not go with it."""
     kept = []
-    for kind in (WindowLoader, Feed):
+    for kind in (WindowLoader, EncodedRows):
         real = kind.__init__
 
         def remember(self, *arguments, real=real, **named):
@@ -449,11 +449,11 @@ def test_a_store_that_does_not_fit_says_what_differs_with_both_values(store, spl
     ):
         with pytest.raises(StoreMismatch, match=told):
             use()
-    columns = {"age": preprocessors.Standardize(missing="keep"), "größe": preprocessors.Standardize(indicator=True)}
+    columns = {"age": preprocessors.Standardize(missing="keep"), "größe": preprocessors.Standardize(add_indicator=True)}
     set_otherwise = fresh(splits["train"]).replace(preprocessor=preprocessors.Columns(columns))
     set_otherwise.adapt(splits["train"])
     with pytest.raises(
-        StoreMismatch, match=r"'größe' has other settings: Standardize\.indicator is False in the store, True here"
+        StoreMismatch, match=r"'größe' has other settings: Standardize\.add_indicator is False in the store, True here"
     ):
         set_otherwise.fit(store["train"], epochs=1, verbose=0)
     # nothing that rows hold is told, and a store that tells nothing is refused as before

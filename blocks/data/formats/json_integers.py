@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.data.formats.csv.row_spans import Block
+from blocks.data.formats.csv.row_spans import RowSpan
 from blocks.errors import MalformedData
 
 EXACT: Final = 1 << 53
@@ -22,7 +22,7 @@ EXACT: Final = 1 << 53
 _LONG: Final = re.compile(rb"\d{16}")
 
 
-def rounded(block: Block, table: pa.Table, skip: Collection[str]) -> dict[str, str]:
+def rounded(block: RowSpan, table: pa.Table, skip: Collection[str]) -> dict[str, str]:
     """Columns of a block that hold an integer which float64 rounds, nested ones too, and the first such.
 
     Args:
@@ -48,7 +48,7 @@ def largest(column: pa.ChunkedArray) -> int:
     return int(_largest(column, floating=False))
 
 
-def with_texts(block: Block, texts: Collection[str]) -> Block:
+def with_texts(block: RowSpan, texts: Collection[str]) -> RowSpan:
     """The block with the numbers of some columns as text, digit for digit.
 
     Raises:
@@ -89,7 +89,7 @@ def _text(value: Any, name: str, line: int) -> str | None:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _lines(block: Block) -> Iterator[bytes]:
+def _lines(block: RowSpan) -> Iterator[bytes]:
     return (line for line in block.data.split(b"\n") if line.strip())
 
 

@@ -9,7 +9,7 @@ import pyarrow.json as pajson
 
 from blocks.data.files import File, naming, unchanged
 from blocks.data.formats.csv.options import to_type
-from blocks.data.formats.csv.row_spans import LINES, Block, blocks
+from blocks.data.formats.csv.row_spans import LINES, RowSpan, blocks
 from blocks.data.formats.json_integers import EXACT, largest, rounded, with_texts
 from blocks.data.formats.parquet import describe
 from blocks.data.schema import conform, natural_schema, require_columns, unify
@@ -94,7 +94,7 @@ class JsonLinesReader:
                 self._scanned = pa.schema([found[1].field(name) for name in names]), rows
         return self._scanned
 
-    def _settled(self, file: File, block: Block, sizes: dict[str, int]) -> pa.Table:
+    def _settled(self, file: File, block: RowSpan, sizes: dict[str, int]) -> pa.Table:
         """Parses a block; columns whose integers would be rounded become text, from here on."""
         while True:
             explicit = pa.schema([*self._declared.items(), *((name, pa.string()) for name in self._undeclared())])
@@ -149,11 +149,11 @@ class JsonLinesReader:
     def _undeclared(self) -> list[str]:
         return sorted(self._texts - self._declared.keys())
 
-    def _parsed(self, file: File, block: Block, schema: pa.Schema, unexpected: str) -> pa.Table:
+    def _parsed(self, file: File, block: RowSpan, schema: pa.Schema, unexpected: str) -> pa.Table:
         texts = self._texts if unexpected == "infer" else self._texts & set(schema.names)
         return _parsed(file, with_texts(block, texts) if texts else block, schema, unexpected)
 
-    def _blocks(self, file: File) -> Iterator[Block]:
+    def _blocks(self, file: File) -> Iterator[RowSpan]:
         with file.stream() as stream:
             cut = blocks(stream, _BLOCK, LINES, name=file.name)
             while True:
@@ -165,7 +165,7 @@ class JsonLinesReader:
                     yield block
 
 
-def _parsed(file: File, block: Block, schema: pa.Schema, unexpected: str) -> pa.Table:
+def _parsed(file: File, block: RowSpan, schema: pa.Schema, unexpected: str) -> pa.Table:
     parse = pajson.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)
     inner = 1 << 20
     while True:

@@ -99,7 +99,7 @@ def _values(row: Any) -> dict[str, Any]:
     if isinstance(row, Mapping):
         return dict(row)
     try:
-        table = row.table() if isinstance(row, Source) else pa.table(row)
+        table = row.to_table() if isinstance(row, Source) else pa.table(row)
     except (TypeError, ValueError) as error:
         raise InvalidArgument(
             f"A row is a dict of values by column, or a table of one. Received: {row!r:.80}."

@@ -194,9 +194,9 @@ def _number(
     indicator = moments.missing > 0
     if moments.min >= 0 and moments.max > moments.mean + HEAVY_TAIL * moments.std:
         reason = f"{type}, heavy right tail (mean {moments.mean:.4g}, largest {moments.max:.4g}){missing}"
-        return Choice(name, [*before, Log1p(), Standardize(indicator=indicator)], reason)
+        return Choice(name, [*before, Log1p(), Standardize(add_indicator=indicator)], reason)
     about = min(round(distinct), moments.count)  # an estimate may be of more than there are
-    return Choice(name, [*before, Standardize(indicator=indicator)], f"{type}, about {about} distinct{missing}")
+    return Choice(name, [*before, Standardize(add_indicator=indicator)], f"{type}, about {about} distinct{missing}")
 
 
 def _instant(name: str, type: str, moments: MomentsResult, before: list[Preprocessor], missing: str) -> Choice:
@@ -224,7 +224,7 @@ def _span(name: str, type: pa.DataType, moments: MomentsResult) -> Choice:
     if moments.min == moments.max and not moments.missing:
         return Choice(name, [], f"{type}, constant")
     missing = f", {moments.missing / moments.rows:.1%} missing" if moments.missing else ""
-    long: list[Preprocessor] = [Duration("hour"), Standardize(indicator=moments.missing > 0)]
+    long: list[Preprocessor] = [Duration("hour"), Standardize(add_indicator=moments.missing > 0)]
     if not pa.types.is_time(type):
         return Choice(name, long, f"{type}{missing}: hours")
     return Choice(name, (long, [Cyclical(period="day")]), f"{type}{missing}: hours since midnight, and the day's cycle")

@@ -21,8 +21,8 @@ class Impute(Preprocessor):
         strategy: "mean", "median" (of a quantile sketch beyond its exact size; its rank error is stated there),
             "most_frequent" (the smallest of equally frequent ones) or "constant".
         fill_value: The value for "constant".
-        indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0. Only the last
-            block of a chain can add one.
+        add_indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0. Only the
+            last block of a chain can add one.
 
     Returns:
         float32 of shape (batch,), or (batch, 2) with the indicator.
@@ -36,7 +36,7 @@ class Impute(Preprocessor):
     stacks = True
 
     def __init__(
-        self, strategy: str = "mean", *, fill_value: float | None = None, indicator: bool = False, **kwargs: Any
+        self, strategy: str = "mean", *, fill_value: float | None = None, add_indicator: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         if strategy not in ("mean", "median", "most_frequent", "constant"):
@@ -50,7 +50,7 @@ class Impute(Preprocessor):
             )
         self.strategy = strategy
         self.fill_value = fill_value
-        self.indicator = indicator
+        self.add_indicator = add_indicator
         if fill_value is not None:
             self.restore(scalars(fill=fill_value))
 
@@ -88,11 +88,11 @@ class Impute(Preprocessor):
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
         filled = tf.where(absent, self._fill, values)
-        return tf.stack([filled, tf.cast(absent, tf.float64)], axis=-1) if self.indicator else filled
+        return tf.stack([filled, tf.cast(absent, tf.float64)], axis=-1) if self.add_indicator else filled
 
     def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
         """The number, and its indicator."""
-        return [Feature(name, columns)] + ([Feature(f"{name}_missing", columns)] if self.indicator else [])
+        return [Feature(name, columns)] + ([Feature(f"{name}_missing", columns)] if self.add_indicator else [])
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
@@ -100,5 +100,5 @@ class Impute(Preprocessor):
             **super().get_config(),
             "strategy": self.strategy,
             "fill_value": self.fill_value,
-            "indicator": self.indicator,
+            "add_indicator": self.add_indicator,
         }

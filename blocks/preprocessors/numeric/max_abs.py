@@ -34,7 +34,7 @@ class MaxAbs(Preprocessor):
     Args:
         clip: Whether values beyond what was seen stay in [-1, 1].
         missing: What NaN becomes: "mean" (the scaled mean) or "keep" (NaN).
-        indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
+        add_indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
 
     Returns:
         float32 of shape (batch,), or (batch, 2) with the indicator.
@@ -46,12 +46,14 @@ class MaxAbs(Preprocessor):
 
     stacks = True
 
-    def __init__(self, *, clip: bool = False, missing: str = "mean", indicator: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *, clip: bool = False, missing: str = "mean", add_indicator: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         check_choice("MaxAbs", "missing", missing, ("mean", "keep"))
         self.clip = clip
         self.missing = missing
-        self.indicator = indicator
+        self.add_indicator = add_indicator
 
     def statistics(self) -> dict[str, Statistic]:
         """The column's moments."""
@@ -85,11 +87,11 @@ class MaxAbs(Preprocessor):
             scaled = held(scaled, np.float64(-1), np.float64(1))
         # one NaN for all: a sign bit or payload that entered must not leave
         scaled = tf.where(absent, self._fill if self.missing == "mean" else NAN, scaled)
-        return flagged(scaled, absent, self.indicator)
+        return flagged(scaled, absent, self.add_indicator)
 
     def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
         """The scaled number, and its indicator."""
-        return flagged_features([Feature(name, columns)], name, columns, self.indicator)
+        return flagged_features([Feature(name, columns)], name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Numbers up to the largest and beyond, and what is missing or extreme."""
@@ -103,8 +105,8 @@ class MaxAbs(Preprocessor):
             values: Scaled values of shape (rows,), or (rows, 2) with the indicator.
         """
         self.require_adapted()
-        return unflagged(values, self.indicator) * self.state["scale"]
+        return unflagged(values, self.add_indicator) * self.state["scale"]
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
-        return {**super().get_config(), "clip": self.clip, "missing": self.missing, "indicator": self.indicator}
+        return {**super().get_config(), "clip": self.clip, "missing": self.missing, "add_indicator": self.add_indicator}

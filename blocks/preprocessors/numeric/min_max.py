@@ -43,7 +43,7 @@ class MinMax(Preprocessor):
         feature_range: The range, two rising numbers.
         clip: Whether values beyond what was seen stay inside the range.
         missing: What NaN becomes: "mean" (the scaled mean) or "keep" (NaN).
-        indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
+        add_indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
 
     Returns:
         float32 of shape (batch,), or (batch, 2) with the indicator.
@@ -62,7 +62,7 @@ class MinMax(Preprocessor):
         *,
         clip: bool = False,
         missing: str = "mean",
-        indicator: bool = False,
+        add_indicator: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -77,7 +77,7 @@ class MinMax(Preprocessor):
         self.feature_range = (low, high)
         self.clip = clip
         self.missing = missing
-        self.indicator = indicator
+        self.add_indicator = add_indicator
 
     def statistics(self) -> dict[str, Statistic]:
         """The column's moments."""
@@ -115,11 +115,11 @@ class MinMax(Preprocessor):
             scaled = held(scaled, *np.array(self.feature_range))
         # one NaN for all: a sign bit or payload that entered must not leave
         scaled = tf.where(absent, self._fill if self.missing == "mean" else NAN, scaled)
-        return flagged(scaled, absent, self.indicator)
+        return flagged(scaled, absent, self.add_indicator)
 
     def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
         """The scaled number, and its indicator."""
-        return flagged_features([Feature(name, columns)], name, columns, self.indicator)
+        return flagged_features([Feature(name, columns)], name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Numbers of the range and beyond, and what is missing or extreme."""
@@ -133,7 +133,7 @@ class MinMax(Preprocessor):
             values: Scaled values of shape (rows,), or (rows, 2) with the indicator.
         """
         self.require_adapted()
-        inside = (unflagged(values, self.indicator) - self.state["offset"]) / self.state["scale"]
+        inside = (unflagged(values, self.add_indicator) - self.state["offset"]) / self.state["scale"]
         return from_unit(inside, self.state)
 
     def get_config(self) -> dict[str, Any]:
@@ -143,5 +143,5 @@ class MinMax(Preprocessor):
             "feature_range": self.feature_range,
             "clip": self.clip,
             "missing": self.missing,
-            "indicator": self.indicator,
+            "add_indicator": self.add_indicator,
         }

@@ -45,7 +45,7 @@ class PiecewiseLinear(Preprocessor):
         strategy: "unique" or "quantile".
         clip: Whether the first and last bin stay within 0 and 1.
         missing: What NaN becomes: "zero" (0 in every bin, as the smallest number) or "keep" (NaN in every bin).
-        indicator: Whether a last feature, `<name>_missing`, says 1 where the value was missing, else 0.
+        add_indicator: Whether a last feature, `<name>_missing`, says 1 where the value was missing, else 0.
 
     Returns:
         float32 of shape (batch, n_bins), or (batch, n_bins + 1) with the indicator.
@@ -68,7 +68,7 @@ class PiecewiseLinear(Preprocessor):
         strategy: str = "unique",
         clip: bool = False,
         missing: str = "zero",
-        indicator: bool = False,
+        add_indicator: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -80,7 +80,7 @@ class PiecewiseLinear(Preprocessor):
         self.strategy = strategy
         self.clip = clip
         self.missing = missing
-        self.indicator = indicator
+        self.add_indicator = add_indicator
 
     def statistics(self) -> dict[str, Statistic]:
         """The quantiles of rows or of distinct values."""
@@ -120,12 +120,12 @@ class PiecewiseLinear(Preprocessor):
         filled = (in_unit(present, self._unit)[:, tf.newaxis] - self._left) / self._width
         filled = within_float32(tf.maximum(tf.minimum(filled, self._most), self._least))
         filled = tf.where(absent[:, tf.newaxis], np.float64(0) if self.missing == "zero" else NAN, filled)
-        return flagged(filled, absent, self.indicator)
+        return flagged(filled, absent, self.add_indicator)
 
     def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
         """A feature for each bin, and the indicator."""
         bins = [Feature(f"{name}_{index}", columns) for index in range(1, self.n_bins + 1)]
-        return flagged_features(bins, name, columns, self.indicator)
+        return flagged_features(bins, name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Edges and numbers between them, and what is missing or extreme."""
@@ -141,5 +141,5 @@ class PiecewiseLinear(Preprocessor):
             "strategy": self.strategy,
             "clip": self.clip,
             "missing": self.missing,
-            "indicator": self.indicator,
+            "add_indicator": self.add_indicator,
         }

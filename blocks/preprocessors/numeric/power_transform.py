@@ -46,7 +46,7 @@ class PowerTransform(Preprocessor):
         method: "yeo-johnson", for any numbers, or "box-cox", for positive ones.
         standardize: Whether the transformed numbers are scaled to zero mean and unit variance.
         missing: What NaN becomes: "mean" (of the transformed numbers; 0 when standardised) or "keep" (NaN).
-        indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
+        add_indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
 
     Returns:
         float32 of shape (batch,), or (batch, 2) with the indicator.
@@ -66,7 +66,7 @@ class PowerTransform(Preprocessor):
         *,
         standardize: bool = True,
         missing: str = "mean",
-        indicator: bool = False,
+        add_indicator: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -75,7 +75,7 @@ class PowerTransform(Preprocessor):
         self.method = method
         self.standardize = standardize
         self.missing = missing
-        self.indicator = indicator
+        self.add_indicator = add_indicator
 
     def statistics(self) -> dict[str, Statistic]:
         """The likelihood of exponents, and the column's moments."""
@@ -158,7 +158,7 @@ class PowerTransform(Preprocessor):
             powered = (powered - self._mean) / self._scale
             fill = tf.zeros_like(self._mean)
         fill = fill if self.missing == "mean" else NAN
-        return flagged(within_float32(tf.where(absent, fill, powered)), absent, self.indicator)
+        return flagged(within_float32(tf.where(absent, fill, powered)), absent, self.add_indicator)
 
     def _joined(self, powered: Any, across: Any) -> Any:
         """The transform of the other sign, measured as that of the origin's sign is, so that the two join at 0."""
@@ -166,7 +166,7 @@ class PowerTransform(Preprocessor):
 
     def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
         """The transformed number, and its indicator."""
-        return flagged_features([Feature(name, columns)], name, columns, self.indicator)
+        return flagged_features([Feature(name, columns)], name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Numbers of the range and beyond, and what is missing or extreme."""
@@ -181,7 +181,7 @@ class PowerTransform(Preprocessor):
         """
         self.require_adapted()
         state = self.state
-        y, exponent, origin = unflagged(values, self.indicator), float(state["exponent"]), float(state["origin"])
+        y, exponent, origin = unflagged(values, self.add_indicator), float(state["exponent"]), float(state["origin"])
         if self.standardize:
             y = y * state["scale"] + state["mean"]
         if self._plain:
@@ -203,7 +203,7 @@ class PowerTransform(Preprocessor):
             "method": self.method,
             "standardize": self.standardize,
             "missing": self.missing,
-            "indicator": self.indicator,
+            "add_indicator": self.add_indicator,
         }
 
 

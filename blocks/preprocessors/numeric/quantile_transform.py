@@ -48,7 +48,7 @@ class QuantileTransform(Preprocessor):
         n_quantiles: Number of quantiles that are learned, at most the number of rows, at least 2.
         output_distribution: "uniform" or "normal".
         missing: What NaN becomes: "median" (rank 0.5, normal 0) or "keep" (NaN).
-        indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
+        add_indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
 
     Returns:
         float32 of shape (batch,), or (batch, 2) with the indicator.
@@ -65,7 +65,7 @@ class QuantileTransform(Preprocessor):
         *,
         output_distribution: str = "uniform",
         missing: str = "median",
-        indicator: bool = False,
+        add_indicator: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -76,7 +76,7 @@ class QuantileTransform(Preprocessor):
         self.n_quantiles = n_quantiles
         self.output_distribution = output_distribution
         self.missing = missing
-        self.indicator = indicator
+        self.add_indicator = add_indicator
 
     def statistics(self) -> dict[str, Statistic]:
         """The column's quantiles."""
@@ -127,11 +127,11 @@ class QuantileTransform(Preprocessor):
             rank = full_packets(tf.math.ndtri, rank)
         middle = np.float64(0.5 if self.output_distribution == "uniform" else 0.0)
         rank = tf.where(absent, middle if self.missing == "median" else NAN, rank)
-        return flagged(rank, absent, self.indicator)
+        return flagged(rank, absent, self.add_indicator)
 
     def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
         """The rank, and its indicator."""
-        return flagged_features([Feature(name, columns)], name, columns, self.indicator)
+        return flagged_features([Feature(name, columns)], name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Quantiles and numbers between them, and what is missing or extreme."""
@@ -146,7 +146,7 @@ class QuantileTransform(Preprocessor):
             values: Ranks of shape (rows,), or (rows, 2) with the indicator.
         """
         self.require_adapted()
-        rank = unflagged(values, self.indicator)
+        rank = unflagged(values, self.add_indicator)
         if self.output_distribution == "normal":
             rank = 0.5 * tf.math.erfc(tf.constant(-rank / np.sqrt(2.0), tf.float64)).numpy()
             rank = np.where(rank - 1e-7 < 0, 0.0, np.where(rank + 1e-7 > 1, 1.0, rank))
@@ -160,5 +160,5 @@ class QuantileTransform(Preprocessor):
             "n_quantiles": self.n_quantiles,
             "output_distribution": self.output_distribution,
             "missing": self.missing,
-            "indicator": self.indicator,
+            "add_indicator": self.add_indicator,
         }

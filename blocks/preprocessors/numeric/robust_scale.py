@@ -46,7 +46,7 @@ class RobustScale(Preprocessor):
         unit_variance: Whether the range is that of a normal distribution of variance 1, so that normal data end with
             variance 1.
         missing: What NaN becomes: "median" (0 when centered) or "keep" (NaN).
-        indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
+        add_indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
 
     Returns:
         float32 of shape (batch,), or (batch, 2) with the indicator.
@@ -67,7 +67,7 @@ class RobustScale(Preprocessor):
         with_scaling: bool = True,
         unit_variance: bool = False,
         missing: str = "median",
-        indicator: bool = False,
+        add_indicator: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -82,7 +82,7 @@ class RobustScale(Preprocessor):
         self.with_scaling = with_scaling
         self.unit_variance = unit_variance
         self.missing = missing
-        self.indicator = indicator
+        self.add_indicator = add_indicator
 
     def statistics(self) -> dict[str, Statistic]:
         """The column's quantiles."""
@@ -127,11 +127,11 @@ class RobustScale(Preprocessor):
         scaled = (in_unit(bounded(values, self._low, self._high), self._unit) - self._center) / self._scale
         # one NaN for all: a sign bit or payload that entered must not leave
         scaled = tf.where(absent, self._fill if self.missing == "median" else NAN, scaled)
-        return flagged(within_float32(scaled), absent, self.indicator)
+        return flagged(within_float32(scaled), absent, self.add_indicator)
 
     def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
         """The scaled number, and its indicator."""
-        return flagged_features([Feature(name, columns)], name, columns, self.indicator)
+        return flagged_features([Feature(name, columns)], name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Numbers about the center, and what is missing or extreme."""
@@ -146,7 +146,7 @@ class RobustScale(Preprocessor):
             values: Scaled values of shape (rows,), or (rows, 2) with the indicator.
         """
         self.require_adapted()
-        return from_unit(unflagged(values, self.indicator) * self.state["scale"] + self.state["center"], self.state)
+        return from_unit(unflagged(values, self.add_indicator) * self.state["scale"] + self.state["center"], self.state)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
@@ -157,5 +157,5 @@ class RobustScale(Preprocessor):
             "with_scaling": self.with_scaling,
             "unit_variance": self.unit_variance,
             "missing": self.missing,
-            "indicator": self.indicator,
+            "add_indicator": self.add_indicator,
         }

@@ -33,7 +33,7 @@ class Standardize(Preprocessor):
 
     Args:
         missing: What NaN becomes: "mean" (0 after scaling) or "keep" (NaN).
-        indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
+        add_indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
 
     Returns:
         float32 of shape (batch,), or (batch, 2) with the indicator.
@@ -47,12 +47,12 @@ class Standardize(Preprocessor):
 
     stacks = True
 
-    def __init__(self, *, missing: str = "mean", indicator: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, missing: str = "mean", add_indicator: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if missing not in ("mean", "keep"):
             raise InvalidArgument(f"Standardize's missing is 'mean' or 'keep'. Received: {missing!r}.")
         self.missing = missing
-        self.indicator = indicator
+        self.add_indicator = add_indicator
 
     def statistics(self) -> dict[str, Statistic]:
         """The column's moments."""
@@ -94,13 +94,13 @@ class Standardize(Preprocessor):
         scaled = tf.where(tf.math.is_inf(scaled), tf.where(scaled > 0, self._highest, self._lowest), scaled)
         if self.missing == "mean":
             scaled = tf.where(absent, tf.zeros_like(scaled), scaled)
-        if self.indicator:
+        if self.add_indicator:
             return tf.stack([scaled, tf.cast(absent, tf.float64)], axis=-1)
         return scaled
 
     def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
         """The scaled number, and its indicator."""
-        return [Feature(name, columns)] + ([Feature(f"{name}_missing", columns)] if self.indicator else [])
+        return [Feature(name, columns)] + ([Feature(f"{name}_missing", columns)] if self.add_indicator else [])
 
     def examples(self, dtype: str) -> list[Any]:
         """Numbers about the mean, and what is missing or extreme."""
@@ -116,10 +116,10 @@ class Standardize(Preprocessor):
         """
         self.require_adapted()
         scaled = np.asarray(values, np.float64)
-        if self.indicator:
+        if self.add_indicator:
             scaled = np.where(scaled[:, 1] > 0, np.nan, scaled[:, 0])
         return from_unit(scaled * self.state["scale"] + self.state["mean"], self.state)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
-        return {**super().get_config(), "missing": self.missing, "indicator": self.indicator}
+        return {**super().get_config(), "missing": self.missing, "add_indicator": self.add_indicator}

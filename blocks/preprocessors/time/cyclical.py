@@ -54,7 +54,7 @@ class Cyclical(Preprocessor):
         timezone: The zone whose clocks and calendar are read, as in `DateParts`; None for UTC.
         missing: What sine and cosine of a missing or infinite value are: a number, by default 0, the circle's centre,
             equally far from every point; or "keep" for NaN.
-        indicator: Whether a third feature, `<name>_missing`, says 1 where the value is missing or infinite, else 0.
+        add_indicator: Whether a third feature, `<name>_missing`, says 1 where the value is missing or infinite, else 0.
 
     Returns:
         float32 of shape (batch, 2), or (batch, 3) with the indicator, computed in float64.
@@ -78,7 +78,7 @@ class Cyclical(Preprocessor):
         unit: str | None = None,
         timezone: str | Mapping[str, Any] | None = None,
         missing: str | float = 0.0,
-        indicator: bool = False,
+        add_indicator: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -94,7 +94,7 @@ class Cyclical(Preprocessor):
             raise InvalidArgument(f"timezone goes with dates and times. Received: period={period!r} of numbers.")
         self.zone = None if timezone is None else Zone.named(timezone)
         self.missing = number_or_keep("Cyclical", missing)
-        self.indicator = indicator
+        self.add_indicator = add_indicator
 
     @property
     def of_numbers(self) -> bool:
@@ -125,7 +125,7 @@ class Cyclical(Preprocessor):
         sine, cosine = on_circle(place, length)
         missing = NAN if self.missing == "keep" else tf.constant(self.missing, tf.float64)
         pair = tf.stack([tf.where(absent, missing, sine), tf.where(absent, missing, cosine)], axis=-1)
-        return flagged(pair, absent, self.indicator)
+        return flagged(pair, absent, self.add_indicator)
 
     def _position(self, local: Any) -> tuple[Any, Any]:
         """Where wall-clock time stands in its cycle, and the cycle's length, float64."""
@@ -143,7 +143,7 @@ class Cyclical(Preprocessor):
         cycle = self.part or (f"{self.period}" if isinstance(self.period, str) else "")
         stem = f"{name}_{cycle}" if cycle else name
         features = [Feature(f"{stem}_sin", columns), Feature(f"{stem}_cos", columns)]
-        return flagged_features(features, name, columns, self.indicator)
+        return flagged_features(features, name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Cardinal points, or odd instants."""
@@ -161,7 +161,7 @@ class Cyclical(Preprocessor):
             "unit": self.unit,
             "timezone": None if self.zone is None else self.zone.config(),
             "missing": self.missing,
-            "indicator": self.indicator,
+            "add_indicator": self.add_indicator,
         }
 
 

@@ -53,7 +53,7 @@ class DateParts(Preprocessor):
         timezone: The zone whose clocks and calendar are read: an IANA name, an offset ("+02:00"); None for UTC, which
             is right for timestamps without a zone too. Named zones are right to the year 2200.
         missing: What every part of a missing instant is: a number, by default one that no part has; or "keep" for NaN.
-        indicator: Whether one more feature, `<name>_missing`, says 1 where the instant is missing, else 0.
+        add_indicator: Whether one more feature, `<name>_missing`, says 1 where the instant is missing, else 0.
 
     Returns:
         float32 of shape (batch,) for one part, (batch, parts) for several, plus the indicator. Features are named
@@ -77,7 +77,7 @@ class DateParts(Preprocessor):
         *,
         timezone: str | Mapping[str, Any] | None = None,
         missing: str | float = -1.0,
-        indicator: bool = False,
+        add_indicator: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -89,7 +89,7 @@ class DateParts(Preprocessor):
         self.parts = parts
         self.zone = None if timezone is None else Zone.named(timezone)
         self.missing = number_or_keep("DateParts", missing)
-        self.indicator = indicator
+        self.add_indicator = add_indicator
 
     def raw_type(self, type: pa.DataType, column: str) -> str:
         """Of int64: microseconds since 1970 UTC, or since midnight.
@@ -108,12 +108,12 @@ class DateParts(Preprocessor):
         missing = NAN if self.missing == "keep" else tf.constant(self.missing, tf.float64)
         columns = [tf.where(absent, missing, tf.cast(found[part], tf.float64)) for part in self.parts]
         parts = columns[0] if len(columns) == 1 else tf.stack(columns, axis=-1)
-        return flagged(parts, absent, self.indicator)
+        return flagged(parts, absent, self.add_indicator)
 
     def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
         """A number for each part, and the indicator."""
         features = [Feature(f"{name}_{part}", columns) for part in self.parts]
-        return flagged_features(features, name, columns, self.indicator)
+        return flagged_features(features, name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Leap days, ends of years, instants before 1970, missing."""
@@ -126,7 +126,7 @@ class DateParts(Preprocessor):
             "parts": self.parts,
             "timezone": None if self.zone is None else self.zone.config(),
             "missing": self.missing,
-            "indicator": self.indicator,
+            "add_indicator": self.add_indicator,
         }
 
 

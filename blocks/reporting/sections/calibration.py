@@ -8,10 +8,10 @@ from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table, flat
 from blocks.reporting.class_order import judged_classes
-from blocks.reporting.subject import Subject
+from blocks.reporting.subject import ReportInput
 
 
-def calibrated(subject: Subject) -> Section:
+def calibrated(subject: ReportInput) -> Section:
     """The section on calibration."""
     section = Section("calibration", "How sure it may be")
     for place, head in enumerate(subject.heads):
@@ -21,7 +21,7 @@ def calibrated(subject: Subject) -> Section:
     return flat(section)
 
 
-def _reliability(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
+def _reliability(subject: ReportInput, head: HeadDescription, part: Section, name: str) -> None:
     for strategy, told in (("quantile", "bins of equally many rows"), ("uniform", "bins of equal width")):
         try:
             rows = calibration(subject.table, strategy=strategy, head=head.name).to_pylist()
@@ -82,7 +82,7 @@ def _reliabilities(rows: list[dict[str, Any]], by: str, names: list[str]) -> lis
     ]
 
 
-def _coverage(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
+def _coverage(subject: ReportInput, head: HeadDescription, part: Section, name: str) -> None:
     try:
         rows = quantile_coverage(subject.table, head=head.name).to_pylist()
     except InvalidArgument:

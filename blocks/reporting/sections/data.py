@@ -11,7 +11,7 @@ import pyarrow.types as pt
 from blocks.data.raw_columns import is_instant, is_number
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table
-from blocks.reporting.subject import Subject
+from blocks.reporting.subject import ReportInput
 from blocks.statistics import Counts, Distinct, Missing, Moments, Quantiles, Statistic, Summary
 
 DRAWN = 24
@@ -29,7 +29,7 @@ FEW_ROWS = 5
 """Values of fewer rows are not listed where single rows are not to be told."""
 
 
-def data(subject: Subject) -> Section:
+def data(subject: ReportInput) -> Section:
     """The section on the data."""
     section = Section("data", "The data")
     if subject.store is not None:
@@ -68,7 +68,7 @@ def data(subject: Subject) -> Section:
     return section
 
 
-def _roles(subject: Subject, names: Sequence[str]) -> dict[str, str]:
+def _roles(subject: ReportInput, names: Sequence[str]) -> dict[str, str]:
     """What each column is to the model."""
     roles = dict.fromkeys(names, "not used")
     roles |= {name: "input" for name in subject.predictor.inputs if name in roles}

@@ -7,14 +7,14 @@ from blocks.data import read
 from blocks.data.sample import sample
 from blocks.export import verify
 from blocks.pages.content import Section, Table
-from blocks.reporting.subject import Subject
+from blocks.reporting.subject import ReportInput
 
 ROWS = 1000
 SMALL_BATCH_ROWS = 100
 """Rows that are replayed; `blocks.verify` takes all that it is given."""
 
 
-def export(subject: Subject, path: str | os.PathLike[str] | None) -> Section:
+def export(subject: ReportInput, path: str | os.PathLike[str] | None) -> Section:
     """The section on the export.
 
     Args:

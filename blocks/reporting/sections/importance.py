@@ -20,7 +20,7 @@ from blocks.evaluate.tables.answered_rows import Predictions
 from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table, shown
-from blocks.reporting.subject import Subject
+from blocks.reporting.subject import ReportInput
 
 MOST_PREDICTED = 500_000
 """Rows that are predicted anew for importance, shuffles of all columns together."""
@@ -31,7 +31,7 @@ DRAWN = 20
 REPEATS = 5
 
 
-def importance(subject: Subject) -> Section:
+def importance(subject: ReportInput) -> Section:
     """The section on importance."""
     section = Section("importance", "What it relies on")
     if subject.store is not None:
@@ -101,7 +101,7 @@ class Picked:
     target: Any
 
 
-def reasons(subject: Subject) -> Section:
+def reasons(subject: ReportInput) -> Section:
     """The section on explained rows."""
     section = Section("reasons", "Rows explained")
     if subject.store is not None:
@@ -149,7 +149,7 @@ def reasons(subject: Subject) -> Section:
     return section
 
 
-def _picked(subject: Subject, head: HeadDescription, drawn: pa.Table) -> list[Picked]:
+def _picked(subject: ReportInput, head: HeadDescription, drawn: pa.Table) -> list[Picked]:
     """Five different rows: right, wrong, unsure, ordinary."""
     predictions = Predictions(subject.predictor, {None: read(drawn)}, keys=[], targets=True)
     chunk = pa.Table.from_batches(list(predictions.chunks(max(len(drawn), 1)))).combine_chunks().to_batches()[0]

@@ -15,7 +15,7 @@ from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table, flat
 from blocks.reporting.class_order import judged_classes, worst_first
-from blocks.reporting.subject import Subject
+from blocks.reporting.subject import ReportInput
 
 HEADLINES = (
     "accuracy",
@@ -36,7 +36,7 @@ MOST_DRAWN = 60
 """Classes up to which it is drawn."""
 
 
-def judgement(subject: Subject) -> Section:
+def judgement(subject: ReportInput) -> Section:
     """The section on metrics."""
     section = Section("metrics", "How good it is")
     with warnings.catch_warnings(record=True) as caught:
@@ -93,7 +93,7 @@ def _per_class(rows: list[dict[str, Any]]) -> list[Table]:
     return [Table(caption, ("of", *names), [(of + " *" * (of in few), *map(held[of].get, names)) for of in order])]
 
 
-def _per_split(subject: Subject, whole: list[dict[str, Any]]) -> list[Table]:
+def _per_split(subject: ReportInput, whole: list[dict[str, Any]]) -> list[Table]:
     names = _headlines(subject.heads, whole)
     if len(subject.tables) < 2 or not names:
         return []
@@ -120,7 +120,7 @@ def _add_groups(section: Section, found: pa.Table, headline: str, place: str) ->
         section.figures.append(Figure(f"{headline} by group, with 95% intervals", svg, f"Values lie {ends}."))
 
 
-def mistakes(subject: Subject) -> Section:
+def mistakes(subject: ReportInput) -> Section:
     """The section on confusions, curves and errors."""
     section = Section("mistakes", "Where it errs")
     for place, head in enumerate(subject.heads):
@@ -130,7 +130,7 @@ def mistakes(subject: Subject) -> Section:
     return flat(section)
 
 
-def _confusions(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
+def _confusions(subject: ReportInput, head: HeadDescription, part: Section, name: str) -> None:
     found = confusion(subject.table, head=head.name)
     for group in dict.fromkeys(found["group"].to_pylist()):
         rows = [row for row in found.to_pylist() if row["group"] == group]
@@ -167,7 +167,7 @@ def _of_many(name: str, classes: list[str], counts: np.ndarray, suffix: str) -> 
     return Figure(f"Share of each class{suffix} by label, classes of most rows first", svg, described)
 
 
-def _curves(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
+def _curves(subject: ReportInput, head: HeadDescription, part: Section, name: str) -> None:
     found = curves(subject.table, head=head.name, points=120).to_pylist()
     classes = worst_first(judged_classes(subject, head))
     told = f", the {len(figures.SERIES)} classes of {len(classes)} that are told worst"
@@ -195,7 +195,7 @@ def _curves(subject: Subject, head: HeadDescription, part: Section, name: str) -
         part.numbers[kind] = [{key: row[key] for key in ("class", "threshold", "x", "y")} for row in of_kind]
 
 
-def _errors(subject: Subject, head: HeadDescription, part: Section, name: str) -> None:
+def _errors(subject: ReportInput, head: HeadDescription, part: Section, name: str) -> None:
     found = residuals(subject.table, head=head.name)
     rows = found.to_pylist()
     columns = ("predicted", "residual", "low", "high", "q05", "q50", "q95", "rows")

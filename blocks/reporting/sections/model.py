@@ -1,4 +1,4 @@
-"""What the model is: its road, sizes, versions and fingerprints."""
+"""What the model is: its parts, sizes, versions and fingerprints."""
 
 import json
 import math
@@ -11,17 +11,17 @@ from blocks.block import fingerprint
 from blocks.export.replay import ASSETS
 from blocks.features.spec import FeatureSpec
 from blocks.pages.content import Section, Table
-from blocks.reporting.subject import Subject
+from blocks.reporting.subject import ReportInput
 
 LIBRARIES = ("ml-blocks", "tensorflow", "keras", "numpy", "pyarrow", "scikit-learn")
 
 
-def about(subject: Subject) -> Section:
+def about(subject: ReportInput) -> Section:
     """The section on the model."""
     return _of_export(subject) if subject.exported else _of_model(subject)
 
 
-def _of_model(subject: Subject) -> Section:
+def _of_model(subject: ReportInput) -> Section:
     model = subject.model
     columns, core = model.preprocessor, model.core
     counts = _entries(model.spec)
@@ -31,7 +31,7 @@ def _of_model(subject: Subject) -> Section:
         ("features", counts),
         (type(model.feature_extractor).__name__, f"{core.count_params():,} parameters with the heads"),
     ]
-    chains = model.road.chains
+    chains = model.graph.chains
     for name, head in model.head.heads.items():
         called = f"{name}: " if name else ""
         steps.append((called + type(head).__name__, "of " + ", ".join(head.targets)))
@@ -50,7 +50,7 @@ def _of_model(subject: Subject) -> Section:
         ("trainable parameters", trainable),
         ("layers of the core", len(core.layers)),
     ]
-    section = Section("model", "The model", numbers={"road": [list(step) for step in steps]})
+    section = Section("model", "The model", numbers={"parts": [list(step) for step in steps]})
     section.tables = [
         Table(
             "What becomes of each raw column",
@@ -71,7 +71,7 @@ def _of_model(subject: Subject) -> Section:
     return section
 
 
-def _of_export(subject: Subject) -> Section:
+def _of_export(subject: ReportInput) -> Section:
     manifest: dict[str, Any] = json.loads((Path(subject.model) / ASSETS / "manifest.json").read_text())
     spec = FeatureSpec.from_json(manifest["spec"])
     steps = [("raw rows", f"{len(manifest['schema'])} columns"), ("features", _entries(spec))]
@@ -79,7 +79,7 @@ def _of_export(subject: Subject) -> Section:
         steps.append((f"{head.name}: {head.kind}" if head.name else head.kind, "of " + ", ".join(head.targets)))
     steps.append(("answers", ", ".join(subject.answers)))
     section = Section("model", "The model", ["An exported SavedModel: its own graph gave every answer of this report."])
-    section.numbers = {"road": [list(step) for step in steps]}
+    section.numbers = {"parts": [list(step) for step in steps]}
     prints = {**manifest["fingerprints"], "model": subject.predictor.describe()["model"]}
     section.tables = [
         Table("Raw columns, as they enter", ("column", "type"), list(manifest["schema"].items())),

@@ -2,10 +2,10 @@
 
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table
-from blocks.reporting.subject import Subject
+from blocks.reporting.subject import ReportInput
 
 
-def training(subject: Subject) -> Section:
+def training(subject: ReportInput) -> Section:
     """The section on the training."""
     section = Section("training", "Training")
     history = None if subject.exported else subject.model.history.history

@@ -8,10 +8,10 @@ from blocks.evaluate.tables.description import HeadDescription
 from blocks.evaluate.worth import Worth, value
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table
-from blocks.reporting.subject import Subject
+from blocks.reporting.subject import ReportInput
 
 
-def worth(subject: Subject, fn: Worth | None, positive: Any) -> Section:
+def worth(subject: ReportInput, fn: Worth | None, positive: Any) -> Section:
     """The section on worth.
 
     Args:
@@ -43,7 +43,7 @@ def worth(subject: Subject, fn: Worth | None, positive: Any) -> Section:
 
 
 def _add_gains(
-    subject: Subject, head: HeadDescription, section: Section, fn: Worth | None, positive: Any, place: int
+    subject: ReportInput, head: HeadDescription, section: Section, fn: Worth | None, positive: Any, place: int
 ) -> None:
     classes = list(head.classes or ())
     name = classes[1] if positive is None else positive

@@ -19,7 +19,7 @@ from blocks.files.place import Place
 from blocks.store.checksum import chunk_sum
 from blocks.store.manifest import Shard
 from blocks.store.manifest_checks import SUFFIXES
-from blocks.store.rows import Entry
+from blocks.store.rows import StoredArray
 
 SUFFIX = SUFFIXES["hdf5"]
 _PAGE = 4096
@@ -70,7 +70,7 @@ def _give_up(file: h5py.File) -> None:
 
 
 def _create(
-    file: h5py.File, entry: Entry, rows: int, chunk: int, compression: str | None, width: int = 0
+    file: h5py.File, entry: StoredArray, rows: int, chunk: int, compression: str | None, width: int = 0
 ) -> h5py.Dataset:
     dtype = np.dtype(f"S{max(width, 1)}") if entry.is_string else np.dtype(entry.dtype)
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -122,7 +122,9 @@ class Hdf5Writer:
         compression: None, "lzf" or "gzip".
     """
 
-    def __init__(self, path: Path, entries: tuple[Entry, ...], rows: int, rows_per_chunk: int, compression: str | None):
+    def __init__(
+        self, path: Path, entries: tuple[StoredArray, ...], rows: int, rows_per_chunk: int, compression: str | None
+    ):
         self.path, self.entries, self.capacity = path, entries, rows
         self.rows_per_chunk, self.compression = rows_per_chunk, compression
         self.rows = 0
@@ -279,7 +281,7 @@ def read_rows(
 
 
 def check_shapes(
-    path: Place, entries: tuple[Entry, ...], shard: Shard, rows_per_chunk: int, compression: str | None
+    path: Place, entries: tuple[StoredArray, ...], shard: Shard, rows_per_chunk: int, compression: str | None
 ) -> list[str]:
     """Say which datasets are not what and where the manifest lists; the file's checksum holds already."""
     problems = []

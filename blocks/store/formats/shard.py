@@ -15,7 +15,7 @@ from blocks.store.formats.tf_examples import ExampleWriter
 from blocks.store.formats.tfrecord import ChunkWriter
 from blocks.store.manifest import Shard
 from blocks.store.manifest_checks import shard_name
-from blocks.store.rows import Entry, apart, narrow, parted
+from blocks.store.rows import StoredArray, apart, narrow, parted
 
 
 class ShardWriter(Protocol):
@@ -40,7 +40,7 @@ class Format:
     compression: str | None
     rows_per_shard: int
     rows_per_chunk: int
-    entries: tuple[Entry, ...]
+    entries: tuple[StoredArray, ...]
 
     def file_name(self, split: str, index: int) -> str:
         """Name the file of a shard.

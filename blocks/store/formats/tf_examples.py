@@ -18,16 +18,16 @@ from blocks.files.place import os_errors
 from blocks.store.checksum import chunk_sum
 from blocks.store.formats.tfrecord import FRAME_HEAD, FRAME_TAIL, frames
 from blocks.store.manifest import RECORDS
-from blocks.store.rows import INDICES, LENGTHS, Entry, parted
+from blocks.store.rows import INDICES, LENGTHS, StoredArray, parted
 
 
-def _kind(entry: Entry) -> str:
+def _kind(entry: StoredArray) -> str:
     if entry.is_string or entry.dtype == "<f8":
         return "bytes"
     return "float" if np.dtype(entry.dtype).kind == "f" else "int64"
 
 
-def feature_spec(entries: tuple[Entry, ...]) -> dict[str, Any]:
+def feature_spec(entries: tuple[StoredArray, ...]) -> dict[str, Any]:
     """Say how `tf.io.parse_example` reads a row.
 
     Args:
@@ -56,7 +56,7 @@ class ExampleWriter:
         entries: of the store.
     """
 
-    def __init__(self, path: Path, entries: tuple[Entry, ...]):
+    def __init__(self, path: Path, entries: tuple[StoredArray, ...]):
         import tensorflow as tf
 
         self._path, self._entries = path, entries
@@ -92,7 +92,7 @@ class ExampleWriter:
         self._file.close()
 
 
-def serialize(block: Mapping[str, np.ndarray], entries: tuple[Entry, ...]) -> list[bytes]:
+def serialize(block: Mapping[str, np.ndarray], entries: tuple[StoredArray, ...]) -> list[bytes]:
     """Serialize each row as a `tf.train.Example`."""
     import tensorflow as tf
 
@@ -127,7 +127,7 @@ def serialize(block: Mapping[str, np.ndarray], entries: tuple[Entry, ...]) -> li
     ]
 
 
-def parse(raw: memoryview, entries: tuple[Entry, ...], rows: int) -> dict[str, np.ndarray]:
+def parse(raw: memoryview, entries: tuple[StoredArray, ...], rows: int) -> dict[str, np.ndarray]:
     """Read the rows of consecutive records, of all entries.
 
     Raises:

@@ -22,24 +22,24 @@ import numpy as np
 
 from blocks.files.place import os_errors
 from blocks.store.manifest_checks import SUFFIXES
-from blocks.store.rows import Entry
+from blocks.store.rows import StoredArray
 
 SUFFIX = SUFFIXES["tfrecord"]
 MAGIC = b"BLOCKS1\n"
 FRAME_HEAD, FRAME_TAIL = 12, 4
 
 
-def order(entries: tuple[Entry, ...]) -> list[Entry]:
+def order(entries: tuple[StoredArray, ...]) -> list[StoredArray]:
     """Sort the entries as they lie in a record: strings last, as their bytes differ from chunk to chunk."""
     return sorted(entries, key=lambda entry: (entry.is_string, entry.name))
 
 
-def payload(block: Mapping[str, np.ndarray], entries: list[Entry]) -> tuple[bytes, dict[str, int]]:
+def payload(block: Mapping[str, np.ndarray], entries: list[StoredArray]) -> tuple[bytes, dict[str, int]]:
     """Build the payload of a `chunk` record, and say where in it each entry starts.
 
     Example:
         >>> block = {"target": np.arange(3, dtype="<i4")}
-        >>> raw, offsets = payload(block, [Entry("target", "<i4")])
+        >>> raw, offsets = payload(block, [StoredArray("target", "<i4")])
         >>> np.frombuffer(raw, "<i4", 3, offsets["target"])
         array([0, 1, 2], dtype=int32)
     """
@@ -63,7 +63,7 @@ def read_payload(raw: bytes) -> dict[str, np.ndarray]:
     """Read the payload of a `chunk` record without a manifest, as any program may.
 
     Example:
-        >>> raw, _ = payload({"target": np.arange(3, dtype="<i4")}, [Entry("target", "<i4")])
+        >>> raw, _ = payload({"target": np.arange(3, dtype="<i4")}, [StoredArray("target", "<i4")])
         >>> read_payload(raw)
         {'target': array([0, 1, 2], dtype=int32)}
     """
@@ -105,7 +105,7 @@ class ChunkWriter:
         entries: of the store, in parts.
     """
 
-    def __init__(self, path: Path, entries: tuple[Entry, ...]):
+    def __init__(self, path: Path, entries: tuple[StoredArray, ...]):
         import tensorflow as tf
 
         self._entries = order(entries)

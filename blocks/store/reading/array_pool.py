@@ -8,13 +8,13 @@ import threading
 
 import numpy as np
 
-from blocks.store.rows import Entry
+from blocks.store.rows import StoredArray
 
 # References of an owner that nobody else knows: the list, the loop's variable, getrefcount's argument.
 _IDLE = 3
 
 
-class Recycler:
+class ArrayPool:
     """Hand out arrays, and hand the same memory out again when every view of it is gone.
 
     An array made here is a view of an owner that this object keeps. NumPy has each view of a view refer to the owner
@@ -25,15 +25,15 @@ class Recycler:
         limit: how many owners to keep per entry.
 
     Example:
-        >>> recycler, entry = Recycler(2), Entry("target", "<i4")
-        >>> first = recycler.empty(entry, 8)
+        >>> pool, entry = ArrayPool(2), StoredArray("target", "<i4")
+        >>> first = pool.empty(entry, 8)
         >>> address = first.ctypes.data
         >>> part = first[2:4]
         >>> del first
-        >>> recycler.empty(entry, 8).ctypes.data == address
+        >>> pool.empty(entry, 8).ctypes.data == address
         False
         >>> del part
-        >>> recycler.empty(entry, 8).ctypes.data == address
+        >>> pool.empty(entry, 8).ctypes.data == address
         True
     """
 
@@ -42,7 +42,7 @@ class Recycler:
         self._owners: dict[str, list[np.ndarray]] = {}
         self._lock = threading.Lock()
 
-    def empty(self, entry: Entry, rows: int) -> np.ndarray:
+    def empty(self, entry: StoredArray, rows: int) -> np.ndarray:
         """Give an array like `entry.empty(rows)`."""
         size = entry.buffer_bytes(rows)
         with self._lock:

@@ -20,7 +20,7 @@ from blocks.store.checksum import chunk_sum, chunk_sums, file_sum
 from blocks.store.formats import hdf5
 from blocks.store.manifest import RECORDS, Manifest, Shard
 from blocks.store.reading.byte_ranges import Piece, RangeFile
-from blocks.store.rows import Entry, disordered, parted
+from blocks.store.rows import StoredArray, disordered, parted
 
 _OPEN_FILES = 64
 # What a file that is not what its manifest says makes h5py, NumPy and TensorFlow raise
@@ -164,7 +164,7 @@ class ChunkReader:
                 raise unreachable(self._folder / shard.file, error) from error
             raise self._corrupt(shard, f"it cannot be read ({error})") from error
 
-    def width_of(self, shard: Shard, chunk: int, entry: Entry) -> int:
+    def width_of(self, shard: Shard, chunk: int, entry: StoredArray) -> int:
         """Say how many bytes a string of this chunk takes, 0 for an entry of numbers."""
         widths = [0] if entry.running else shard.widths.get(entry.name, [0])
         return widths[chunk] if len(widths) > 1 else widths[0]
@@ -217,7 +217,7 @@ def bytes_of(array: np.ndarray) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def allocate(reader: ChunkReader, shard: Shard, chunk: int, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
+def allocate(reader: ChunkReader, shard: Shard, chunk: int, entries: Sequence[StoredArray]) -> dict[str, np.ndarray]:
     """Make the arrays that `ChunkReader.read` fills, by part."""
     return {
         part.name: part.empty(reader.count_of(shard, chunk, part.name), reader.width_of(shard, chunk, part))

@@ -21,7 +21,7 @@ from blocks.errors import BlocksError
 from blocks.features.sparse import as_batch_form
 from blocks.store.reading.batches import Settings, as_batch, place_of, rebatch
 from blocks.store.reading.shuffle_windows import Block, WindowLoader
-from blocks.store.rows import Entry, parted, together
+from blocks.store.rows import StoredArray, parted, together
 from blocks.tensorflow_callbacks import HeldFor, called_by_tensorflow
 
 
@@ -176,7 +176,7 @@ def build(
     return made
 
 
-def _step(held: HeldFor[ReadAhead], entries: Sequence[Entry]) -> Any:
+def _step(held: HeldFor[ReadAhead], entries: Sequence[StoredArray]) -> Any:
     """What `scan` calls with an iteration's epoch and the number of a window: Python, once a window."""
     dtypes = [tf.as_dtype(np.dtype(entry.dtype)) for entry in entries]
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from blocks.errors import BlocksError
 from blocks.store.manifest import Shard
-from blocks.store.reading.array_pool import Recycler
+from blocks.store.reading.array_pool import ArrayPool
 from blocks.store.reading.chunk_reader import ChunkReader
 from blocks.store.reading.order import Order
-from blocks.store.rows import Entry, parted, together
+from blocks.store.rows import StoredArray, parted, together
 
 Block = dict[str, Any]
 
@@ -38,14 +38,14 @@ class WindowLoader:
         reader: ChunkReader,
         chunks: Sequence[tuple[Shard, int]],
         order: Order,
-        entries: Sequence[Entry],
+        entries: Sequence[StoredArray],
         row_bytes: int,
         kept: int,
     ):
         self._reader, self._chunks, self.order, self.entries = reader, chunks, order, entries
         self.row_bytes = row_bytes
         self._parts = parted(entries)
-        self._recycler = Recycler(kept)
+        self._recycler = ArrayPool(kept)
         self.error: BlocksError | None = None
         self.windows = lru_cache(maxsize=2)(order.windows)
 
@@ -77,7 +77,7 @@ class WindowLoader:
                 np.take(block[entry.name], permutation, axis=0, out=shuffled[entry.name], mode="clip")
         return shuffled
 
-    def _count(self, chunks: Sequence[tuple[Shard, int]], part: Entry, rows: int) -> int:
+    def _count(self, chunks: Sequence[tuple[Shard, int]], part: StoredArray, rows: int) -> int:
         if not part.running:
             return rows
         return sum(self._reader.count_of(shard, chunk, part.name) for shard, chunk in chunks)

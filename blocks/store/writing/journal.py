@@ -19,7 +19,7 @@ from blocks.files.regular import NotRegular, read_regular
 from blocks.store import manifest
 from blocks.store.manifest import JOURNAL, Shard
 from blocks.store.manifest_checks import SPLIT_NAME, SUFFIXES, nonsense_of_entries, shard_name
-from blocks.store.rows import Entry
+from blocks.store.rows import StoredArray
 
 _SIZES = {
     "type": "object",
@@ -97,7 +97,7 @@ class Journal:
 
     def _load(self) -> None:
         self.plan: dict[str, Any] | None = None
-        self.entries: tuple[Entry, ...] = ()
+        self.entries: tuple[StoredArray, ...] = ()
         self.sizes: dict[str, int] = {}
         self.shards: dict[str, dict[int, Shard]] = {}
         self._size = 0
@@ -113,7 +113,7 @@ class Journal:
             self.plan = contents[0] if contents else {}
             for content in contents[1:]:
                 if "entries" in content:
-                    self.entries = tuple(map(Entry.from_json, content["entries"]))
+                    self.entries = tuple(map(StoredArray.from_json, content["entries"]))
                     self.sizes = content["sizes"]
                 else:
                     self.shards.setdefault(content["split"], {})[content["index"]] = Shard(**content["shard"])
@@ -123,7 +123,7 @@ class Journal:
         durable.write_bytes(self.path, _line(plan))
         self._load()
 
-    def describe(self, entries: tuple[Entry, ...], sizes: dict[str, int]) -> None:
+    def describe(self, entries: tuple[StoredArray, ...], sizes: dict[str, int]) -> None:
         """Record what the first rows told."""
         self.entries, self.sizes = entries, sizes
         self._append({"entries": [entry.to_json() for entry in entries], "sizes": sizes})

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from blocks.store.rows import Entry, Rows, conform
+from blocks.store.rows import Rows, StoredArray, conform
 
 Block = dict[str, Any]
 
 
-class Cutter:
+class RowCutter:
     """Take rows off a stream of `Rows`, in order.
 
     Args:
@@ -18,18 +18,18 @@ class Cutter:
 
     Example:
         >>> chunks = (Rows({"numeric": np.full((2, 1), i)}) for i in range(3))
-        >>> cutter = Cutter(chunks)
+        >>> cutter = RowCutter(chunks)
         >>> [cutter.take(n)["features/numeric"].ravel().tolist() for n in (3, 9)], cutter.take(1)
         ([[0, 0, 1], [1, 2, 2]], None)
     """
 
     def __init__(self, chunks: Iterator[Rows]):
         self._chunks = chunks
-        self._entries: tuple[Entry, ...] | None = None
+        self._entries: tuple[StoredArray, ...] | None = None
         self._rest: Block = {}
         self._start = self._stop = 0
 
-    def expect(self, entries: tuple[Entry, ...]) -> None:
+    def expect(self, entries: tuple[StoredArray, ...]) -> None:
         """Refuse rows that do not fit `entries` from now on."""
         self._entries = entries
         if self._rest:

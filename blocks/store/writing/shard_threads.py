@@ -9,7 +9,7 @@ from types import TracebackType
 from blocks.files.place import Place
 from blocks.store.formats.shard import Format, write_shard
 from blocks.store.manifest import Shard
-from blocks.store.writing.row_cutter import Block, Cutter
+from blocks.store.writing.row_cutter import Block, RowCutter
 
 _AHEAD = 4
 _POLL = 0.1
@@ -49,7 +49,7 @@ class Pipeline:
         if error is None:
             self._raise_failures()
 
-    def write(self, split: str, index: int, form: Format, cutter: Cutter, report: Callable[[int], object]) -> int:
+    def write(self, split: str, index: int, form: Format, cutter: RowCutter, report: Callable[[int], object]) -> int:
         """Move the rows of one shard from the cutter to a thread; return how many there were.
 
         Args:

@@ -21,7 +21,7 @@ from blocks.store.manifest import Manifest, Shard
 from blocks.store.manifest_checks import SPLIT_NAME
 from blocks.store.rows import SplitPlan, describe, mean_bytes
 from blocks.store.writing.journal import Journal
-from blocks.store.writing.row_cutter import Cutter
+from blocks.store.writing.row_cutter import RowCutter
 from blocks.store.writing.shard_threads import Pipeline
 
 MAX_CHUNK_ROWS, MAX_CHUNK_BYTES = 8192, 8 << 20
@@ -287,7 +287,7 @@ def _write_split(
                 return
             index += 1
         stop = min((later for later in done if later > index), default=None)
-        cutter = Cutter(plan.chunks(index * journal.sizes.get("rows_per_shard", 0)))
+        cutter = RowCutter(plan.chunks(index * journal.sizes.get("rows_per_shard", 0)))
         try:
             first = cutter.peek()
             if first is not None and not journal.entries:
@@ -385,7 +385,7 @@ def repair(folder: Place, splits: Mapping[str, SplitPlan], workers: int = 2) -> 
 
 
 def _rewrite(folder: Place, form: Format, plan: SplitPlan, split: str, index: int, old: Shard, workers: int) -> None:
-    cutter = Cutter(plan.chunks(index * form.rows_per_shard))
+    cutter = RowCutter(plan.chunks(index * form.rows_per_shard))
     cutter.expect(form.entries)
     aside = folder / f"{durable.TEMPORARY}repair"
     aside.mkdir(exist_ok=True)

@@ -321,7 +321,7 @@ def census():
     )
     model.adapt(train)
     model.fit(train, epochs=2, verbose=0)
-    return model, train.table(), test.head(200).to_pylist()
+    return model, train.to_table(), test.head(200).to_pylist()
 
 
 def test_the_three_strongest_are_stable_over_seeds_and_named_by_raw_values(census):

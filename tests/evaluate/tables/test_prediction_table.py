@@ -28,11 +28,11 @@ def test_a_table_joins_its_source_one_to_one(fitted, table, tmp_path):
     splits = blocks.read(table).split(train=0.7, test=0.3, key="id")
     written = fitted.predict_table(splits, tmp_path / "t.parquet", keys=["id", "city"])
     assert written.schema.names[:4] == ["id", "city", "split", "target_label"]
-    found = written.table()
+    found = written.to_table()
     assert sorted(found["id"].to_pylist()) == table["id"].to_pylist()
     for name, part in splits.items():
         own = found.filter(pa.compute.field("split") == name)
-        assert own["id"].equals(part.table()["id"])
+        assert own["id"].equals(part.to_table()["id"])
     joined = found.select(["id", "target_label"]).join(table.select(["id", "label"]), "id")
     assert joined["label"].equals(joined["target_label"])
     expected = fitted.predict(table)
@@ -47,7 +47,7 @@ def test_splits_are_anything_that_read_takes(fitted, table, tmp_path):
     pq.write_table(table, tmp_path / "rows.parquet")
     arrays = {name: table[name] for name in table.schema.names}
     splits = {"arrays": arrays, "file": str(tmp_path / "rows.parquet"), "table": table}
-    written = fitted.predict_table(splits, tmp_path / "t.parquet").table()
+    written = fitted.predict_table(splits, tmp_path / "t.parquet").to_table()
     parts = [written.filter(pa.compute.field("split") == name).drop(["split"]) for name in splits]
     assert [len(part) for part in parts] == [len(table)] * 3
     assert parts[0].equals(parts[1])
@@ -60,11 +60,11 @@ def test_splits_are_anything_that_read_takes(fitted, table, tmp_path):
 
 def test_what_is_judged_is_what_was_predicted(fitted, table, tmp_path):
     written = fitted.predict_table(table, tmp_path / "t.parquet", keys=["id", "city"], split="all of it")
-    assert set(written.table()["split"].to_pylist()) == {"all of it"}
+    assert set(written.to_table()["split"].to_pylist()) == {"all of it"}
     by_table = metrics(written, by="city")
     assert metrics(fitted, data=table, by="city").equals(by_table)
     assert metrics(str(tmp_path / "t.parquet"), by="city").equals(by_table)
-    assert metrics(written.table().replace_schema_metadata(written.schema.metadata), by="city").equals(by_table)
+    assert metrics(written.to_table().replace_schema_metadata(written.schema.metadata), by="city").equals(by_table)
     found = dict(zip(by_table["metric"].to_pylist(), by_table["value"].to_pylist(), strict=True))
     answers = fitted.predict(table)
     overall = {row["metric"]: row["value"] for row in by_table.to_pylist() if row["group"] == "all"}
@@ -73,8 +73,8 @@ def test_what_is_judged_is_what_was_predicted(fitted, table, tmp_path):
 
 
 def test_an_export_alone_gives_the_same_table(fitted, exported, table, tmp_path):
-    ours = fitted.predict_table(table, tmp_path / "a.parquet", keys=["id"]).table()
-    theirs = predict_table(exported, table, tmp_path / "b.parquet", keys=["id"]).table()
+    ours = fitted.predict_table(table, tmp_path / "a.parquet", keys=["id"]).to_table()
+    theirs = predict_table(exported, table, tmp_path / "b.parquet", keys=["id"]).to_table()
     assert theirs.schema.names == ours.schema.names
     assert theirs.drop(["probabilities", "confidence"]).equals(ours.drop(["probabilities", "confidence"]))
     np.testing.assert_allclose(
@@ -93,10 +93,10 @@ def test_a_killed_table_resumes(tmp_path):
     parts = sorted(aside.glob("*.parquet"))
     assert len(parts) == 2
     shutil.copytree(aside, tmp_path / "twin.parquet.partial")
-    rows = module.rows().table()
+    rows = module.rows().to_table()
     done = module.write(path)
     assert not aside.exists()
-    assert done.table()["id"].equals(rows["id"])
+    assert done.to_table()["id"].equals(rows["id"])
     never = module.write(tmp_path / "never.parquet")
     assert (tmp_path / "never.parquet").read_bytes() == path.read_bytes()
     assert metrics(never).equals(metrics(done))
@@ -106,7 +106,7 @@ def test_a_killed_table_resumes(tmp_path):
     pq.write_table(held.set_column(0, "id", pa.array([-1] * 100)), part)
     with pytest.warns(BlocksWarning, match="99 of the first 400 rows repeat one"):
         again = module.write(twin)
-    assert again.table()["id"].to_pylist() == [-1] * 100 + rows["id"].to_pylist()[100:]
+    assert again.to_table()["id"].to_pylist() == [-1] * 100 + rows["id"].to_pylist()[100:]
 
 
 def test_a_finished_table_is_left_and_another_refused(fitted, table, tmp_path, monkeypatch):
@@ -147,7 +147,7 @@ def test_unusable_targets_stay_as_null_and_are_counted(fitted, table, tmp_path):
     odd = table.set_column(table.schema.get_field_index("label"), "label", pa.array(label))
     with pytest.warns(BlocksWarning, match=r"Of 400 rows in the table: 2 unusable_targets\[label\]"):
         written = fitted.predict_table(odd, tmp_path / "t.parquet")
-    assert written.table()["target_label"].to_pylist()[:3] == [None, None, "yes"]
+    assert written.to_table()["target_label"].to_pylist()[:3] == [None, None, "yes"]
     assert Description.of_schema(written.schema).counts["left_out"] == {"unusable_targets[label]": 2}
     with pytest.warns(BlocksWarning, match="2 unusable_targets"):
         assert metrics(written, metrics=["accuracy"])["rows"].to_pylist() == [398]
@@ -170,7 +170,7 @@ def test_sqlite_holds_the_same(fitted, table, tmp_path):
         parquet = fitted.predict_table(extra, tmp_path / "t.parquet", keys=keys)
         sqlite = fitted.predict_table(extra, tmp_path / "t.sqlite", keys=keys)
     assert sqlite.schema.equals(parquet.schema, check_metadata=True)
-    assert sqlite.table().equals(parquet.table())
+    assert sqlite.to_table().equals(parquet.to_table())
     assert metrics(tmp_path / "t.sqlite").equals(metrics(parquet))
     with sqlite3.connect(tmp_path / "t.sqlite") as connection:
         assert connection.execute('select count("probabilities[1]") from predictions').fetchone() == (400,)

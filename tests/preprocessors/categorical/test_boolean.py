@@ -76,7 +76,7 @@ def test_errors_say_the_rule():
 
 
 def test_titanic(real, learned, same_bits):
-    table = blocks.read(real("titanic/titanic.csv")).table()
+    table = blocks.read(real("titanic/titanic.csv")).to_table()
     alive = learned(Boolean(), table["alive"])
     assert same_bits(alive, table["alive"].to_pylist()).tolist() == table["survived"].to_pylist()
     alone = table["alone"].combine_chunks().cast(pa.string())

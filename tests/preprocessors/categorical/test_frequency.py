@@ -54,7 +54,7 @@ def test_errors_say_the_rule():
 
 
 def test_birdstrikes(real, learned, same_bits):
-    column = blocks.read(real("birdstrikes/birdstrikes.csv")).table()["Airport Name"]
+    column = blocks.read(real("birdstrikes/birdstrikes.csv")).to_table()["Airport Name"]
     counts = column.value_counts().to_pylist()
     expected = {entry["values"]: entry["counts"] / len(column.drop_null()) for entry in counts}
     raw = [value or "" for value in column.to_pylist()]

@@ -67,7 +67,7 @@ def test_chipotle(real, same_bits):
     raw = [
         value or ""
         for value in blocks.read(real("chipotle_orders/chipotle.tsv"), delimiter="\t")
-        .table()["choice_description"]
+        .to_table()["choice_description"]
         .to_pylist()
     ]
     ids = same_bits(Hashing(1000), raw[:1100])

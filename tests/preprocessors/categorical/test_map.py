@@ -95,7 +95,7 @@ def test_errors_say_the_rule():
 
 
 def test_titanic(real):
-    raw = blocks.read(real("titanic/titanic.csv")).table()["embarked"].to_pylist()
+    raw = blocks.read(real("titanic/titanic.csv")).to_table()["embarked"].to_pylist()
     towns = {"S": "Southampton", "C": "Cherbourg", "Q": "Queenstown"}
     found = Map(towns)(tf.constant([value or "" for value in raw])).numpy()
     assert [value.decode() for value in found] == [towns.get(value, "") for value in raw]

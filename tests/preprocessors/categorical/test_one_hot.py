@@ -115,8 +115,8 @@ def test_errors_say_the_rule():
 
 
 def test_adult_census(real, same_bits, learned):
-    train = blocks.read(real("adult_census/adult_train.csv")).table()
-    test = blocks.read(real("adult_census/adult_test.csv")).table()
+    train = blocks.read(real("adult_census/adult_train.csv")).to_table()
+    test = blocks.read(real("adult_census/adult_test.csv")).to_table()
     for column in ("workclass", "education", "native_country"):
         block = learned(OneHot(unseen="zeros", missing="zeros", min_count=20), train[column])
         raw = [value or "" for value in test[column].to_pylist()]

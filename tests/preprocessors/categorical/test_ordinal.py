@@ -60,6 +60,6 @@ def test_errors_say_the_rule():
 
 
 def test_titanic_classes(real, learned, same_bits):
-    raw = blocks.read(real("titanic/titanic.csv")).table()["class"].to_pylist()
+    raw = blocks.read(real("titanic/titanic.csv")).to_table()["class"].to_pylist()
     block = learned(Ordinal(["Third", "Second", "First"]), raw)
     assert same_bits(block, raw).tolist() == [float({"Third": 0, "Second": 1, "First": 2}[value]) for value in raw]

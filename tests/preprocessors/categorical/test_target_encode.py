@@ -14,7 +14,7 @@ import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
 from blocks.errors import BadTarget, BlocksWarning, EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.offline.adapt import adapt, passes
-from blocks.offline.encoded_rows import Feed
+from blocks.offline.encoded_rows import EncodedRows
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns, TargetEncode
 from blocks.preprocessors.categorical.target_encode import MAX_CELLS
@@ -205,8 +205,8 @@ def noise(signal):
     head = classifiers.Softmax("label")
     adapt(model, head, train, verbose=False)
     transform = Transform(model)
-    (rows,) = Feed(train, transform, head).chunks()
-    naive = transform(train.table().combine_chunks().to_batches()[0])["numeric"]
+    (rows,) = EncodedRows(train, transform, head).chunks()
+    naive = transform(train.to_table().combine_chunks().to_batches()[0])["numeric"]
     return rows.features["numeric"], naive, label[:4000], transform(test)["numeric"], label[4000:]
 
 
@@ -256,7 +256,7 @@ def test_chunks_and_their_order_do_not_matter(kind):
 @pytest.mark.parametrize("classes", [2, 3])
 def test_a_saved_model_comes_back(tmp_path, classes):
     table = make_rows(classes=classes)
-    model = make_model(classifiers.Softmax("label", unusable="skip"))
+    model = make_model(classifiers.Softmax("label", on_bad_target="skip"))
     model.adapt(table)
     model.save(tmp_path / "model.keras")
     loaded = blocks.load(tmp_path / "model.keras")
@@ -270,14 +270,14 @@ def test_a_saved_model_comes_back(tmp_path, classes):
 # -- the road ----------------------------------------------------------------------------------------------------------
 
 HEADS = {
-    "two classes": (2, lambda: classifiers.Softmax("label", unusable="skip")),
-    "three classes": (3, lambda: classifiers.Softmax("label", unusable="skip")),
-    "number": (2, lambda: regressors.Mean("price", unusable="skip")),
+    "two classes": (2, lambda: classifiers.Softmax("label", on_bad_target="skip")),
+    "three classes": (3, lambda: classifiers.Softmax("label", on_bad_target="skip")),
+    "number": (2, lambda: regressors.Mean("price", on_bad_target="skip")),
 }
 
 
 @pytest.fixture(scope="module", params=HEADS.values(), ids=HEADS.keys())
-def road(request):
+def graph(request):
     classes, head = request.param
     splits = blocks.read(make_rows(classes=classes)).split(train=0.7, valid=0.3, key="row")
     model = make_model(head())
@@ -287,18 +287,18 @@ def road(request):
 
 def usable(model, source):
     """The rows that have a target, and their positions in the source."""
-    table = source.table()
+    table = source.to_table()
     kept = np.flatnonzero(model.head.encode(table[model.head.target])[1])
     return table.take(kept).combine_chunks(), kept
 
 
 def numbers(model, source):
-    rows = list(Feed(source, model.transform, model.head).chunks())
+    rows = list(EncodedRows(source, model.transform, model.head).chunks())
     return np.concatenate([part.features["numeric"] for part in rows])
 
 
-def test_rows_that_were_adapted_on_are_encoded_out_of_fold(road):
-    model, splits = road
+def test_rows_that_were_adapted_on_are_encoded_out_of_fold(graph):
+    model, splits = graph
     table, kept = usable(model, splits["train"])
     found = numbers(model, splits["train"])
     served = model.transform(table.to_batches()[0])["numeric"]
@@ -326,8 +326,8 @@ def test_rows_that_were_adapted_on_are_encoded_out_of_fold(road):
             assert (found[:, at] != served[:, at]).any(axis=1).mean() > 0.9
 
 
-def test_other_rows_are_encoded_as_they_are_served(road):
-    model, splits = road
+def test_other_rows_are_encoded_as_they_are_served(graph):
+    model, splits = graph
     table, _ = usable(model, splits["valid"])
     served = model.transform(table.to_batches()[0])["numeric"]
     assert numbers(model, splits["valid"]).tobytes() == served.tobytes()
@@ -342,15 +342,15 @@ def test_other_rows_are_encoded_as_they_are_served(road):
     )
 
 
-def test_selected_columns_are_the_same_rows(road):
-    model, splits = road
+def test_selected_columns_are_the_same_rows(graph):
+    model, splits = graph
     columns = ["size", "city", "store", model.head.target]
     assert model.transform.adapted_on(splits["train"].select(columns))
     assert not model.transform.adapted_on(splits["valid"].select(columns))
 
 
 def interrupted(chunks, after, rows):
-    """`Feed.chunks` in small chunks, which ends early."""
+    """`EncodedRows.chunks` in small chunks, which ends early."""
 
     def broken(self, skip=0):
         for number, part in enumerate(chunks(self, skip, rows)):
@@ -362,12 +362,12 @@ def interrupted(chunks, after, rows):
 
 
 @pytest.mark.filterwarnings("ignore:.*no usable target")
-def test_a_resumed_store_holds_what_training_on_the_fly_sees(road, tmp_path, monkeypatch):
-    model, splits = road
+def test_a_resumed_store_holds_what_training_on_the_fly_sees(graph, tmp_path, monkeypatch):
+    model, splits = graph
     whole = model.precompute(splits, tmp_path / "whole", **SMALL)
-    chunks = Feed.chunks
+    chunks = EncodedRows.chunks
     for after in (7, 4):
-        monkeypatch.setattr(Feed, "chunks", interrupted(chunks, after, 37))
+        monkeypatch.setattr(EncodedRows, "chunks", interrupted(chunks, after, 37))
         with pytest.raises(KeyboardInterrupt):
             model.precompute(splits, tmp_path / "resumed", **SMALL)
     monkeypatch.undo()
@@ -382,8 +382,8 @@ def test_a_resumed_store_holds_what_training_on_the_fly_sees(road, tmp_path, mon
 
 @pytest.mark.parametrize("road", [HEADS["three classes"]], indirect=True)
 @pytest.mark.filterwarnings("ignore:.*no usable target")
-def test_the_export_serves_encodings_from_all_folds_and_verify_knows(road, tmp_path):
-    model, splits = road
+def test_the_export_serves_encodings_from_all_folds_and_verify_knows(graph, tmp_path):
+    model, splits = graph
     store = model.precompute(splits, tmp_path / "store", **SMALL)
     model.export(tmp_path / "1")
     report = blocks.verify(tmp_path / "1", splits["valid"], store["valid"], small_batch_rows=64)
@@ -397,7 +397,7 @@ def test_the_export_serves_encodings_from_all_folds_and_verify_knows(road, tmp_p
     assert set(encodings) < set(report.features)
     # without the store, these rows are new ones to both sides
     assert blocks.verify(tmp_path / "1", splits["train"], small_batch_rows=64).ok
-    swapped = splits["train"].table()
+    swapped = splits["train"].to_table()
     swapped = swapped.set_column(swapped.column_names.index("size"), "size", pa.array(np.zeros(len(swapped))))
     report = blocks.verify(tmp_path / "1", swapped, store["train"], small_batch_rows=8)
     assert [name for name, count in report.features.items() if count] == ["size"]
@@ -405,13 +405,13 @@ def test_the_export_serves_encodings_from_all_folds_and_verify_knows(road, tmp_p
 
 @pytest.mark.parametrize("road", [HEADS["number"]], indirect=True)
 @pytest.mark.filterwarnings("ignore:.*no usable target")
-def test_training_on_other_rows_than_adapted_on_is_warned_of(road, tmp_path):
-    model, splits = road
+def test_training_on_other_rows_than_adapted_on_is_warned_of(graph, tmp_path):
+    model, splits = graph
     quiet = {"epochs": 1, "verbose": 0}
     store = model.precompute(splits, tmp_path / "store", **SMALL)
     model.fit(splits["train"], validation_data=splits["valid"], **quiet)
     model.fit(store["train"], validation_data=store["valid"], **quiet)
-    for rows in (splits["valid"], store["valid"], splits["train"].table().slice(1)):
+    for rows in (splits["valid"], store["valid"], splits["train"].to_table().slice(1)):
         with pytest.warns(BlocksWarning, match="'city', 'store' learned from the target of another source than this"):
             model.fit(rows, **quiet)
 
@@ -420,7 +420,7 @@ def test_a_block_that_learns_before_it_takes_another_pass():
     table = make_rows()
     chain = [preprocessors.Bucketize(num_bins=4), TargetEncode()]
     columns = Columns({"size": chain, "city": [preprocessors.Normalize(), TargetEncode()]})
-    head = regressors.Mean("price", unusable="skip")
+    head = regressors.Mean("price", on_bad_target="skip")
     assert passes(columns) == 2
     adapt(columns, head, blocks.read(table), verbose=False)
     plain = TargetEncode().adapt((table["city"], table["price"]))

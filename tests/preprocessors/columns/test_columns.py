@@ -26,7 +26,7 @@ def make():
     return Columns(
         {
             "city": Vocabulary(),
-            "age": (Standardize(indicator=True), [Impute("median"), Log1p()]),
+            "age": (Standardize(add_indicator=True), [Impute("median"), Log1p()]),
             "shop": Vocabulary(),
             "income": [Log1p(), Standardize()],
         }
@@ -54,7 +54,7 @@ def test_values_are_those_of_the_blocks_alone(adapted):
     raw = {"age": [20.0, np.nan], "city": np.array(["", "rome"], object), "shop": np.array([9, 7]),
            "income": np.array([0.0, 5.0], "float32")}  # fmt: skip
     packed = adapted({name: np.asarray(values) for name, values in raw.items()})
-    age = Standardize(indicator=True).adapt(TABLE["age"])(np.array([20.0, np.nan])).numpy()
+    age = Standardize(add_indicator=True).adapt(TABLE["age"])(np.array([20.0, np.nan])).numpy()
     assert np.array_equal(packed["numeric"][:, :2], age)
     assert np.array_equal(packed["numeric"][:, 2], np.log1p([20.0, 30.0]).astype("float32"))
     assert packed["categorical"].numpy().tolist() == [[0, 3], [2, 1]]
@@ -110,7 +110,7 @@ def test_errors_of_construction_say_the_rule():
     with pytest.raises(InvalidArgument, match=r"A key of Columns is a column's name"):
         Columns({3: Standardize()})
     with pytest.raises(InvalidArgument, match=r"Only the last block of a chain emits several features"):
-        Columns({"age": [Impute(indicator=True), Standardize()]})
+        Columns({"age": [Impute(add_indicator=True), Standardize()]})
     with pytest.raises(NotAdapted, match=r"does not know its columns' types yet"):
         _ = make().inputs
     with pytest.raises(NotAdapted, match=r"has not been adapted"):
@@ -165,9 +165,9 @@ def test_infer_chooses_by_type_and_statistics():
         "flag": ["Standardize"],
         "city": ["Vocabulary"],
     }
-    assert columns["gaps"][0][0].indicator
-    assert columns["sometimes"][0][0].indicator
-    assert not columns["plain"][0][0].indicator
+    assert columns["gaps"][0][0].add_indicator
+    assert columns["sometimes"][0][0].add_indicator
+    assert not columns["plain"][0][0].add_indicator
     text = str(columns)
     for name, reason in (
         ("constant", "constant 3"),
@@ -254,9 +254,9 @@ def test_derived_names_step_aside_from_columns():
     columns = Columns(
         {
             ("a", "b"): Cross(10),
-            "age": (Standardize(indicator=True), Standardize()),
+            "age": (Standardize(add_indicator=True), Standardize()),
             "age_missing": Standardize(),
-            "age_standardize": Standardize(indicator=True),
+            "age_standardize": Standardize(add_indicator=True),
             "a_x_b": Vocabulary(),
         }
     )

@@ -53,26 +53,26 @@ def floats(place):
 
 TABLE = {
     "Standardize": (lambda: of.Standardize(), numbers),
-    "Standardize, indicator": (lambda: of.Standardize(missing="keep", indicator=True), floats),
+    "Standardize, indicator": (lambda: of.Standardize(missing="keep", add_indicator=True), floats),
     "MinMax": (lambda: of.MinMax(), numbers),
-    "MinMax, clipped": (lambda: of.MinMax((-2, 3), clip=True, indicator=True), floats),
-    "MaxAbs": (lambda: of.MaxAbs(indicator=True), numbers),
-    "RobustScale": (lambda: of.RobustScale(unit_variance=True, indicator=True), numbers),
+    "MinMax, clipped": (lambda: of.MinMax((-2, 3), clip=True, add_indicator=True), floats),
+    "MaxAbs": (lambda: of.MaxAbs(add_indicator=True), numbers),
+    "RobustScale": (lambda: of.RobustScale(unit_variance=True, add_indicator=True), numbers),
     "Log1p": (lambda: of.Log1p(), numbers),
-    "Log1p, signed": (lambda: [of.Log1p(signed=True), of.Standardize(indicator=True)], numbers),
+    "Log1p, signed": (lambda: [of.Log1p(signed=True), of.Standardize(add_indicator=True)], numbers),
     "Clip": (lambda: of.Clip(-1, 3), floats),
     "Clip, learned": (lambda: [of.Clip(quantile_range=(2, 90)), of.MinMax()], numbers),
     "Round": (lambda: of.Round(2), numbers),
     "Impute": (lambda: [of.Impute("median"), of.Log1p(signed=True)], numbers),
-    "Impute, given": (lambda: of.Impute("constant", fill_value=7, indicator=True), numbers),
+    "Impute, given": (lambda: of.Impute("constant", fill_value=7, add_indicator=True), numbers),
     "MissingIndicator": (lambda: of.MissingIndicator(), numbers),
     "MissingIndicator, text": (lambda: of.MissingIndicator(), texts),
     "MissingIndicator, time": (lambda: of.MissingIndicator(), instants),
     "Bucketize": (lambda: [of.Log1p(signed=True), of.Bucketize(num_bins=9)], numbers),
     "Bucketize, one-hot": (lambda: of.Bucketize([0.0, 1.5], output_mode="one_hot"), numbers),
     "Elapsed": (lambda: [of.Elapsed("min", unit="day"), of.Standardize()], instants),
-    "DateParts": (lambda: of.DateParts(timezone="Europe/Paris", indicator=True), instants),
-    "Cyclical": (lambda: of.Cyclical("day_of_year", timezone="America/New_York", indicator=True), instants),
+    "DateParts": (lambda: of.DateParts(timezone="Europe/Paris", add_indicator=True), instants),
+    "Cyclical": (lambda: of.Cyclical("day_of_year", timezone="America/New_York", add_indicator=True), instants),
     "Cyclical, numbers": (lambda: of.Cyclical(period=7), numbers),
     "Boolean": (lambda: of.Boolean(), texts),
     "Boolean, integers": (lambda: of.Boolean(), integers),
@@ -167,7 +167,7 @@ def test_features_stand_in_the_order_of_the_columns_whatever_is_stacked():
         elif kind == 1:
             table[name], chains[name] = texts(place), (of.Vocabulary(), of.OneHot(top_k=2))
         elif kind == 2:
-            table[name], chains[name] = floats(place), (of.MinMax(indicator=True), of.Standardize())
+            table[name], chains[name] = floats(place), (of.MinMax(add_indicator=True), of.Standardize())
         elif kind == 3:
             table[name], chains[name] = integers(place), of.Vocabulary()
         elif kind == 4:
@@ -204,7 +204,7 @@ def one_by_one_of(columns, raw, entry):
 @pytest.mark.parametrize("make", [of.Standardize, of.MinMax, of.MaxAbs, of.RobustScale, of.Impute])
 def test_lanes_with_an_indicator_and_without_are_served_by_one_stack(make):
     table = pa.table({f"c{place}": numbers(place) for place in range(6)})
-    columns = of.Columns({f"c{place}": make(indicator=place % 3 == 1) for place in range(6)})
+    columns = of.Columns({f"c{place}": make(add_indicator=place % 3 == 1) for place in range(6)})
     adapt(columns, None, read(table), verbose=False)
     assert len(stacked(columns.lanes, columns.inputs, indicators=True)[0]) == 1
     assert len(stacked(columns.lanes, columns.inputs)[0]) == 2
@@ -251,7 +251,7 @@ def test_long_dictionaries_beside_short_ones(monkeypatch):
 
 def test_chunks_of_more_rows_than_are_worked_on_at_once(monkeypatch):
     monkeypatch.setattr("blocks.offline.transform.CELLS", 500)
-    columns, table = adapted(lambda: (of.Standardize(indicator=True), of.Bucketize(num_bins=4)), numbers)
+    columns, table = adapted(lambda: (of.Standardize(add_indicator=True), of.Bucketize(num_bins=4)), numbers)
     same(Transform(columns)(table.to_batches()[0]), one_by_one(columns, raw_of(columns, table)))
     none = {entry: rows[:0] for entry, rows in one_by_one(columns, raw_of(columns, table)).items()}
     same(Transform(columns)(table.to_batches()[0].slice(0, 0)), none)

@@ -53,7 +53,7 @@ SOURCES = {
     "two Parquet files": lambda path: [
         written(path / f"{n}.parquet", part.to_parquet) for n, part in enumerate((sampled()[:1000], sampled()[1000:]))
     ],
-    "table read from it": lambda path: blocks.read(sampled()).table(),
+    "table read from it": lambda path: blocks.read(sampled()).to_table(),
     "CSV": lambda path: written(path / "a.csv", sampled().to_csv),
     "CSV, read and written again": lambda path: written(
         path / "b.csv", pd.read_csv(written(path / "a.csv", sampled().to_csv)).to_csv

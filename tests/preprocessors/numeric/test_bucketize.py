@@ -114,7 +114,7 @@ def test_arguments_are_checked(arguments, message) -> None:
     ("file", "column"), [("titanic/titanic.csv", "fare"), ("bike_sharing/bike_sharing_dataset_clean.csv", "users")]
 )
 def test_bins_of_numpy_on_real_columns(file, column) -> None:
-    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).table()[column].to_numpy().astype(float)
+    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).to_table()[column].to_numpy().astype(float)
     edges = np.quantile(data, np.linspace(0, 1, 21)[1:-1])
     np.testing.assert_array_equal(Bucketize(num_bins=20).adapt(data)(data), 1 + np.digitize(data, edges))
 
@@ -122,7 +122,7 @@ def test_bins_of_numpy_on_real_columns(file, column) -> None:
 @pytest.mark.skipif("BLOCKS_DATA" not in os.environ, reason="BLOCKS_DATA does not name the folder of real data")
 def test_sketched_bins_on_flights_hold_the_rank_error() -> None:
     source = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / "nycflights13/flights.parquet")
-    data = source.table()["arr_delay"].to_numpy().astype(float)
+    data = source.to_table()["arr_delay"].to_numpy().astype(float)
     boundaries = Bucketize(num_bins=20).adapt(data).state["boundaries"]
     present = np.sort(data[np.isfinite(data)])
     low, high = (np.searchsorted(present, boundaries, side) / len(present) for side in ("left", "right"))

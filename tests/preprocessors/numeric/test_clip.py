@@ -37,7 +37,7 @@ def test_missing_stays_for_the_next_block_or_becomes_a_number() -> None:
     np.testing.assert_array_equal(Clip(0, 1)(rows), np.array([np.nan, 1], np.float32))
     assert Clip(0, 1, missing=-7)(rows).numpy().tolist() == [-7, 1]
     clip = Clip(0, 4)
-    after = Standardize(indicator=True).adapt(clip.compute(np.array([2.0, 9.0, np.nan])).numpy())
+    after = Standardize(add_indicator=True).adapt(clip.compute(np.array([2.0, 9.0, np.nan])).numpy())
     assert after.call(clip.compute(rows)).numpy()[0].tolist() == [0, 1]
 
 

@@ -29,7 +29,7 @@ def test_equals_scikit_learn(strategy, values):
 
 
 def test_constant_and_indicator():
-    block = Impute("constant", fill_value=-1.0, indicator=True)
+    block = Impute("constant", fill_value=-1.0, add_indicator=True)
     assert block.adapted
     assert block(np.array([np.nan, 2.0])).numpy().tolist() == [[-1.0, 1.0], [2.0, 0.0]]
     assert [feature.name for feature in block.outputs("age", ("age",))] == ["age", "age_missing"]

@@ -71,6 +71,6 @@ def test_a_range_rises(feature_range) -> None:
     ],
 )
 def test_bits_of_scikit_learn_on_real_columns(file, column) -> None:
-    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).table()[column].to_numpy().astype(float)
+    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).to_table()[column].to_numpy().astype(float)
     block = MinMax(missing="keep").adapt(data)
     np.testing.assert_array_equal(block(data), oracle(data, data))

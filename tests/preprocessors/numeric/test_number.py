@@ -139,7 +139,7 @@ def test_offline_is_served_and_a_reload_remembers(tmp_path, same_bits):
     ]
     table = pa.table({"price": [*texts, "gratis", None, "1.234"], "y": ["a", "b", "a"] * 21})
     model = blocks.Model(
-        Columns({"price": [Number(), Standardize(indicator=True)]}),
+        Columns({"price": [Number(), Standardize(add_indicator=True)]}),
         feature_extractors.MLP([4]),
         classifiers.Softmax("y"),
         seed=0,

@@ -65,7 +65,7 @@ def test_unique_bins_stay_apart_where_quantiles_collapse() -> None:
 
 
 def test_infinity_is_the_end_and_missing_is_zero_or_flagged() -> None:
-    block = PiecewiseLinear(2, indicator=True).adapt(np.array([0.0, 1.0, 2.0, np.inf]))
+    block = PiecewiseLinear(2, add_indicator=True).adapt(np.array([0.0, 1.0, 2.0, np.inf]))
     out = block(np.array([np.inf, -np.inf, np.nan])).numpy()
     assert out.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
     assert [feature.name for feature in block.outputs("x", ("x",))] == ["x_1", "x_2", "x_missing"]
@@ -96,6 +96,6 @@ def test_arguments_are_checked() -> None:
     ("file", "column"), [("titanic/titanic.csv", "fare"), ("bike_sharing/bike_sharing_dataset_clean.csv", "users")]
 )
 def test_bits_of_the_paper_on_real_columns(file, column) -> None:
-    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).table()[column].to_numpy().astype(float)
+    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).to_table()[column].to_numpy().astype(float)
     edges = np.unique(np.quantile(np.unique(data), np.linspace(0, 1, 49)))
     np.testing.assert_array_equal(PiecewiseLinear().adapt(data)(data[:800]), equation_1(data[:800], edges, 48))

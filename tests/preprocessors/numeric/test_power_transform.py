@@ -112,7 +112,7 @@ def test_box_cox_refuses_what_is_not_positive() -> None:
     ],
 )
 def test_exponents_of_scipy_on_real_columns(file, column) -> None:
-    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).table()[column].to_numpy().astype(float)
+    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).to_table()[column].to_numpy().astype(float)
     data = data[np.isfinite(data)]
     theirs = stats.yeojohnson_normmax(data)
     assert abs(float(PowerTransform().adapt(data).state["exponent"]) - theirs) < 1e-6 * (1 + abs(theirs))

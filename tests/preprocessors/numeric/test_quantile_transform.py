@@ -104,6 +104,6 @@ def test_two_quantiles_at_least() -> None:
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
 @pytest.mark.filterwarnings("ignore:n_quantiles")
 def test_bits_of_scikit_learn_on_real_columns(file, column, distribution) -> None:
-    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).table()[column].to_numpy().astype(float)
+    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).to_table()[column].to_numpy().astype(float)
     block = QuantileTransform(missing="keep", output_distribution=distribution).adapt(data)
     np.testing.assert_array_equal(block(data), oracle(data, data, 1000, distribution))

@@ -89,5 +89,5 @@ def test_unit_variance_has_no_ends() -> None:
     ],
 )
 def test_bits_of_scikit_learn_on_real_columns(file, column) -> None:
-    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).table()[column].to_numpy().astype(float)
+    data = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / file).to_table()[column].to_numpy().astype(float)
     np.testing.assert_array_equal(RobustScale(missing="keep").adapt(data)(data), oracle(data, data))

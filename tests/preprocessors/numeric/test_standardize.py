@@ -77,7 +77,7 @@ def test_a_constant_column_becomes_zero(constant):
 
 def test_missing_infinite_and_indicator():
     column = pa.array([1.0, 3.0, None, float("nan"), float("inf"), -float("inf")])
-    block = Standardize(indicator=True).adapt(column)
+    block = Standardize(add_indicator=True).adapt(column)
     state = {name: float(value) for name, value in block.state.items()}
     assert state == {"mean": 2.0, "scale": 1.0, "low": 1.0, "high": 3.0}
     raw = np.array([np.nan, np.inf, -np.inf, 2.5])
@@ -92,7 +92,7 @@ def test_inverse_gives_the_values_back():
     values = random.normal(5.0, 2.0, 100)
     block = Standardize().adapt(values)
     assert np.allclose(block.inverse(block(values)), values, rtol=1e-6)
-    flagged = Standardize(indicator=True).adapt(values)
+    flagged = Standardize(add_indicator=True).adapt(values)
     back = flagged.inverse(flagged(np.array([np.nan, 5.0])))
     assert np.isnan(back[0])
     assert back[1] == pytest.approx(5.0)

@@ -92,11 +92,11 @@ def test_errors_say_the_rule():
 
 
 def test_titanic_titles_and_chipotle_prices(real, same_bits):
-    names = blocks.read(real("titanic/raw_titanic.csv")).table()
+    names = blocks.read(real("titanic/raw_titanic.csv")).to_table()
     column = next(name for name in names.column_names if name.lower() == "name")
     raw = names[column].to_pylist()
     expected = [(match[1] if (match := re.search(r", ([^.]+)\.", name)) else "").encode() for name in raw]
     assert same_bits(Extract(r", ([^.]+)\.", group=1), raw).tolist() == expected
-    prices = blocks.read(real("chipotle_orders/chipotle.tsv"), delimiter="\t").table()["item_price"].to_pylist()
+    prices = blocks.read(real("chipotle_orders/chipotle.tsv"), delimiter="\t").to_table()["item_price"].to_pylist()
     found = Extract(r"\$([0-9.]+)", group=1)(tf.constant(prices)).numpy()
     np.testing.assert_array_equal(found.astype(float), [float(price.strip().strip("$")) for price in prices])

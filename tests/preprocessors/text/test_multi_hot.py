@@ -86,7 +86,7 @@ def test_errors_say_the_rule(learned):
 
 
 def test_chipotle(real, learned, same_bits):
-    raw = blocks.read(real("chipotle_orders/chipotle.tsv"), delimiter="\t").table()["choice_description"].to_pylist()
+    raw = blocks.read(real("chipotle_orders/chipotle.tsv"), delimiter="\t").to_table()["choice_description"].to_pylist()
     texts = [(value or "").replace("[", "").replace("]", "") for value in raw]
     block = learned(MultiHot(",", unseen="zeros", missing="zeros"), texts)
     words = [token.decode() for token in block.tokens]

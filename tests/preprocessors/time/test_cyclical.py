@@ -94,7 +94,7 @@ def test_the_ends_of_a_cycle_lie_beside_each_other():
 
 def test_missing_and_infinite_values_are_the_centre_or_nan_and_flagged():
     values = tf.constant([np.nan, np.inf, -np.inf, 90.0], tf.float64)
-    found = Cyclical(period=360, indicator=True)(values).numpy().tolist()
+    found = Cyclical(period=360, add_indicator=True)(values).numpy().tolist()
     assert found == [[0, 0, 1]] * 3 + [[1, 0, 0]]
     kept = Cyclical("hour", missing="keep")(tf.constant([MISSING_INT, 0], tf.int64)).numpy()
     assert np.isnan(kept[0]).all()
@@ -110,7 +110,7 @@ def test_a_zone_turns_the_clock_and_features_are_named():
 
 def test_the_contract_holds():
     times = pa.array([0, None, -86_400_000_001, 951_782_400_000_000], pa.timestamp("us"))
-    check_block(Cyclical("week", timezone="America/New_York", indicator=True), times)
+    check_block(Cyclical("week", timezone="America/New_York", add_indicator=True), times)
     check_block(Cyclical(period="quarter"), times)
     check_block(Cyclical(period=360), [0.0, 90.0, None, -45.5])
     check_block(Columns({"at": [Timestamp(), Cyclical(period="day")]}), pa.table({"at": ["2013-01-01T06:00", None]}))

@@ -116,7 +116,7 @@ def test_a_zone_travels_with_the_configuration_rather_than_being_asked_again(mon
 
 def test_missing_and_out_of_range_instants_are_missing():
     values = tf.constant([MISSING_INT, FIRST - 1, LAST + 1, np.iinfo(np.int64).max, FIRST, LAST], tf.int64)
-    found = DateParts(["year", "month"], indicator=True)(values).numpy()
+    found = DateParts(["year", "month"], add_indicator=True)(values).numpy()
     assert found.tolist() == [[-1, -1, 1]] * 4 + [[1, 1, 0], [9999, 12, 0]]
     kept = DateParts("year", missing="keep")(values).numpy()
     assert np.isnan(kept[:4]).all()
@@ -124,7 +124,9 @@ def test_missing_and_out_of_range_instants_are_missing():
 
 
 def test_features_are_named_after_parts():
-    names = [feature.name for feature in DateParts(["year", "is_weekend"], indicator=True).outputs("when", ("when",))]
+    names = [
+        feature.name for feature in DateParts(["year", "is_weekend"], add_indicator=True).outputs("when", ("when",))
+    ]
     assert names == ["when_year", "when_is_weekend", "when_missing"]
 
 
@@ -160,7 +162,7 @@ def test_what_is_no_instant_is_refused():
 @pytest.mark.skipif("BLOCKS_DATA" not in os.environ, reason="BLOCKS_DATA does not name the folder of real data")
 def test_departures_from_new_york_read_as_pyarrow_reads_them():
     source = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / "nycflights13/flights.parquet")
-    column = source.select(["dep_datetime"]).table().column(0).combine_chunks()
+    column = source.select(["dep_datetime"]).to_table().column(0).combine_chunks()
     found = DateParts(["month", "day", "weekday", "hour"], missing="keep")(to_raw(column, "timestamp")).numpy()
     times = pd.DatetimeIndex(column.to_pandas())
     expected = np.stack([times.month, times.day, times.day_of_week, times.hour], axis=1).astype(np.float32)

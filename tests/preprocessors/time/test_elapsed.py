@@ -105,7 +105,7 @@ def test_bird_strikes_are_counted_from_the_first():
     source = blocks.data.read(path, column_types={"Flight Date": "string"}).select(["Flight Date"])
     columns = Columns({"Flight Date": [Timestamp(), Elapsed("min")]})
     adapt(columns, None, source, verbose=False)
-    texts = source.table().column(0).combine_chunks()
+    texts = source.to_table().column(0).combine_chunks()
     days = pd.to_datetime(texts.to_pandas())
     expected = (days - days.min()).dt.days.to_numpy(np.float32)
     found = columns({"Flight Date": tf.constant(texts.to_pylist())})["numeric"].numpy()[:, 0]

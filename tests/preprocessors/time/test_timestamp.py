@@ -270,7 +270,7 @@ REAL = pytest.mark.skipif("BLOCKS_DATA" not in os.environ, reason="BLOCKS_DATA d
 def test_real_dates_read_as_pandas_reads_them(file, column):
     path = pathlib.Path(os.environ["BLOCKS_DATA"]) / file
     source = blocks.data.read(path, column_types={column: "string"}).select([column])
-    texts = source.table().column(0).combine_chunks()
+    texts = source.to_table().column(0).combine_chunks()
     expected = pd.to_datetime(texts.to_pandas(), utc=True).to_numpy("datetime64[us]").astype(np.int64)
     np.testing.assert_array_equal(ISO(tf.constant(to_raw(texts, "string"))), expected)
     assert ISO.unparsable(texts) == []
@@ -279,7 +279,7 @@ def test_real_dates_read_as_pandas_reads_them(file, column):
 @REAL
 def test_departures_enter_as_arrow_counts_them():
     path = pathlib.Path(os.environ["BLOCKS_DATA"]) / "nycflights13/flights.parquet"
-    column = blocks.data.read(path).select(["dep_datetime"]).table().column(0).combine_chunks()
+    column = blocks.data.read(path).select(["dep_datetime"]).to_table().column(0).combine_chunks()
     block = Timestamp(timezone="America/New_York")
     raw = to_raw(column, block.raw_type(column.type, "dep_datetime"))
     there = pc.assume_timezone(column, "America/New_York", ambiguous="earliest", nonexistent="latest")

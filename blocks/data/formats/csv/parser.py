@@ -11,7 +11,7 @@ import pyarrow.csv as pacsv
 from blocks.data.files import File
 from blocks.data.formats.csv.options import CsvOptions
 from blocks.data.formats.csv.rejects import REJECTS_SCHEMA
-from blocks.data.formats.csv.row_spans import Block
+from blocks.data.formats.csv.row_spans import RowSpan
 from blocks.data.formats.csv.widths import Cells, without_bad_rows
 from blocks.errors import MalformedData
 
@@ -59,7 +59,7 @@ class BlockParser:
     def parse(
         self,
         file: File,
-        block: Block,
+        block: RowSpan,
         names: Sequence[str] | None,
         types: Mapping[str, pa.DataType],
         columns: Sequence[str] | None,
@@ -87,7 +87,7 @@ class BlockParser:
         self._bad_before = len(bad) > 0
         return self._read(good, names, types, columns, None), bad
 
-    def cells(self, block: Block, names: Sequence[str] | None) -> Cells:
+    def cells(self, block: RowSpan, names: Sequence[str] | None) -> Cells:
         """Where the values of a block are; names as in `parse`."""
         options = self.options
         exempt = options.rows_before_data if names is None else 0
@@ -98,7 +98,7 @@ class BlockParser:
 
     def _read(
         self,
-        block: Block,
+        block: RowSpan,
         names: Sequence[str] | None,
         types: Mapping[str, pa.DataType],
         columns: Sequence[str] | None,
@@ -126,7 +126,7 @@ class BlockParser:
         self,
         error: Exception,
         file: File,
-        block: Block,
+        block: RowSpan,
         names: Sequence[str] | None,
         types: Mapping[str, pa.DataType],
         all_names: Sequence[str],

@@ -22,7 +22,7 @@ from blocks.data.formats.csv.header import Head, diagnosed, opened, said_dialect
 from blocks.data.formats.csv.options import CsvOptions
 from blocks.data.formats.csv.parser import BlockParser, misfit, refuse_bad_row
 from blocks.data.formats.csv.rejects import RejectsTable
-from blocks.data.formats.csv.row_spans import Block, blocks, without_initial_space
+from blocks.data.formats.csv.row_spans import RowSpan, blocks, without_initial_space
 from blocks.data.formats.csv.types import join, wider
 from blocks.data.formats.parquet import describe
 from blocks.data.schema import conform, require_columns, require_unique
@@ -191,7 +191,7 @@ class CsvReader:
     def _scan_blocks(
         self,
         file: File,
-        cut: Iterator[Block],
+        cut: Iterator[RowSpan],
         parser: BlockParser,
         rejects: RejectsTable | None,
         hint: str,
@@ -225,11 +225,11 @@ class CsvReader:
             raise MalformedData(f"{file.name} is empty: a CSV file has at least a header. Leave it out.")
         return scan
 
-    def _blocks(self, file: File, parser: BlockParser) -> Generator[Block]:
+    def _blocks(self, file: File, parser: BlockParser) -> Generator[RowSpan]:
         """Blocks of one file, cut in another thread while Arrow parses the one before."""
         return ahead(lambda stop: self._cut(file, parser.options))
 
-    def _cut(self, file: File, options: CsvOptions) -> Iterator[Block]:
+    def _cut(self, file: File, options: CsvOptions) -> Iterator[RowSpan]:
         with opened(file, options) as stream:
             cut = blocks(stream, options.block_size, options.dialect(), skip_rows=options.skip_rows, name=file.name)
             while True:
@@ -245,7 +245,7 @@ class CsvReader:
                     self._require_utf8(file, block)
                     yield block
 
-    def _require_utf8(self, file: File, block: Block) -> None:
+    def _require_utf8(self, file: File, block: RowSpan) -> None:
         """Names the line of bytes that are no text; Arrow would call the column binary and go on."""
         declared = [*self._options.column_types.values(), self._options.default_column_type]
         if block.data.isascii() or any(kind is not None and _is_binary(kind) for kind in declared):
@@ -258,7 +258,7 @@ class CsvReader:
                 "UTF-8. Pass the file's encoding, often encoding='latin1', or declare the column 'binary'."
             ) from None
 
-    def _names(self, file: File, block: Block, parser: BlockParser) -> list[str]:
+    def _names(self, file: File, block: RowSpan, parser: BlockParser) -> list[str]:
         try:
             names = parser.parse(file, self._start(block), None, {}, None)[0].column_names
         except pa.ArrowInvalid as error:
@@ -266,7 +266,7 @@ class CsvReader:
         require_unique(names, file.name)
         return list(names)
 
-    def _start(self, block: Block) -> Block:
+    def _start(self, block: RowSpan) -> RowSpan:
         """As much of the first block as tells the names."""
         rows = self._options.rows_before_data + 10
         while not (start := block.head(rows)).data.strip() and len(start.data) < len(block.data):
@@ -274,7 +274,7 @@ class CsvReader:
         return start
 
     def _settled(
-        self, file: File, block: Block, names: Sequence[str] | None, scan: _Scanned
+        self, file: File, block: RowSpan, names: Sequence[str] | None, scan: _Scanned
     ) -> tuple[pa.Table, pa.Table]:
         """Parses a block, widening the types in `scan` until every value fits."""
         widened: dict[str, tuple[pa.DataType, str]] = {}
@@ -309,7 +309,7 @@ class CsvReader:
         return table, bad
 
     def _say_exceptions(
-        self, file: File, block: Block, scan: _Scanned, table: pa.Table, numbers: Sequence[int]
+        self, file: File, block: RowSpan, scan: _Scanned, table: pa.Table, numbers: Sequence[int]
     ) -> None:
         """Warns of columns that are text because of values far below the numbers that they began with."""
         for name in [scan.names[column] for column in numbers if column < len(scan.names)]:
@@ -336,7 +336,7 @@ class CsvReader:
         return pa.string() if pa.types.is_floating(above) and size > EXACT else above
 
     def _keep_digits(
-        self, file: File, block: Block, names: Sequence[str] | None, scan: _Scanned, table: pa.Table
+        self, file: File, block: RowSpan, names: Sequence[str] | None, scan: _Scanned, table: pa.Table
     ) -> list[str]:
         """Makes text of columns whose values are no numbers digit for digit; returns their names."""
         types = table.schema.types

@@ -41,7 +41,7 @@ LINES: Final = Dialect(quote=None)
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
+class RowSpan:
     r"""Whole rows of a text file.
 
     Attributes:
@@ -71,7 +71,7 @@ class Block:
         view[len(self.data) :] = _LF
         return buffer
 
-    def head(self, rows: int) -> "Block":
+    def head(self, rows: int) -> "RowSpan":
         """The first rows alone."""
         if len(self.ends) <= rows:
             return self
@@ -145,7 +145,7 @@ class WithoutLines:
         return array[np.repeat(np.arange(len(turns)) % 2 == 0, turns)].tobytes()
 
 
-def blocks(stream: Any, size: int, dialect: Dialect, *, skip_rows: int = 0, name: str = "") -> Iterator[Block]:
+def blocks(stream: Any, size: int, dialect: Dialect, *, skip_rows: int = 0, name: str = "") -> Iterator[RowSpan]:
     """Cuts a stream of bytes after the last row that ends within each `size` bytes.
 
     Args:
@@ -199,13 +199,13 @@ def blocks(stream: Any, size: int, dialect: Dialect, *, skip_rows: int = 0, name
             continue
         within = int(np.searchsorted(newlines, cut))
         quoted = bool(inside is not None and inside[:within].any())
-        yield Block(data[:cut], line, ends, quoted, _stray(array, quotes[quotes < cut], dialect))
+        yield RowSpan(data[:cut], line, ends, quoted, _stray(array, quotes[quotes < cut], dialect))
         if last:
             return
         carry, line = data[cut:], line + within
 
 
-def without_initial_space(block: Block, dialect: Dialect) -> Block:
+def without_initial_space(block: RowSpan, dialect: Dialect) -> RowSpan:
     """A block without the spaces at the start of its values; those inside of quotes stay."""
     if b" " not in block.data:
         return block
@@ -217,7 +217,7 @@ def without_initial_space(block: Block, dialect: Dialect) -> Block:
     ends = line_ends(data, True)
     spans = quoted_spans(data, np.frombuffer(data, np.uint8), dataclasses.replace(dialect, initial_space=False))
     inside = np.searchsorted(spans, ends) % 2 == 1
-    return Block(data, block.line, ends[~inside], bool(inside.any()), block.stray)
+    return RowSpan(data, block.line, ends[~inside], bool(inside.any()), block.stray)
 
 
 def _unclosed(name: str, line: int, dialect: Dialect) -> str:

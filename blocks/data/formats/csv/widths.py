@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.data.formats.csv.rejects import bad_rows
-from blocks.data.formats.csv.row_spans import Block, Dialect, line_ends, quoted_spans, row_edges
+from blocks.data.formats.csv.row_spans import Dialect, RowSpan, line_ends, quoted_spans, row_edges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Cells:
 
     @classmethod
     def of(
-        cls, block: Block, dialect: Dialect, columns: int | None, *, exempt: int = 0, blank_lines_count: bool = False
+        cls, block: RowSpan, dialect: Dialect, columns: int | None, *, exempt: int = 0, blank_lines_count: bool = False
     ) -> "Cells":
         """Finds them.
 
@@ -98,7 +98,7 @@ class Cells:
         return self.text[start:stop].decode(errors="backslashreplace").strip(' "')
 
 
-def without_bad_rows(block: Block, cells: Cells, file: str) -> tuple[Block, pa.Table]:
+def without_bad_rows(block: RowSpan, cells: Cells, file: str) -> tuple[RowSpan, pa.Table]:
     """The block without its rows of a wrong width, and these, as the rejects file holds them.
 
     Args:

@@ -70,7 +70,7 @@ def read(path: pathlib.Path, **options) -> tuple[list[str], list[list], list[str
     """Names, rows and what was said."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = blocks.data.read(path, **options).table()
+        found = blocks.data.read(path, **options).to_table()
     assert all(issubclass(w.category, BlocksWarning) for w in caught)
     rows = [list(row) for row in zip(*(c.to_pylist() for c in found.columns), strict=True)]
     return found.schema.names, rows, [str(w.message) for w in caught]
@@ -185,7 +185,7 @@ def test_the_delimiter_where_commas_are_values(tmp_path, text, rows) -> None:
         source = blocks.data.read(path)
         with pytest.warns(BlocksWarning, match="';' separates"):  # noqa: SIM117
             with pytest.raises(MalformedData, match="Pass skip_rows=1"):
-                source.table()
+                source.to_table()
         return
     found = read(path)
     assert equal(found[1], rows)
@@ -324,7 +324,7 @@ def test_each_kind_is_noticed_and_the_advice_mends_it(tmp_path, make, name) -> N
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            blocks.data.read(path).table()
+            blocks.data.read(path).to_table()
         except MalformedData as error:
             said.append(str(error))
         except SchemaMismatch:
@@ -437,7 +437,7 @@ def test_lines_that_are_left_out_keep_the_numbers_of_the_others(tmp_path, name) 
     for size in (50, 1 << 20):
         source = blocks.data.read(path, skip_rows=[3, 7], block_size=size)
         with pytest.raises(MalformedData, match=f"line {len(text) + 1}: expected"):
-            source.table()
+            source.to_table()
         source = blocks.data.read(path, skip_rows=[3, 7, len(text) + 1], block_size=size)
         assert source.count() == len(text) - 3
 
@@ -535,7 +535,7 @@ def test_nothing_raw_escapes_and_rows_add_up(tmp_path_factory, text, options, ke
         warnings.simplefilter("ignore")
         try:
             source = blocks.data.read(path, **options, **kept)
-            assert source.count() == source.table().num_rows
+            assert source.count() == source.to_table().num_rows
         except BlocksError:
             pass
 

@@ -66,11 +66,11 @@ def test_a_column_that_would_lose_digits_stays_text(tmp_path: pathlib.Path, kind
         for size in (1 << 20, 400):
             source = blocks.data.read(path, block_size=size)
             with pytest.warns(BlocksWarning, match=rf"t\.csv: column '{name}' .*column_types=\{{'{name}'"):
-                found = source.table()[name].to_pylist()
+                found = source.to_table()[name].to_pylist()
             assert found == values
             # the advice, followed: nothing is said, and the numbers are what Python makes of the text
             text = blocks.data.read(path, block_size=size, column_types={name: "string"})
-            assert text.table()[name].to_pylist() == values
+            assert text.to_table()[name].to_pylist() == values
 
 
 @pytest.mark.parametrize("kind", SAME)
@@ -80,7 +80,7 @@ def test_nothing_is_said_where_nothing_is_lost(tmp_path: pathlib.Path, kind) -> 
         values = write(path, SAME[kind], column)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            found = blocks.data.read(path).table()["abc"[column]].to_pylist()
+            found = blocks.data.read(path).to_table()["abc"[column]].to_pylist()
         if kind in ("int64", "float64", "infinite", "powers", "printed"):
             np.testing.assert_array_equal(found, [float(v) if kind != "int64" else int(v) for v in values])
 
@@ -89,9 +89,9 @@ def test_rounded_fractions_are_said_once(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "t.csv"
     write(path, ["0.1234567890123456789012"] * 2_000)
     with pytest.warns(BlocksWarning, match="'b' holds '0.1234567890123456789012'.*rounded to float64") as caught:
-        assert blocks.data.read(path, block_size=5_000).table()["b"][0].as_py() == 0.1234567890123456789012
+        assert blocks.data.read(path, block_size=5_000).to_table()["b"][0].as_py() == 0.1234567890123456789012
     assert len(caught) == 1
-    exact = blocks.data.read(path, column_types={"b": "string"}).table()["b"]
+    exact = blocks.data.read(path, column_types={"b": "string"}).to_table()["b"]
     assert exact[0].as_py() == "0.1234567890123456789012"
 
 
@@ -100,7 +100,7 @@ def test_a_thousand_ids_are_a_thousand(tmp_path: pathlib.Path) -> None:
     path.write_text("id,x\n" + "".join(f"{10**19 + k},{k}\n" for k in range(1000)))
     source = blocks.data.read(path)
     with pytest.warns(BlocksWarning, match="column 'id' holds '10000000000000000001', which is an integer"):
-        assert len(set(source.table()["id"].to_pylist())) == 1000
+        assert len(set(source.to_table()["id"].to_pylist())) == 1000
     parts = source.split(a=0.5, b=0.5, key="id")
     assert min(part.count() for part in parts.values()) > 400
 
@@ -110,10 +110,10 @@ def test_ids_stay_text_across_files(tmp_path: pathlib.Path) -> None:
     (tmp_path / "2.csv").write_text("id\n0.5\n")
     (tmp_path / "3.csv").write_text("id\n007\n")
     with pytest.warns(BlocksWarning, match="'id'"):
-        found = blocks.data.read(tmp_path).table()["id"].to_pylist()
+        found = blocks.data.read(tmp_path).to_table()["id"].to_pylist()
     assert found == ["9007199254740993", "0.5", "007"]
     with pytest.warns(BlocksWarning, match="'id'"):
-        found = blocks.data.read([tmp_path / "1.csv", tmp_path / "2.csv"]).table()["id"].to_pylist()
+        found = blocks.data.read([tmp_path / "1.csv", tmp_path / "2.csv"]).to_table()["id"].to_pylist()
     assert found == ["9007199254740993", "0.5"]
 
 
@@ -121,7 +121,7 @@ def test_rows_that_are_set_aside_decide_nothing(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,007\n1,2\n0x1F\n00501,3,4\n5,6\n")
     source = blocks.data.read(path, on_bad_rows="keep", rejects=tmp_path / "bad.csv")
-    assert source.table().to_pydict() == {"a": [1, 5], "007": [2, 6]}
+    assert source.to_table().to_pydict() == {"a": [1, 5], "007": [2, 6]}
 
 
 number = st.one_of(
@@ -141,7 +141,7 @@ def test_no_digit_is_lost_without_a_word(tmp_path_factory, values, size, column)
     name = "abc"[column]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = blocks.data.read(path, block_size=size).table()[name].to_pylist()
+        found = blocks.data.read(path, block_size=size).to_table()[name].to_pylist()
     said = any(f"column '{name}'" in str(w.message) for w in caught)
     for text, value in zip(values, found, strict=True):
         if isinstance(value, str):

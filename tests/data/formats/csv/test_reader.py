@@ -63,7 +63,7 @@ def test_the_reader_agrees_with_arrow_in_one_block(tmp_path_factory, rows, size:
         convert_options=pacsv.ConvertOptions(**options),
     )
     given = {"delimiter": ",", "quote_char": '"', "skip_rows": 0, **options}  # nothing is guessed
-    assert blocks.data.read(path, block_size=size, **given).table().to_pydict() == expected.to_pydict()
+    assert blocks.data.read(path, block_size=size, **given).to_table().to_pydict() == expected.to_pydict()
 
 
 @pytest.mark.filterwarnings("ignore:.*text follows a closing quote")
@@ -71,13 +71,13 @@ def test_stray_quotes_and_escapes_end_rows_where_arrow_ends_them(tmp_path: pathl
     text = 'a,b\n5" pipe,1\n"x\ny"z,2\n"say ""hi"",\nyou",3\n 6" ,4\n'
     expected = pacsv.read_csv(io.BytesIO(text.encode()), parse_options=pacsv.ParseOptions(newlines_in_values=True))
     for size in range(1, 40):
-        assert blocks.data.read(write(tmp_path, text), block_size=size).table().to_pydict() == expected.to_pydict()
+        assert blocks.data.read(write(tmp_path, text), block_size=size).to_table().to_pydict() == expected.to_pydict()
     text = 'a,b\nx\\,y,1\n"q\\"\nr",2\nz\\\nw,3\n'
     options = {"escape_char": "\\", "newlines_in_values": True}
     expected = pacsv.read_csv(io.BytesIO(text.encode()), parse_options=pacsv.ParseOptions(**options))
     for size in range(1, 30):
         assert (
-            blocks.data.read(write(tmp_path, text), block_size=size, **options).table().to_pydict()
+            blocks.data.read(write(tmp_path, text), block_size=size, **options).to_table().to_pydict()
             == expected.to_pydict()
         )
 
@@ -116,7 +116,11 @@ def test_what_is_null_at_first_takes_the_type_that_comes(tmp_path: pathlib.Path)
     path = write(tmp_path, "a,b,c\n,,\nNA,,\n1,x,\n2.5,y,\n")
     source = blocks.data.read(path, block_size=10)
     with pytest.warns(BlocksWarning, match="began as int64"):
-        assert source.table().to_pydict() == {"a": [None, None, 1.0, 2.5], "b": [None, None, "x", "y"], "c": [None] * 4}
+        assert source.to_table().to_pydict() == {
+            "a": [None, None, 1.0, 2.5],
+            "b": [None, None, "x", "y"],
+            "c": [None] * 4,
+        }
     assert source.schema.types == [pa.float64(), pa.string(), pa.null()]
 
 
@@ -125,13 +129,13 @@ def test_declared_columns_are_not_scanned_and_do_not_widen(tmp_path: pathlib.Pat
     source = blocks.data.read(path, column_types={"a": "int64", "b": "string"}, block_size=8)
     assert source.estimated_rows() is None
     with pytest.raises(MalformedData, match=r"t\.csv, line 5: column 'a' is declared int64.*'three'.*column_types"):
-        source.table()
+        source.to_table()
     with pytest.raises(MalformedData, match="line 5: column 'a' is declared int64"):
-        blocks.data.read(path, column_types={"a": "int64"}).table()
+        blocks.data.read(path, column_types={"a": "int64"}).to_table()
     with pytest.raises(SchemaMismatch, match=r"column_types: there is no column 'aa'\. Did you mean 'a'"):
-        blocks.data.read(path, column_types={"aa": "int64"}).table()
+        blocks.data.read(path, column_types={"aa": "int64"}).to_table()
     typed = blocks.data.read(path, column_types={"a": "string", "b": pa.dictionary(pa.int32(), pa.string())})
-    assert typed.table().to_pydict() == {"a": ["1", "2", "three"], "b": ["x", "y", "z"]}
+    assert typed.to_table().to_pydict() == {"a": ["1", "2", "three"], "b": ["x", "y", "z"]}
 
 
 def test_a_ragged_row_names_its_line_and_the_fix(tmp_path: pathlib.Path) -> None:
@@ -141,10 +145,10 @@ def test_a_ragged_row_names_its_line_and_the_fix(tmp_path: pathlib.Path) -> None
         with pytest.raises(
             MalformedData, match=r"t\.csv, line 6: expected 2 columns, found 1: 'only'.*on_bad_rows=\"keep\""
         ):
-            source.table()
+            source.to_table()
     declared = blocks.data.read(path, default_column_type="string")
     with pytest.raises(MalformedData, match="line 6: expected 2 columns, found 1"):
-        declared.table()
+        declared.to_table()
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
@@ -156,7 +160,7 @@ def test_rejects_add_up(tmp_path: pathlib.Path, newline: str, name: str) -> None
         source = blocks.data.read(
             path, block_size=size, on_bad_rows="keep", rejects=tmp_path / name, column_types={"a": "string"}
         )
-        assert source.table()["b"].to_pylist() == [2, 3, 8, 11]
+        assert source.to_table()["b"].to_pylist() == [2, 3, 8, 11]
         assert [c.num_rows for c in source.chunks(3)] == [3, 1]
         assert source.count() + source.rejected == 7
         read = pq.read_table if name.endswith("parquet") else pacsv.read_csv
@@ -207,17 +211,17 @@ def test_rejects_options_go_together(tmp_path: pathlib.Path) -> None:
 )
 def test_what_is_no_csv(tmp_path: pathlib.Path, text: bytes, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        blocks.data.read(write(tmp_path, text)).table()
+        blocks.data.read(write(tmp_path, text)).to_table()
 
 
 def test_encodings_header_only_and_missing_newline(tmp_path: pathlib.Path) -> None:
-    assert blocks.data.read(write(tmp_path, "a\né\n".encode("latin1")), encoding="latin1").table().to_pydict() == {
+    assert blocks.data.read(write(tmp_path, "a\né\n".encode("latin1")), encoding="latin1").to_table().to_pydict() == {
         "a": ["é"]
     }
-    assert blocks.data.read(write(tmp_path, "a\né\n".encode("utf-16")), encoding="utf-16").table().to_pydict() == {
+    assert blocks.data.read(write(tmp_path, "a\né\n".encode("utf-16")), encoding="utf-16").to_table().to_pydict() == {
         "a": ["é"]
     }
-    assert blocks.data.read(write(tmp_path, b"\xef\xbb\xbfa,b\r1,2\r3,4")).table().to_pydict() == {
+    assert blocks.data.read(write(tmp_path, b"\xef\xbb\xbfa,b\r1,2\r3,4")).to_table().to_pydict() == {
         "a": [1, 3],
         "b": [2, 4],
     }
@@ -226,7 +230,7 @@ def test_encodings_header_only_and_missing_newline(tmp_path: pathlib.Path) -> No
         assert source.schema.names == ["a", "b"]
         assert source.count() == 0
     with pytest.raises(MalformedData, match="read as ascii"):
-        blocks.data.read(write(tmp_path, "a\né\n"), encoding="ascii").table()
+        blocks.data.read(write(tmp_path, "a\né\n"), encoding="ascii").to_table()
 
 
 def test_options_under_their_arrow_names(tmp_path: pathlib.Path) -> None:
@@ -241,9 +245,9 @@ def test_options_under_their_arrow_names(tmp_path: pathlib.Path) -> None:
         true_values=["YES"],
         false_values=["NO"],
     )
-    assert source.table().to_pydict() == {"x;y": [1.5, 2.5], "z": [None, True]}
+    assert source.to_table().to_pydict() == {"x;y": [1.5, 2.5], "z": [None, True]}
     headless = write(tmp_path, "1,a\n2,b\n")
-    assert blocks.data.read(headless, column_names=["n", "s"], block_size=4).table().to_pydict() == {
+    assert blocks.data.read(headless, column_names=["n", "s"], block_size=4).to_table().to_pydict() == {
         "n": [1, 2],
         "s": ["a", "b"],
     }
@@ -276,7 +280,7 @@ def test_several_csv_files(tmp_path: pathlib.Path) -> None:
     write(tmp_path, "a\nz\n", "3.csv")
     source = blocks.data.read(tmp_path)
     with pytest.warns(BlocksWarning) as caught:
-        assert source.table().to_pydict() == {"a": ["1", "2.5", "z"], "b": ["x", "y", None]}
+        assert source.to_table().to_pydict() == {"a": ["1", "2.5", "z"], "b": ["x", "y", None]}
     told = " ".join(str(warning.message) for warning in caught)
     assert "3.csv has no column 'b'" in told
     assert "'a' is string in" in told
@@ -291,14 +295,14 @@ def test_a_file_that_changes_underneath_is_noticed(tmp_path: pathlib.Path) -> No
     assert source.count() == 1
     write(tmp_path, "a\n1\n2\n")
     with pytest.raises(MalformedData, match="has changed since"):
-        source.table()
+        source.to_table()
 
 
 def test_long_rows_make_longer_blocks(tmp_path: pathlib.Path) -> None:
     text = "a,b\n" + "".join(f'{i},"{"x" * 300_000}\n{i}"\n' for i in range(8))
     source = blocks.data.read(write(tmp_path, text), block_size=1_000)
-    assert source.table()["a"].to_pylist() == list(range(8))
-    assert all(len(v) > 300_000 for v in source.table()["b"].to_pylist())
+    assert source.to_table()["a"].to_pylist() == list(range(8))
+    assert all(len(v) > 300_000 for v in source.to_table()["b"].to_pylist())
     large = "a,b\n" + "".join(f"{i},{'y' * 1_500_000}\n" for i in range(3))
     assert blocks.data.read(write(tmp_path, large)).count() == 3
 
@@ -317,7 +321,7 @@ def test_csv_spectrum_as_expected() -> None:
             quoted_strings_can_be_null=False,
             **options,
         )
-        rows = [{k: v or "" for k, v in row.items()} for row in source.table().to_pylist()]
+        rows = [{k: v or "" for k, v in row.items()} for row in source.to_table().to_pylist()]
         assert rows == json.loads(expected.read_text("utf-8")), expected.stem
         checked += 1
     assert checked == 14
@@ -333,7 +337,7 @@ def test_frictionless_files_are_right_or_refused() -> None:
             continue
         try:
             source = blocks.data.read(path)
-            table = source.table()
+            table = source.to_table()
         except BlocksError as error:
             named += path.name in str(error)
             refused += 1
@@ -347,7 +351,7 @@ def test_frictionless_files_are_right_or_refused() -> None:
         frame = pd.read_csv(path, sep=other, dtype=str, keep_default_na=False)
         if not len(frame):
             continue
-        text = blocks.data.read(path, default_column_type="string", strings_can_be_null=False).table()
+        text = blocks.data.read(path, default_column_type="string", strings_can_be_null=False).to_table()
         assert text.num_rows == len(frame)
         for index, column in enumerate(text.columns):
             assert column.to_pylist() == frame.iloc[:, index].tolist(), (path.name, index)
@@ -366,4 +370,4 @@ def test_nycflights_as_pandas_reads_it() -> None:
     frame = pd.read_csv(path, converters=exact)
     assert source.count() == len(frame)
     for name in names:
-        np.testing.assert_array_equal(source.table()[name].to_pandas(), frame[name])
+        np.testing.assert_array_equal(source.to_table()[name].to_pandas(), frame[name])

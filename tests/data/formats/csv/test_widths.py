@@ -70,7 +70,7 @@ def test_bad_rows_are_those_of_arrow_and_of_python(tmp_path_factory, rows, newli
     source = blocks.data.read(path, block_size=size, on_bad_rows="keep", rejects=folder / "bad.parquet", **options)
     if not text.strip("\r\n"):
         return
-    found = source.table().to_pylist()
+    found = source.to_table().to_pylist()
     good, bad = by_csv(text)
     rejects = pq.read_table(folder / "bad.parquet").to_pydict()
     assert found == good
@@ -113,9 +113,9 @@ def test_bad_rows_are_those_of_arrow_under_every_option(tmp_path: pathlib.Path, 
         expected = by_arrow(text, read, **parse)
     except pa.ArrowInvalid:
         with pytest.raises(MalformedData):
-            source.table()
+            source.to_table()
         return
-    found = source.table().to_pylist()
+    found = source.to_table().to_pylist()
     rejects = pq.read_table(tmp_path / "bad.parquet").to_pydict()
     assert (found, list(zip(rejects["found"], rejects["text"], strict=True))) == expected
 
@@ -142,5 +142,5 @@ def test_bad_rows_that_are_no_text_are_kept_too(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b"a,b\n1,\xe9\n\xe9\n")
     source = blocks.data.read(path, column_types={"b": "binary"}, on_bad_rows="keep", rejects=tmp_path / "bad.parquet")
-    assert source.table().to_pydict() == {"a": [1], "b": [b"\xe9"]}
+    assert source.to_table().to_pydict() == {"a": [1], "b": [b"\xe9"]}
     assert pq.read_table(tmp_path / "bad.parquet")["text"].to_pylist() == ["\\xe9"]
