@@ -1,4 +1,4 @@
-"""Model: the parts from raw rows to answers composed, and handed to adapt, store, export and evaluate. No mechanism lives here."""
+"""Model: all parts composed, and handed to adapt, store, export and evaluate. No mechanism lives here."""
 
 import os
 import warnings
@@ -92,8 +92,8 @@ _ALSO = {
 class Model(keras.Model):
     """Preprocessor, feature extractor, head and postprocessors, from raw rows to answers.
 
-    Calling the model, `predict`, the reloaded `.keras` file and the exported SavedModel mean all of it, from raw rows to answers. `fit`,
-    `evaluate` and `compile` work on `core`, a plain functional `keras.Model` from features to predictions.
+    Calling the model, `predict`, the reloaded `.keras` file and the exported SavedModel mean raw rows to answers.
+    `fit`, `evaluate` and `compile` work on `core`, a plain functional `keras.Model` from features to predictions.
 
     Args:
         preprocessor: A `Columns`; "auto" for `Columns.infer` of the rows that `adapt` is given, without the targets and
@@ -510,7 +510,7 @@ class Model(keras.Model):
         """How a split's rows are made of its source: for `store.repair(splits, planner=model.plan)`."""
         return plan(self.transform, self.head, data, keys)
 
-    # -- from raw rows to answers ---------------------------------------------------------------------------------------
+    # -- from raw rows to answers --------------------------------------------------------------------------------------
 
     def __call__(self, rows: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Answers of a batch of raw rows, as tensors.

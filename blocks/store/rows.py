@@ -177,12 +177,12 @@ def storable(name: str, array: Any) -> Any:
         return array
     array = np.asarray(array)
     if array.ndim == 0:
-        raise InvalidArgument(f"StoredArray '{name}' needs the rows on its first axis. Received: a scalar.")
+        raise InvalidArgument(f"Entry '{name}' needs the rows on its first axis. Received: a scalar.")
     if array.dtype.kind in "OUS":
         return _strings(name, array)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise InvalidArgument(
-            f"StoredArray '{name}' must hold numbers, booleans or (as a key) strings. Received dtype: {array.dtype}. "
+            f"Entry '{name}' must hold numbers, booleans or (as a key) strings. Received dtype: {array.dtype}. "
             "Cast it first; times are stored as int64 microseconds."
         )
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
@@ -247,7 +247,7 @@ def describe(arrays: Mapping[str, Any], columns: Mapping[str, Any]) -> tuple[Sto
         names = None if given is None else tuple(map(str, given))
         if names is not None and len(names) not in (1, *array.shape[1:][-1:]):
             raise InvalidArgument(
-                f"StoredArray '{name}' of shape {array.shape} needs one name per column, on its last axis, or one for the "
+                f"Entry '{name}' of shape {array.shape} needs one name per column, on its last axis, or one for the "
                 f"whole. Received {len(names)} names."
             )
         dtype, sparse = STRING if array.dtype.kind == "S" else array.dtype.str, isinstance(array, Sparse)

@@ -33,7 +33,7 @@ from blocks.store import Rows, SplitPlan, check, open_store, write
 from blocks.store.writing.write import repair
 
 KILLS = int(os.environ.get("BLOCKS_KILLS", "8"))
-SCRIPT = Path(__file__).with_name("small_store.py")
+SCRIPT = Path(__file__).parents[1] / "small_store.py"
 
 
 def same(found: Rows, expected: Rows) -> None:

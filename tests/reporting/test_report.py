@@ -420,7 +420,7 @@ def test_the_command(binary, splits, tmp_path, capsys):
 
 
 def test_the_example(tmp_path, capsys):
-    example = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "report.py"))
+    example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "report.py"))
     assert example["main"](["--out", str(tmp_path), "--epochs", "2"]) == 0
     check(tmp_path / "report.html")
     told = capsys.readouterr().out
