@@ -198,7 +198,7 @@ def as_text(value):
     return value.decode() if isinstance(value, bytes) else value
 
 
-def graph(seed, table, model, folder):
+def road(seed, table, model, folder):
     """All ways of giving the same rows, compared."""
     train, valid = table.slice(0, 50), table.slice(50)
     model.adapt(train)
@@ -243,6 +243,6 @@ def test_every_way_of_giving_rows_answers_alike(seed, tmp_path):
         warnings.simplefilter("ignore", BlocksWarning)
         table, model = make(seed)
         try:
-            graph(seed, table, model, tmp_path)
+            road(seed, table, model, tmp_path)
         except BlocksError as error:
             pytest.skip(f"refused: {type(error).__name__}: {error}")

@@ -41,7 +41,7 @@ def weights(model):
 
 
 @pytest.fixture(scope="module")
-def graph(tmp_path_factory):
+def road(tmp_path_factory):
     """A model fitted on a sparse store; its splits and stores in both formats."""
     folder = tmp_path_factory.mktemp("road")
     splits = blocks.read(TABLE).split(train=0.7, test=0.3)
@@ -54,8 +54,8 @@ def graph(tmp_path_factory):
     return model, splits, stores, folder
 
 
-def test_stores_hold_the_dense_columns(graph):
-    _, splits, stores, folder = graph
+def test_stores_hold_the_dense_columns(road):
+    _, splits, stores, folder = road
     dense = made(sparse=False)
     dense.adapt(splits["train"], verbose=False)
     theirs = dense.precompute(splits, folder / "dense", verbose=False)
@@ -67,8 +67,8 @@ def test_stores_hold_the_dense_columns(graph):
     assert stores["hdf5"].spec["text"]["sparse"]
 
 
-def test_training_is_the_same_from_both_formats_and_on_the_fly(graph):
-    model, splits, stores, _ = graph
+def test_training_is_the_same_from_both_formats_and_on_the_fly(road):
+    model, splits, stores, _ = road
     found = []
     for data in (stores["hdf5"]["train"], stores["tfrecord"]["train"], splits["train"]):
         one = made()
@@ -82,8 +82,8 @@ def test_training_is_the_same_from_both_formats_and_on_the_fly(graph):
     assert stored == pytest.approx(fly, abs=1e-6)
 
 
-def test_answers_are_one_everywhere(graph, tmp_path):
-    model, splits, stores, _ = graph
+def test_answers_are_one_everywhere(road, tmp_path):
+    model, splits, stores, _ = road
     expected = model.predict(splits["test"])["probabilities"]
     raw = splits["test"].to_table()
     batch = {"text": np.array([text or "" for text in raw["text"].to_pylist()]), "age": raw["age"].to_numpy()}
@@ -101,8 +101,8 @@ def test_answers_are_one_everywhere(graph, tmp_path):
     assert "text: float32 (batch, 60 sparse)" in "\n".join(told)
 
 
-def test_verify_finds_a_store_of_other_sparse_rows(graph, tmp_path):
-    model, splits, _, _ = graph
+def test_verify_finds_a_store_of_other_sparse_rows(road, tmp_path):
+    model, splits, _, _ = road
     other = made()
     other.adapt(blocks.read(TABLE.slice(0, 300)), verbose=False)
     store = other.precompute({"test": splits["test"]}, tmp_path / "other", verbose=False)
@@ -112,14 +112,14 @@ def test_verify_finds_a_store_of_other_sparse_rows(graph, tmp_path):
     assert report.features["text"] > 0
 
 
-def test_baselines_say_that_they_leave_the_column_out(graph):
-    model, splits, _, _ = graph
+def test_baselines_say_that_they_leave_the_column_out(road):
+    model, splits, _, _ = road
     with pytest.warns(BlocksWarning, match=r"leave out text\."):
         baselines.linear(splits["train"], model.head, preprocessor=model.preprocessor)
 
 
-def test_an_epoch_goes_on_where_it_was_interrupted(graph, tmp_path):
-    _, splits, stores, _ = graph
+def test_an_epoch_goes_on_where_it_was_interrupted(road, tmp_path):
+    _, splits, stores, _ = road
 
     class Stop(Exception):
         pass

@@ -147,7 +147,7 @@ def test_a_fingerprint_knows_the_folders(tmp_path) -> None:
     assert one["partitions"] != two["partitions"]
 
 
-def graph(source, tmp_path) -> None:
+def road(source, tmp_path) -> None:
     splits = source.split(train=0.8, test=0.2)
     columns = preprocessors.Columns({"x": preprocessors.Standardize(), "year": preprocessors.Vocabulary()})
     model = blocks.Model(columns, feature_extractors.MLP([4]), classifiers.Softmax("y"), seed=0)
@@ -164,7 +164,7 @@ def test_the_whole_road_from_partitions_and_from_a_dataset(tmp_path) -> None:
     dataset = ds.dataset(tmp_path / "t", partitioning="hive")
     for name, data in (("folder", tmp_path / "t"), ("dataset", dataset)):
         (tmp_path / name).mkdir()
-        graph(blocks.data.read(data), tmp_path / name)
+        road(blocks.data.read(data), tmp_path / name)
 
 
 def test_a_dataset_is_read_again_and_again(tmp_path) -> None:

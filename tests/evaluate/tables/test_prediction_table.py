@@ -17,8 +17,8 @@ import pytest
 import blocks
 from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch, StoreMismatch
 from blocks.evaluate import metrics, predict_table
+from blocks.evaluate.tables import prediction_table
 from blocks.evaluate.tables.description import Description
-from blocks.evaluate.tables.opening import prediction_table
 from blocks.evaluate.tables.sqlite import SqliteTable
 
 SCRIPT = Path(__file__).with_name("table_to_kill.py")

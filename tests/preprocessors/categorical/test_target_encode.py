@@ -277,7 +277,7 @@ HEADS = {
 
 
 @pytest.fixture(scope="module", params=HEADS.values(), ids=HEADS.keys())
-def graph(request):
+def road(request):
     classes, head = request.param
     splits = blocks.read(make_rows(classes=classes)).split(train=0.7, valid=0.3, key="row")
     model = make_model(head())
@@ -297,8 +297,8 @@ def numbers(model, source):
     return np.concatenate([part.features["numeric"] for part in rows])
 
 
-def test_rows_that_were_adapted_on_are_encoded_out_of_fold(graph):
-    model, splits = graph
+def test_rows_that_were_adapted_on_are_encoded_out_of_fold(road):
+    model, splits = road
     table, kept = usable(model, splits["train"])
     found = numbers(model, splits["train"])
     served = model.transform(table.to_batches()[0])["numeric"]
@@ -326,8 +326,8 @@ def test_rows_that_were_adapted_on_are_encoded_out_of_fold(graph):
             assert (found[:, at] != served[:, at]).any(axis=1).mean() > 0.9
 
 
-def test_other_rows_are_encoded_as_they_are_served(graph):
-    model, splits = graph
+def test_other_rows_are_encoded_as_they_are_served(road):
+    model, splits = road
     table, _ = usable(model, splits["valid"])
     served = model.transform(table.to_batches()[0])["numeric"]
     assert numbers(model, splits["valid"]).tobytes() == served.tobytes()
@@ -342,8 +342,8 @@ def test_other_rows_are_encoded_as_they_are_served(graph):
     )
 
 
-def test_selected_columns_are_the_same_rows(graph):
-    model, splits = graph
+def test_selected_columns_are_the_same_rows(road):
+    model, splits = road
     columns = ["size", "city", "store", model.head.target]
     assert model.transform.adapted_on(splits["train"].select(columns))
     assert not model.transform.adapted_on(splits["valid"].select(columns))
@@ -362,8 +362,8 @@ def interrupted(chunks, after, rows):
 
 
 @pytest.mark.filterwarnings("ignore:.*no usable target")
-def test_a_resumed_store_holds_what_training_on_the_fly_sees(graph, tmp_path, monkeypatch):
-    model, splits = graph
+def test_a_resumed_store_holds_what_training_on_the_fly_sees(road, tmp_path, monkeypatch):
+    model, splits = road
     whole = model.precompute(splits, tmp_path / "whole", **SMALL)
     chunks = EncodedRows.chunks
     for after in (7, 4):
@@ -382,8 +382,8 @@ def test_a_resumed_store_holds_what_training_on_the_fly_sees(graph, tmp_path, mo
 
 @pytest.mark.parametrize("road", [HEADS["three classes"]], indirect=True)
 @pytest.mark.filterwarnings("ignore:.*no usable target")
-def test_the_export_serves_encodings_from_all_folds_and_verify_knows(graph, tmp_path):
-    model, splits = graph
+def test_the_export_serves_encodings_from_all_folds_and_verify_knows(road, tmp_path):
+    model, splits = road
     store = model.precompute(splits, tmp_path / "store", **SMALL)
     model.export(tmp_path / "1")
     report = blocks.verify(tmp_path / "1", splits["valid"], store["valid"], small_batch_rows=64)
@@ -405,8 +405,8 @@ def test_the_export_serves_encodings_from_all_folds_and_verify_knows(graph, tmp_
 
 @pytest.mark.parametrize("road", [HEADS["number"]], indirect=True)
 @pytest.mark.filterwarnings("ignore:.*no usable target")
-def test_training_on_other_rows_than_adapted_on_is_warned_of(graph, tmp_path):
-    model, splits = graph
+def test_training_on_other_rows_than_adapted_on_is_warned_of(road, tmp_path):
+    model, splits = road
     quiet = {"epochs": 1, "verbose": 0}
     store = model.precompute(splits, tmp_path / "store", **SMALL)
     model.fit(splits["train"], validation_data=splits["valid"], **quiet)
