@@ -60,7 +60,7 @@ def test_what_cannot_stand_before_or_beside_a_cross_is_told():
 
 def test_columns_alone_say_how_they_learn():
     table = pa.table({"a": ["x"]})
-    with pytest.raises(InvalidArgument, match=r"blocks\.adapt\.adapt\(columns, None, blocks\.read\(data\)\)"):
+    with pytest.raises(InvalidArgument, match=r"blocks\.offline\.adapt\.adapt\(columns, None, blocks\.read\(data\)\)"):
         Columns({"a": Vocabulary()}).adapt(table)
 
 
