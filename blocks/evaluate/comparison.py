@@ -11,6 +11,7 @@ from scipy import stats
 
 from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument
+from blocks.evaluate.metric_direction import direction
 from blocks.evaluate.pairing import Pair
 from blocks.evaluate.scoring.bootstrap import normal_interval, percentiles
 from blocks.evaluate.scoring.classification import Classification, ClassRows
@@ -20,9 +21,6 @@ from blocks.evaluate.scoring.judging import FEW, checked_settings
 from blocks.evaluate.scoring.ranking import Ranked
 from blocks.evaluate.tables.grouping import ALL, By
 from blocks.evaluate.tables.opening import open_table
-
-_LOWER_IS_BETTER = ("log_loss", "brier_score", "expected_calibration_error", "negative_log_likelihood")
-_NEITHER = ("mean_error", "mean_width", "coverage", "share_below")
 
 SCHEMA = pa.schema(
     [("group", pa.string()), ("metric", pa.string()), ("baseline", pa.string()), ("other", pa.string())]
@@ -170,16 +168,14 @@ class _Judged:
 def _line(
     name: str, one: float, two: float, low: float, high: float, p: float | None
 ) -> tuple[float, float, float, float, float, float | None, str]:
-    stem = name.partition("[")[0]
     if not (np.isfinite(low) and np.isfinite(high)):
         verdict = "undefined"
     elif low <= 0 <= high:
         verdict = "within noise"
-    elif stem in _NEITHER:
-        verdict = "other is higher" if low > 0 else "other is lower"
     else:
-        lower = stem in _LOWER_IS_BETTER or stem.endswith(("_error", "_deviance", "_loss"))
-        verdict = "other is better" if (low > 0) != lower else "other is worse"
+        moved = "higher" if low > 0 else "lower"
+        better = direction(name)
+        verdict = f"other is {moved if better == 'neither' else 'better' if moved == better else 'worse'}"
     return one, two, two - one, low, high, p, verdict
 
 

@@ -13,11 +13,10 @@ from blocks.data.sample import ROWS, sample
 from blocks.data.schema import require_columns
 from blocks.errors import BlocksWarning, InvalidArgument
 from blocks.evaluate.explanations.outputs import predictor
+from blocks.evaluate.metric_direction import direction
 from blocks.evaluate.metric_table import metrics
 
 ROWS_AT_ONCE = 100_000
-
-LOWER_IS_BETTER = ("loss", "error", "deviance", "score", "likelihood", "width")
 
 
 @checked()
@@ -54,7 +53,8 @@ def permutation_importance(
         baseline (the metric of the rows as they are).
 
     Raises:
-        InvalidArgument: The metric is unknown or undefined, or a column stands in two groups.
+        InvalidArgument: The metric is unknown, undefined, or better neither higher nor lower; or a column stands in two
+            groups.
         SchemaMismatch: A column is unknown.
         EmptySource: There are no rows.
 
@@ -101,7 +101,7 @@ def permutation_importance(
         return np.array(of_tables, np.float64)
 
     baseline = float(judged([table])[0])
-    worse = 1.0 if metric.partition("[")[0].endswith(LOWER_IS_BETTER) else -1.0
+    worse = _sign_of_worse(metric)
     random = np.random.default_rng(seed)
     at_once = max(1, ROWS_AT_ONCE // len(table))
     changes: dict[str, np.ndarray] = {}
@@ -149,6 +149,17 @@ def _parts(columns: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[
             f"Received: {', '.join(map(repr, twice or sorted(set(groups) & set(alone))))} twice."
         )
     return {**{name: list(names) for name, names in groups.items()}, **{name: [name] for name in alone}}
+
+
+def _sign_of_worse(metric: str) -> float:
+    """1 where a metric that rises gets worse, -1 where one that falls does."""
+    better = direction(metric)
+    if better == "neither":
+        raise InvalidArgument(
+            f"Importance is by a metric of which more or less is better. Received: {metric!r}, of which neither is. "
+            "Take a loss or an error: metric='mean_absolute_error', say."
+        )
+    return 1.0 if better == "lower" else -1.0
 
 
 def _default(answering: Any) -> str:
