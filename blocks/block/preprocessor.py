@@ -10,17 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.block.base import Block, State
-from blocks.data.raw_columns import (
-    MISSING_INT,
-    TENSOR_DTYPES,
-    is_list,
-    is_number,
-    is_text,
-    is_time,
-    raw_type,
-    to_arrow,
-    to_raw,
-)
+from blocks.data.arrow_types import is_list, is_number, is_text, is_time
+from blocks.data.raw_arrays import to_arrow, to_raw
+from blocks.data.raw_columns import MISSING_INT, RawColumn, raw_column
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.spec import Entry, Feature
 from blocks.statistics import Statistic
@@ -143,8 +135,8 @@ class Preprocessor(Block):
         """The entry of higher rank that comes out (tokens, an image), in place of scalar features; None for those."""
         return None
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
-        """The kind as which a column of this Arrow type enters the block: see `blocks.data.raw_columns`.
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
+        """As what a column of this Arrow type enters the block: see `blocks.data.raw_columns`.
 
         Raises:
             SchemaMismatch: The block has no use for the type.
@@ -157,8 +149,8 @@ class Preprocessor(Block):
                 f"{' (MultiHot, Tokens or TfIdf take lists)' if is_list(type) else ''}, or cast the column."
             )
         if pa.types.is_null(type) and "number" not in self.accepts:
-            return "string" if "text" in self.accepts else "instant" if "time" in self.accepts else "list"
-        return raw_type(type, identifier=self.identifier)
+            return RawColumn("string" if "text" in self.accepts else "instant" if "time" in self.accepts else "list")
+        return raw_column(type, identifier=self.identifier)
 
     def examples(self, dtype: str) -> list[Any]:
         """Raw values worth trying, none of them from anybody's rows: usual, extreme, missing, unseen.
@@ -221,18 +213,18 @@ class Preprocessor(Block):
         for chunks in _side_by_side([_column_chunks(column) for column in columns]):
             if self.uses_target:
                 values, target = chunks
-                self.raw_type(values.type, self.name)
+                self.raw_column(values.type, self.name)
                 self.observe(statistics, values, target, np.arange(rows, rows + len(values)))
                 rows += len(values)
                 continue
-            dtypes = [self.raw_type(chunk.type, self.name) for chunk in chunks]
+            raws = [self.raw_column(chunk.type, self.name) for chunk in chunks]
             values = chunks[0]
             if type(self).observed is not Preprocessor.observed:
-                raw = [
-                    keras.ops.convert_to_tensor(to_raw(chunk, dtype, self.name), TENSOR_DTYPES[dtype])
-                    for chunk, dtype in zip(chunks, dtypes, strict=True)
+                tensors = [
+                    keras.ops.convert_to_tensor(to_raw(chunk, raw, self.name), raw.dtype)
+                    for chunk, raw in zip(chunks, raws, strict=True)
                 ]
-                values = observations(self.observed(raw[0] if len(raw) == 1 else tuple(raw)))
+                values = observations(self.observed(tensors[0] if len(tensors) == 1 else tuple(tensors)))
             for statistic in statistics.values():
                 statistic.update(values)
         if statistics:

@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.data.raw_columns import is_list, is_time, raw_type, to_raw
+from blocks.data.arrow_types import is_list, is_time
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import RawColumn, raw_column
 from blocks.data.schema import require_columns
 from blocks.export.export_manifest import damaged, read_manifest, sound
 from blocks.export.replay import keywords
@@ -33,8 +35,9 @@ class ExportedPredictor:
         self._path, self._batch_size = Path(path), batch_size
         self._manifest = manifest = read_manifest(path)
         self._schema: dict[str, str] = manifest["schema"]
-        self._kinds: dict[str, str] | None = manifest.get("kinds")
-        if self._kinds is not None and self._kinds.keys() != self._schema.keys():
+        with sound(path, "its kinds"):
+            self._raw = {name: RawColumn.from_config(kind) for name, kind in manifest.get("kinds", {}).items()}
+        if "kinds" in manifest and self._raw.keys() != self._schema.keys():
             raise damaged(path, "its kinds are of other columns than its schema")
         self._heads: list[dict[str, Any]] = manifest["heads"]
         with sound(path, "its SavedModel"):
@@ -63,13 +66,11 @@ class ExportedPredictor:
 
     def _tensor(self, rows: pa.RecordBatch, name: str) -> Any:
         values, dtype = rows.column(name), self._schema[name]
-        if self._kinds is not None:
-            kind = self._kinds[name]
-        elif is_list(values.type) or (dtype == "int64" and is_time(values.type)):
-            kind = raw_type(values.type)  # exports of before said no more than the dtype
-        else:
-            kind = dtype
-        return tf.constant(to_raw(values, kind, name), dtype)
+        raw = self._raw.get(name)
+        if raw is None:  # exports of before said no more than the dtype
+            of_type = is_list(values.type) or (dtype == "int64" and is_time(values.type))
+            raw = raw_column(values.type) if of_type else RawColumn(dtype)
+        return tf.constant(to_raw(values, raw, name), dtype)
 
     def describe(self) -> dict[str, Any]:
         """A digest of the files, and the heads."""

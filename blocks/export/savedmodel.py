@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_parts finds every block by name)
 from blocks.block import Head, fingerprint
-from blocks.data.raw_columns import MISSING_INT, TENSOR_DTYPES
+from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import InvalidArgument, NotExportable, warn
 from blocks.export.export_manifest import read_manifest, sound
 from blocks.export.replay import ASSETS, KEYWORDS, write_arrays
@@ -153,9 +153,8 @@ def golden_rows(graph: InferenceGraph) -> dict[str, Any]:
     for lane in graph.preprocessor.lanes:
         for column in dict.fromkeys(lane.columns):
             readers.setdefault(column, []).append(lane.blocks[0])
-    for position, (column, kind) in enumerate(graph.preprocessor.inputs.items()):
-        dtype = kind if kind == "list" else TENSOR_DTYPES[kind]
-        values = list(dict.fromkeys(value for block in readers[column] for value in block.examples(dtype))) or [""]
+    for position, (column, raw) in enumerate(graph.preprocessor.inputs.items()):
+        values = list(dict.fromkeys(value for block in readers[column] for value in block.examples(raw.form))) or [""]
         # every column steps through its values at its own pace, so that odd values meet usual ones
         step = 1 + position % max(len(values) - 1, 1)
         picked = [values[(position + row * step) % len(values)] for row in range(GOLDEN_ROWS)]
@@ -183,7 +182,7 @@ def _manifest(graph: InferenceGraph, keywords: Mapping[str, str], fitted: bool) 
         "version": VERSION,
         "fitted": fitted,
         "schema": {name: spec.dtype.name for name, spec in graph.raw_signature.items()},
-        "kinds": graph.preprocessor.inputs,
+        "kinds": {name: raw.get_config() for name, raw in graph.preprocessor.inputs.items()},
         KEYWORDS: dict(keywords),
         "spec": graph.preprocessor.spec.to_json(),
         "preprocessor": serialize(graph.preprocessor),

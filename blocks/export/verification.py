@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from blocks.arguments import checked
 from blocks.data import read
-from blocks.data.raw_columns import to_raw
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch, warn
 from blocks.export import replay
 from blocks.export.export_manifest import damaged, read_manifest, sound
@@ -199,8 +200,8 @@ def _cases(
     stored.end()
 
 
-def _raw(chunk: pa.RecordBatch, inputs: Mapping[str, str]) -> dict[str, np.ndarray]:
-    return {name: to_raw(chunk.column(name), dtype, name) for name, dtype in inputs.items()}
+def _raw(chunk: pa.RecordBatch, inputs: Mapping[str, RawColumn]) -> dict[str, np.ndarray]:
+    return {name: to_raw(chunk.column(name), raw, name) for name, raw in inputs.items()}
 
 
 class _Stored:

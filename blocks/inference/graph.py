@@ -8,7 +8,8 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Head, Postprocessor
-from blocks.data.raw_columns import TENSOR_DTYPES, to_arrow, to_raw
+from blocks.data.raw_arrays import to_arrow, to_raw
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.spec import FeatureSpec
 from blocks.heads import named, own
@@ -39,7 +40,7 @@ class InferenceGraph:
         self.head = head
         self.chains = chains(head, postprocessors)
         self.raw_signature = {
-            name: tf.TensorSpec((None,), TENSOR_DTYPES[kind]) for name, kind in preprocessor.inputs.items()
+            name: tf.TensorSpec(raw.batch_shape, raw.dtype) for name, raw in preprocessor.inputs.items()
         }
         self.feature_signature = feature_signature(preprocessor.spec)
         _check_features(core, self.feature_signature)
@@ -177,25 +178,26 @@ def raw_tensors(rows: Any, preprocessor: Columns) -> dict[str, Any]:
         present = set(table.schema.names)
         rows = {name: table.column(name) for name in inputs if name in present}
     preprocessor.check_keys(list(rows))
-    tensors = {name: _tensor(rows[name], kind, name) for name, kind in inputs.items()}
+    tensors = {name: _tensor(rows[name], raw, name) for name, raw in inputs.items()}
     lengths = {name: int(tensor.shape[0]) for name, tensor in tensors.items() if tensor.shape[0] is not None}
     if len(set(lengths.values())) > 1:
         raise SchemaMismatch(f"All raw columns of a batch have the same number of rows. Received: {lengths}.")
     return tensors
 
 
-def _tensor(values: Any, kind: str, name: str) -> Any:
-    wanted = tf.as_dtype(TENSOR_DTYPES[kind])
+def _tensor(values: Any, raw: RawColumn, name: str) -> Any:
+    wanted = tf.as_dtype(raw.dtype)
     if tf.is_tensor(values):
-        if values.shape.rank not in (1, None):
+        if not values.shape.is_compatible_with(raw.batch_shape):
             raise SchemaMismatch(
-                f"A raw column has shape (batch,). Received: column {name!r} of shape {tuple(values.shape)}."
+                f"A raw column has shape {str(raw.batch_shape).replace('None', 'batch')}. "
+                f"Received: column {name!r} of shape {tuple(values.shape)}."
             )
         if values.dtype == wanted:
             return values
         # a tensor says its dtype alone: times are int64, and fractions are no identifiers
-        whole = values.dtype.is_integer or (kind == "int64" and values.dtype == tf.bool)
+        whole = values.dtype.is_integer or (raw.kind == "int64" and values.dtype == tf.bool)
         if tf.string in (values.dtype, wanted) or (wanted == tf.int64 and not whole):
-            raise SchemaMismatch(f"Column {name!r} enters the model as {kind}. Received: {values.dtype.name}.")
+            raise SchemaMismatch(f"Column {name!r} enters the model as {raw}. Received: {values.dtype.name}.")
         return tf.cast(values, wanted)
-    return tf.constant(to_raw(to_arrow(values, name), kind, name), wanted)
+    return tf.constant(to_raw(to_arrow(values, name), raw, name), wanted)

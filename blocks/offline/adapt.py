@@ -18,7 +18,8 @@ import tensorflow as tf
 
 from blocks.block import Classifier, Head, Preprocessor, observations
 from blocks.data import Source
-from blocks.data.raw_columns import to_raw
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch, warn
 from blocks.offline.transform import encode, identity, is_coded, observing, of_stack, positions
 from blocks.preprocessors import Columns
@@ -247,7 +248,7 @@ def _encoding_target(head: Head, name: str) -> tuple[str, bool]:
 
 
 def _together(
-    due: Sequence[tuple[Lane, int]], inputs: dict[str, str]
+    due: Sequence[tuple[Lane, int]], inputs: dict[str, RawColumn]
 ) -> dict[str, Callable[[pa.RecordBatch], pa.Array]]:
     """By lane's name, from a chunk to what enters its block that is due, worked out for all equal chains at once."""
     before = [
@@ -281,7 +282,7 @@ class _Entering:
         return pa.array(self._values[place])
 
 
-def _values(lane: Lane, depth: int, inputs: dict[str, str]) -> Callable[[pa.RecordBatch], pa.Array]:
+def _values(lane: Lane, depth: int, inputs: dict[str, RawColumn]) -> Callable[[pa.RecordBatch], pa.Array]:
     """From a chunk to the values that the statistics of the block at `depth` of a lane are of."""
     block = lane.blocks[depth]
     if depth == 0 and len(lane.columns) == 1 and type(block).observed is Preprocessor.observed:
@@ -291,7 +292,7 @@ def _values(lane: Lane, depth: int, inputs: dict[str, str]) -> Callable[[pa.Reco
 
         def of_distinct(chunk: pa.RecordBatch) -> pa.Array:
             coded = encode(chunk.column(lane.columns[0]), lane.columns[0])
-            raw = np.append(to_raw(coded.dictionary, "string", lane.columns[0]), "")
+            raw = np.append(to_raw(coded.dictionary, RawColumn("string"), lane.columns[0]), "")
             seen, at = observe(tf.constant(raw, tf.string)), positions(coded)
             if isinstance(seen, tf.RaggedTensor):
                 seen, at = seen.values, _runs(seen.row_splits.numpy(), at)

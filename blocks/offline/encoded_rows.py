@@ -14,7 +14,9 @@ import tensorflow as tf
 
 from blocks.block import Head
 from blocks.data import Source
-from blocks.data.raw_columns import is_text, is_time, raw_type, to_raw
+from blocks.data.arrow_types import is_text, is_time
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import RawColumn, raw_column
 from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, SchemaMismatch, warn
 from blocks.features.sparse import as_batch_form
 from blocks.offline.transform import Transform
@@ -142,7 +144,7 @@ class EncodedRows:
         target, usable = self.head.encode_rows(chunk)
         weight = None
         if self.head.sample_weight is not None:
-            weight = to_raw(chunk.column(self.head.sample_weight), "float64", self.head.sample_weight)
+            weight = to_raw(chunk.column(self.head.sample_weight), RawColumn("float64"), self.head.sample_weight)
             fits = (weight >= 0) & (weight <= _MOST_WEIGHT)
             if not fits.all():
                 raise BadTarget(
@@ -240,9 +242,9 @@ def _taken(values: Any, rows: Any) -> Any:
 def _key(values: pa.Array, name: str) -> np.ndarray:
     """A key column as a store holds it: numbers, int64 microseconds, or strings."""
     if is_text(values.type):
-        return to_raw(values, "string", name)
+        return to_raw(values, RawColumn("string"), name)
     if is_time(values.type):
-        return to_raw(values, raw_type(values.type), name)
+        return to_raw(values, raw_column(values.type), name)
     if pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
-        return to_raw(values, "int64", name)
-    return to_raw(values, "float64", name)
+        return to_raw(values, RawColumn("int64"), name)
+    return to_raw(values, RawColumn("float64"), name)

@@ -7,15 +7,14 @@ import numpy as np
 
 from blocks.block import Head, fingerprint
 from blocks.block.base import LAYERS_OWN, RENAMED
-from blocks.data.raw_columns import TENSOR_DTYPES
 from blocks.preprocessors import Columns
 
 
 def store_parts(preprocessor: Columns, head: Head) -> dict[str, Any]:
     """The parts of a store's fingerprint that say whether it fits a model."""
     lanes = preprocessor.lanes
-    # kinds of one dtype make the same features, and the fingerprints of older stores hold
-    raw = {name: kind if kind == "list" else TENSOR_DTYPES[kind] for name, kind in preprocessor.inputs.items()}
+    # kinds of one form make the same features, and the fingerprints of older stores hold
+    raw = {name: column.form for name, column in preprocessor.inputs.items()}
     columns = {lane.name: [*({name: raw[name]} for name in lane.columns), fingerprint(*lane.blocks)] for lane in lanes}
     return {"preprocessor": columns, "order": [lane.name for lane in lanes], "target": head.encoding}
 

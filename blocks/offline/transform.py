@@ -22,7 +22,9 @@ import tensorflow as tf
 
 from blocks.block import emit
 from blocks.data import Source
-from blocks.data.raw_columns import TENSOR_DTYPES, is_text, to_raw
+from blocks.data.arrow_types import is_text
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.sparse import Sparse
 from blocks.preprocessors import Columns
@@ -41,6 +43,9 @@ SHORT = 4096
 
 SPARSE_ROWS = 2048
 """Values whose sparse features are worked out at once: they are as wide as the longest of them."""
+
+
+TEXT = RawColumn("string")
 
 
 class Transform:
@@ -87,11 +92,8 @@ class Transform:
     def _row_function(self, held: bool) -> Callable[..., tuple[dict[str, Any], list[Any]]]:
         """One traced function from the stacks' values and the single columns to packed features and those of others."""
         packing, others = self._packing, self._others
-        signature = [
-            tf.TensorSpec((len(stack.lanes), None), TENSOR_DTYPES[self.inputs[stack.columns[0]]])
-            for stack in packing.stacks
-        ]
-        signature += [tf.TensorSpec((None,), TENSOR_DTYPES[self.inputs[name]]) for name in self._columns]
+        signature = [_spec_of_stack(stack, self.inputs) for stack in packing.stacks]
+        signature += [tf.TensorSpec(raw.batch_shape, raw.dtype) for raw in map(self.inputs.__getitem__, self._columns)]
 
         def function(*tensors: Any) -> tuple[dict[str, Any], list[Any]]:
             of_stacks, rest = tensors[: len(packing.stacks)], tensors[len(packing.stacks) :]
@@ -216,7 +218,7 @@ class Transform:
         # what is beyond a dictionary's end is missing, as is the place behind its last value
         raw = np.full((len(stack.lanes), 1 + max(len(dictionary) for _, dictionary in new)), "", object)
         for lane, dictionary in new:
-            raw[places[lane.name], : len(dictionary)] = to_raw(dictionary, "string", lane.columns[0])
+            raw[places[lane.name], : len(dictionary)] = to_raw(dictionary, TEXT, lane.columns[0])
         features = function(tf.constant(raw, tf.string)).numpy()
         with self._lock:
             for lane, dictionary in new:
@@ -232,7 +234,7 @@ class Transform:
         """A lane's output for every value of a dictionary, and last for a missing one."""
         known = self._known.get((lane.name, held))
         if known is None or not _same(known[0], dictionary):
-            raw = to_raw(dictionary, "string", lane.columns[0])
+            raw = to_raw(dictionary, TEXT, lane.columns[0])
             with self._lock:
                 function = self._of_values.get((lane.name, held))
                 if function is None:
@@ -250,12 +252,12 @@ class Transform:
         return np.concatenate([self._held(lane, piece) for piece in pieces])
 
 
-def is_coded(lane: Lane, inputs: dict[str, str]) -> bool:
+def is_coded(lane: Lane, inputs: dict[str, RawColumn]) -> bool:
     """Whether a lane is worked on distinct values: it reads a single column of strings."""
-    return len(lane.columns) == 1 and inputs[lane.columns[0]] == "string"
+    return len(lane.columns) == 1 and inputs[lane.columns[0]] == TEXT
 
 
-def traced(lane: Lane, inputs: Mapping[str, str], held: bool = False) -> Callable[..., Any]:
+def traced(lane: Lane, inputs: Mapping[str, RawColumn], held: bool = False) -> Callable[..., Any]:
     """One traced function from a lane's raw columns to its features.
 
     With `held`, it gives places in place of features where the lane's block uses the target.
@@ -269,16 +271,16 @@ def _features(lane: Lane, raw: Mapping[str, Any], held: bool) -> Any:
     return emit(lane.compute(lane.given(raw)))
 
 
-def observing(lane: Lane, depth: int, inputs: Mapping[str, str]) -> Callable[..., Any]:
+def observing(lane: Lane, depth: int, inputs: Mapping[str, RawColumn]) -> Callable[..., Any]:
     """One traced function from a lane's raw columns to what the statistics of its block at `depth` are of."""
     block = lane.blocks[depth]
     return _of_columns(lambda raw: block.observed(lane.compute(lane.given(raw), depth)), lane, inputs)
 
 
-def _of_columns(compute: Callable[[Mapping[str, Any]], Any], lane: Lane, inputs: Mapping[str, str]) -> Any:
+def _of_columns(compute: Callable[[Mapping[str, Any]], Any], lane: Lane, inputs: Mapping[str, RawColumn]) -> Any:
     names = list(dict.fromkeys(lane.columns))
     signature = [
-        tf.TensorSpec((None,), TENSOR_DTYPES[inputs[name]], name=f"column_{i}") for i, name in enumerate(names)
+        tf.TensorSpec(inputs[name].batch_shape, inputs[name].dtype, name=f"column_{i}") for i, name in enumerate(names)
     ]
     return _concrete(lambda *tensors: compute(dict(zip(names, tensors, strict=True))), signature)
 
@@ -288,14 +290,18 @@ def _stack_function(stack: Stack) -> Callable[..., Any]:
     return _concrete(lambda values: emit(stack.compute(values)), [tf.TensorSpec((len(stack.lanes), None), tf.string)])
 
 
-def of_stack(stack: Stack, inputs: Mapping[str, str]) -> Callable[[pa.RecordBatch], np.ndarray]:
+def _spec_of_stack(stack: Stack, inputs: Mapping[str, RawColumn]) -> tf.TensorSpec:
+    raw = inputs[stack.columns[0]]
+    return tf.TensorSpec((len(stack.lanes), *raw.batch_shape), raw.dtype)
+
+
+def of_stack(stack: Stack, inputs: Mapping[str, RawColumn]) -> Callable[[pa.RecordBatch], np.ndarray]:
     """From a chunk to what a stack computes of it at full precision, (lanes, rows)."""
-    kind = inputs[stack.columns[0]]
-    function = _concrete(stack.compute, [tf.TensorSpec((len(stack.lanes), None), TENSOR_DTYPES[kind])])
+    function, column = _concrete(stack.compute, [_spec_of_stack(stack, inputs)]), inputs[stack.columns[0]]
     step = max(CELLS // len(stack.lanes), LEAST_ROWS)
 
     def compute(chunk: pa.RecordBatch) -> np.ndarray:
-        raw = [to_raw(_column(chunk, name), kind, name) for name in stack.columns]
+        raw = [to_raw(_column(chunk, name), column, name) for name in stack.columns]
         parts = [
             function(tf.constant(np.stack([values[start : start + step] for values in raw]))).numpy()
             for start in range(0, max(len(chunk), 1), step)
@@ -326,7 +332,7 @@ def encode(column: pa.Array, name: str) -> pa.DictionaryArray:
     if pa.types.is_dictionary(column.type):
         return column
     if not is_text(column.type):  # refused, unless nothing is there
-        column = pa.array(to_raw(column, "string", name), pa.string())
+        column = pa.array(to_raw(column, TEXT, name), pa.string())
     return column.dictionary_encode()
 
 

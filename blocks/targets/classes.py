@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.raw_columns import is_list, is_number, is_text
+from blocks.data.arrow_types import is_list, is_number, is_text
 from blocks.errors import BadTarget, InvalidArgument, SchemaMismatch
 from blocks.statistics import CountsResult
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from blocks.data.raw_columns import is_number
+from blocks.data.arrow_types import is_number
 from blocks.errors import BadTarget
 
 

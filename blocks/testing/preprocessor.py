@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, observations
 from blocks.data import read
-from blocks.data.raw_columns import MISSING_INT, to_arrow, to_raw
+from blocks.data.raw_arrays import to_arrow, to_raw
+from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import BlocksError, NotAdapted
 from blocks.offline.adapt import adapt
 from blocks.offline.transform import Transform
@@ -42,9 +43,9 @@ def preprocessor_case(block: Preprocessor, data: Any, options: Options) -> Case:
     several = isinstance(data, tuple)
     parts = data if several else (data,)
     arrow = {f"x{i}" if several else "x": repeat(to_arrow(values)) for i, values in enumerate(parts)}
-    with rule(block, "raw_type takes the columns' types, and refuses what the block has no use for"):
+    with rule(block, "raw_column takes the columns' types, and refuses what the block has no use for"):
         for name, values in arrow.items():
-            block.raw_type(values.type, name)
+            block.raw_column(values.type, name)
     # what a block learns from the target too is no matter of columns alone: it comes adapted
     if block.learns and not block.uses_target:
         _check_learning(block, arrow, options)
@@ -65,7 +66,7 @@ def _columns_case(block: Columns, data: Any, options: Options) -> Case:
     with rule(block, "adapting twice changes nothing"):
         same_state(learn(len(table)).state, learn(len(table)).state)
     arrow = {name: table.column(name).combine_chunks() for name in adapted.inputs}
-    raw = {name: to_raw(arrow[name], dtype, name) for name, dtype in adapted.inputs.items()}
+    raw = {name: to_raw(arrow[name], column, name) for name, column in adapted.inputs.items()}
     return Case(adapted, raw, arrow)
 
 
@@ -119,7 +120,7 @@ def _check_learning(block: Preprocessor, columns: Mapping[str, pa.Array], option
 
 def _raw(block: Preprocessor, columns: Mapping[str, pa.Array]) -> Any:
     """Columns as they enter the block: one array, or a tuple."""
-    raw = tuple(to_raw(values, block.raw_type(values.type, name), name) for name, values in columns.items())
+    raw = tuple(to_raw(values, block.raw_column(values.type, name), name) for name, values in columns.items())
     return raw[0] if len(raw) == 1 else raw
 
 
@@ -185,7 +186,7 @@ def check_offline(case: Case) -> None:
             names = tuple(rows)
             columns = Columns({names[0] if len(names) == 1 else names: block.copy()})
             columns.bind(pa.schema([(name, values.type) for name, values in rows.items()]))
-        raw = {name: to_raw(rows[name], dtype, name) for name, dtype in columns.inputs.items()}
+        raw = {name: to_raw(rows[name], column, name) for name, column in columns.inputs.items()}
         expected = call(columns, raw)
         transform = Transform(columns)
         coded = {n: v.dictionary_encode() if pa.types.is_string(v.type) else v for n, v in rows.items()}

@@ -9,7 +9,8 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import FeatureExtractor, Head
-from blocks.data.raw_columns import is_text, to_arrow
+from blocks.data.arrow_types import is_text
+from blocks.data.raw_arrays import to_arrow
 from blocks.errors import BadTarget, InvalidArgument
 from blocks.features.spec import FeatureSpec
 from blocks.targets.target_columns import struct

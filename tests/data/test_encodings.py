@@ -11,7 +11,8 @@ import blocks
 import blocks.data
 from blocks import classifiers, feature_extractors, preprocessors
 from blocks.data.encodings import decoded, natural_type
-from blocks.data.raw_columns import to_arrow, to_raw
+from blocks.data.raw_arrays import to_arrow, to_raw
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 
 TEXT = st.one_of(st.none(), st.sampled_from(["", "a", "é", "long enough to lie outside of a view"]))
@@ -93,7 +94,7 @@ def test_maps_and_bytes_of_one_length() -> None:
         assert decoded(part).to_pylist() == part.to_pylist()
     fixed = pa.array([b"ab", None, b"\xff\xff"], pa.binary(2))
     assert decoded(fixed).equals(fixed.cast(pa.binary()))
-    assert to_raw(runs(pa.array(["a", None])), "string").tolist() == ["a", ""]
+    assert to_raw(runs(pa.array(["a", None])), RawColumn("string")).tolist() == ["a", ""]
 
 
 ROWS = 60

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors
-from blocks.data.raw_columns import LAST_MICROSECOND, MISSING_INT, TENSOR_DTYPES, raw_type, to_raw
-from blocks.errors import SchemaMismatch
+from blocks.data.raw_arrays import LAST_MICROSECOND, to_raw
+from blocks.data.raw_columns import KINDS, MISSING_INT, RawColumn, raw_column
+from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.export.exported_predictor import ExportedPredictor
 from blocks.export.savedmodel import read_parts
 
@@ -105,16 +106,25 @@ def test_another_family_is_refused_wherever_rows_are_met(model, saved, kind, tmp
 
 
 def test_the_kinds_survive_saving_and_exporting(model, saved):
-    kinds = dict(zip(BLOCKS, BLOCKS, strict=True))
+    kinds = {kind: RawColumn(kind) for kind in BLOCKS}
     assert model.preprocessor.inputs == kinds
     assert blocks.load(saved / "model.keras").preprocessor.inputs == kinds
     assert read_parts(saved / "1")[0].inputs == kinds
-    assert ExportedPredictor(saved / "1")._kinds == kinds
+    assert ExportedPredictor(saved / "1")._raw == kinds
+
+
+def test_a_raw_column_is_a_kind_and_a_shape_and_a_scalar_is_kept_as_its_kind():
+    for column in (RawColumn("timestamp"), RawColumn("float32", (24,)), RawColumn("string", (2, 3))):
+        assert RawColumn.from_config(json.loads(json.dumps(column.get_config()))) == column
+    assert RawColumn("timestamp").get_config() == "timestamp"
+    assert RawColumn("float64").form != RawColumn("float64", (24,)).form
+    with pytest.raises(InvalidArgument, match="Received: 'number'"):
+        RawColumn.from_config("number")
 
 
 def test_microseconds_of_int64_are_the_raw_form_on_every_lane(model, saved):
     expected = model.transform(pa.record_batch(COLUMNS))
-    raw = {name: to_raw(values, name) for name, values in COLUMNS.items()}
+    raw = {name: to_raw(values, RawColumn(name)) for name, values in COLUMNS.items()}
     assert {values.dtype.name for values in raw.values()} == {"int64"}
     for rows in (raw, {name: pa.array(values) for name, values in raw.items()}):
         for found in (model.transform(pa.record_batch(rows)), model.preprocessor(tensors(rows))):
@@ -136,64 +146,64 @@ def test_tensors_of_another_dtype_are_refused(model):
         for values in (tf.ones(ROWS, tf.float64), tf.fill(ROWS, "x"), tf.ones(ROWS, tf.bool)):
             if (kind, values.dtype) != ("int64", tf.bool):
                 with pytest.raises(SchemaMismatch, match=f"'{kind}' enters the model as {kind}"):
-                    model({**tensors({name: to_raw(c, name) for name, c in COLUMNS.items()}), kind: values})
+                    model({**tensors({name: to_raw(c, RawColumn(name)) for name, c in COLUMNS.items()}), kind: values})
 
 
-@pytest.mark.parametrize("kind", [kind for kind in TENSOR_DTYPES if kind != "list"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "list"])
 def test_a_column_without_a_value_is_of_every_family(kind):
-    expected = {"string": "", "int64": MISSING_INT}.get(TENSOR_DTYPES[kind], np.nan)
+    expected = {"string": "", "int64": MISSING_INT}.get(RawColumn(kind).dtype, np.nan)
     types = (pa.null(), pa.string(), pa.float64(), pa.timestamp("s"), pa.duration("s"), pa.int64(), pa.bool_())
     columns = [pa.nulls(2, type) for type in types] + [pa.array([np.nan, None])]
     for values in columns:
-        np.testing.assert_array_equal(to_raw(values, kind), [expected] * 2)
+        np.testing.assert_array_equal(to_raw(values, RawColumn(kind)), [expected] * 2)
 
 
 @given(st.lists(st.datetimes(datetime.datetime(1, 1, 1), datetime.datetime(9999, 12, 31)), min_size=1, max_size=4))
 @settings(max_examples=60)
 def test_integers_are_taken_as_microseconds_or_refused(instants):
     naive = pa.array(instants, pa.timestamp("us"))
-    micros = to_raw(naive, "timestamp")
+    micros = to_raw(naive, RawColumn("timestamp"))
     seconds, millis = micros // 10**6, micros // 10**3
     if np.abs(micros).max() >= 10**13:
-        assert to_raw(pa.array(micros), "timestamp").tolist() == micros.tolist()
-        assert to_raw(pa.array(micros), "timestamp_utc").tolist() == micros.tolist()
+        assert to_raw(pa.array(micros), RawColumn("timestamp")).tolist() == micros.tolist()
+        assert to_raw(pa.array(micros), RawColumn("timestamp_utc")).tolist() == micros.tolist()
     for counted in (seconds, millis):
         if np.abs(counted).max() >= 10**8 and np.abs(counted).max() < 10**13:
             for kind in ("timestamp", "timestamp_utc", "instant"):
                 with pytest.raises(SchemaMismatch, match="looks like another unit"):
-                    to_raw(pa.array(counted), kind)
+                    to_raw(pa.array(counted), RawColumn(kind))
 
 
 def test_what_the_message_says_mends_it():
     zoned, seconds = COLUMNS["timestamp_utc"], pa.array(MICROS // 10**6)
     with pytest.raises(SchemaMismatch, match=r"pyarrow.compute.local_timestamp\(column\)"):
-        to_raw(zoned, "timestamp")
-    assert to_raw(pc.local_timestamp(zoned), "timestamp").tolist() == MICROS.tolist()
+        to_raw(zoned, RawColumn("timestamp"))
+    assert to_raw(pc.local_timestamp(zoned), RawColumn("timestamp")).tolist() == MICROS.tolist()
     with pytest.raises(SchemaMismatch, match=r"pyarrow.compute.assume_timezone\(column, 'Europe/Rome'\)"):
-        to_raw(NAIVE, "timestamp_utc")
+        to_raw(NAIVE, RawColumn("timestamp_utc"))
     assert (
-        to_raw(pc.assume_timezone(NAIVE, "Europe/Rome"), "timestamp_utc").tolist()
-        == to_raw(zoned, "timestamp_utc").tolist()
+        to_raw(pc.assume_timezone(NAIVE, "Europe/Rome"), RawColumn("timestamp_utc")).tolist()
+        == to_raw(zoned, RawColumn("timestamp_utc")).tolist()
     )
     with pytest.raises(SchemaMismatch, match=r"column.cast\(pa.timestamp\('s'\)\)"):
-        to_raw(seconds, "timestamp")
-    assert to_raw(seconds.cast(pa.timestamp("s")), "timestamp").tolist() == MICROS.tolist()
+        to_raw(seconds, RawColumn("timestamp"))
+    assert to_raw(seconds.cast(pa.timestamp("s")), RawColumn("timestamp")).tolist() == MICROS.tolist()
     for kind, seconds in {"time": 86_399, "duration": 86_399}.items():
-        assert to_raw(pa.array([seconds * 10**6]), kind).tolist() == [seconds * 10**6]
+        assert to_raw(pa.array([seconds * 10**6]), RawColumn(kind)).tolist() == [seconds * 10**6]
     for odd in (86_399, 86_399_000, 86_400_000_000, -1):
         with pytest.raises(SchemaMismatch, match="Give times of day"):
-            to_raw(pa.array([odd]), "time")
+            to_raw(pa.array([odd]), RawColumn("time"))
     with pytest.raises(SchemaMismatch, match="looks like another unit"):
-        to_raw(pa.array([LAST_MICROSECOND + 1]), "timestamp")
+        to_raw(pa.array([LAST_MICROSECOND + 1]), RawColumn("timestamp"))
 
 
 def test_dates_stand_for_timestamps_without_a_zone_of_any_unit():
     for type in (pa.date32(), pa.date64(), pa.timestamp("s"), pa.timestamp("ns")):
-        assert raw_type(type) == "timestamp"
+        assert raw_column(type) == RawColumn("timestamp")
     day = pa.array([18_414], pa.int32()).view(pa.date32())
-    assert to_raw(day, "timestamp").tolist() == [MICROS[0]]
+    assert to_raw(day, RawColumn("timestamp")).tolist() == [MICROS[0]]
     with pytest.raises(SchemaMismatch, match="timestamps with a zone"):
-        to_raw(day, "timestamp_utc")
+        to_raw(day, RawColumn("timestamp_utc"))
 
 
 def test_an_export_from_before_the_kinds_reads_every_time(saved, tmp_path):
@@ -211,8 +221,8 @@ def test_a_model_from_before_the_kinds_reads_both_and_no_other(model):
     config = model.preprocessor.get_config()
     old = {**config, "raw": dict.fromkeys(config["raw"], "int64")}
     found = preprocessors.Columns.from_config(old).inputs
-    assert found == dict.fromkeys(BLOCKS, "instant") | {"int64": "int64"}
+    assert found == dict.fromkeys(BLOCKS, RawColumn("instant")) | {"int64": RawColumn("int64")}
     for kind in ("timestamp", "timestamp_utc"):
-        assert to_raw(COLUMNS[kind], "instant").tolist() == to_raw(COLUMNS[kind], kind).tolist()
+        assert to_raw(COLUMNS[kind], RawColumn("instant")).tolist() == to_raw(COLUMNS[kind], RawColumn(kind)).tolist()
     with pytest.raises(SchemaMismatch, match="enters the model as instant"):
-        to_raw(pa.array([1.5e15]), "instant")
+        to_raw(pa.array([1.5e15]), RawColumn("instant"))

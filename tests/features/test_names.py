@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks import classifiers, feature_extractors, postprocessors, preprocessors, regressors
-from blocks.data.raw_columns import to_raw
+from blocks.data.raw_arrays import to_raw
 from blocks.errors import BlocksWarning, InvalidArgument, StoreMismatch
 from blocks.export.replay import ASSETS, keywords
 from blocks.export.signature_names import inputs, parameter

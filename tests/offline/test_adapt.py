@@ -13,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 import blocks
 from blocks.classifiers import Softmax
 from blocks.data import read
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import BadTarget, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.offline.adapt import adapt, passes
 from blocks.preprocessors import Columns, Impute, Log1p, Standardize, Vocabulary
@@ -164,7 +165,7 @@ def test_only_the_needed_columns_are_read(tmp_path):
     adapt(Columns({"age": Standardize()}), None, read(source))
     columns = Columns({"age": Standardize()})
     adapt(columns, None, read(tmp_path / "t.parquet"))
-    assert columns.inputs == {"age": "float64"}
+    assert columns.inputs == {"age": RawColumn("float64")}
 
 
 def test_adapting_again_starts_over():

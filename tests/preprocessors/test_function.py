@@ -188,4 +188,4 @@ def test_arguments_and_columns_that_do_not_fit_are_refused():
     with pytest.raises(InvalidArgument, match="cardinality is a number of ids"):
         Function(length_class, cardinality=0)
     with pytest.raises(SchemaMismatch, match=r"Function takes columns of number. Received: column 'x' of type string"):
-        Function(clipped_root).raw_type(pa.string(), "x")
+        Function(clipped_root).raw_column(pa.string(), "x")

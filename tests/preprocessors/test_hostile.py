@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks import preprocessors
-from blocks.data.raw_columns import MISSING_INT, raw_type, to_raw
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import MISSING_INT, RawColumn, raw_column
 from blocks.errors import BlocksError, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.inference.graph import raw_tensors
 from blocks.offline.adapt import adapt
@@ -179,7 +180,7 @@ def test_alone_a_block_learns_and_answers_or_says_what_is_wrong(name):
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 taught(block, (values,) * len(data))
-                raw = to_raw(values, block.raw_type(values.type, "x"), "x")
+                raw = to_raw(values, block.raw_column(values.type, "x"), "x")
                 tensor = tf.constant(raw, tf.string if raw.dtype == object else None)
                 features = block((tensor,) * len(data) if len(data) > 1 else tensor)
         except BlocksError:
@@ -252,11 +253,11 @@ def test_times_that_microseconds_cannot_hold_are_missing_and_others_exact(intege
     for type, factor in ((pa.timestamp("s"), 10**6), (pa.timestamp("ms", "UTC"), 1_000), (pa.duration("s"), 10**6)):
         exact = [value * factor for value in integers]
         expected = [value if -MOST <= value <= MOST else MISSING_INT for value in exact]
-        assert to_raw(seen_as(type, *integers), raw_type(type)).tolist() == expected
+        assert to_raw(seen_as(type, *integers), raw_column(type)).tolist() == expected
     days = [value % (1 << 32) - (1 << 31) for value in integers]
     exact = [value * 86_400_000_000 for value in days]
     expected = [value if -MOST <= value <= MOST else MISSING_INT for value in exact]
-    assert to_raw(pa.array(days, pa.int32()).view(pa.date32()), "timestamp").tolist() == expected
+    assert to_raw(pa.array(days, pa.int32()).view(pa.date32()), RawColumn("timestamp")).tolist() == expected
 
 
 @given(st.lists(st.integers(-(10**17), 3 * 10**17), min_size=1, max_size=8))
@@ -275,7 +276,7 @@ def test_years_before_1_and_after_9999_are_missing(micros):
 def test_the_reference_of_elapsed_is_a_real_instant():
     odd = seen_as(pa.timestamp("s"), LEAST, 0, 86_400, 253_402_300_800)
     block = Elapsed("min", unit="day").adapt(odd)
-    assert block(tf.constant(to_raw(odd, "timestamp"))).numpy().tolist()[1:3] == [0.0, 1.0]
+    assert block(tf.constant(to_raw(odd, RawColumn("timestamp")))).numpy().tolist()[1:3] == [0.0, 1.0]
 
 
 def test_columns_of_different_length_are_told():

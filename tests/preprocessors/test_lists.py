@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks import classifiers, feature_extractors
-from blocks.data.raw_columns import to_raw
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import SchemaMismatch
 from blocks.preprocessors import Columns, MultiHot, Standardize, TfIdf, Tokens, Vocabulary
 
@@ -27,7 +28,7 @@ TEXT_TYPES = [pa.list_(pa.string()), pa.large_list(pa.large_string()), pa.list_(
 @given(LISTS, st.sampled_from(TEXT_TYPES), st.integers(0, 3))
 @settings(max_examples=60)
 def test_the_raw_form_tells_missing_empty_and_items_apart(lists, type, skip):
-    raw = to_raw(pa.array(lists, type).slice(skip), "list")
+    raw = to_raw(pa.array(lists, type).slice(skip), RawColumn("list"))
     found = [row.decode() if isinstance(row, bytes) else row for row in raw]
     expected = ["" if row is None else "".join("\x1f" + (item or "") for item in row) or "\x1f" for row in lists[skip:]]
     assert found == expected
@@ -36,7 +37,9 @@ def test_the_raw_form_tells_missing_empty_and_items_apart(lists, type, skip):
 @given(LISTS, st.sampled_from(["binary", "count"]))
 @settings(max_examples=40)
 def test_multi_hot_counts_items(lists, mode):
-    rows = MultiHot(vocabulary=WORDS, output_mode=mode)(to_raw(pa.array(lists, pa.list_(pa.string())), "list")).numpy()
+    rows = MultiHot(vocabulary=WORDS, output_mode=mode)(
+        to_raw(pa.array(lists, pa.list_(pa.string())), RawColumn("list"))
+    ).numpy()
     for items, row in zip(lists, rows, strict=True):
         items = [item for item in items or [] if item] if items is not None else None
         counts = [float(items is None), float((items or []).count("unseen")), *((items or []).count(w) for w in WORDS)]
@@ -47,7 +50,7 @@ def test_multi_hot_counts_items(lists, mode):
 @settings(max_examples=40)
 def test_items_are_tokens_as_they_are(lists, split):
     block = Tokens(3, split=split, vocabulary=WORDS)
-    ids = block(to_raw(pa.array(lists, pa.list_(pa.string())), "list")).numpy()
+    ids = block(to_raw(pa.array(lists, pa.list_(pa.string())), RawColumn("list"))).numpy()
     for items, row in zip(lists, ids.tolist(), strict=True):
         found = [3 + WORDS.index(item) if item in WORDS else 2 for item in items or [] if item][:3]
         assert row == ([1, 0, 0] if items is None else found + [0] * (3 - len(found)))
@@ -57,7 +60,7 @@ def test_integers_are_items_in_decimal(learned):
     column = pa.array([[1, -2, 1], None, [], [1 << 60]], pa.list_(pa.int64()))
     block = learned(MultiHot(output_mode="count"), column)
     assert block.tokens == [b"1", b"-2", b"1152921504606846976"]
-    assert block(to_raw(column, "list")).numpy()[0].tolist() == [0, 0, 2, 1, 0]
+    assert block(to_raw(column, RawColumn("list"))).numpy()[0].tolist() == [0, 0, 2, 1, 0]
 
 
 def test_a_block_learns_from_lists_alone_and_in_columns(learned):
@@ -79,7 +82,7 @@ def test_lists_and_text_at_every_batch_size():
 
 def test_what_is_no_list_of_tokens_is_refused():
     with pytest.raises(SchemaMismatch, match=r"hold no unit separator.*Received: 'a\\x1fb' in column 'x'"):
-        to_raw(pa.array([["ok"], ["a\x1fb"]]), "list", "x")
+        to_raw(pa.array([["ok"], ["a\x1fb"]]), RawColumn("list"), "x")
     with pytest.raises(
         SchemaMismatch, match=r"Vocabulary takes columns of text or number.*MultiHot, Tokens or TfIdf take lists"
     ):
@@ -120,11 +123,15 @@ def test_the_whole_road(tmp_path):
         seed=0,
     )
     model.adapt(source)
-    assert model.preprocessor.inputs == {"tags": "list", "codes": "list", "x": "float64"}
+    assert model.preprocessor.inputs == {
+        "tags": RawColumn("list"),
+        "codes": RawColumn("list"),
+        "x": RawColumn("float64"),
+    }
     store = model.precompute({"train": source}, tmp_path / "store")
     model.fit(store["train"], epochs=1, verbose=0)
     answers = model.predict(source)["probabilities"]
-    raw = {name: to_raw(table[name], dtype, name) for name, dtype in model.preprocessor.inputs.items()}
+    raw = {name: to_raw(table[name], column, name) for name, column in model.preprocessor.inputs.items()}
     offline = next(iter(store["train"].stream(batch_size=120, shuffle=False)))[0]
     served = model.preprocessor({name: tf.constant(values) for name, values in raw.items()})
     assert all(served[name].numpy().tobytes() == offline[name].tobytes() for name in offline)

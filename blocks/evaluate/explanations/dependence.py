@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from blocks.arguments import checked
 from blocks.data import read
-from blocks.data.raw_columns import is_number, is_time
+from blocks.data.arrow_types import is_number, is_time
 from blocks.data.sample import sample
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch

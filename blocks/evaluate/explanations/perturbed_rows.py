@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.raw_columns import is_number, is_text, is_time, raw_type, to_raw
+from blocks.data.arrow_types import is_number, is_text, is_time
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import RawColumn, raw_column
 
 FEW = 10
 """Numbers of a column with at most this many distinct ones are compared one by one, others by quarter."""
@@ -116,7 +118,8 @@ def grouped(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(len(values), np.int64), np.zeros(len(values))
     missing = is_missing(values)
     if is_number(values.type) or is_time(values.type):
-        numbers = to_raw(values, raw_type(values.type) if is_time(values.type) else "float64").astype(np.float64)
+        column = raw_column(values.type) if is_time(values.type) else RawColumn("float64")
+        numbers = to_raw(values, column).astype(np.float64)
         finite = numbers[~missing & np.isfinite(numbers)]
         if len(np.unique(finite)) > FEW:
             edges = np.unique(np.quantile(finite, [0.25, 0.5, 0.75]))

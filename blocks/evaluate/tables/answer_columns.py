@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.raw_columns import is_number, natural
+from blocks.data.arrow_types import is_number
+from blocks.data.encodings import natural_type
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.evaluate.tables.description import HeadDescription
 from blocks.targets.label_sets import encode_labels
@@ -54,7 +55,7 @@ def numbers(values: pa.Array, name: str) -> np.ndarray:
 
 def label_truth(columns: Sequence[pa.Array], head: HeadDescription) -> tuple[np.ndarray, np.ndarray]:
     """Which labels are true of each row, (rows, labels) of 0 and 1, and which rows are usable."""
-    if len(columns) == 1 and not is_number(natural(columns[0].type)):
+    if len(columns) == 1 and not is_number(natural_type(columns[0].type)):
         return encode_labels(columns[0], head.separator, list(head.classes or ()), head.targets[0])
     flags = np.stack([numbers(values, name) for values, name in zip(columns, head.targets, strict=True)], axis=1)
     usable = ((flags == 0) | (flags == 1)).all(axis=1)

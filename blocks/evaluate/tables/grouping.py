@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.raw_columns import is_instant
+from blocks.data.arrow_types import is_instant
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.hashing import check_buckets
@@ -121,13 +122,13 @@ class Cross(Preprocessor):
         """Number of ids: missing, and the buckets; or missing, unseen, and the keys."""
         return 1 + self.num_buckets if self.num_buckets is not None else 2 + size(self.state)
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """String or int64.
 
         Raises:
             SchemaMismatch: The column holds fractions.
         """
-        return key_type(self, type, column) or super().raw_type(type, column)
+        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The ids, int32."""

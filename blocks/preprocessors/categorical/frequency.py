@@ -9,6 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
+from blocks.data.raw_columns import RawColumn
 from blocks.preprocessors.categorical.token_table import (
     check_limits,
     is_missing,
@@ -83,13 +84,13 @@ class Frequency(Preprocessor):
         with tf.init_scope():
             self._numbers = tf.Variable(state["numbers"], trainable=False)
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """String or int64.
 
         Raises:
             SchemaMismatch: The column holds fractions.
         """
-        return key_type(self, type, column) or super().raw_type(type, column)
+        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The numbers in float64."""

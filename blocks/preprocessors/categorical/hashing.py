@@ -8,6 +8,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.token_table import as_text, is_missing, key_type
@@ -50,13 +51,13 @@ class Hashing(Preprocessor):
         """Number of ids: missing, and the buckets."""
         return 1 + self.num_buckets
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """String or int64.
 
         Raises:
             SchemaMismatch: The column holds fractions.
         """
-        return key_type(self, type, column) or super().raw_type(type, column)
+        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The ids, int32."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.preprocessors.categorical.token_table import given, is_missing, key_type, lookup_table, positions
 from blocks.preprocessors.ends_of_chains import text_output
@@ -79,15 +80,15 @@ class Map(Preprocessor):
         else:
             self._targets = np.array([*targets, np.nan if default is None else default], np.float64)
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """String or int64.
 
         Raises:
             SchemaMismatch: The column holds fractions.
         """
         if pa.types.is_null(type):
-            return "int64" if self._table.key_dtype == tf.int64 else "string"
-        return key_type(self, type, column) or super().raw_type(type, column)
+            return RawColumn("int64" if self._table.key_dtype == tf.int64 else "string")
+        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The dictionary's values: strings, or float64."""

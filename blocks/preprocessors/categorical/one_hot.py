@@ -9,6 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
+from blocks.data.raw_columns import RawColumn
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.token_table import (
     as_features,
@@ -117,13 +118,13 @@ class OneHot(Preprocessor):
         self.require_adapted()
         return unpack(self.state)
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """String or int64: a quantity has no tokens.
 
         Raises:
             SchemaMismatch: The column holds fractions.
         """
-        return key_type(self, type, column) or super().raw_type(type, column)
+        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The columns, float64."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.token_table import given, is_missing, key_type, lookup_table, portable, positions
@@ -64,13 +65,13 @@ class Ordinal(Preprocessor):
         """Number of ids: missing, unseen, and the order's."""
         return 2 + len(self.order)
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """String or int64.
 
         Raises:
             SchemaMismatch: The column holds fractions.
         """
-        return key_type(self, type, column) or super().raw_type(type, column)
+        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The places in float64, or the ids, int32."""

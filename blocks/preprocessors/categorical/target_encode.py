@@ -12,7 +12,9 @@ import pyarrow.types as pt
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, emit, usable
-from blocks.data.raw_columns import MISSING_INT, is_number, is_text, to_raw
+from blocks.data.arrow_types import is_number, is_text
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import MISSING_INT, RawColumn
 from blocks.errors import BadTarget, InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.token_table import (
@@ -226,13 +228,13 @@ class TargetEncode(Preprocessor):
 
     # -- use ---------------------------------------------------------------------------------------------------------
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """String or int64.
 
         Raises:
             SchemaMismatch: The column holds fractions.
         """
-        return key_type(self, type, column) or super().raw_type(type, column)
+        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The encodings from all folds, float64."""
@@ -312,7 +314,7 @@ def _numbers(target: pa.Array) -> np.ndarray:
             f"TargetEncode takes the target for a number. Received: one of type {target.type}. Cast it, or use "
             "kind='classes'."
         )
-    return to_raw(target, "float64", "target")
+    return to_raw(target, RawColumn("float64"), "target")
 
 
 def _classes(target: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -339,7 +341,7 @@ def _entries(values: pa.Array, name: str) -> tuple[pa.Array, np.ndarray, bool]:
     missing = pa.array([b""], pa.large_binary())
     integer = pt.is_integer(found.type) or pt.is_boolean(found.type)
     if integer:
-        numbers = to_raw(found, "int64", name)
+        numbers = to_raw(found, RawColumn("int64"), name)
         found = pa.array(numbers, mask=numbers == MISSING_INT).cast(pa.large_string())
     elif not is_text(found.type) and not pt.is_null(found.type):
         raise SchemaMismatch(

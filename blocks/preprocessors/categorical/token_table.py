@@ -13,7 +13,9 @@ import pyarrow.types as pt
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State
-from blocks.data.raw_columns import MISSING_INT, is_text, to_arrow, to_raw
+from blocks.data.arrow_types import is_text
+from blocks.data.raw_arrays import to_arrow, to_raw
+from blocks.data.raw_columns import MISSING_INT, RawColumn
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch, warn
 from blocks.features.spec import Feature
 from blocks.statistics import CountsResult
@@ -100,7 +102,7 @@ def pack(tokens: pa.Array) -> State:
     if pt.is_null(tokens.type):
         tokens = tokens.cast(pa.string())
     if not is_text(tokens.type):
-        return {"integers": to_raw(tokens, "int64")}
+        return {"integers": to_raw(tokens, RawColumn("int64"))}
     array = tokens.cast(pa.large_binary())
     _, offsets, data = array.buffers()
     bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1] if len(array) else [0]
@@ -198,8 +200,8 @@ def as_text(values: Any) -> Any:
     return values if values.dtype == tf.string else tf.as_string(tf.cast(values, tf.int64))
 
 
-def key_type(block: Preprocessor, type: pa.DataType, column: str) -> str | None:
-    """The raw dtype where the rule for tokens decides: of a column with no type; None otherwise.
+def key_type(block: Preprocessor, type: pa.DataType, column: str) -> RawColumn | None:
+    """As what a column enters where the rule for tokens decides: of a column with no type; None otherwise.
 
     Raises:
         SchemaMismatch: The column holds fractions: a quantity is no token.
@@ -212,7 +214,7 @@ def key_type(block: Preprocessor, type: pa.DataType, column: str) -> str | None:
             "quantities."
         )
     if pt.is_null(value_type):
-        return "int64" if "integers" in block.state else "string"
+        return RawColumn("int64" if "integers" in block.state else "string")
     return None
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.token_table import (
@@ -123,13 +124,13 @@ class Vocabulary(Preprocessor):
         """Number of ids: missing, out of vocabulary, and tokens."""
         return 1 + self.num_oov_indices + size(self.state)
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """String or int64: a quantity has no vocabulary.
 
         Raises:
             SchemaMismatch: The column holds fractions.
         """
-        return key_type(self, type, column) or super().raw_type(type, column)
+        return key_type(self, type, column) or super().raw_column(type, column)
 
     @classmethod
     def stack(cls, blocks: Sequence[Self]) -> Any:

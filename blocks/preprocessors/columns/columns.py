@@ -14,7 +14,7 @@ import tensorflow as tf
 from blocks.arguments import checked
 from blocks.block import Preprocessor, State, emit
 from blocks.data import read
-from blocks.data.raw_columns import TIMES
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch, warn
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
 from blocks.preprocessors.columns.infer import infer_choices
@@ -45,7 +45,8 @@ class Columns(Preprocessor):
             column. An Arrow type, or a compiled regular expression, stands for all columns of that type, or whose whole
             name matches, that have no key of their own; which these are is settled at `adapt`. Columns that are not
             named are left out.
-        raw: Column to its kind (`blocks.data.raw_columns`), where `bind` has been done already (a reload does this).
+        raw: Column to its `RawColumn` or the configuration of one, where `bind` has been done already (a reload does
+            this).
 
     Returns:
         A dict: "numeric" float32 (batch, n), "categorical" int32 (batch, m), and one more for each output of higher
@@ -70,7 +71,7 @@ class Columns(Preprocessor):
         self,
         columns: Mapping[Key, Chain | tuple[Chain, ...]],
         *,
-        raw: Mapping[str, str] | None = None,
+        raw: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,7 +79,7 @@ class Columns(Preprocessor):
             raise InvalidArgument(
                 f"Columns takes a dict of column names to blocks, one at least. Received: {columns!r}."
             )
-        self._plan = Plan(raw=dict(raw or {}))
+        self._plan = Plan(raw={name: RawColumn.from_config(column) for name, column in (raw or {}).items()})
         for key, value in columns.items():
             self._plan.add(key, checked_chains(key, value))
         self._track_blocks()
@@ -177,8 +178,8 @@ class Columns(Preprocessor):
         return self._plan.lanes()
 
     @property
-    def inputs(self) -> dict[str, str]:
-        """Raw column to the kind as which it enters, of `blocks.data.raw_columns`.
+    def inputs(self) -> dict[str, RawColumn]:
+        """Each raw column by its name, and as what it enters: kind and shape.
 
         Raises:
             NotAdapted: The columns' types are not known yet.
@@ -261,7 +262,7 @@ class Columns(Preprocessor):
         """Nothing: every block reads its own."""
 
     def bind(self, schema: pa.Schema) -> None:
-        """Settle in which dtype every column enters, from the source's schema.
+        """Settle as what every column enters, from the source's schema.
 
         Raises:
             SchemaMismatch: A column is unknown, or of a type that its block has no use for.
@@ -269,14 +270,14 @@ class Columns(Preprocessor):
         self._plan.select(schema)
         self._track_blocks()
         _known(self.columns, schema, "Columns")
-        raw: dict[str, str] = {}
+        raw: dict[str, RawColumn] = {}
         for lane in self.lanes:
             for column in lane.columns:
-                dtype = lane.blocks[0].raw_type(schema.field(column).type, column)
-                if raw.setdefault(column, dtype) != dtype:
+                wanted = lane.blocks[0].raw_column(schema.field(column).type, column)
+                if raw.setdefault(column, wanted) != wanted:
                     raise SchemaMismatch(
                         f"All blocks of a column read it alike. Received: column {column!r}, wanted as {raw[column]} "
-                        f"and as {dtype}. Give one of them a copy of the column under another name."
+                        f"and as {wanted}. Give one of them a copy of the column under another name."
                     )
             _check_alike(lane, raw)
         self._plan.raw.clear()
@@ -372,7 +373,11 @@ class Columns(Preprocessor):
             ]
             for key, chains in [*self._plan.chains.items(), *self._plan.selectors]
         ]
-        return {**super().get_config(), "columns": columns, "raw": dict(self._plan.raw)}
+        return {
+            **super().get_config(),
+            "columns": columns,
+            "raw": {name: column.get_config() for name, column in self._plan.raw.items()},
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Columns":
@@ -423,13 +428,13 @@ def _known(names: Sequence[str], schema: pa.Schema, who: str) -> None:
         )
 
 
-def _check_alike(lane: Lane, raw: Mapping[str, str]) -> None:
+def _check_alike(lane: Lane, raw: Mapping[str, RawColumn]) -> None:
     """Refuse columns of several kinds where a block takes them all as one.
 
     Raises:
         SchemaMismatch: They are.
     """
-    kinds = {column: raw[column] for column in lane.columns if raw[column] in TIMES}
+    kinds = {column: raw[column] for column in lane.columns if raw[column].is_time}
     if len(set(kinds.values())) > 1 and any(block.alike for block in lane.blocks):
         raise SchemaMismatch(
             f"{type(lane.blocks[-1]).__name__} takes times of one kind. Received: "

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.data import Source
-from blocks.data.raw_columns import MISSING_INT, is_instant, is_list, is_number, is_text, is_time
+from blocks.data.arrow_types import is_instant, is_list, is_number, is_text, is_time
+from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import EmptySource
 from blocks.preprocessors.categorical.vocabulary import Vocabulary
 from blocks.preprocessors.columns.storage_artefacts import Numbering, unnamed

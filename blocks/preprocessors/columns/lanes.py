@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from blocks.block import Preprocessor
-from blocks.data.raw_columns import natural
+from blocks.data.encodings import natural_type
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.names import aside, column_name, entry_name, is_entry_name
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature
@@ -66,7 +67,7 @@ class Plan:
     chains: dict[str | tuple[str, ...], Chains] = field(default_factory=dict)
     selectors: list[tuple[pa.DataType | re.Pattern[str], Chains]] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
-    raw: dict[str, str] = field(default_factory=dict)
+    raw: dict[str, RawColumn] = field(default_factory=dict)
     made: Any = None
     """What Columns has made of the chains for its graph, with what they had learned then."""
 
@@ -98,8 +99,8 @@ class Plan:
         """Name the kind of times in a plan from before they had one of their own, when all of int64 was one."""
         for lane in self.lanes():
             for column in lane.columns:
-                if self.raw.get(column) == "int64" and not _takes_identifiers(lane.blocks[0], column):
-                    self.raw[column] = "instant"
+                if self.raw.get(column) == RawColumn("int64") and not _takes_identifiers(lane.blocks[0], column):
+                    self.raw[column] = RawColumn("instant")
 
     def select(self, schema: pa.Schema) -> None:
         """Give every column that a type or pattern stands for a copy of its blocks.
@@ -154,12 +155,12 @@ def places_of(lanes: Sequence[Lane]) -> Places:
 def _fits(selector: pa.DataType | re.Pattern[str], field: pa.Field) -> bool:
     if isinstance(selector, re.Pattern):
         return selector.fullmatch(field.name) is not None
-    return natural(field.type) == natural(selector)
+    return natural_type(field.type) == natural_type(selector)
 
 
 def _takes_identifiers(block: Preprocessor, column: str) -> bool:
     try:
-        return block.raw_type(pa.int64(), column) == "int64"
+        return block.raw_column(pa.int64(), column) == RawColumn("int64")
     except SchemaMismatch:
         return False
 

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from blocks.block import Preprocessor, emit, without_names
+from blocks.data.raw_columns import RawColumn
 from blocks.features.spec import CATEGORICAL, NUMERIC
 from blocks.preprocessors.columns.lanes import Lane, Places
 
@@ -38,20 +39,20 @@ class Stack:
 
 
 def stacked(
-    lanes: Sequence[Lane], inputs: Mapping[str, str], *, indicators: bool = False
+    lanes: Sequence[Lane], inputs: Mapping[str, RawColumn], *, indicators: bool = False
 ) -> tuple[list[Stack], list[Lane]]:
     """Lanes of equal chains as stacks, and the lanes that remain, in order.
 
     Args:
         lanes: Adapted; chains may be cut off before blocks that are not.
-        inputs: Raw column to dtype.
+        inputs: As what each raw column enters.
         indicators: Whether lanes with an indicator and lanes without stand in one stack, which then emits one for each:
             fewer operations, and more work where rows are many.
     """
     alike: dict[str, list[Lane]] = {}
     for lane in lanes:
         if _may_stack(lane):
-            alike.setdefault(inputs[lane.columns[0]] + _chain(lane, indicators), []).append(lane)
+            alike.setdefault(str(inputs[lane.columns[0]]) + _chain(lane, indicators), []).append(lane)
     stacks = []
     for found in alike.values():
         # the first is what the others are made like

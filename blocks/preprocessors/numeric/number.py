@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
-from blocks.data.raw_columns import to_arrow, to_raw
+from blocks.data.raw_arrays import to_arrow, to_raw
 from blocks.errors import InvalidArgument
 from blocks.preprocessors.float64 import check_choice, number_or_keep
 from blocks.preprocessors.numeric.number_grammar import MARKS, evidence, learned_from, parse, tidied
@@ -135,7 +135,7 @@ class Number(Preprocessor):
             ['n/a', '1.234,5']
         """
         column = to_arrow(data, self.name).drop_null().unique()
-        raw = to_raw(column, self.raw_type(column.type, self.name), self.name)
+        raw = to_raw(column, self.raw_column(column.type, self.name), self.name)
         lost = np.isnan(parse(tidied(tf.constant(raw, tf.string)), self.decimal, self.unit).numpy())
         return [value for value, gone in zip(column.to_pylist(), lost, strict=True) if gone and value not in ("", b"")]
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import NAN, flagged, flagged_features, full_packets, number_or_keep
@@ -101,7 +102,7 @@ class Cyclical(Preprocessor):
         """Whether the cycle is one of numbers rather than of time."""
         return isinstance(self.period, float) and self.unit is None
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """Of time int64, microseconds since 1970 UTC or midnight; of numbers float32 or float64.
 
         Raises:
@@ -111,7 +112,7 @@ class Cyclical(Preprocessor):
         self.accepts = ("number",) if self.of_numbers else ("time",)
         daily = self.part in ("hour", "minute") or self.period in ("minute", "hour", "day") or self.unit is not None
         check_clock("Cyclical", type, column, daily, self.zone)
-        return super().raw_type(type, column)
+        return super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """Sine and cosine in float64."""

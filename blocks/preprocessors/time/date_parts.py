@@ -8,6 +8,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import NAN, flagged, flagged_features, number_or_keep
@@ -91,7 +92,7 @@ class DateParts(Preprocessor):
         self.missing = number_or_keep("DateParts", missing)
         self.add_indicator = add_indicator
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """Of int64: microseconds since 1970 UTC, or since midnight.
 
         Raises:
@@ -99,7 +100,7 @@ class DateParts(Preprocessor):
                 of.
         """
         check_clock("DateParts", type, column, set(self.parts) <= {"hour", "minute"}, self.zone)
-        return super().raw_type(type, column)
+        return super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The parts in float64, integers all."""

@@ -8,7 +8,8 @@ import pyarrow.types as pt
 import tensorflow as tf
 
 from blocks.block import Preprocessor
-from blocks.data.raw_columns import A_DAY, MISSING_INT, natural
+from blocks.data.encodings import natural_type
+from blocks.data.raw_columns import A_DAY, MISSING_INT, RawColumn
 from blocks.errors import SchemaMismatch
 from blocks.preprocessors.float64 import NAN, number_or_keep
 from blocks.preprocessors.time.calendar import UNITS, check_unit
@@ -44,21 +45,21 @@ class Duration(Preprocessor):
         self.missing = number_or_keep("Duration", missing)
         self._scale = microseconds_of(unit)
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """Of int64: microseconds.
 
         Raises:
             SchemaMismatch: The column holds neither durations nor times of day.
         """
-        kind = natural(type)
+        kind = natural_type(type)
         if pt.is_null(kind):
-            return "duration"
+            return RawColumn("duration")
         if pt.is_date(kind) or pt.is_timestamp(kind):
             raise SchemaMismatch(
                 f"Duration takes durations and times of day. Received: column {column!r} of type {type}. Use Elapsed() "
                 "for the time since a fixed instant, Difference() for that between two columns."
             )
-        return super().raw_type(type, column)
+        return super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """Units in float64."""

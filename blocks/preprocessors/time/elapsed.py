@@ -10,6 +10,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.preprocessors.float64 import NAN, number_or_keep
 from blocks.preprocessors.time.calendar import EXAMPLES, UNITS, check_instants, check_unit, instants
@@ -86,14 +87,14 @@ class Elapsed(Preprocessor):
             # a variable: TensorFlow rewrites x / constant as x * (1 / constant), other bits
             self._unit = tf.Variable(UNITS[self.unit], dtype=tf.float64, trainable=False)
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """Int64: microseconds since 1970 UTC.
 
         Raises:
             SchemaMismatch: The column holds no dates or timestamps.
         """
         check_instants("Elapsed", type, column)
-        return super().raw_type(type, column)
+        return super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """Units in float64."""

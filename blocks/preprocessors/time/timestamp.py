@@ -10,7 +10,9 @@ import pyarrow.types as pt
 import tensorflow as tf
 
 from blocks.block import Preprocessor
-from blocks.data.raw_columns import MISSING_INT, is_text, is_time, to_arrow, to_raw
+from blocks.data.arrow_types import is_text, is_time
+from blocks.data.raw_arrays import to_arrow, to_raw
+from blocks.data.raw_columns import MISSING_INT, RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.time.calendar import EXAMPLES, FIRST, LAST, UNITS, check_instants, check_unit
 from blocks.preprocessors.time.formats import ISO, compile_format, parse
@@ -83,14 +85,14 @@ class Timestamp(Preprocessor):
         self.unit = unit
         self.zone = None if timezone is None else Zone.named(timezone)
 
-    def raw_type(self, type: pa.DataType, column: str) -> str:
+    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """String, int64 or a float dtype, by the column.
 
         Raises:
             SchemaMismatch: The column is of text or time and a unit is given, or of numbers and none is; it has a zone
                 and another is given; it holds times of day or durations.
         """
-        dtype = super().raw_type(type, column)
+        raw = super().raw_column(type, column)
         check_instants("Timestamp", type, column)
         value_type = type.value_type if pt.is_dictionary(type) else type
         timed = is_time(value_type) or is_text(value_type)
@@ -104,7 +106,7 @@ class Timestamp(Preprocessor):
                 f"A timestamp with a zone of its own needs no other. Received: column {column!r} of type {type} and "
                 f"timezone={self.zone.name!r}. Leave timezone out here, and give it to DateParts."
             )
-        return dtype
+        return raw
 
     def compute(self, values: Any) -> Any:
         """Instants, int64."""
@@ -152,7 +154,7 @@ class Timestamp(Preprocessor):
             ['2013-02-30']
         """
         column = to_arrow(data, self.name).drop_null().unique()
-        raw = to_raw(column, self.raw_type(column.type, self.name), self.name)  # a raw dtype
+        raw = to_raw(column, self.raw_column(column.type, self.name), self.name)
         lost = self.compute(tf.constant(raw)).numpy() == MISSING_INT
         return [value for value in column.filter(pa.array(lost)).to_pylist() if value not in ("", b"")]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from blocks.data.raw_columns import is_instant, is_number
+from blocks.data.arrow_types import is_instant, is_number
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table
 from blocks.reporting.subject import ReportInput

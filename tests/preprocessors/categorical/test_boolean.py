@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.preprocessors.categorical.boolean import Boolean
 
@@ -53,7 +54,7 @@ def test_booleans_and_declared_integers_in_text():
     block = Boolean()
     np.testing.assert_array_equal(block(np.array([True, False])), [1.0, 0.0])
     np.testing.assert_array_equal(Boolean(true=[2], false=[1])(np.array(["2", "1", "1.0"], object)), [1, 0, np.nan])
-    assert block.raw_type(pa.bool_(), "x") == "float64"
+    assert block.raw_column(pa.bool_(), "x") == RawColumn("float64")
 
 
 def test_every_way_of_calling_gives_the_same_bits(same_bits, torture, invalid):

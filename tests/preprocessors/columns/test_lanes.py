@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 import blocks
-from blocks.data.raw_columns import to_raw
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.offline.adapt import adapt, passes
 from blocks.offline.transform import Transform
@@ -36,7 +37,7 @@ def test_blocks_before_a_cross_work_on_each_column():
     assert passes(columns) == 1
     adapt(columns, None, blocks.read(table), verbose=False)
     assert columns["a", "b"][0][1].tokens == [b"4:rome1:x", b"4:oslo1:y"]
-    raw = {name: to_raw(table[name], "string") for name in ("a", "b")}
+    raw = {name: to_raw(table[name], RawColumn("string")) for name in ("a", "b")}
     served = columns({name: tf.constant(values) for name, values in raw.items()})["categorical"].numpy()
     assert served[:, 0].tolist() == [2, 2, 3, 0]
     assert served[0, 1] != served[1, 1]

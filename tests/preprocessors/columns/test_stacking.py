@@ -12,7 +12,7 @@ import tensorflow as tf
 from blocks import preprocessors as of
 from blocks.block import Preprocessor, emit
 from blocks.data import read
-from blocks.data.raw_columns import to_raw
+from blocks.data.raw_arrays import to_raw
 from blocks.features.spec import NUMERIC
 from blocks.offline.adapt import adapt
 from blocks.offline.transform import Transform
@@ -132,7 +132,7 @@ def same(found, expected):
 
 
 def raw_of(columns, table):
-    raw = {name: to_raw(table[name], dtype, name) for name, dtype in columns.inputs.items()}
+    raw = {name: to_raw(table[name], column, name) for name, column in columns.inputs.items()}
     return {name: tf.constant(values, tf.string if values.dtype == object else None) for name, values in raw.items()}
 
 

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from blocks.data.raw_columns import MISSING_INT, to_raw
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import MISSING_INT, RawColumn
 from blocks.preprocessors.numeric.missing_indicator import MissingIndicator
 
 
@@ -21,8 +22,8 @@ from blocks.preprocessors.numeric.missing_indicator import MissingIndicator
 )
 def test_nulls_are_missing(column, dtype) -> None:
     block = MissingIndicator()
-    assert block.raw_type(column.type, "x") == dtype
-    raw = tf.constant(to_raw(column, dtype))
+    assert block.raw_column(column.type, "x") == RawColumn(dtype)
+    raw = tf.constant(to_raw(column, RawColumn(dtype)))
     assert block(raw).numpy().tolist() == [0, 1, 0]
     assert block(raw).dtype == tf.float32
 

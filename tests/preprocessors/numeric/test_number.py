@@ -129,7 +129,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(NotAdapted):
         Number()(tf.constant(["1"]))
     with pytest.raises(SchemaMismatch, match="takes columns of text"):
-        Number().raw_type(pa.float64(), "x")
+        Number().raw_column(pa.float64(), "x")
 
 
 def test_offline_is_served_and_a_reload_remembers(tmp_path, same_bits):

@@ -8,7 +8,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blocks.data.raw_columns import MISSING_INT, to_raw
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import MISSING_INT, RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.time.cyclical import PARTS, PERIODS, Cyclical
@@ -144,20 +145,20 @@ def test_times_of_day_are_those_of_any_day(arguments):
     seconds = np.array([0, 1, 3_599, 43_200, 86_399])
     block = Cyclical(**arguments)
     times = pa.array(seconds, pa.int32()).cast(pa.time32("s"))
-    assert block.raw_type(times.type, "x") == "time"
-    found = block(to_raw(times, "time")).numpy()
+    assert block.raw_column(times.type, "x") == RawColumn("time")
+    found = block(to_raw(times, RawColumn("time"))).numpy()
     np.testing.assert_array_equal(found, block(tf.constant(seconds * 1_000_000)).numpy())
 
 
 def test_columns_that_do_not_fit_are_refused():
     with pytest.raises(SchemaMismatch, match="takes columns of time"):
-        Cyclical("hour").raw_type(pa.int64(), "x")
+        Cyclical("hour").raw_column(pa.int64(), "x")
     with pytest.raises(SchemaMismatch, match="takes columns of number"):
-        Cyclical(period=360).raw_type(pa.timestamp("s"), "x")
+        Cyclical(period=360).raw_column(pa.timestamp("s"), "x")
     with pytest.raises(SchemaMismatch, match="takes dates and timestamps"):
-        Cyclical("hour").raw_type(pa.duration("s"), "x")
+        Cyclical("hour").raw_column(pa.duration("s"), "x")
     for block in (Cyclical("weekday"), Cyclical(period="week"), Cyclical("hour", timezone="Europe/Rome")):
         with pytest.raises(SchemaMismatch, match="of a time of day the hour or minute alone"):
-            block.raw_type(pa.time32("s"), "x")
+            block.raw_column(pa.time32("s"), "x")
     with pytest.raises(SchemaMismatch, match="Put Timestamp before it"):
         Cyclical("hour")(tf.constant([1.0], tf.float64))

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks.data
-from blocks.data.raw_columns import MISSING_INT, to_raw
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import MISSING_INT, RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.time.calendar import FIRST, LAST, civil_from_days, days_from_civil, days_in_month
@@ -151,10 +152,10 @@ def test_what_is_no_instant_is_refused():
             DateParts(timezone=zone)
     for type in (pa.string(), pa.int64(), pa.float64()):
         with pytest.raises(SchemaMismatch, match="DateParts takes columns of time"):
-            DateParts().raw_type(type, "x")
+            DateParts().raw_column(type, "x")
     for type in (pa.time64("us"), pa.duration("s")):
         with pytest.raises(SchemaMismatch, match=r"takes dates and timestamps.*column 'x'"):
-            DateParts().raw_type(type, "x")
+            DateParts().raw_column(type, "x")
     with pytest.raises(SchemaMismatch, match=r"Put Timestamp before it: \[Timestamp\(\), DateParts"):
         DateParts()(tf.constant(["2013-01-01"]))
 
@@ -163,7 +164,9 @@ def test_what_is_no_instant_is_refused():
 def test_departures_from_new_york_read_as_pyarrow_reads_them():
     source = blocks.data.read(pathlib.Path(os.environ["BLOCKS_DATA"]) / "nycflights13/flights.parquet")
     column = source.select(["dep_datetime"]).to_table().column(0).combine_chunks()
-    found = DateParts(["month", "day", "weekday", "hour"], missing="keep")(to_raw(column, "timestamp")).numpy()
+    found = DateParts(["month", "day", "weekday", "hour"], missing="keep")(
+        to_raw(column, RawColumn("timestamp"))
+    ).numpy()
     times = pd.DatetimeIndex(column.to_pandas())
     expected = np.stack([times.month, times.day, times.day_of_week, times.hour], axis=1).astype(np.float32)
     np.testing.assert_array_equal(found, expected)

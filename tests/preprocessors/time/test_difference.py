@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks
-from blocks.data.raw_columns import to_raw
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.offline.adapt import adapt
 from blocks.offline.transform import Transform
@@ -33,7 +34,9 @@ def test_differences_are_numpys(pairs):
     columns = [pa.array([pair[i] for pair in pairs], pa.timestamp("us")) for i in (0, 1)]
     begin, end = (np.array(column.cast(pa.int64())) for column in columns)
     for unit, size in (("us", 1), ("hour", 3_600_000_000), ("week", 604_800_000_000)):
-        found = Difference(unit)(tuple(tf.constant(to_raw(column, "timestamp")) for column in columns)).numpy()
+        found = Difference(unit)(
+            tuple(tf.constant(to_raw(column, RawColumn("timestamp"))) for column in columns)
+        ).numpy()
         np.testing.assert_array_equal(found, ((end - begin).astype(np.float64) / size).astype(np.float32))
 
 

@@ -16,7 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import blocks.data
-from blocks.data.raw_columns import MISSING_INT, to_raw
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import MISSING_INT, RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.time.elapsed import Elapsed
@@ -171,7 +172,7 @@ def test_a_wall_clock_time_that_comes_twice_or_never_is_read_as_datetime_reads_i
     ]
     assert read(PARIS, texts) == expected
     naive = pa.array([datetime.fromisoformat(text) for text in texts[:3]], pa.timestamp("us"))
-    assert PARIS(to_raw(naive, "timestamp")).numpy().tolist() == expected[:3]
+    assert PARIS(to_raw(naive, RawColumn("timestamp"))).numpy().tolist() == expected[:3]
     oracle = pc.assume_timezone(naive[2:], "Europe/Paris").cast(pa.int64()).to_pylist()
     assert expected[2:3] == oracle
 
@@ -184,8 +185,8 @@ def test_numbers_count_since_1970_in_any_unit(unit, per_second):
     assert block(tf.constant(seconds * per_second)).numpy().tolist() == expected.tolist()
     if unit != "ns":
         assert block(tf.constant(seconds * per_second, tf.float64)).numpy().tolist() == expected.tolist()
-    assert block.raw_type(pa.int32(), "x") == "int64"
-    assert block.raw_type(pa.float64(), "x") == "float64"
+    assert block.raw_column(pa.int32(), "x") == RawColumn("int64")
+    assert block.raw_column(pa.float64(), "x") == RawColumn("float64")
     odd = [np.nan, np.inf, -np.inf, 1e300, -1e300, 2.0**63]
     assert (block(tf.constant(odd, tf.float64)).numpy()[:5] == MISSING_INT).all()
     far = np.array([MISSING_INT, np.iinfo(np.int64).max, MISSING_INT + 1], np.int64)
@@ -236,15 +237,15 @@ def test_a_column_and_arguments_that_do_not_fit_are_refused():
     with pytest.raises(InvalidArgument, match="Numbers count since 1970 UTC"):
         Timestamp(unit="s", timezone="UTC")
     with pytest.raises(SchemaMismatch, match=r"reads numbers by their unit.*'x' of type int64 and unit=None"):
-        Timestamp().raw_type(pa.int64(), "x")
+        Timestamp().raw_column(pa.int64(), "x")
     with pytest.raises(SchemaMismatch, match="and text and timestamps without one"):
-        Timestamp(unit="s").raw_type(pa.string(), "x")
+        Timestamp(unit="s").raw_column(pa.string(), "x")
     with pytest.raises(SchemaMismatch, match=r"needs no other.*Europe/Paris"):
-        PARIS.raw_type(pa.timestamp("us", "UTC"), "x")
+        PARIS.raw_column(pa.timestamp("us", "UTC"), "x")
     with pytest.raises(SchemaMismatch, match="takes dates and timestamps"):
-        ISO.raw_type(pa.time32("s"), "x")
+        ISO.raw_column(pa.time32("s"), "x")
     with pytest.raises(SchemaMismatch, match="takes columns of text or number or time"):
-        ISO.raw_type(pa.list_(pa.string()), "x")
+        ISO.raw_column(pa.list_(pa.string()), "x")
     with pytest.raises(SchemaMismatch, match="Received: float64"):
         ISO(tf.constant([1.0], tf.float64))
 
@@ -272,7 +273,7 @@ def test_real_dates_read_as_pandas_reads_them(file, column):
     source = blocks.data.read(path, column_types={column: "string"}).select([column])
     texts = source.to_table().column(0).combine_chunks()
     expected = pd.to_datetime(texts.to_pandas(), utc=True).to_numpy("datetime64[us]").astype(np.int64)
-    np.testing.assert_array_equal(ISO(tf.constant(to_raw(texts, "string"))), expected)
+    np.testing.assert_array_equal(ISO(tf.constant(to_raw(texts, RawColumn("string")))), expected)
     assert ISO.unparsable(texts) == []
 
 
@@ -281,9 +282,9 @@ def test_departures_enter_as_arrow_counts_them():
     path = pathlib.Path(os.environ["BLOCKS_DATA"]) / "nycflights13/flights.parquet"
     column = blocks.data.read(path).select(["dep_datetime"]).to_table().column(0).combine_chunks()
     block = Timestamp(timezone="America/New_York")
-    raw = to_raw(column, block.raw_type(column.type, "dep_datetime"))
+    raw = to_raw(column, block.raw_column(column.type, "dep_datetime"))
     there = pc.assume_timezone(column, "America/New_York", ambiguous="earliest", nonexistent="latest")
-    np.testing.assert_array_equal(block(tf.constant(raw)), to_raw(there, "timestamp_utc"))
+    np.testing.assert_array_equal(block(tf.constant(raw)), to_raw(there, RawColumn("timestamp_utc")))
 
 
 def test_parsing_needs_no_locale():
