@@ -215,7 +215,7 @@ def _fitted(
         source = data = read(data)
         columns = auto.preprocessor(source, head) if preprocessor == auto.AUTO else preprocessor.copy()
         if not (columns.adapted and head.adapted):
-            adapt(columns, head, source, verbose=False)
+            adapt(columns, head, source, verbose=0)
         spec = columns.spec
     if columns is not None:
         transform = Transform(columns)

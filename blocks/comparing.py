@@ -12,7 +12,7 @@ from blocks.arguments import checked
 from blocks.baselines import Baseline
 from blocks.errors import InvalidArgument
 from blocks.model import Model
-from blocks.progress import Progress
+from blocks.progress import Progress, Verbose
 from blocks.store import Store, StoreSplit
 
 __all__ = ["Comparison", "compare"]
@@ -80,7 +80,7 @@ def compare(
     train: str = "train",
     valid: str | None = "valid",
     test: str = "test",
-    verbose: bool | None = None,
+    verbose: Verbose = "auto",
 ) -> Comparison:
     """Train every model anew with every seed on a store, rank them by the validation rows, and judge on the test rows.
 
@@ -99,7 +99,7 @@ def compare(
         train: Name of the split to train on.
         valid: Name of the split that says when to stop, and ranks; None for none: models then stay in their order.
         test: Name of the split to judge the choice by.
-        verbose: Whether to show progress; None for on a terminal only.
+        verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
 
     Raises:
         InvalidArgument: No model, a name twice, a split that is not there, or something else than these among the

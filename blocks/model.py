@@ -30,7 +30,7 @@ from blocks.offline.adapt import adapt, check_target, passes
 from blocks.offline.precompute import plan, precompute
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
-from blocks.progress import announce, shown
+from blocks.progress import Verbose, announce, check_verbose
 from blocks.statistics import Summary
 from blocks.store import SplitPlan, Store
 from blocks.training import defaults as auto
@@ -180,7 +180,7 @@ class Model(keras.Model):
         *,
         initial: Summary | None = None,
         memory: int | str | None = None,
-        verbose: bool | None = None,
+        verbose: Verbose = "auto",
     ) -> Summary:
         """Learn statistics and the target's classes or scale from training rows, which alone are read.
 
@@ -192,7 +192,7 @@ class Model(keras.Model):
             initial: Statistics of an earlier call to continue from, with `data` as the new rows.
             memory: What the statistics of all columns together may take: bytes, or text ("1GiB"); None for 512 MiB.
                 Vocabularies of many columns share it: with less each they are exact up to fewer distinct tokens.
-            verbose: Whether to show passes and progress; None for on a terminal only.
+            verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
 
         Returns:
             The statistics: `save` them to continue later.
@@ -201,7 +201,7 @@ class Model(keras.Model):
             SchemaMismatch, BadTarget, EmptySource: As they say.
             InvalidArgument: `memory` is no memory, or too little.
         """
-        before = self._learned()
+        before, verbose = self._learned(), check_verbose(verbose)
         source = read(data)
         if "preprocessor" in self.automatic and (initial is None or not isinstance(self.preprocessor, Columns)):
             self.preprocessor = auto.preprocessor(source, self.head, memory)
@@ -301,7 +301,7 @@ class Model(keras.Model):
         batch_size: int | None = None,
         shuffle: bool = True,
         seed: int = 0,
-        verbose: Any = "auto",
+        verbose: Verbose = "auto",
         **kwargs: Any,
     ) -> keras.callbacks.History:
         """Train the core by gradients.
@@ -320,7 +320,7 @@ class Model(keras.Model):
             batch_size: Rows a step; None for about 128 steps an epoch, of 32 to 1,024 rows.
             shuffle: Whether to shuffle, anew each epoch.
             seed: Decides every order.
-            verbose: As of Keras; "auto" is a bar on a terminal and silence elsewhere.
+            verbose: As of Keras: 0, 1 or 2; "auto" is a bar on a terminal and silence elsewhere.
             kwargs: `callbacks`, `initial_epoch`, `steps_per_epoch`, ... as of `keras.Model.fit`. Each epoch's order is
                 its own: training that goes on with `initial_epoch` sees what it would have seen. A callback's `model`
                 is the core, but what it saves is this whole model: `ModelCheckpoint` writes what `blocks.load` reads.
@@ -334,6 +334,7 @@ class Model(keras.Model):
             BadTarget: A row's target is unusable.
         """
         self._require_core("fit")
+        verbose = check_verbose(verbose)
         if epochs is not None:
             epochs = check_whole_number("epochs", epochs, otherwise="or None")
         for name, least in (("initial_epoch", 0), ("steps_per_epoch", 1), ("validation_steps", 1)):
@@ -355,7 +356,7 @@ class Model(keras.Model):
             callbacks += more
             stops = any(isinstance(one, keras.callbacks.EarlyStopping) for one in callbacks)
             told = f"up to {epochs} epochs, until val_loss no longer falls" if stops else f"{epochs} epochs"
-            announce(f"fit: {told}", bool(_verbosity(verbose)))
+            announce(f"fit: {told}", verbose)
 
         def train(start: tuple[int, int]) -> training.Batches:
             return self._batches(data, batch_size, shuffle=shuffle, seed=seed, training=True, start=start)
@@ -384,7 +385,7 @@ class Model(keras.Model):
                 epochs=epochs,
                 before=begin,
                 steps_per_execution=(self._compiled_with or {}).get("steps_per_execution"),
-                verbose=_verbosity(verbose),
+                verbose=verbose,
                 callbacks=callbacks,
                 **kwargs,
             )
@@ -406,37 +407,41 @@ class Model(keras.Model):
         """Loss and metrics by epoch of the last training, reloads and kills included; empty before the first."""
         return whole_history(getattr(self._parts.core, "history", None))
 
-    def evaluate(self, data: Any, *, batch_size: int = 8192, verbose: Any = "auto", **kwargs: Any) -> dict[str, float]:
+    def evaluate(
+        self, data: Any, *, batch_size: int = 8192, verbose: Verbose = "auto", **kwargs: Any
+    ) -> dict[str, float]:
         """Loss and metrics of the core's predictions on held-out rows, by name.
 
         Args:
             data: A store's split, or rows (anything that `blocks.read` takes).
             batch_size: Rows a step.
-            verbose: As of Keras.
+            verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
             kwargs: As of `keras.Model.evaluate`.
 
         Raises:
             NotAdapted, StoreMismatch, BadTarget: As they say.
         """
         self._require_core("evaluate")
+        verbose = check_verbose(verbose)
         if not self.core.compiled:
             self.compile()
-        return training.evaluate(self.core, self._batches(data, batch_size), verbose=_verbosity(verbose), **kwargs)
+        return training.evaluate(self.core, self._batches(data, batch_size), verbose=verbose, **kwargs)
 
-    def calibrate(self, data: Any, *, allow_training_rows: bool = False, verbose: bool | None = None) -> None:
+    def calibrate(self, data: Any, *, allow_training_rows: bool = False, verbose: Verbose = "auto") -> None:
         """Let the postprocessors learn from held-out rows, in their order.
 
         Args:
             data: A store's split, or rows, that were not trained on.
             allow_training_rows: Whether to go on with a split or source that `fit` was given. Other rows that hold
                 some of those cannot be told.
-            verbose: Whether to show progress; None for on a terminal only.
+            verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
 
         Raises:
             InvalidArgument: `fit` was given the same rows.
             NotAdapted, StoreMismatch, BadTarget, EmptySource: As they say.
         """
         self._require_core("calibrate")
+        verbose = check_verbose(verbose)
         if not allow_training_rows and self._trained_on and training.origin(data) in self._trained_on:
             raise InvalidArgument(
                 "calibrate takes rows that the model was not trained on, since it is surer of those than of new ones. "
@@ -467,7 +472,7 @@ class Model(keras.Model):
         format: str = "hdf5",
         keys: Sequence[str] = (),
         by_content: bool = False,
-        verbose: bool | None = None,
+        verbose: Verbose = "auto",
         **options: Any,
     ) -> Store:
         """Write every split's features, targets, weights and keys into a store, once.
@@ -482,7 +487,7 @@ class Model(keras.Model):
             keys: Columns that travel along, to know rows by; dates and times as int64 microseconds since 1970 UTC.
             by_content: Whether to know sources by their content, which takes a pass, rather than by their files' sizes
                 and times.
-            verbose: Whether to show progress; None for on a terminal only.
+            verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
             options: `layout`, `compression`, `rows_per_shard`, `rows_per_chunk`, `workers`, `overwrite`, as of
                 `blocks.store.writing.write.write`.
 
@@ -559,7 +564,7 @@ class Model(keras.Model):
         batch_size: int = PREDICT_ROWS,
         path: str | os.PathLike[str] | None = None,
         keys: Sequence[str] = (),
-        verbose: bool | None = None,
+        verbose: Verbose = "auto",
     ) -> Any:
         """Answers of raw rows, in chunks.
 
@@ -569,7 +574,7 @@ class Model(keras.Model):
             batch_size: Rows that go through the core at once.
             path: A Parquet file to write the answers to, a chunk at a time, instead of holding them in memory.
             keys: With `path`, columns of `data` to write beside the answers.
-            verbose: Whether to show progress; None for on a terminal only.
+            verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
 
         Returns:
             A dict of NumPy arrays, (rows, ...) each; with `path`, the file as a Source.
@@ -600,7 +605,7 @@ class Model(keras.Model):
         targets: bool = True,
         split: str | None = None,
         overwrite: bool = False,
-        verbose: bool | None = None,
+        verbose: Verbose = "auto",
     ) -> Source:
         """Write every row's keys, split, target and full answers to a file that `blocks.evaluate` judges.
 
@@ -611,7 +616,7 @@ class Model(keras.Model):
             targets: Whether to keep the target and weights.
             split: The name of the split that `data` is.
             overwrite: Replace a table of another model or source instead of refusing.
-            verbose: Whether to show progress; None for on a terminal only.
+            verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
 
         Returns:
             The table, a Source again. Killed at any moment, the same call goes on where it was.
@@ -944,10 +949,6 @@ def _holds_lambda(config: Any) -> bool:
     if isinstance(config, Mapping):
         return config.get("class_name") == "__lambda__" or any(map(_holds_lambda, config.values()))
     return isinstance(config, list | tuple) and any(map(_holds_lambda, config))
-
-
-def _verbosity(verbose: Any) -> Any:
-    return int(shown(None)) if verbose in ("auto", None) else verbose
 
 
 def _by_head(head: Head, what: str, given: Any) -> Any:

@@ -18,7 +18,8 @@ ROOT = Path(blocks.__file__).parent
 # DESIGN.md's order, a group of it a line or several: each line imports only from lines above it; packages and modules
 # of one line never import each other
 ORDER = [
-    {"errors", "lazy", "progress", "arrow_memory"},
+    {"errors", "lazy", "arrow_memory"},
+    {"progress"},
     {"arguments", "files", "tensorflow_callbacks", "features"},
     {"statistics", "cluster", "pages"},
     {"data", "store"},

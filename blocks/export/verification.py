@@ -25,7 +25,7 @@ from blocks.features.sparse import as_batch_form
 from blocks.features.spec import FeatureSpec
 from blocks.files.regular import file_size
 from blocks.offline.transform import Transform
-from blocks.progress import Progress
+from blocks.progress import Progress, Verbose, check_verbose
 from blocks.targets import target_columns as targets
 
 BATCH_SIZES = (1, 2, 3, 7, 8, 16, 1000)
@@ -92,7 +92,7 @@ def verify(
     store: Any = None,
     *,
     small_batch_rows: int = SMALL_BATCH_ROWS,
-    verbose: bool | None = None,
+    verbose: Verbose = "auto",
 ) -> Verification:
     """Replay golden rows, and any others, through a SavedModel in a fresh process that cannot import blocks.
 
@@ -109,7 +109,7 @@ def verify(
         source: Raw rows, anything that `blocks.read` takes, or None.
         store: The store's split that was made of these rows, or None.
         small_batch_rows: How many rows run at batch sizes below 1,000; all run at 1,000 and a chunk at once.
-        verbose: Whether to show progress; None for on a terminal only.
+        verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
 
     Returns:
         The report: `ok`, differing rows for each feature, differences for each answer; printable.
@@ -120,7 +120,7 @@ def verify(
         SchemaMismatch: The source lacks a column, or a store comes without its source.
         StoreMismatch: Store and source have different numbers of rows.
     """
-    path = Path(path)
+    path, verbose = Path(path), check_verbose(verbose)
     preprocessor, head, spec = read_parts(path)
     dtype = read_manifest(path).get("compute_dtype", "float32")
     report = Verification(str(path), tolerance=TOLERANCES.get(dtype, TOLERANCE), compute_dtype=dtype)

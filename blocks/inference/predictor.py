@@ -14,7 +14,7 @@ from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
 from blocks.files.durable import whole_file
 from blocks.files.refusals import explained
-from blocks.progress import Progress
+from blocks.progress import Progress, Verbose
 
 CHUNK_ROWS = 65_536
 
@@ -74,7 +74,7 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) ->
     return list(dict.fromkeys([*predictor.inputs, *keep]))
 
 
-def predict(predictor: Predictor, source: Source, *, verbose: bool | None) -> dict[str, np.ndarray]:
+def predict(predictor: Predictor, source: Source, *, verbose: Verbose) -> dict[str, np.ndarray]:
     """Every row's answers, in the source's order, each of shape (rows, ...).
 
     Raises:
@@ -96,7 +96,7 @@ def predict_to_parquet(
     path: str | os.PathLike[str],
     *,
     keep: Sequence[str] = (),
-    verbose: bool | None,
+    verbose: Verbose,
 ) -> None:
     """Write the kept columns and every answer to one Parquet file, a chunk at a time.
 

@@ -25,7 +25,7 @@ from blocks.offline.transform import encode, identity, is_coded, observing, of_s
 from blocks.preprocessors import Columns
 from blocks.preprocessors.columns.lanes import Lane
 from blocks.preprocessors.columns.stacking import stacked
-from blocks.progress import Progress, announce
+from blocks.progress import Progress, Verbose, announce
 from blocks.statistics import Budget, Statistic, Summary, memory_bytes, update_columns
 from blocks.targets import target_columns as targets
 
@@ -71,7 +71,7 @@ def adapt(
     *,
     initial: Summary | None = None,
     memory: int | str | None = None,
-    verbose: bool | None = None,
+    verbose: Verbose = "auto",
 ) -> Summary:
     """Let a preprocessor and a head learn from a source, which alone is read.
 
@@ -86,7 +86,7 @@ def adapt(
             for 512 MiB. It is shared before the first pass, by the number of columns whose tokens (or numbers) are held
             alone: the same model on other rows, or elsewhere, counts in the same shares. Chunks of the source and what
             is learned come on top.
-        verbose: Whether to show passes and progress; None for on a terminal only.
+        verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
 
     Returns:
         The statistics, by lane, block and name: `save` them, and continue from them when there is more data.
@@ -134,7 +134,7 @@ def adapt(
     return summary
 
 
-def _tell_missing_targets(head: Head, results: Mapping[str, Statistic], verbose: bool | None) -> None:
+def _tell_missing_targets(head: Head, results: Mapping[str, Statistic], verbose: Verbose) -> None:
     """Say what `fit` will do with rows that have no target: warn where it will refuse them."""
     skipped = {column for one in head.heads.values() if one.on_bad_target == "skip" for column in one.targets}
     for column, (missing, rows) in head.without_target(results).items():

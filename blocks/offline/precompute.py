@@ -15,6 +15,7 @@ from blocks.offline.encoded_rows import EncodedRows
 from blocks.offline.store_parts import described_parts, store_parts, why_not
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
+from blocks.progress import Verbose, check_verbose
 from blocks.store import Rows, SplitPlan, Store, open_store
 from blocks.store.store import write
 
@@ -53,7 +54,7 @@ def precompute(
     format: str,
     keys: Sequence[str],
     by_content: bool,
-    verbose: bool | None,
+    verbose: Verbose,
     **options: Any,
 ) -> Store:
     """Write a store; see `Model.precompute`."""
@@ -66,6 +67,7 @@ def precompute(
         raise InvalidArgument(f"keys is a list of columns. Use keys=[{keys!r}].")
     if unknown := sorted(set(options) - set(OPTIONS)):
         raise InvalidArgument(f"precompute also takes {', '.join(OPTIONS)}. Received: {', '.join(unknown)}.")
+    check_verbose(verbose)
     sources = {name: read(data) for name, data in splits.items()}
     spec = transform.spec
     columns = {f"features/{name}": entry.names for name, entry in spec.items()}
@@ -93,12 +95,12 @@ def precompute(
             columns=columns,
             spec=spec.to_json(),
             metadata=metadata,
-            progress=verbose,
+            verbose=verbose,
             **options,
         )
     except StoreMismatch as error:
         raise StoreMismatch(f"{error}{_why(path, preprocessor)}") from error
-    if store.reused and verbose is not False:
+    if store.reused and verbose != 0:
         print(f"{path}: this store fits already, nothing is done", file=sys.stderr)
     return store
 

@@ -17,7 +17,7 @@ from blocks.files import durable
 from blocks.files.refusals import explained
 from blocks.pages.content import Section, plain, shown
 from blocks.pages.page import page
-from blocks.progress import Progress
+from blocks.progress import Progress, Verbose
 from blocks.reporting.sections.calibration import calibrated
 from blocks.reporting.sections.data import data as data_section
 from blocks.reporting.sections.export import export as export_section
@@ -45,7 +45,7 @@ def report(
     rows: int | bool = DRAWN_ROWS,
     date: str | None = None,
     seed: int = 0,
-    verbose: bool | None = None,
+    verbose: Verbose = "auto",
 ) -> Path:
     """Write what is to be known of a model as one HTML page that needs no network, and its numbers as JSON beside it.
 
@@ -68,7 +68,7 @@ def report(
             least and the largest among them. Classes and groups are named whatever they hold.
         date: When it was made, as it is to stand on the page; today in UTC unless given.
         seed: Decides which.
-        verbose: Whether to show progress; None for on a terminal only.
+        verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
 
     Returns:
         The page's path.

@@ -56,7 +56,7 @@ def bench(store: Store, split: str | None = None, *, batch_size: int = 1024, sec
         >>> from blocks.store import Rows, SplitPlan, write
         >>> plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.ones((99 - skip, 2), "f4")})]))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     store = write(folder, {"train": plan}, fingerprint={}, progress=False)
+        ...     store = write(folder, {"train": plan}, fingerprint={}, verbose=0)
         ...     [rate.way for rate in bench(store, seconds=0.1)]
         ['files read', 'disk read', 'memory copied', 'stream()', 'dataset()']
     """

@@ -59,7 +59,7 @@ def _columns_case(block: Columns, data: Any, options: Options) -> Case:
 
     def learn(rows: int) -> Columns:
         fresh = Columns.from_config({**block.get_config(), "raw": None})
-        adapt(fresh, None, read(pa.Table.from_batches(table.to_batches(max_chunksize=rows))), verbose=False)
+        adapt(fresh, None, read(pa.Table.from_batches(table.to_batches(max_chunksize=rows))), verbose=0)
         return fresh
 
     adapted = block.copy() if block.adapted else learn(len(table))
@@ -140,7 +140,7 @@ def _observed(block: Preprocessor, chunks: Sequence[Mapping[str, pa.Array]]) -> 
 def _adapted(block: Preprocessor, columns: Mapping[str, pa.Array]) -> Any:
     """A fresh block after `adapt` over a source."""
     fresh, names = unlearned(block), tuple(columns)
-    adapt(Columns({names[0] if len(names) == 1 else names: fresh}), None, read(dict(columns)), verbose=False)
+    adapt(Columns({names[0] if len(names) == 1 else names: fresh}), None, read(dict(columns)), verbose=0)
     return fresh
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from blocks.block import Head, Postprocessor
 from blocks.heads import own
-from blocks.progress import Progress
+from blocks.progress import Progress, Verbose
 
 
 def calibrate(
@@ -20,7 +20,7 @@ def calibrate(
     batches: Iterable[Any],
     *,
     name: str = "",
-    verbose: bool | None = None,
+    verbose: Verbose = "auto",
 ) -> None:
     """Let one postprocessor learn from held-out rows, on what those before it make of them.
 
@@ -31,7 +31,7 @@ def calibrate(
         block: One of them; its state is replaced.
         batches: (features, target[, weight]) of held-out rows; iterated once.
         name: Which of several heads the block belongs to.
-        verbose: Whether to show progress; None for on a terminal only.
+        verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
 
     Raises:
         EmptySource: There is too little to calibrate on.

@@ -282,7 +282,7 @@ def fit(
 def _with_bar(given: Any, verbose: Any) -> list[keras.callbacks.Callback]:
     """Callbacks with the bar of here in the place of Keras' own, where one is to be shown at all."""
     found = list(given or ())
-    shows = verbose in (1, True) and not any(isinstance(one, keras.callbacks.ProgbarLogger) for one in found)
+    shows = verbose == 1 and not any(isinstance(one, keras.callbacks.ProgbarLogger) for one in found)
     return [*found, TrainingBar()] if shows else found
 
 
@@ -341,9 +341,7 @@ def fit_from(
     if (epoch, batch) != (0, 0):
         at = f"step {batch + 1} of epoch {epoch + 1}" if batch else f"epoch {epoch + 1}"
         left = "nothing is left to train" if epoch >= epochs else f"it goes on with {at}"
-        announce(
-            f"{resume.path}: {min(epoch, epochs)} of {epochs} epochs are done, {left}", bool(kwargs.get("verbose"))
-        )
+        announce(f"{resume.path}: {min(epoch, epochs)} of {epochs} epochs are done, {left}", kwargs.get("verbose", 0))
     before()
     begun = False
     first = kwargs.pop("initial_epoch", 0)

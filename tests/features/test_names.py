@@ -110,9 +110,7 @@ def test_stores_keep_keys_of_every_name(tmp_path_factory, names, form):
     keys |= {name: values for name, values in texts.items() if name not in keys}
     plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.ones((5, 1), "f4")}, keys=keys)] if not skip else []))
     format, options = form
-    store = write(
-        tmp_path_factory.mktemp("keys"), {"train": plan}, fingerprint={}, format=format, progress=False, **options
-    )
+    store = write(tmp_path_factory.mktemp("keys"), {"train": plan}, fingerprint={}, format=format, verbose=0, **options)
     assert store.check() == []
     found = blocks.open_store(store.path)["train"].read().keys
     assert {name: values.tolist() for name, values in found.items()} == {n: v.tolist() for n, v in keys.items()}
@@ -375,7 +373,7 @@ def test_what_was_written_under_other_names_is_refused(tmp_path):
     held = store["train"].read()
     held = Rows({"numeric": held.features["column_numeric"]}, held.target)
     plan = SplitPlan(lambda skip: iter([held] if not skip else []))
-    old = write(tmp_path / "old", {"train": plan}, fingerprint=store.fingerprint, spec=before.to_json(), progress=False)
+    old = write(tmp_path / "old", {"train": plan}, fingerprint=store.fingerprint, spec=before.to_json(), verbose=0)
     with pytest.raises(StoreMismatch, match=r"for them: numeric, column_numeric. Received: .* with numeric, written"):
         model.evaluate(old["train"], verbose=0)
     core = build_core(before, feature_extractors.MLP([2]), model.head.copy(), seed=0)

@@ -174,7 +174,7 @@ def test_a_store_that_fits_is_left_as_it_is_which_is_said(store, model, splits, 
     assert again.reused
     assert not store.reused
     assert capsys.readouterr().err == ""
-    model.precompute(splits, store.path, **arguments, **{**SMALL, "verbose": None})
+    model.precompute(splits, store.path, **arguments, **{**SMALL, "verbose": "auto"})
     assert capsys.readouterr().err == f"{store.path}: this store fits already, nothing is done\n"
     assert {file: file.stat().st_mtime_ns for file in store.path.iterdir()} == before
 

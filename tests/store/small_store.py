@@ -35,7 +35,7 @@ def plan(count: int, chunk: int = 97) -> SplitPlan:
 
 
 def make(path: Place, format: str = "hdf5", count: int = 1000, **arguments: object) -> Store:
-    given: dict = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": COLUMNS, "progress": False} | arguments
+    given: dict = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": COLUMNS, "verbose": 0} | arguments
     given.setdefault("fingerprint", {"source": {"train": 1, "valid": 2}, "preprocessor": "p", "target": "t"})
     return write(path, {"train": plan(count), "valid": plan(25)}, format=format, **given)
 

@@ -81,7 +81,7 @@ def test_bad_arguments(small, tmp_path):
         "train": SplitPlan(lambda skip: iter([Rows({"x": np.ones((3, 1), "f4")})])),
         "no": SplitPlan(lambda _: iter(())),
     }
-    store = write(tmp_path / "e", plans, fingerprint={}, progress=False)
+    store = write(tmp_path / "e", plans, fingerprint={}, verbose=0)
     with pytest.raises(InvalidArgument, match="'no', which has none"):
         bench(store, "no")
 

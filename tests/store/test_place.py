@@ -62,7 +62,7 @@ def test_an_interrupted_write_resumes(small, tmp_path, url):
                 raise RuntimeError("pulled the plug")
             yield rows
 
-    arguments = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": small.COLUMNS, "progress": False}
+    arguments = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": small.COLUMNS, "verbose": 0}
     arguments |= {"format": "tfrecord", "fingerprint": small.make(tmp_path / "s", "tfrecord").fingerprint}
 
     def run(until):

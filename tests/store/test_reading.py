@@ -43,7 +43,7 @@ def test_column_names_beyond_an_attribute(small, tmp_path):
 
     names = [f"column number {i} of a very wide table" for i in range(3000)]
     plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.ones((4 - skip, 3000), "f4")})]))
-    write(tmp_path, {"train": plan}, fingerprint={}, columns={"features/numeric": names}, progress=False)
+    write(tmp_path, {"train": plan}, fingerprint={}, columns={"features/numeric": names}, verbose=0)
     with h5py.File(tmp_path / "train-00000.h5") as file:
         where = file["features/numeric"].attrs["columns"]
         assert [name.decode() for name in file[where.decode()][:]] == names
@@ -106,7 +106,7 @@ def test_every_dtype_and_rank(tmp_path, kind, dtype):
         values = np.nan_to_num(values)
     target = {"price": values[:, 0, 0].copy(), "size": values[:, 0, 1].copy()}
     plan = SplitPlan(lambda skip: iter([Rows({"x": values[skip:]}, {n: t[skip:] for n, t in target.items()})]))
-    split = write(tmp_path, {"train": plan}, fingerprint={}, rows_per_chunk=16, progress=False, **kind)["train"]
+    split = write(tmp_path, {"train": plan}, fingerprint={}, rows_per_chunk=16, verbose=0, **kind)["train"]
     rows = split.read()
     np.testing.assert_array_equal(rows.features["x"], values)
     assert rows.features["x"].dtype == values.dtype
@@ -172,7 +172,7 @@ def test_an_entry_without_columns(tmp_path, compression):
         yield Rows({"none": np.zeros((10 - skip, 0), "f4"), "numeric": np.arange(skip, 10, dtype="f4")[:, None]})
 
     plan = {"train": SplitPlan(chunks)}
-    store = write(tmp_path / "s", plan, fingerprint={}, rows_per_chunk=3, compression=compression, progress=False)
+    store = write(tmp_path / "s", plan, fingerprint={}, rows_per_chunk=3, compression=compression, verbose=0)
     assert store.check() == []
     assert store["train"].read().features["none"].shape == (10, 0)
 

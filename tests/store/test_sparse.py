@@ -35,7 +35,7 @@ def plan(end=ROWS, chunk=97):
 
 
 def make(path, kind, plans=None, **options):
-    options = {"rows_per_chunk": 32, "rows_per_shard": 160, "columns": NAMES, "progress": False} | kind | options
+    options = {"rows_per_chunk": 32, "rows_per_shard": 160, "columns": NAMES, "verbose": 0} | kind | options
     return write(path, plans or {"train": plan()}, fingerprint={}, **options)
 
 
@@ -151,13 +151,13 @@ def test_rows_that_do_not_fit_are_refused(tmp_path):
     for index, offsets in ((COLUMNS, [0, 1]), (-1, [0, 1]), (0, [0, 2])):
         bad = Sparse(ones, np.array([index], "i4"), np.array(offsets), COLUMNS)
         with pytest.raises(InvalidArgument, match="values, indices and offsets do not fit"):
-            write(tmp_path / "bad", rows([bad]), fingerprint={}, progress=False)
+            write(tmp_path / "bad", rows([bad]), fingerprint={}, verbose=0)
     with pytest.raises(InvalidArgument, match="fewer than 16,777,216 columns"):
         write(tmp_path / "wide", rows([Sparse.empty(1 << 24), Sparse(ones, np.zeros(1, "i4"), np.arange(2), 1 << 24)]),
-              fingerprint={}, progress=False)  # fmt: skip
+              fingerprint={}, verbose=0)  # fmt: skip
     for other in (good.dense(), Sparse.from_dense(DENSE[:5, :7])):
         with pytest.raises(SchemaMismatch, match=r"'features/text' should be .*sparse"):
-            write(tmp_path / "mixed", rows([good, other]), fingerprint={}, progress=False)
+            write(tmp_path / "mixed", rows([good, other]), fingerprint={}, verbose=0)
 
 
 def test_dense_stores_say_nothing_of_sparse_ones(stored):

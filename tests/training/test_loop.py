@@ -361,7 +361,7 @@ def test_a_store_without_targets_cannot_train(splits, tmp_path):
     model = fresh(splits["train"])
     of = store_parts(model.preprocessor, model.head)
     plan = SplitPlan(lambda skip: iter([Rows({"numeric": np.zeros((3, 2), "f4")})]))
-    store = write(tmp_path / "s", {"train": plan}, fingerprint=of, progress=False)
+    store = write(tmp_path / "s", {"train": plan}, fingerprint=of, verbose=0)
     with pytest.raises(SchemaMismatch, match="Training needs targets"):
         model.fit(store["train"], verbose=0)
 

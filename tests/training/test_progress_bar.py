@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import blocks
-from blocks.progress import Progress
 from blocks.training.progress_bar import TrainingBar
 
 PROGRAM = """
@@ -124,12 +123,3 @@ def test_a_bar_of_ones_own_stays_alone(capsys, fitted, table):
     fitted.replace().fit(table, epochs=1, batch_size=64, verbose=1, callbacks=[Mine()])
     assert seen == [0]
     assert "epoch 1/1" not in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("total", "rows"), [(10, 25), (30, 25)])
-def test_progress_ends_at_what_was_done(capsys, total, rows):
-    with Progress("adapt", total, True) as progress:
-        for _ in range(rows):
-            progress.advance(1)
-    assert f"100%|{'█' * 5}" in (last := capsys.readouterr().err.split("\r")[-1])
-    assert "25/25" in last

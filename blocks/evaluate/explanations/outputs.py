@@ -26,7 +26,7 @@ class ByPredict:
     def __init__(self, model: Any, inputs: Sequence[str], target: str | None = None) -> None:
         self._model, self._target = model, target
         self.inputs = list(inputs)
-        self._quiet = {"verbose": False} if "verbose" in inspect.signature(model.predict).parameters else {}
+        self._quiet = {"verbose": 0} if "verbose" in inspect.signature(model.predict).parameters else {}
 
     def answers(self, chunk: pa.RecordBatch) -> Answers:
         """Every answer of a chunk."""

@@ -27,7 +27,7 @@ from blocks.evaluate.tables.sqlite import SqliteTable, SqliteWriter, is_sqlite
 from blocks.files import durable
 from blocks.files.lock import locked
 from blocks.files.refusals import explained
-from blocks.progress import Progress, announce
+from blocks.progress import Progress, Verbose, announce, check_verbose
 from blocks.statistics import hash_rows
 
 KEY_ROWS = 1 << 22
@@ -46,7 +46,7 @@ def predict_table(
     targets: bool = True,
     split: str | None = None,
     overwrite: bool = False,
-    verbose: bool | None = None,
+    verbose: Verbose = "auto",
     chunk_rows: int = CHUNK_ROWS,
 ) -> Source:
     """Write every row's keys, split, target and full answers to a file; reading it back is a Source.
@@ -66,7 +66,7 @@ def predict_table(
         targets: Whether to keep the heads' targets and weights.
         split: The name of the split that `data` is, for the column `split`.
         overwrite: Replace a table of another model or source instead of refusing.
-        verbose: Whether to show progress; None for on a terminal only.
+        verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
         chunk_rows: Rows that are answered and made safe at once.
 
     Returns:
@@ -88,7 +88,7 @@ def predict_table(
         ...     predict_table(model, rows, f"{folder}/table.parquet", keys=["id"]).schema.names
         ['id', 'sold', 'probabilities']
     """
-    final = Path(path)
+    final, verbose = Path(path), check_verbose(verbose)
     if final.suffix.lower() not in ("", ".parquet", ".pq") and not is_sqlite(final):
         raise InvalidArgument(f"A table is a file .parquet, .db, .sqlite or .sqlite3. Received: {str(path)!r}.")
     if chunk_rows < 1:
@@ -145,7 +145,7 @@ def _plan_of(path: Path) -> dict[str, Any] | None:
     return None if described is None else dict(described.plan)
 
 
-def _write_parts(aside: Path, predictions: Predictions, chunk_rows: int, verbose: bool | None) -> list[Path]:
+def _write_parts(aside: Path, predictions: Predictions, chunk_rows: int, verbose: Verbose) -> list[Path]:
     """Answer the chunks that are not there yet; return all parts in order."""
     known = [source.estimated_rows() for source in predictions.splits.values()]
     total = None if None in known else sum(rows or 0 for rows in known)

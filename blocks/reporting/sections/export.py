@@ -27,7 +27,7 @@ def export(subject: ReportInput, path: str | os.PathLike[str] | None) -> Section
         section.text = ["Left out: no export was given (export=)."]
         return section
     rows = None if subject.store is not None else read(sample(subject.sources[subject.judged], ROWS, seed=subject.seed))
-    found = verify(path, rows, small_batch_rows=SMALL_BATCH_ROWS, verbose=False)
+    found = verify(path, rows, small_batch_rows=SMALL_BATCH_ROWS, verbose=0)
     told = "equal, bit for bit" if found.ok else "DIFFERENT"
     sizes = ", ".join("all" if size == 0 else str(size) for size in found.batch_sizes)
     section.text = [

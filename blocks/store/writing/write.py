@@ -13,7 +13,7 @@ from blocks.files.lock import NAME as LOCK
 from blocks.files.lock import locked
 from blocks.files.place import Place, Remote, place
 from blocks.files.refusals import explained
-from blocks.progress import Progress, announce
+from blocks.progress import Progress, Verbose, announce, check_verbose
 from blocks.store import manifest
 from blocks.store.formats.shard import Format
 from blocks.store.integrity import check, require_files, shard_problems
@@ -44,7 +44,7 @@ def write(
     spec: Any = None,
     metadata: Any = None,
     overwrite: bool = False,
-    progress: bool | None = None,
+    verbose: Verbose = "auto",
 ) -> bool:
     """Write the rows of every split into a store; killed at any moment, the same call resumes to the same bytes.
 
@@ -67,7 +67,7 @@ def write(
         spec: JSON, kept as it is; what the features are.
         metadata: JSON, kept as it is; class names, priors.
         overwrite: replace a store of other contents, or a damaged one, instead of refusing.
-        progress: whether to show rows, rows/s and the time left; None for on a terminal only.
+        verbose: how much to show, as of Keras: "auto", 0, 1 or 2.
 
     Returns:
         Whether a store of these contents was there, so that nothing was done.
@@ -90,7 +90,7 @@ def write(
         ...     [write(folder, {"train": SplitPlan(chunks)}, fingerprint={"source": "ten rows"}) for _ in range(2)]
         [False, True]
     """
-    folder = place(path)
+    folder, verbose = place(path), check_verbose(verbose)
     plan = _plan(
         splits, format, layout, compression, rows_per_shard, rows_per_chunk, columns, spec, metadata, fingerprint
     )
@@ -109,7 +109,7 @@ def write(
             journal = _prepare(folder, plan, overwrite)
             if journal is None:
                 return True
-            _write_missing(folder, journal, splits, workers, progress)
+            _write_missing(folder, journal, splits, workers, verbose)
             _finish(folder, journal, plan)
     return False
 
@@ -258,20 +258,18 @@ def _sweep(folder: Place, keep: set[str]) -> None:
 
 
 def _write_missing(
-    folder: Place, journal: Journal, splits: Mapping[str, SplitPlan], workers: int, progress: bool | None
+    folder: Place, journal: Journal, splits: Mapping[str, SplitPlan], workers: int, verbose: Verbose
 ) -> None:
     done = sum(shard.rows for shards in journal.shards.values() for shard in shards.values())
     known = [plan.rows for plan in splits.values() if plan.rows is not None]
     total = sum(known) if len(known) == len(splits) else None
     try:
-        with Progress("store", total, progress, done=done) as bar, Pipeline(folder, workers, journal.add) as pipeline:
+        with Progress("store", total, verbose, done=done) as bar, Pipeline(folder, workers, journal.add) as pipeline:
             for split, plan in splits.items():
                 _write_split(pipeline, journal, split, plan, bar.advance)
     except KeyboardInterrupt:
         finished = sum(map(len, journal.shards.values()))
-        announce(
-            f"{folder}: interrupted; {finished} files are finished, and the same call resumes after them", progress
-        )
+        announce(f"{folder}: interrupted; {finished} files are finished, and the same call resumes after them", verbose)
         raise
 
 

@@ -58,7 +58,7 @@ def test_same_bytes_every_time(small, stored, kind, tmp_path):
 
 def test_same_bytes_whatever_the_chunks_of_the_source(small, stored, kind, tmp_path):
     plans = {"train": small.plan(1000, chunk=1000), "valid": small.plan(25, chunk=3)}
-    arguments = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": small.COLUMNS, "progress": False}
+    arguments = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": small.COLUMNS, "verbose": 0}
     write(tmp_path / "again", plans, fingerprint=stored.fingerprint, **arguments, **kind)
     assert small.digests(tmp_path / "again") == small.digests(stored.path)
 
@@ -106,7 +106,7 @@ def interrupted(small, path: Path, after: int, **arguments: object) -> None:
                 raise RuntimeError("pulled the plug")
             yield rows
 
-    given = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": small.COLUMNS, "progress": False} | arguments
+    given = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": small.COLUMNS, "verbose": 0} | arguments
     given.setdefault("fingerprint", {"source": {"train": 1, "valid": 2}, "preprocessor": "p", "target": "t"})
     with pytest.raises(RuntimeError, match="plug"):
         write(path, {"train": SplitPlan(chunks), "valid": small.plan(25)}, **given)
@@ -125,7 +125,7 @@ def test_an_interrupted_write_resumes(small, stored, kind, tmp_path):
         skipped.append(skip)
         return small.plan(1000).chunks(skip)
 
-    arguments = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": small.COLUMNS, "progress": False}
+    arguments = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": small.COLUMNS, "verbose": 0}
     plans = {"train": SplitPlan(chunks), "valid": small.plan(25)}
     write(path, plans, fingerprint=stored.fingerprint, **arguments, **kind)
     assert skipped == [600]
@@ -144,7 +144,7 @@ def test_a_hole_among_finished_shards_is_filled_alone(small, stored, kind, tmp_p
             asked.append(int(rows.target[0]))
             yield rows
 
-    arguments = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": small.COLUMNS, "progress": False}
+    arguments = {"rows_per_shard": 300, "rows_per_chunk": 40, "columns": small.COLUMNS, "verbose": 0}
     plans = {"train": SplitPlan(chunks), "valid": small.plan(25)}
     write(path, plans, fingerprint=stored.fingerprint, **arguments, **kind)
     assert asked[0] == 300
@@ -356,7 +356,7 @@ def test_repair_redoes_the_bad_shards_alone(small, kind, tmp_path):
 
 
 def test_repair_of_one_split_takes_its_source(small, tmp_path):
-    store = write(tmp_path / "one", {"train": small.plan(100)}, fingerprint={}, progress=False)
+    store = write(tmp_path / "one", {"train": small.plan(100)}, fingerprint={}, verbose=0)
     (store.path / "train-00000.h5").unlink()
     assert store.repair(small.plan(100), planner=lambda plan, keys: plan) == ["train-00000.h5"]
     assert store.check() == []
@@ -434,14 +434,14 @@ def test_bad_arguments(small, tmp_path, arguments, message):
 def test_chunks_that_do_not_fit(tmp_path, second, error, message):
     first = Rows({"numeric": np.zeros((2, 2), "f4")}, np.zeros(2, "i4"))
     with pytest.raises(error, match=message):
-        write(tmp_path, {"train": SplitPlan(lambda skip: iter([first, second]))}, fingerprint={}, progress=False)
+        write(tmp_path, {"train": SplitPlan(lambda skip: iter([first, second]))}, fingerprint={}, verbose=0)
 
 
 def test_no_rows_at_all(tmp_path):
     with pytest.raises(EmptySource, match="at least one row"):
-        write(tmp_path, {"train": SplitPlan(lambda skip: iter(()))}, fingerprint={}, progress=False)
+        write(tmp_path, {"train": SplitPlan(lambda skip: iter(()))}, fingerprint={}, verbose=0)
 
 
 def test_a_bad_split_name(small, tmp_path):
     with pytest.raises(InvalidArgument, match="A split is named by"):
-        write(tmp_path, {"../up": small.plan(3)}, fingerprint={}, progress=False)
+        write(tmp_path, {"../up": small.plan(3)}, fingerprint={}, verbose=0)
