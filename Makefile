@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON_IO ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV_IO := .venv-io
 # The store and what it is made by and for, the contract, and what NumPy 1 computes otherwise; `make proof` runs all.
-TESTS_IO := tests/store tests/offline/test_precompute.py tests/training/test_loop.py tests/test_kills.py tests/test_contract.py tests/evaluate blocks/evaluate
+TESTS_IO := tests/store tests/offline/test_precompute.py tests/training/test_loop.py tests/test_kills.py tests/test_contract.py tests/test_old_artefacts.py tests/evaluate blocks/evaluate
 # Each process of the tests takes about 2 GB.
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
