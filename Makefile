@@ -12,7 +12,7 @@ WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-io check bench proof format clean
+.PHONY: demo test test-io check wheel bench proof format clean
 
 demo: $(VENV)/ready  ## the main job, end to end, on real data
 	$(BIN)/python examples/quickstart.py
@@ -27,6 +27,9 @@ check: $(VENV)/ready  ## style, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+wheel:  ## what a user installs, in dist: its contents checked, the quickstart run with it in an empty environment
+	$(PYTHON) .ci/wheel.py
 
 bench: $(VENV)/ready  ## every claim, ours and the peers' side by side; JSON in benchmarks/results
 	$(BIN)/python benchmarks/run.py
@@ -53,4 +56,4 @@ $(VENV_IO)/ready: pyproject.toml .ci/constraints-io.txt
 	touch $@
 
 clean:
-	rm -rf .venv .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results demo
+	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results demo
