@@ -179,7 +179,7 @@ def unknown_names(name: str, unknown: Collection[str], known: Collection[str], h
         hints: Argument to what to do instead.
     """
     told = [f"{one}{'' if one in hints else _meant(one, known)}" for one in unknown]
-    advice = "".join(f" {hints[one]}" for one in unknown if one in hints)
+    advice = "".join(dict.fromkeys(f" {hints[one]}" for one in unknown if one in hints))
     takes = ", ".join(known) or "no argument"
     return f"{name} takes {takes}. Received: {', '.join(told)}.{advice}"
 

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import keras
+import numpy as np
 
 import blocks.classifiers
 import blocks.postprocessors
@@ -25,7 +26,7 @@ from blocks.files.refusals import explained
 from blocks.heads import as_head
 from blocks.inference.graph import InferenceGraph, chains, check_chains, raw_tensors
 from blocks.inference.model_predictor import ModelPredictor
-from blocks.inference.predictor import predict, predict_to_parquet
+from blocks.inference.predictor import predict
 from blocks.offline.adapt import adapt, check_target, passes
 from blocks.offline.precompute import plan, precompute
 from blocks.offline.transform import Transform
@@ -73,7 +74,10 @@ _HINTS = {
     },
     "evaluate": {**_ROWS, "return_dict": "Leave it out: it is a dict always."},
     "calibrate": _ROWS,
-    "predict": {"steps": "Leave it out: every row is answered."},
+    "predict": {
+        "steps": "Leave it out: every row is answered.",
+        **dict.fromkeys(("path", "keys"), "A file is written by model.predict_table(rows, path, keys=[...])."),
+    },
     "compile": dict.fromkeys(("learning_rate", "lr"), "It is the optimizer's: keras.optimizers.AdamW(1e-3)."),
 }
 _ALSO = {
@@ -562,22 +566,18 @@ class Model(keras.Model):
         data: Any,
         *,
         batch_size: int = PREDICT_ROWS,
-        path: str | os.PathLike[str] | None = None,
-        keys: Sequence[str] = (),
         verbose: Verbose = "auto",
-    ) -> Any:
-        """Answers of raw rows, in chunks.
+    ) -> dict[str, np.ndarray]:
+        """Answers of raw rows, in chunks; `predict_table` writes them to a file instead.
 
         Args:
             data: Anything that `blocks.read` takes. A dict holds the model's columns and, at most, its target and
                 weights; a source may hold any others.
             batch_size: Rows that go through the core at once.
-            path: A Parquet file to write the answers to, a chunk at a time, instead of holding them in memory.
-            keys: With `path`, columns of `data` to write beside the answers.
             verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
 
         Returns:
-            A dict of NumPy arrays, (rows, ...) each; with `path`, the file as a Source.
+            A dict of NumPy arrays, (rows, ...) each.
 
         Raises:
             NotAdapted, SchemaMismatch, EmptySource: As they say.
@@ -586,15 +586,9 @@ class Model(keras.Model):
         batch_size = check_whole_number("batch_size", batch_size, 1)
         self._warn_untrained("predict")
         if isinstance(data, Mapping):
-            beside = {*self.head.targets, self.head.sample_weight, *keys} - set(self.preprocessor.inputs)
+            beside = {*self.head.targets, self.head.sample_weight} - set(self.preprocessor.inputs)
             self.preprocessor.check_keys([name for name in data if name not in beside])
-        source = read(data)
-        if path is None:
-            if keys:
-                raise InvalidArgument("keys are written beside the answers to a file. Received: keys and no path.")
-            return predict(self._predictor(batch_size), source, verbose=verbose)
-        predict_to_parquet(self._predictor(batch_size), source, path, keep=keys, verbose=verbose)
-        return read(path)
+        return predict(self._predictor(batch_size), read(data), verbose=verbose)
 
     def predict_table(
         self,

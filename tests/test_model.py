@@ -75,18 +75,6 @@ def test_answers_have_the_targets_type(fitted, table):
     assert all(isinstance(label, str) for label in answers["label"])
 
 
-def test_predict_writes_parquet_with_keys(fitted, table, tmp_path):
-    written = fitted.predict(table, path=tmp_path / "answers.parquet", keys=["id", "city"], batch_size=64)
-    found = written.to_table()
-    assert found.column_names == ["id", "city", "probabilities", "label", "confidence"]
-    assert found["id"].to_pylist() == table["id"].to_pylist()
-    assert found["city"].to_pylist() == table["city"].to_pylist()
-    expected = fitted.predict(table)
-    assert np.allclose(np.array(found["probabilities"].to_pylist()), expected["probabilities"], atol=1e-6)
-    assert found["label"].to_pylist() == expected["label"].tolist()
-    assert [path.name for path in tmp_path.iterdir()] == ["answers.parquet"]
-
-
 def test_evaluate_equals_what_numpy_makes_of_the_predictions(fitted, table):
     found = fitted.evaluate(table)
     predictions = np.asarray(fitted.core(fitted.transform(table.combine_chunks().to_batches()[0])), np.float64)
@@ -610,8 +598,8 @@ def test_parts_are_of_their_roles():
 def test_arguments_are_checked(fitted, table):
     with pytest.raises(InvalidArgument, match=r"batch_size must be a whole number, at least 1\. Received: 0"):
         fitted.fit(table, batch_size=0)
-    with pytest.raises(InvalidArgument, match=r"Received: keys and no path"):
-        fitted.predict(table, keys=["id"])
+    with pytest.raises(InvalidArgument, match=r"Received: path, keys. A file is written by model.predict_table\("):
+        fitted.predict(table, path="answers.parquet", keys=["id"])
     with pytest.raises(InvalidArgument, match=r"batch_size must be a whole number, at least 1\. Received: 0"):
         fitted.predict(table, batch_size=0)
 

@@ -282,8 +282,6 @@ def test_prediction_tables_keep_it_beside_the_answers(model, rows, answers, tmp_
     for keys in ([TARGET], [WEIGHT]):
         with pytest.raises(InvalidArgument, match=r"A key has no answer's name.*it is kept as 'target_"):
             model.predict_table(rows, tmp_path / "other.parquet", keys=keys, verbose=False)
-    with pytest.raises(InvalidArgument, match=r"A key has no answer's name: .*Received: 'label'. Rename it"):
-        model.predict(blocks.read(rows), path=tmp_path / "p.parquet", keys=[TARGET])
 
 
 def test_explanations_know_it(model, rows):

@@ -15,7 +15,6 @@ import numpy as np
 WHERE = {
     "save": "model.keras",
     "export": "export",
-    "predict": "answers.parquet",
     "summary": "summary.bin",
     "rejects": "rejects.parquet",
     "resume": "resume.npz",
@@ -78,10 +77,6 @@ def make(kind: str, folder: Path, begun: Callable[[], Any] = lambda: None) -> No
         elif kind == "export":
             begun()
             model.export(path)
-        elif kind == "predict":
-            _ = model.predictor
-            begun()
-            model.predict(rows(100_000), path=path, verbose=False)
         elif kind == "report":
             begun()
             blocks.report(model, rows(), path, rows=50, verbose=False)

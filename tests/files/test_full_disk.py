@@ -103,7 +103,6 @@ def writers(model, rows, folder, bad):
     made = {
         "model.keras": lambda path: model.save(path),
         "export": lambda path: model.export(path),
-        "answers.parquet": lambda path: model.predict(rows, path=path, keys=["x"], verbose=False),
         "table.parquet": lambda path: model.predict_table(rows, path, keys=["x"], overwrite=True, verbose=False),
         "table.db": lambda path: model.predict_table(rows, path, keys=["x"], overwrite=True, verbose=False),
         "run": lambda path: model.fit(rows, epochs=1, verbose=0, callbacks=[Resume(path)]),
@@ -134,7 +133,7 @@ def test_no_room_and_no_right_to_write(disk, model, artefact, tmp_path):
     bad.write_text("a,b\n" + "".join(f"{i},{os.urandom(9).hex()},{i}\n" if i % 2 else f"{i},1\n" for i in range(400)))
     made = artefact.summary(200)
     every = writers(model, rows, disk.folder, bad) | {disk.folder / "summary.bin": made.save}
-    old = {disk.folder / name for name in ("model.keras", "answers.parquet", "rejects.parquet", "summary.bin")}
+    old = {disk.folder / name for name in ("model.keras", "rejects.parquet", "summary.bin")}
     for path in old:
         every[path](path)
     before = digest(disk.folder)
@@ -150,7 +149,7 @@ def test_no_room_and_no_right_to_write(disk, model, artefact, tmp_path):
         assert number in disk.codes or "cannot be written" in str(caught.value), (path.name, caught.value)
         after = digest(disk.folder)
         assert {name: after[name] for name in before} == before, path.name
-        if path.suffix in (".keras", ".bin") or path.name in ("export", "answers.parquet", "rejects.parquet"):
+        if path.suffix in (".keras", ".bin") or path.name in ("export", "rejects.parquet"):
             assert after.keys() == before.keys(), path.name
         write(path)
         before = digest(disk.folder)

@@ -56,13 +56,12 @@ def exported(path):
 CONTENT = {
     "save": keras_weights,
     "export": exported,
-    "predict": table,
     "summary": lambda path: Summary.load(path).to_bytes(),
     "rejects": table,
     "resume": resumed,
     "report": lambda path: path.read_text().rstrip().endswith("</html>"),
 }
-HEAVY = ("report", "predict", "rejects")
+HEAVY = ("report", "rejects")
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +79,6 @@ def old(kind, folder, models, artefact):
         shutil.copy(models / "old.keras", path)
     elif kind == "summary":
         artefact.summary(20_000).save(path)
-    elif kind == "predict":
-        blocks.load(models / "old.keras").predict(artefact.rows(50_000), path=path, verbose=False)
     elif kind == "rejects":
         pq.write_table(pq.read_table(folder / "first.parquet"), path)
     return path
