@@ -1,6 +1,6 @@
 """Files: from what a user names (path, glob, directory, list, URI) to files, their format, and their bytes.
 
-How a format is read lives in its reader.
+Which formats there are stands in `formats`, how one is read in its reader.
 """
 
 import contextlib
@@ -17,23 +17,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from blocks.data.formats import EXTENSIONS, FORMATS
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
-
-FORMATS: Final = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "ipc",
-    ".arrows": "ipc",
-    ".feather": "ipc",
-    ".ipc": "ipc",
-    ".orc": "orc",
-    ".jsonl": "json",
-    ".ndjson": "json",
-}
-"""Format by extension."""
 
 _COMPRESSED: Final = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4", ".xz": "xz"}
 _COMPRESSION_MAGIC: Final = {
@@ -43,7 +28,6 @@ _COMPRESSION_MAGIC: Final = {
     b"\x04\x22\x4d\x18": "lz4",
     b"\xfd7zXZ\x00": "xz",
 }
-_FORMAT_MAGIC: Final = {b"PAR1": "parquet", b"ARROW1": "ipc", b"ORC": "orc"}
 _FOREIGN_MAGIC: Final = {
     b"PK\x03\x04": "a ZIP archive (or an Excel or ODS file)",
     b"SQLite format 3": "an SQLite database",
@@ -217,14 +201,14 @@ def _below(filesystem: pafs.FileSystem, folder: str) -> list[File]:
         inner = info.path[start:].split("/")
         if any(part[:1] in "._" for part in inner):
             continue
-        if info.type == pafs.FileType.Unknown and extensions(info.path)[0] in FORMATS:
+        if info.type == pafs.FileType.Unknown and extensions(info.path)[0] in EXTENSIONS:
             raise _no_file(info.path, info.path)
         if info.type != pafs.FileType.File:
             continue
-        if extensions(info.path)[0] in FORMATS:
+        if extensions(info.path)[0] in EXTENSIONS:
             files.append(_file(filesystem, info, folder))
     if not files:
-        raise InvalidArgument(f"The directory {folder!r} holds no file of a known extension: {', '.join(FORMATS)}.")
+        raise InvalidArgument(f"The directory {folder!r} holds no file of a known extension: {', '.join(EXTENSIONS)}.")
     return files
 
 
@@ -253,21 +237,21 @@ def format_of(file: File) -> str:
     foreign = next((what for magic, what in _FOREIGN_MAGIC.items() if first.startswith(magic)), None)
     if foreign:
         raise MalformedData(f"{file.name} is {foreign}, which blocks does not read. Unpack it, or export it as CSV.")
-    actual = next((kind for magic, kind in _FORMAT_MAGIC.items() if first.startswith(magic)), None)
-    if actual == "orc" and extension in FORMATS and FORMATS[extension] != "orc":
+    actual = next((name for name, known in FORMATS.items() if known.magic and first.startswith(known.magic)), None)
+    if actual == "orc" and EXTENSIONS.get(extension, "orc") != "orc":
         actual = None  # three letters may well begin a text file
-    return actual or by_extension(file)
-
-
-def by_extension(file: File) -> str:
-    """The format that the extension tells."""
-    extension = extensions(file.path)[0]
-    if extension not in FORMATS:
+    if actual is None and extension not in EXTENSIONS:
         raise InvalidArgument(
-            f"The extension of {file.name} does not tell its format; known are {', '.join(FORMATS)}. "
+            f"The extension of {file.name} does not tell its format; known are {', '.join(EXTENSIONS)}. "
             'Say it: read(path, format="csv").'
         )
-    return FORMATS[extension]
+    return actual or EXTENSIONS[extension]
+
+
+def describe(files: Sequence[File]) -> str:
+    """The first path, and how many more."""
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"{files[0].name!r}{more}"
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import datetime
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -12,21 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from blocks.data.files import File
-from blocks.data.reader import Filterable, Reader
+from blocks.data.reader_protocol import FilesReader, Filterable, Reader
 
 _NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 
 Values = dict[str, str | None]
-
-
-class FilesReader(Reader, Protocol):
-    """A reader of files that can give the rows of one of them."""
-
-    def chunks(
-        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False, only: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """The rows, of the file of an index alone where one is given; see `Reader`."""
 
 
 def partition_of(path: str, root: str = "") -> Values:

@@ -1,29 +1,20 @@
 """`blocks.read`: from whatever the user has to a `Source`: which reader, with what options."""
 
-import dataclasses
+import inspect
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.dataset as ds
-
 from blocks.arguments import checked
-from blocks.data.encodings import require_arrow_values
-from blocks.data.files import File, extensions, format_of, resolve
-from blocks.data.formats.arrow_dataset import DatasetReader
-from blocks.data.formats.arrow_files import BatchFilesReader
-from blocks.data.formats.csv.options import CsvOptions
-from blocks.data.formats.csv.reader import CsvReader, require_apart
-from blocks.data.formats.in_memory import StreamReader, TableReader, from_arrays, table_of
-from blocks.data.formats.json_lines import JsonLinesReader
-from blocks.data.formats.parquet import ParquetReader
-from blocks.data.partitions import FilesReader, PartitionedReader, partitions_of
-from blocks.data.reader import Reader
+from blocks.data import formats
+from blocks.data.files import File, format_of, resolve
+from blocks.data.formats import FORMATS
+from blocks.data.formats.in_memory import reader_of
+from blocks.data.partitions import PartitionedReader, partitions_of
+from blocks.data.reader_protocol import FilesReader, Reader
 from blocks.data.source import Source
-from blocks.errors import InvalidArgument, SchemaMismatch
-
-_FORMATS = ("csv", "parquet", "ipc", "orc", "json")
+from blocks.errors import InvalidArgument
 
 
 @checked()
@@ -89,7 +80,7 @@ def _source(data: Any, format: str | None, options: dict[str, Any]) -> Source:
     if options or format is not None:
         names = sorted([*options, *(["format"] if format else [])])
         raise InvalidArgument(f"{type(data).__name__} takes no options. Received: {', '.join(names)}.")
-    return data if isinstance(data, Source) else Source(_object_reader(data))
+    return data if isinstance(data, Source) else Source(reader_of(data))
 
 
 def _is_rows(data: Sequence[Any]) -> bool:
@@ -99,107 +90,29 @@ def _is_rows(data: Sequence[Any]) -> bool:
 
 
 def _files_reader(data: Any, format: str | None, options: dict[str, Any]) -> Reader:
-    if format is not None and format not in _FORMATS:
-        raise InvalidArgument(f"format is one of {', '.join(_FORMATS)}. Received: {format!r}.")
-    rejects = options.get("rejects")
-    files = resolve(data, [os.fspath(rejects)] if isinstance(rejects, (str, os.PathLike)) and _is_folder(data) else [])
-    kinds = [format or format_of(file) for file in files]
-    if len(set(kinds)) > 1:
-        shown = ", ".join(f"{file.name} ({kind})" for file, kind in list(zip(files, kinds, strict=True))[:4])
+    if format is not None and format not in FORMATS:
+        raise InvalidArgument(f"format is one of {', '.join(FORMATS)}. Received: {format!r}.")
+    rejects, alone = options.get("rejects"), not isinstance(data, (list, tuple))
+    files = resolve(data, [os.fspath(rejects)] if isinstance(rejects, (str, os.PathLike)) and alone else [])
+    names = [format or format_of(file) for file in files]
+    if len(set(names)) > 1:
+        shown = ", ".join(f"{file.name} ({name})" for file, name in list(zip(files, names, strict=True))[:4])
         raise InvalidArgument(f"Files that are read together must have one format. Received: {shown}. Name a glob.")
     partitions = partitions_of(files)
-    inner = _format_reader(kinds[0], files, options)
+    inner = _format_reader(names[0], files, options)
     return PartitionedReader(inner, files, partitions) if any(partitions) else inner
 
 
-def _format_reader(kind: str, files: Sequence[File], options: dict[str, Any]) -> FilesReader:
-    if kind == "csv":
-        tabs = all(extensions(file.path)[0] == ".tsv" for file in files)
-        made = dataclasses.replace(
-            CsvOptions.of(**({"delimiter": "\t"} if tabs else {}) | options), given=sorted(options)
-        )
-        require_apart(files, made.rejects)
-        return CsvReader(files, made)
-    allowed = {"column_types"} if kind == "json" else set()
-    unknown = sorted(set(options) - allowed)
+def _format_reader(format: str, files: Sequence[File], options: dict[str, Any]) -> FilesReader:
+    """The reader of a format, which takes its options as keyword arguments."""
+    module, _, name = FORMATS[format].reader.partition(":")
+    reader = getattr(import_module(f"{formats.__name__}.{module}"), name)
+    takes = list(inspect.signature(reader).parameters.values())[1:]
+    known = [one.name for one in takes]
+    unknown = [] if any(one.kind is one.VAR_KEYWORD for one in takes) else sorted(set(options) - set(known))
     if unknown:
-        has = "only column_types" if allowed else "none"
-        raise InvalidArgument(f"{kind} files have no option {unknown[0]!r}; they have {has}. Leave it out.")
-    if kind == "json":
-        return JsonLinesReader(files, options.get("column_types"))
-    return ParquetReader(files) if kind == "parquet" else BatchFilesReader(files, kind)
-
-
-def _is_folder(data: Any) -> bool:
-    return not isinstance(data, (list, tuple))
-
-
-def _object_reader(data: Any) -> Reader:
-    kind = f"{type(data).__module__.split('.')[0]} {type(data).__name__}"
-    if isinstance(data, Mapping):
-        return TableReader(from_arrays(data), "dict of arrays")
-    if isinstance(data, pa.RecordBatchReader):
-        return StreamReader(data.schema, lambda rows: iter(data), "pyarrow RecordBatchReader", once=True)
-    if isinstance(data, (pa.Table, pa.RecordBatch)):
-        return TableReader(table_of(data), kind)
-    if isinstance(data, ds.Dataset):
-        return DatasetReader(data)
-    if hasattr(data, "collect_batches") and hasattr(data, "collect_schema"):
-        return _lazy_frame(data, kind)
-    if hasattr(data, "__arrow_c_stream__"):
-        if hasattr(data, "__len__") and not hasattr(data, "fetch_arrow_reader"):
-            return TableReader(table_of(data), kind)
-        return _stream(data, kind)
-    if hasattr(data, "schema") and hasattr(data, "chunks"):
-        return _own(data, kind)
-    raise InvalidArgument(
-        "read takes a path, a list of paths, a dict of arrays, an object with __arrow_c_stream__ (pandas, Polars, "
-        f"pyarrow, DuckDB), or one with schema and chunks(rows). Received: {kind}."
-    )
-
-
-def _lazy_frame(frame: Any, kind: str) -> Reader:
-    """A Polars LazyFrame, streamed: its engine hands over batches as they are ready, in order."""
-    require_arrow_values(frame)
-
-    def batches(rows: int) -> Iterator[pa.Table]:
-        for batch in frame.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
-            yield batch.to_arrow()
-
-    return StreamReader(frame.collect_schema().to_frame().to_arrow().schema, batches, kind)
-
-
-def _stream(data: Any, kind: str) -> Reader:
-    """An object that starts an Arrow stream, each time anew if it can (a DuckDB relation runs its query again)."""
-    first: list[pa.RecordBatchReader] = [pa.RecordBatchReader.from_stream(data)]
-    schema = first[0].schema
-
-    def start(rows: int) -> pa.RecordBatchReader:
-        if first:
-            return first.pop()
-        try:
-            return pa.RecordBatchReader.from_stream(data)
-        except (pa.ArrowException, RuntimeError, ValueError, TypeError) as error:
-            raise InvalidArgument(
-                f"{kind} could not be read a second time ({error}). Give something that can: a file or a table."
-            ) from None
-
-    return StreamReader(schema, start, kind)
-
-
-def _own(data: Any, kind: str) -> Reader:
-    """A user's object with `schema` and `chunks(rows)`, and no more than that."""
-    if not isinstance(data.schema, pa.Schema):
-        raise SchemaMismatch(f"The schema of {kind} must be a pyarrow.Schema. Received: {type(data.schema).__name__}.")
-    return StreamReader(
-        data.schema,
-        lambda rows: iter(data.chunks(rows)),
-        kind,
-        count=_method(data, "count"),
-        fingerprint=_method(data, "fingerprint"),
-    )
-
-
-def _method(data: Any, name: str) -> Any:
-    found = getattr(data, name, None)
-    return found if callable(found) else None
+        raise InvalidArgument(
+            f"{format} files have no option {unknown[0]!r}; they have {', '.join(known) or 'none'}. Leave it out."
+        )
+    made: FilesReader = reader(files, **options)
+    return made

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from blocks.arguments import checked_methods
 from blocks.data.chunking import ahead, rechunk, worthwhile_rows
-from blocks.data.reader import Filterable, Reader
+from blocks.data.reader_protocol import Filterable, Reader
 from blocks.data.schema import conform, index_columns, require_columns
 from blocks.data.steps import Filter, Part, Step, parts
 from blocks.errors import InvalidArgument, SchemaMismatch

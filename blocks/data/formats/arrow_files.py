@@ -9,8 +9,7 @@ import pyarrow.dataset as ds
 import pyarrow.ipc as paipc
 import pyarrow.orc as paorc
 
-from blocks.data.files import File, naming, unchanged
-from blocks.data.formats.parquet import describe
+from blocks.data.files import File, describe, naming, unchanged
 from blocks.data.schema import conform, natural_schema, unify
 
 _FIX: Final = "It may be truncated: write or copy it again."
@@ -23,15 +22,16 @@ class BatchFilesReader:
 
     Args:
         files: at least one.
-        format: "ipc" or "orc".
+        format: its name.
+        opener: of a file, what has its `schema`, `count`, `batches` of columns, and `close`.
     """
 
     ahead: bool = True
 
-    def __init__(self, files: Sequence[File], format: str) -> None:
+    def __init__(self, files: Sequence[File], format: str, opener: Callable[[File], Any]) -> None:
         self._files = list(files)
         self._format = format
-        self._opener: Callable[..., Any] = _Orc if format == "orc" else _Ipc
+        self._opener = opener
         schemas = []
         self._counts: list[int | None] = []
         for file in self._files:
@@ -78,6 +78,16 @@ class BatchFilesReader:
                         with naming(file, _FIX):
                             piece = conform(batch.slice(start, rows), target, encoded=encoded)
                         yield piece
+
+
+def read_ipc(files: Sequence[File]) -> BatchFilesReader:
+    """Arrow IPC files, Feather among them, and streams."""
+    return BatchFilesReader(files, "ipc", _Ipc)
+
+
+def read_orc(files: Sequence[File]) -> BatchFilesReader:
+    """ORC files."""
+    return BatchFilesReader(files, "orc", _Orc)
 
 
 class _Ipc:

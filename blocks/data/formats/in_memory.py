@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from blocks.data.encodings import require_arrow_values
+from blocks.data.formats.arrow_dataset import DatasetReader
+from blocks.data.reader_protocol import Reader
 from blocks.data.schema import conform, natural_schema, require_unique
 from blocks.data.source import content_hash
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
@@ -230,3 +233,79 @@ def table_of(data: Any) -> pa.Table:
         ) from None
     require_unique(table.column_names, type(data).__name__)
     return table
+
+
+def reader_of(data: Any) -> Reader:
+    """A reader of any object that holds rows or gives them, chosen by what it can do.
+
+    Raises:
+        InvalidArgument: if it is none of those that `blocks.read` takes.
+    """
+    kind = f"{type(data).__module__.split('.')[0]} {type(data).__name__}"
+    if isinstance(data, Mapping):
+        return TableReader(from_arrays(data), "dict of arrays")
+    if isinstance(data, pa.RecordBatchReader):
+        return StreamReader(data.schema, lambda rows: iter(data), "pyarrow RecordBatchReader", once=True)
+    if isinstance(data, (pa.Table, pa.RecordBatch)):
+        return TableReader(table_of(data), kind)
+    if isinstance(data, ds.Dataset):
+        return DatasetReader(data)
+    if hasattr(data, "collect_batches") and hasattr(data, "collect_schema"):
+        return _lazy_frame(data, kind)
+    if hasattr(data, "__arrow_c_stream__"):
+        if hasattr(data, "__len__") and not hasattr(data, "fetch_arrow_reader"):
+            return TableReader(table_of(data), kind)
+        return _stream(data, kind)
+    if hasattr(data, "schema") and hasattr(data, "chunks"):
+        return _of_users_object(data, kind)
+    raise InvalidArgument(
+        "read takes a path, a list of paths, a dict of arrays, an object with __arrow_c_stream__ (pandas, Polars, "
+        f"pyarrow, DuckDB), or one with schema and chunks(rows). Received: {kind}."
+    )
+
+
+def _lazy_frame(frame: Any, kind: str) -> Reader:
+    """A Polars LazyFrame, streamed: its engine hands over batches as they are ready, in order."""
+    require_arrow_values(frame)
+
+    def batches(rows: int) -> Iterator[pa.Table]:
+        for batch in frame.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
+            yield batch.to_arrow()
+
+    return StreamReader(frame.collect_schema().to_frame().to_arrow().schema, batches, kind)
+
+
+def _stream(data: Any, kind: str) -> Reader:
+    """An object that starts an Arrow stream, each time anew if it can (a DuckDB relation runs its query again)."""
+    first: list[pa.RecordBatchReader] = [pa.RecordBatchReader.from_stream(data)]
+    schema = first[0].schema
+
+    def start(rows: int) -> pa.RecordBatchReader:
+        if first:
+            return first.pop()
+        try:
+            return pa.RecordBatchReader.from_stream(data)
+        except (pa.ArrowException, RuntimeError, ValueError, TypeError) as error:
+            raise InvalidArgument(
+                f"{kind} could not be read a second time ({error}). Give something that can: a file or a table."
+            ) from None
+
+    return StreamReader(schema, start, kind)
+
+
+def _of_users_object(data: Any, kind: str) -> Reader:
+    """A user's object with `schema` and `chunks(rows)`, and no more than that."""
+    if not isinstance(data.schema, pa.Schema):
+        raise SchemaMismatch(f"The schema of {kind} must be a pyarrow.Schema. Received: {type(data.schema).__name__}.")
+    return StreamReader(
+        data.schema,
+        lambda rows: iter(data.chunks(rows)),
+        kind,
+        count=_method(data, "count"),
+        fingerprint=_method(data, "fingerprint"),
+    )
+
+
+def _method(data: Any, name: str) -> Any:
+    found = getattr(data, name, None)
+    return found if callable(found) else None

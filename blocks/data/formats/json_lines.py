@@ -7,11 +7,10 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.json as pajson
 
-from blocks.data.files import File, naming, unchanged
+from blocks.data.files import File, describe, naming, unchanged
 from blocks.data.formats.csv.options import to_type
 from blocks.data.formats.csv.row_spans import LINES, RowSpan, blocks
 from blocks.data.formats.json_integers import EXACT, largest, rounded, with_texts
-from blocks.data.formats.parquet import describe
 from blocks.data.schema import conform, natural_schema, require_columns, unify
 from blocks.errors import MalformedData, SchemaMismatch, warn
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from blocks.data.files import File, naming, unchanged
+from blocks.data.files import File, describe, naming, unchanged
 from blocks.data.schema import conform, natural_schema, require_exact, unify
 
 _BUFFER: Final = 1 << 18
@@ -27,14 +27,13 @@ class ParquetReader:
 
     Args:
         files: at least one.
-        expression: row groups whose statistics say that no row satisfies it are left out.
     """
 
     ahead: bool = True
 
-    def __init__(self, files: Sequence[File], expression: pc.Expression | None = None) -> None:
+    def __init__(self, files: Sequence[File]) -> None:
         self._files = list(files)
-        self._expression = expression
+        self._expression: pc.Expression | None = None
         self._metadata: list[tuple[pa.Schema, pq.FileMetaData]] = []
         for file in self._files:
             with naming(file, _FIX), file.open() as handle, pq.ParquetFile(handle) as opened:
@@ -131,9 +130,3 @@ def _all_null(statistics: pq.Statistics | None, rows: int) -> bool:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def describe(files: Sequence[File]) -> str:
-    """The first path, and how many more."""
-    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return f"{files[0].name!r}{more}"

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from blocks.data.chunking import ahead
-from blocks.data.files import File, naming, unchanged
+from blocks.data.files import File, describe, extensions, naming, unchanged
 from blocks.data.formats.csv.diagnosis import stray_text
 from blocks.data.formats.csv.digits import EXACT, largest, losses
 from blocks.data.formats.csv.first_lines import NUMBERS
@@ -24,7 +24,6 @@ from blocks.data.formats.csv.parser import BlockParser, misfit, refuse_bad_row
 from blocks.data.formats.csv.rejects import RejectsTable
 from blocks.data.formats.csv.row_spans import RowSpan, blocks, without_initial_space
 from blocks.data.formats.csv.types import join, wider
-from blocks.data.formats.parquet import describe
 from blocks.data.schema import conform, require_columns, require_unique
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch, warn
 
@@ -50,6 +49,19 @@ class _Scanned:
     rejected: int = 0
     largest: dict[str, int] = dataclasses.field(default_factory=dict)
     rounded: set[str] = dataclasses.field(default_factory=set)
+
+
+def read_csv(files: Sequence[File], **options: Any) -> "CsvReader":
+    """A reader of CSV files by options as `blocks.read` takes them; files that are all .tsv have tabs between values.
+
+    Raises:
+        InvalidArgument: if an option is unknown or of a wrong value, or the rejects are to go into a file that is read.
+    """
+    tabs = {"delimiter": "\t"} if all(extensions(file.path)[0] == ".tsv" for file in files) else {}
+    made = dataclasses.replace(CsvOptions.of(**tabs | options), given=sorted(options))
+    if made.rejects is not None and any(file.path == made.rejects for file in files):
+        raise InvalidArgument(f"rejects={made.rejects!r} is one of the files to read. Name another.")
+    return CsvReader(files, made)
 
 
 class CsvReader:
@@ -375,9 +387,3 @@ class CsvReader:
 
 def _is_binary(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
-
-
-def require_apart(files: Sequence[File], rejects: str | None) -> None:
-    """Refuses to write rejects over a file that is read."""
-    if rejects is not None and any(file.path == rejects for file in files):
-        raise InvalidArgument(f"rejects={rejects!r} is one of the files to read. Name another.")
