@@ -45,7 +45,7 @@ class WindowLoader:
         self._reader, self._chunks, self.order, self.entries = reader, chunks, order, entries
         self.row_bytes = row_bytes
         self._parts = parted(entries)
-        self._recycler = ArrayPool(kept)
+        self._pool = ArrayPool(kept)
         self.error: BlocksError | None = None
         self.windows = lru_cache(maxsize=2)(order.windows)
 
@@ -63,7 +63,7 @@ class WindowLoader:
         rows = int(self.order.rows[chunks].sum())
         permutation = self.order.permutation(epoch, number, rows)
         wanted = [self._chunks[chunk] for chunk in chunks.tolist()]
-        parts = {part.name: self._recycler.empty(part, self._count(wanted, part, rows)) for part in self._parts}
+        parts = {part.name: self._pool.empty(part, self._count(wanted, part, rows)) for part in self._parts}
         self._reader.read_many(wanted, parts)
         block = together(parts, self.entries)
         if permutation is None:
@@ -73,7 +73,7 @@ class WindowLoader:
             if entry.sparse:
                 shuffled[entry.name] = block[entry.name].take(permutation)
             else:
-                shuffled[entry.name] = self._recycler.empty(entry, rows)
+                shuffled[entry.name] = self._pool.empty(entry, rows)
                 np.take(block[entry.name], permutation, axis=0, out=shuffled[entry.name], mode="clip")
         return shuffled
 
