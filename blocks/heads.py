@@ -17,21 +17,12 @@ from blocks.errors import InvalidArgument
 from blocks.features.names import is_plain
 from blocks.statistics import Statistic
 from blocks.targets import target_columns as targets
+from blocks.targets.description import with_head_prefix
 
 
-def own(values: Any, name: str) -> Any:
+def of_head(values: Any, name: str) -> Any:
     """What belongs to a head: its part of a dict by head, or all where there is one head, called ""."""
     return values[name] if name else values
-
-
-def named(name: str, answers: Mapping[str, Any]) -> dict[str, Any]:
-    """A head's answers under the names that they have among those of all heads.
-
-    Example:
-        >>> named("price", {"prediction": 3.0}), named("", {"prediction": 3.0})
-        ({'price_prediction': 3.0}, {'prediction': 3.0})
-    """
-    return {f"{name}_{key}" if name else key: value for key, value in answers.items()}
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -221,7 +212,7 @@ class Heads(Head):
         """Every head's answers, named by the head and themselves."""
         answers: dict[str, Any] = {}
         for name, head in self._heads.items():
-            answers |= named(name, head.answer(predictions[name]))
+            answers |= {with_head_prefix(name, key): one for key, one in head.answer(predictions[name]).items()}
         return answers
 
     # -- configuration -------------------------------------------------------------------------------------------------
@@ -234,8 +225,8 @@ class Heads(Head):
         heads = []
         for name, head in self._heads.items():
             # without the record of its building: a core builds heads by the model's seed
-            of_head = {**keras.saving.serialize_keras_object(head), "build_config": None}
-            heads.append([name, {**of_head, "config": {**of_head["config"], "state": None}}])
+            config_of = {**keras.saving.serialize_keras_object(head), "build_config": None}
+            heads.append([name, {**config_of, "config": {**config_of["config"], "state": None}}])
         return {**config, "heads": heads, "loss_weights": self.loss_weights}
 
     @classmethod
@@ -273,25 +264,3 @@ def as_head(head: Any, loss_weights: Mapping[str, float] | None = None) -> Any:
     if not isinstance(head, Heads):
         raise InvalidArgument(f"loss_weights are for several heads. Received: {type(head).__name__} alone.")
     return Heads(head.copy().heads, loss_weights=loss_weights)
-
-
-def describe_heads(head: Head) -> list[dict[str, Any]]:
-    """What must be known of a model's heads to judge their answers, as JSON.
-
-    Returns:
-        A dict for each head: `name` ("" where there is one head), `kind`, `targets`, `classes` (None of a regressor),
-        `levels` (None without quantiles), `separator` (None but of labels in text), `sample_weight`.
-    """
-    # the column of weights that one of several heads names weighs rows for all
-    return [{**_describe_head(name, one), "sample_weight": head.sample_weight} for name, one in head.heads.items()]
-
-
-def _describe_head(name: str, head: Head) -> dict[str, Any]:
-    found = {key: getattr(head, key, None) for key in ("classes", "levels")}
-    return {
-        "name": name,
-        "kind": type(head).__name__,
-        "targets": list(head.targets),
-        **{key: None if value is None else np.asarray(value, object).tolist() for key, value in found.items()},
-        "separator": head.encoding.get("separator"),
-    }

@@ -9,9 +9,9 @@ import pyarrow as pa
 from blocks.data import read
 from blocks.errors import InvalidArgument, warn
 from blocks.evaluate.scoring.judged_rows import HeadReader, Rows, grouped, taken
-from blocks.evaluate.tables.description import HeadDescription
 from blocks.evaluate.tables.grouping import By, Grouping
 from blocks.evaluate.tables.opening import Opened
+from blocks.targets.description import HeadDescription
 
 
 class Pair:

@@ -15,9 +15,9 @@ from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS, HeadReader, Rows, ch
 from blocks.evaluate.scoring.regression import NumberRows
 from blocks.evaluate.scoring.score_table import LIMIT, ScoreTable
 from blocks.evaluate.tables.answered_rows import as_predictor
-from blocks.evaluate.tables.description import HeadDescription
 from blocks.evaluate.tables.opening import Opened, open_table
 from blocks.statistics import Moments, Quantiles
+from blocks.targets.description import HeadDescription
 
 _RESIDUAL_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 

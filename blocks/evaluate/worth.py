@@ -14,9 +14,9 @@ from blocks.evaluate.scoring.classification import ClassRows
 from blocks.evaluate.scoring.estimate import Arrays, bucket_sums, estimates
 from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS, HeadReader, chunks
 from blocks.evaluate.scoring.judging import FEW, checked_settings
-from blocks.evaluate.tables.description import HeadDescription
 from blocks.evaluate.tables.grouping import ALL, By, Grouping
 from blocks.evaluate.tables.opening import Opened, open_table
+from blocks.targets.description import HeadDescription
 
 Worth = Callable[[np.ndarray, dict[str, np.ndarray], pa.RecordBatch], Any]
 """(target, answer, row) to money, all of a chunk of rows at once: the truth as the source has it, (rows,); the answers

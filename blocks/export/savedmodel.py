@@ -25,8 +25,8 @@ from blocks.features.spec import FeatureSpec
 from blocks.files.durable import whole_folder
 from blocks.files.refusals import explained
 from blocks.files.regular import read_regular
-from blocks.heads import describe_heads
 from blocks.inference.graph import InferenceGraph, raw_tensors
+from blocks.targets.description import describe_heads
 
 VERSION = 1
 GOLDEN_ROWS = 24

@@ -12,8 +12,9 @@ from blocks.data.raw_arrays import to_arrow, to_raw
 from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.spec import FeatureSpec
-from blocks.heads import named, own
+from blocks.heads import of_head
 from blocks.preprocessors import Columns
+from blocks.targets.description import with_head_prefix
 
 
 class InferenceGraph:
@@ -62,10 +63,10 @@ class InferenceGraph:
         predictions = self.core(features, training=False)
         answers: dict[str, Any] = {}
         for name, chain in self.chains.items():
-            of_head = self.head.heads[name].answer(own(predictions, name))
+            answer = self.head.heads[name].answer(of_head(predictions, name))
             for block in chain:
-                of_head = block(of_head)
-            answers |= named(name, of_head)
+                answer = block(answer)
+            answers |= {with_head_prefix(name, key): value for key, value in answer.items()}
         return answers
 
 
@@ -112,7 +113,7 @@ def check_chains(core: keras.Model, head: Head, chains: Mapping[str, Sequence[Po
     """
     found: dict[str, str] = {}
     for name, chain in chains.items():
-        answers = set(head.heads[name].answer(own(core.output, name)))
+        answers = set(head.heads[name].answer(of_head(core.output, name)))
         converter, used = None, set[str]()
         for block in chain:
             if block.calibrates and (stale := sorted(used & set(block.adds))):
@@ -130,7 +131,7 @@ def check_chains(core: keras.Model, head: Head, chains: Mapping[str, Sequence[Po
                     f"{type(converter).__name__}, which converts to another. Put it before."
                 )
             converter = block if block.converts else converter
-        for answer in named(name, dict.fromkeys(answers)):
+        for answer in [with_head_prefix(name, key) for key in answers]:
             if found.setdefault(answer, name) != name:
                 raise InvalidArgument(
                     "Answers are called by their head and themselves, each otherwise than all others. Received: "

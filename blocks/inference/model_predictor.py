@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from blocks.block import fingerprint, without_names
 from blocks.features.sparse import as_batch_form
-from blocks.heads import describe_heads
 from blocks.inference.graph import InferenceGraph
 from blocks.inference.predictor import to_numpy
 from blocks.offline.transform import Transform
+from blocks.targets.description import describe_heads
 
 
 class ModelPredictor:

@@ -29,7 +29,7 @@ class Predictor(Protocol):
         """Every answer of a chunk that has at least the inputs, (rows, ...) each."""
 
     def describe(self) -> dict[str, Any]:
-        """As JSON: `model`, a digest of all that decides the answers, and `heads`, as of `heads.describe_heads`."""
+        """As JSON: `model`, a digest of all that decides the answers, and `heads`, as of `describe_heads`."""
 
 
 def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str] = ()) -> list[str]:

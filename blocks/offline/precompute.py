@@ -10,7 +10,6 @@ from typing import Any
 from blocks.block import Classifier, Head
 from blocks.data import read
 from blocks.errors import EmptySource, InvalidArgument, StoreError, StoreMismatch
-from blocks.heads import describe_heads
 from blocks.offline.encoded_rows import EncodedRows
 from blocks.offline.store_parts import described_parts, store_parts, why_not
 from blocks.offline.transform import Transform
@@ -18,6 +17,7 @@ from blocks.preprocessors import Columns
 from blocks.progress import Verbose, check_verbose
 from blocks.store import Rows, SplitPlan, Store, open_store
 from blocks.store.store import write
+from blocks.targets.description import describe_heads
 
 OPTIONS = ("layout", "compression", "rows_per_shard", "rows_per_chunk", "workers", "overwrite")
 """What `blocks.store.writing.write.write` takes of a user's, beside the format."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.scoring.judging import FEW
-from blocks.evaluate.tables.description import HeadDescription
 from blocks.reporting.subject import ReportInput
+from blocks.targets.description import HeadDescription
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class JudgedClass:
 
 def judged_classes(subject: ReportInput, head: HeadDescription) -> list[JudgedClass]:
     """A head's classes by falling number of rows; none where there are two, or too many to list."""
-    metric = head.metric("average_precision")
+    metric = head.prefixed("average_precision")
     found = metrics(subject.table, bootstrap=0, metrics=[metric]).to_pylist()
     classes = [
         JudgedClass(row["metric"].partition("[")[2].removesuffix("]"), row["rows"], row["value"])

@@ -15,11 +15,12 @@ from blocks.data.sample import sample
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument
 from blocks.evaluate.tables.answered_rows import Predictions, as_predictor, as_splits, with_metadata
-from blocks.evaluate.tables.description import Description, HeadDescription
+from blocks.evaluate.tables.description import Description
 from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.tables.opening import by_columns
 from blocks.inference.predictor import answer_column, to_numpy
 from blocks.store import Store
+from blocks.targets.description import HeadDescription
 
 BESIDE_ROWS = 20_000
 """Rows of the splits beside the judged one that are predicted, for comparison."""

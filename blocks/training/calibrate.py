@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.block import Head, Postprocessor
-from blocks.heads import own
+from blocks.heads import of_head
 from blocks.progress import Progress, Verbose
 
 
@@ -36,11 +36,11 @@ def calibrate(
     Raises:
         EmptySource: There is too little to calibrate on.
     """
-    of_head = head.heads[name]
+    one = head.heads[name]
     before = list(postprocessors[: list(postprocessors).index(block)])
 
     def answers_of(features: Any) -> dict[str, Any]:
-        answers = of_head.answer(own(core(features, training=False), name))
+        answers = one.answer(of_head(core(features, training=False), name))
         for earlier in before:
             answers = earlier(answers)
         return answers
@@ -49,10 +49,10 @@ def calibrate(
     with Progress(f"calibrate {type(block).__name__}", None, verbose) as progress:
         for features, target, *weight in batches:
             answers = {name: value.numpy() for name, value in answer(features).items()}
-            truth = own(target, name).numpy()
+            truth = of_head(target, name).numpy()
             rows = [truth, weight[0].numpy() if weight else None]
             progress.advance(len(truth))
-            gaps = np.asarray(of_head.gaps(truth)) if name else np.zeros(len(truth), bool)
+            gaps = np.asarray(one.gaps(truth)) if name else np.zeros(len(truth), bool)
             if gaps.any():
                 answers = {key: value[~gaps] for key, value in answers.items()}
                 rows = [None if part is None else part[~gaps] for part in rows]

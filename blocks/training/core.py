@@ -21,7 +21,7 @@ from blocks.block.precision import wide
 from blocks.errors import InvalidArgument
 from blocks.features.names import aside
 from blocks.features.spec import FeatureSpec
-from blocks.heads import own
+from blocks.heads import of_head
 
 
 def build_core(
@@ -206,7 +206,7 @@ class Core(keras.Model):
         """By head: targets without gaps, predictions, weights of rows or None, number of members or None."""
         found = {}
         for name, predicted in _named(y_pred).items():
-            true = own(y, name)
+            true = of_head(y, name)
             weight = sample_weight[name] if isinstance(sample_weight, Mapping) else sample_weight
             if self.without_gaps is not None:
                 true, there = self.without_gaps(name, true)
@@ -216,7 +216,7 @@ class Core(keras.Model):
             if table is not None:
                 of_class = ops.take(ops.convert_to_tensor(table, "float32"), ops.cast(true, "int32"))
                 weight = of_class if weight is None else ops.cast(weight, "float32") * of_class
-            mean = own(self.output, name)
+            mean = of_head(self.output, name)
             # predictions of training have one axis more than the core's outputs, if there are members
             members = int(predicted.shape[1]) if len(predicted.shape) > len(mean.shape) else None
             found[name] = true, predicted, weight, members

@@ -7,7 +7,8 @@ from scipy import stats
 
 from blocks.errors import BlocksWarning, InvalidArgument
 from blocks.evaluate import compare, metrics
-from blocks.evaluate.tables.description import METADATA, Description, HeadDescription
+from blocks.evaluate.tables.description import METADATA, Description
+from blocks.targets.description import HeadDescription
 
 TOLD = {"target": "y", "classes": ["no", "yes"]}
 

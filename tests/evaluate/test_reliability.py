@@ -10,7 +10,8 @@ import blocks
 from blocks import classifiers, postprocessors, preprocessors
 from blocks.errors import InvalidArgument
 from blocks.evaluate import calibration, calibration_stages, quantile_coverage, residuals
-from blocks.evaluate.tables.description import METADATA, Description, HeadDescription
+from blocks.evaluate.tables.description import METADATA, Description
+from blocks.targets.description import HeadDescription
 
 
 @pytest.mark.parametrize("strategy", ["quantile", "uniform"])

@@ -6,7 +6,8 @@ import pytest
 
 from blocks.errors import InvalidArgument
 from blocks.evaluate import best_threshold, cost_matrix, gains, top_n, value
-from blocks.evaluate.tables.description import METADATA, Description, HeadDescription
+from blocks.evaluate.tables.description import METADATA, Description
+from blocks.targets.description import HeadDescription
 
 TOLD = {"target": "sold", "classes": ["no", "yes"]}
 EARNED = {"yes": {"yes": 50.0, "no": -5.0}, "no": {"yes": -10.0, "no": 1.0}}

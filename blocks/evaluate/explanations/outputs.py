@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.errors import InvalidArgument
-from blocks.evaluate.tables.description import HeadDescription
+from blocks.targets.description import HeadDescription
 
 Answers = dict[str, np.ndarray]
 
@@ -96,7 +96,7 @@ def output_of(answers: Mapping[str, np.ndarray], output: str | None) -> str:
 def component_names(described: Mapping[str, Any], output: str, width: int) -> list[Any]:
     """What the components of a vector answer are called: its head's classes, or positions where none are known."""
     for head in map(HeadDescription.from_json, described["heads"]):
-        if output.endswith("probabilities") and output == head.answer("probabilities"):
+        if output.endswith("probabilities") and output == head.prefixed("probabilities"):
             names = head.classes if head.classes is not None else head.targets
             return list(names) if len(names) == width else list(range(width))
     return list(range(width))

@@ -18,8 +18,8 @@ from blocks.evaluate.scoring.classification import Classification, ClassRows
 from blocks.evaluate.scoring.estimate import Judge
 from blocks.evaluate.scoring.regression import NumberRows, Regression
 from blocks.evaluate.tables.answer_columns import all_finite, label_truth, matrix, numbers, of_target, weights
-from blocks.evaluate.tables.description import HeadDescription
 from blocks.targets.classes import encode_classes
+from blocks.targets.description import HeadDescription
 
 CHUNK_ROWS = 65_536
 ROUNDING = 1e-6
@@ -58,15 +58,15 @@ class HeadReader:
     def __init__(self, head: HeadDescription, schema: pa.Schema) -> None:
         self.head = head
         self._schema = schema
-        names = {name: head.answer(name) for name in ANSWERS if head.answer(name) in schema.names}
+        names = {name: head.prefixed(name) for name in ANSWERS if head.prefixed(name) in schema.names}
         self.names = names
         if "probabilities" not in names and "prediction" not in names:
             raise SchemaMismatch(
-                f"A prediction table has the column {head.answer('probabilities')!r} or {head.answer('prediction')!r}. "
-                f"Received: {', '.join(schema.names)}."
+                f"A prediction table has the column {head.prefixed('probabilities')!r} or "
+                f"{head.prefixed('prediction')!r}. Received: {', '.join(schema.names)}."
             )
         self.is_classifier = "probabilities" in names
-        self.is_multilabel = self.is_classifier and (head.kind == "Sigmoid" or len(head.targets) > 1)
+        self.is_multilabel = self.is_classifier and head.takes_labels
         self.weight = head.sample_weight if head.sample_weight in schema.names else None
         self.columns = list(dict.fromkeys([*head.target_columns(), *names.values(), *filter(None, [self.weight])]))
 

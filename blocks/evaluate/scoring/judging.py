@@ -46,7 +46,7 @@ class State:
         found: dict[str, tuple[Estimate, int]] = {}
         for (reader, suffix), accumulator in self.accumulators.items():
             for name, estimate in accumulator.result(settings).items():
-                found[reader.head.metric(name + suffix)] = (estimate, accumulator.rows_of(name, suffix))
+                found[reader.head.prefixed(name + suffix)] = (estimate, accumulator.rows_of(name, suffix))
         return found
 
 

@@ -10,7 +10,7 @@ import pyarrow.types as pt
 from blocks.data.arrow_types import is_number
 from blocks.data.encodings import natural_type
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.evaluate.tables.description import HeadDescription
+from blocks.targets.description import HeadDescription
 from blocks.targets.label_sets import encode_labels
 
 

@@ -17,11 +17,12 @@ from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
 from blocks.evaluate.tables.answer_columns import label_truth, numbers
-from blocks.evaluate.tables.description import METADATA, Description, HeadDescription
+from blocks.evaluate.tables.description import METADATA, Description
 from blocks.export.exported_predictor import ExportedPredictor
 from blocks.features.names import aside
 from blocks.inference.predictor import Predictor, answer_column, needed_columns, plain_column
 from blocks.targets.classes import encode_classes
+from blocks.targets.description import HeadDescription
 
 SPLIT = "split"
 
@@ -117,7 +118,7 @@ class Predictions:
         self._classes = {
             name: list(head.classes)
             for head in self.heads
-            if head.classes is not None and head.kind != "Sigmoid"
+            if head.classes is not None and head.exclusive
             for name in head.targets[:1]
         }
 
@@ -201,7 +202,7 @@ class Predictions:
         if name in self._classes:
             return encode_classes(values, self._classes[name], name) >= 0
         for head in self.heads:
-            if head.kind == "Sigmoid" and name in head.targets:
+            if not head.exclusive and name in head.targets:
                 alone = dataclasses.replace(head, targets=(name,))
                 return label_truth([values], alone)[1]
         return np.isfinite(numbers(values, name))

@@ -10,6 +10,7 @@ import pyarrow as pa
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 from blocks.export.export_manifest import schema as schema_of_exports
 from blocks.files.json_schema import violation
+from blocks.targets.description import HeadDescription
 
 METADATA = b"blocks"
 _METADATA_SCHEMA = {
@@ -22,52 +23,6 @@ _METADATA_SCHEMA = {
     },
     "$defs": schema_of_exports()["$defs"],
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class HeadDescription:
-    """One head of the model that a table is of.
-
-    Attributes:
-        name: "" where the model has one head; otherwise its answers are called name_answer.
-        kind: The head's class; "" where it is not known.
-        targets: The columns that hold the truth, as the source calls them.
-        classes: In the order of the probabilities; None of a regressor.
-        levels: Of the quantiles; None without any.
-        separator: Between labels, where the target holds several in one text.
-        sample_weight: Column of weights, or None.
-        columns: Where the table has a target under another name (an answer has its own): target to column.
-    """
-
-    name: str = ""
-    kind: str = ""
-    targets: tuple[str, ...] = ()
-    classes: tuple[Any, ...] | None = None
-    levels: tuple[float, ...] | None = None
-    separator: str | None = None
-    sample_weight: str | None = None
-    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> "HeadDescription":
-        """What `describe_heads` gave, or a file's metadata."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        values = {key: value for key, value in described.items() if key in known}
-        for key in ("targets", "classes", "levels"):
-            values[key] = tuple(values[key]) if values.get(key) is not None else None
-        return cls(**{**values, "targets": values["targets"] or ()})
-
-    def answer(self, name: str) -> str:
-        """What the table calls an answer of this head."""
-        return f"{self.name}_{name}" if self.name else name
-
-    def metric(self, name: str) -> str:
-        """What results call a metric of this head."""
-        return f"{self.name}_{name}" if self.name else name
-
-    def target_columns(self) -> list[str]:
-        """The columns of the table that hold the truth."""
-        return [self.columns.get(name, name) for name in self.targets]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +86,7 @@ class Description:
         return self.heads[names.index(name)]
 
 
-def told(
+def describe_table(
     schema: pa.Schema,
     *,
     target: str | Sequence[str] | None,

@@ -11,7 +11,7 @@ from blocks.data import Source, read
 from blocks.data.side_by_side import with_columns_of_rows
 from blocks.errors import InvalidArgument
 from blocks.evaluate.tables.answered_rows import SPLIT, Predictions, as_predictor, as_splits, with_metadata
-from blocks.evaluate.tables.description import METADATA, Description, told
+from blocks.evaluate.tables.description import METADATA, Description, describe_table
 from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.tables.sqlite import SqliteTable, is_sqlite
 
@@ -69,7 +69,7 @@ def open_table(
         schema = source.schema
         if isinstance(table, pa.Table) and table.schema.metadata and METADATA in table.schema.metadata:
             schema = schema.with_metadata({METADATA: table.schema.metadata[METADATA]})
-    return Opened(source, told(schema, target=target, classes=classes, sample_weight=sample_weight))
+    return Opened(source, describe_table(schema, target=target, classes=classes, sample_weight=sample_weight))
 
 
 def open_source(table: Any) -> Source:

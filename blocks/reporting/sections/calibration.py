@@ -4,11 +4,11 @@ from typing import Any
 
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage
-from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table, flat
 from blocks.reporting.class_order import judged_classes
 from blocks.reporting.subject import ReportInput
+from blocks.targets.description import HeadDescription
 
 
 def calibrated(subject: ReportInput) -> Section:
@@ -45,7 +45,7 @@ def _reliability(subject: ReportInput, head: HeadDescription, part: Section, nam
             drawn = ", ".join(map(str, classes[: len(figures.SERIES)]))
             of = f"the classes of most rows: {drawn}" if len(classes) > len(figures.SERIES) else drawn
             part.figures.append(Figure(f"Reliability, {of}", svg, told))
-    if subject.exported or subject.store is not None or head.kind == "Sigmoid":
+    if subject.exported or subject.store is not None or not head.exclusive:
         return
     rows = calibration_stages(subject.model, subject.sources[subject.judged], head=head.name).to_pylist()
     stages = _that_change(rows)

@@ -17,10 +17,10 @@ from blocks.evaluate.scoring.classification import ClassRows
 from blocks.evaluate.scoring.judged_rows import HeadReader
 from blocks.evaluate.scoring.regression import NumberRows
 from blocks.evaluate.tables.answered_rows import Predictions
-from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table, shown
 from blocks.reporting.subject import ReportInput
+from blocks.targets.description import HeadDescription
 
 MOST_PREDICTED = 500_000
 """Rows that are predicted anew for importance, shuffles of all columns together."""
@@ -39,8 +39,8 @@ def importance(subject: ReportInput) -> Section:
         return section
     rows = int(np.clip(MOST_PREDICTED // (REPEATS * len(subject.predictor.inputs)), 200, subject.rows))
     for place, head in enumerate(subject.heads):
-        metric = head.metric("root_mean_squared_error" if head.classes is None else "log_loss")
-        if head.kind == "Sigmoid" or len(head.targets) > 1:
+        metric = head.prefixed("root_mean_squared_error" if head.classes is None else "log_loss")
+        if head.takes_labels:
             section.text.append(f"Left out: {head.name or head.kind}, which has several targets and no one metric.")
             continue
         try:
@@ -161,7 +161,7 @@ def _picked(subject: ReportInput, head: HeadDescription, drawn: pa.Table) -> lis
     if not len(kept):
         return []
     order = _of_classes(rows) if isinstance(rows, ClassRows) else _of_numbers(rows)
-    output = head.answer("probabilities" if isinstance(rows, ClassRows) else "prediction")
+    output = head.prefixed("probabilities" if isinstance(rows, ClassRows) else "prediction")
     picked: dict[int, Picked] = {}
     for why, places in order:
         place = next((int(kept[one]) for one in places if int(kept[one]) not in picked), None)

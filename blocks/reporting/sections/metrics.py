@@ -11,11 +11,11 @@ from blocks.evaluate.curve_tables import confusion, curves
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.reliability import residuals
 from blocks.evaluate.scoring.judging import FEW
-from blocks.evaluate.tables.description import HeadDescription
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table, flat
 from blocks.reporting.class_order import judged_classes, worst_first
 from blocks.reporting.subject import ReportInput
+from blocks.targets.description import HeadDescription
 
 HEADLINES = (
     "accuracy",
@@ -65,11 +65,11 @@ def judgement(subject: ReportInput) -> Section:
 
 def _headline(head: HeadDescription, rows: list[dict[str, Any]]) -> str | None:
     names = [row["metric"] for row in rows if row["value"] is not None]
-    return next((name for name in map(head.metric, HEADLINES) if name in names), None)
+    return next((name for name in map(head.prefixed, HEADLINES) if name in names), None)
 
 
 def _headlines(heads: list[HeadDescription], rows: list[dict[str, Any]]) -> list[str]:
-    wanted = {head.metric(name) for head in heads for name in HEADLINES}
+    wanted = {head.prefixed(name) for head in heads for name in HEADLINES}
     return [row["metric"] for row in rows if row["metric"] in wanted]
 
 

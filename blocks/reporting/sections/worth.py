@@ -4,11 +4,11 @@ from typing import Any
 
 from blocks.errors import EmptySource
 from blocks.evaluate.decisions import best_threshold, gains
-from blocks.evaluate.tables.description import HeadDescription
 from blocks.evaluate.worth import Worth, value
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table
 from blocks.reporting.subject import ReportInput
+from blocks.targets.description import HeadDescription
 
 
 def worth(subject: ReportInput, fn: Worth | None, positive: Any) -> Section:
@@ -20,7 +20,7 @@ def worth(subject: ReportInput, fn: Worth | None, positive: Any) -> Section:
         positive: The class to act on; the second of two unless given.
     """
     section = Section("worth", "What it is worth")
-    heads = [head for head in subject.heads if len(head.targets) == 1 and head.kind != "Sigmoid"]
+    heads = [head for head in subject.heads if not head.takes_labels]
     if fn is not None and heads:
         found = value(subject.table, fn, by=subject.by, head=heads[0].name).to_pylist()
         columns = ("group", "metric", "value", "low", "high", "rows", "few")
