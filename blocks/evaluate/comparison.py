@@ -15,10 +15,11 @@ from blocks.evaluate.metric_direction import direction
 from blocks.evaluate.pairing import Pair
 from blocks.evaluate.scoring.bootstrap import normal_interval, percentiles
 from blocks.evaluate.scoring.classification import Classification, ClassRows
-from blocks.evaluate.scoring.estimate import Judge, Settings, estimates, replicated
-from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
-from blocks.evaluate.scoring.judging import FEW, checked_settings
+from blocks.evaluate.scoring.estimate import Settings, estimates, replicated
+from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
+from blocks.evaluate.scoring.metric_sums import MetricSums
 from blocks.evaluate.scoring.ranking import Ranked
+from blocks.evaluate.scoring.summed_table import FEW, checked_settings
 from blocks.evaluate.tables.grouping import ALL, By
 from blocks.evaluate.tables.opening import open_table
 
@@ -104,7 +105,7 @@ def compare(
     for other in others:
         one, two = open_table(named[first], data, by, **told), open_table(named[other], data, **told)
         pair = Pair(one, two, by, head, max_groups, chunk_rows)
-        for group, found in _judge(pair).items():
+        for group, found in _sum_up_both(pair).items():
             for metric, line in found.lines(settings).items():
                 known.add(metric)
                 if metrics is not None and metric not in metrics and metric.partition("[")[0] not in metrics:
@@ -119,19 +120,19 @@ def compare(
 
 
 @dataclass
-class _Judged:
-    """One group of rows, judged twice."""
+class _GroupPair:
+    """One group of rows, summed up by both tables."""
 
-    baseline: dict[str, Judge]
-    other: dict[str, Judge]
+    baseline: dict[str, MetricSums]
+    other: dict[str, MetricSums]
     areas: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     right: np.ndarray = field(default_factory=lambda: np.zeros(2, np.int64))
     rows: int = 0
 
-    def merge(self, other: "_Judged") -> None:
+    def merge(self, other: "_GroupPair") -> None:
         for mine, theirs in ((self.baseline, other.baseline), (self.other, other.other)):
-            for suffix, judge in mine.items():
-                judge.merge(theirs[suffix])
+            for suffix, sums in mine.items():
+                sums.merge(theirs[suffix])
         self.right = self.right + other.right
         self.rows += other.rows
 
@@ -141,16 +142,16 @@ class _Judged:
         for suffix, one in self.baseline.items():
             two = self.other[suffix]
             point = Settings(replicates=0)
-            values = [estimates(judge.bucketed(), judge.metrics, point) for judge in (one, two)]
-            spread = [replicated(judge.bucketed(), judge.metrics, settings) for judge in (one, two)]
+            values = [estimates(sums.bucketed(), sums.metrics, point) for sums in (one, two)]
+            spread = [replicated(sums.bucketed(), sums.metrics, settings) for sums in (one, two)]
             for name in values[0]:
                 if name not in values[1]:
                     continue
                 low, high = percentiles(spread[1][name] - spread[0][name], settings.confidence)
                 p = _mcnemar(self.right) if name == "accuracy" else None
                 found[name + suffix] = _line(name, values[0][name].value, values[1][name].value, low, high, p)
-        for suffix, judges in self.classifications():
-            ours, theirs = (judge.ranked() for judge in judges)
+        for suffix, pair in self.classifications():
+            ours, theirs = (sums.ranked() for sums in pair)
             for name, (_, area) in ours.items():
                 other = theirs[name][1].value
                 low, high = normal_interval(other - area.value, self.areas[name + suffix] ** 0.5, settings.confidence)
@@ -180,12 +181,12 @@ def _line(
 
 
 def _influence(
-    judge: Classification, areas: Mapping[str, tuple[int, Ranked]], metric: str, rows: ClassRows
+    sums: Classification, areas: Mapping[str, tuple[int, Ranked]], metric: str, rows: ClassRows
 ) -> np.ndarray:
     """Each row's influence on an area."""
     i, area = areas[metric]
-    c = 1 if len(judge.classes) == 2 else i
-    place = judge.curves[i].find(rows.probabilities[:, c])
+    c = 1 if len(sums.classes) == 2 else i
+    place = sums.score_tables[i].find(rows.probabilities[:, c])
     return np.where(rows.target == c, area.positive[place], area.negative[place])
 
 
@@ -199,12 +200,12 @@ def _mcnemar(right: np.ndarray) -> float:
     return float(stats.chi2.sf((abs(one - two) - 1) ** 2 / (one + two), 1))
 
 
-def _judge(pair: Pair) -> dict[str, _Judged]:
+def _sum_up_both(pair: Pair) -> dict[str, _GroupPair]:
     """Both tables, by group; "all" first."""
-    groups: dict[str, _Judged] = {}
+    groups: dict[str, _GroupPair] = {}
 
-    def empty() -> _Judged:
-        return _Judged(pair.readers[0].accumulators(), pair.readers[1].accumulators())
+    def empty() -> _GroupPair:
+        return _GroupPair(pair.readers[0].metric_sums(), pair.readers[1].metric_sums())
 
     for name, suffix, one, two in pair.rows():
         if name not in groups:
@@ -228,12 +229,12 @@ def _judge(pair: Pair) -> dict[str, _Judged]:
     return named
 
 
-def _compare_areas(pair: Pair, groups: dict[str, _Judged]) -> None:
+def _compare_areas(pair: Pair, groups: dict[str, _GroupPair]) -> None:
     """A second pass: the sum of squared differences of each row's influence on both areas."""
     ranked = {}
     for name, found in groups.items():
-        for suffix, judges in found.classifications():
-            ranked[name, suffix] = [(judge, judge.ranked()) for judge in judges]
+        for suffix, pair_of_sums in found.classifications():
+            ranked[name, suffix] = [(sums, sums.ranked()) for sums in pair_of_sums]
     for name, suffix, *both in pair.rows():
         for group in {ALL, name} - {""}:
             judged = ranked[group, suffix]

@@ -9,9 +9,9 @@ import pyarrow as pa
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument
 from blocks.evaluate.scoring.classification import Classification
-from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
-from blocks.evaluate.scoring.judging import judge
+from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.scoring.ranking import precision_recall_curve, roc_curve
+from blocks.evaluate.scoring.summed_table import sum_up
 from blocks.evaluate.tables.grouping import By, Grouping
 from blocks.evaluate.tables.opening import open_table
 
@@ -91,9 +91,9 @@ def curves(
     parts = [schema.empty_table()]
     for group, judged in _classifications(table, by, head, max_groups, told):
         names = judged.classes[1:] if len(judged.classes) == 2 else judged.classes
-        for name, held in zip(names, judged.curves, strict=False):
+        for name, score_table in zip(names, judged.score_tables, strict=False):
             for curve, make in makers.items():
-                x, y, threshold = make(held)
+                x, y, threshold = make(score_table)
                 if not np.isfinite(x).all() or not np.isfinite(y).all():
                     continue
                 kept = _thinned(x, y, points)
@@ -112,10 +112,10 @@ def _classifications(
         raise InvalidArgument(f"There is no option {unknown[0]!r}. There are: {', '.join((*names, 'data'))}.")
     opened = open_table(table, data, by, **told)
     grouping = Grouping.of(by, opened.source.schema, max_groups)
-    judged = judge(opened.source, opened.description, grouping, chunk_rows, heads=[opened.description.head(head)])
-    judged.warn()
-    for group, state in judged.with_all():
-        for (_, suffix), found in state.accumulators.items():
+    summed = sum_up(opened.source, opened.description, grouping, chunk_rows, heads=[opened.description.head(head)])
+    summed.warn()
+    for group, sums in summed.with_all():
+        for (_, suffix), found in sums.by_head.items():
             if not isinstance(found, Classification):
                 raise InvalidArgument("Confusions and curves are of a classifier. Received: a regressor's table.")
             yield f"{group}{suffix}", found

@@ -11,12 +11,12 @@ from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
 from blocks.evaluate.scoring.bootstrap import BUCKETS, buckets
 from blocks.evaluate.scoring.estimate import bucket_sums, estimates
-from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS, HeadReader, chunks
-from blocks.evaluate.scoring.judging import checked_settings
-from blocks.evaluate.scoring.score_table import ScoreTable
+from blocks.evaluate.scoring.head_reader import CHUNK_ROWS, HeadReader, chunks
+from blocks.evaluate.scoring.summed_table import checked_settings
 from blocks.evaluate.tables.opening import Opened, open_table
 from blocks.evaluate.worth import Worth, checked_money, judged_rows, total_and_mean
 from blocks.statistics import hash_rows
+from blocks.statistics.score_table import ScoreTable
 from blocks.targets.description import HeadDescription
 
 

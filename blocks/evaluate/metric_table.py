@@ -10,8 +10,8 @@ import pyarrow as pa
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument
 from blocks.evaluate.scoring.estimate import Estimate
-from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
-from blocks.evaluate.scoring.judging import FEW, checked_settings, judge
+from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
+from blocks.evaluate.scoring.summed_table import FEW, checked_settings, sum_up
 from blocks.evaluate.tables.grouping import By, Grouping
 from blocks.evaluate.tables.opening import open_table
 
@@ -95,20 +95,20 @@ def metrics(
     """
     settings = checked_settings(confidence, bootstrap, seed)
     opened = open_table(table, data, by, target=target, classes=classes, sample_weight=sample_weight)
-    judged = judge(opened.source, opened.description, Grouping.of(by, opened.source.schema, max_groups), chunk_rows)
-    judged.warn()
+    summed = sum_up(opened.source, opened.description, Grouping.of(by, opened.source.schema, max_groups), chunk_rows)
+    summed.warn()
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
     known: set[str] = set()
-    for group, state in judged.with_all():
-        for name, (estimate, rows) in state.results(settings).items():
+    for group, sums in summed.with_all():
+        for name, (estimate, rows) in sums.results(settings).items():
             known.add(name)
             if metrics is None or name in metrics or name.partition("[")[0] in metrics:
                 values = (group, name, *_nulls(estimate), rows, rows < few, estimate.note)
                 for column, value in zip(SCHEMA.names, values, strict=True):
                     columns[column].append(value)
     _check_names(metrics, known)
-    told = {"confidence": confidence, "bootstrap": bootstrap, "left_out": dict(judged.left_out), "rows": judged.rows}
-    return pa.table(columns, SCHEMA).replace_schema_metadata({"blocks": json.dumps(told)})
+    made = {"confidence": confidence, "bootstrap": bootstrap, "left_out": dict(summed.left_out), "rows": summed.rows}
+    return pa.table(columns, SCHEMA).replace_schema_metadata({"blocks": json.dumps(made)})
 
 
 def _nulls(estimate: Estimate) -> tuple[float | None, ...]:

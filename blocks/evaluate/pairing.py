@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from blocks.data import read
 from blocks.errors import InvalidArgument, warn
-from blocks.evaluate.scoring.judged_rows import HeadReader, Rows, grouped, taken
+from blocks.evaluate.scoring.head_reader import HeadReader
+from blocks.evaluate.scoring.row_selection import Rows, select_rows, split_by_group
 from blocks.evaluate.tables.grouping import By, Grouping
 from blocks.evaluate.tables.opening import Opened
 from blocks.targets.description import HeadDescription
@@ -122,8 +123,8 @@ class Pair:
                 both, *places = np.intersect1d(kept[0], kept[1], assume_unique=True, return_indices=True)
                 if not len(both):
                     continue
-                pair = [taken(one, place) for one, place in zip(rows, places, strict=True)]
+                pair = [select_rows(one, place) for one, place in zip(rows, places, strict=True)]
                 if not np.array_equal(pair[0].target, pair[1].target):
                     raise InvalidArgument("Rows that are compared have one target. Received: tables that differ in it.")
-                for name, part, inside in grouped(pair[0], codes[both], names):
-                    yield name, suffix, part, taken(pair[1], inside)
+                for name, part, inside in split_by_group(pair[0], codes[both], names):
+                    yield name, suffix, part, select_rows(pair[1], inside)

@@ -11,12 +11,12 @@ from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.scoring.bootstrap import normal_interval, wilson
 from blocks.evaluate.scoring.classification import ClassRows
-from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS, HeadReader, Rows, chunks
+from blocks.evaluate.scoring.head_reader import CHUNK_ROWS, HeadReader, Rows, chunks
 from blocks.evaluate.scoring.regression import NumberRows
-from blocks.evaluate.scoring.score_table import LIMIT, ScoreTable
 from blocks.evaluate.tables.answered_rows import as_predictor
 from blocks.evaluate.tables.opening import Opened, open_table
 from blocks.statistics import Moments, Quantiles
+from blocks.statistics.score_table import LIMIT, ScoreTable
 from blocks.targets.description import HeadDescription
 
 _RESIDUAL_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)

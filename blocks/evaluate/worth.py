@@ -12,8 +12,8 @@ from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.scoring.bootstrap import BUCKETS, buckets
 from blocks.evaluate.scoring.classification import ClassRows
 from blocks.evaluate.scoring.estimate import Arrays, bucket_sums, estimates
-from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS, HeadReader, chunks
-from blocks.evaluate.scoring.judging import FEW, checked_settings
+from blocks.evaluate.scoring.head_reader import CHUNK_ROWS, HeadReader, chunks
+from blocks.evaluate.scoring.summed_table import FEW, checked_settings
 from blocks.evaluate.tables.grouping import ALL, By, Grouping
 from blocks.evaluate.tables.opening import Opened, open_table
 from blocks.targets.description import HeadDescription

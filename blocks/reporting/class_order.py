@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from blocks.evaluate.metric_table import metrics
-from blocks.evaluate.scoring.judging import FEW
+from blocks.evaluate.scoring.summed_table import FEW
 from blocks.reporting.subject import ReportInput
 from blocks.targets.description import HeadDescription
 

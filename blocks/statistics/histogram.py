@@ -1,4 +1,4 @@
-"""How much weight lies at each value of a number from 0 to 1: exact for few distinct values, on a fine grid beyond."""
+"""How much weight lies at each value of a number from 0 to 1: exact for few distinct values, in fine bins beyond."""
 
 import dataclasses
 from typing import Any, Self
@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from blocks.errors import InvalidArgument
 from blocks.statistics.numeric import finite_numbers
+from blocks.statistics.score_table import ScoreTable
 from blocks.statistics.statistic import Statistic
 
 
@@ -33,8 +34,8 @@ class HistogramResult:
 class Histogram(Statistic):
     """Weights by value of numbers from 0 to 1, such as probabilities.
 
-    Up to `exact` distinct values are held as they are. With one more, all are rounded to multiples of 1 / cells, where
-    `cells` is the largest power of two that is at most `exact` and 65,536. Which of the two depends on the set of
+    Up to `exact` distinct values are held as they are. With more, values whose leading bits agree share a bin, known by
+    its middle: a `ScoreTable`'s bins, which are finest next to 0 and 1. Which values share one depends on the set of
     values alone, so chunks and order change nothing (but the last bits of sums of fractional weights).
 
     Args:
@@ -51,11 +52,8 @@ class Histogram(Statistic):
         if exact < 2:
             raise InvalidArgument(f"exact is 2 at least. Received: {exact}.")
         self._exact = exact
-        self._cells = min(1 << 16, 1 << (exact.bit_length() - 1))
-        self._coarse = False
         self._rows = 0
-        self._values = np.zeros(0)
-        self._weights = np.zeros(0)
+        self._table = ScoreTable(1, exact)
 
     def parameters(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -63,39 +61,26 @@ class Histogram(Statistic):
 
     def result(self) -> HistogramResult:
         """Returns the weights of all rows seen so far."""
-        error = 0.5 / self._cells if self._coarse else 0.0
-        return HistogramResult(self._rows, self._values.copy(), self._weights.copy(), not self._coarse, error)
+        least, greatest = self._table.scores, self._table.greatest
+        error = float((greatest - least).max(initial=0.0)) / 2
+        return HistogramResult(
+            self._rows, (least + greatest) / 2, self._table.sums[:, 0].copy(), self._table.exact, error
+        )
 
     def _update(self, values: pa.Array, weights: np.ndarray | None) -> None:
         numbers = finite_numbers("Histogram", values, weights)
         within = (numbers.values >= 0) & (numbers.values <= 1)
-        found = numbers.values[within] + 0.0
+        found = numbers.values[within]
         self._rows += len(found)
-        self._add(found, np.ones(len(found)) if numbers.weights is None else numbers.weights[within])
+        of_rows = np.ones(len(found)) if numbers.weights is None else numbers.weights[within]
+        self._table.update(found, of_rows[:, None])
 
     def _merge(self, other: Self) -> None:
         self._rows += other._rows
-        self._coarse |= other._coarse
-        self._add(other._values, other._weights)
-
-    def _add(self, values: np.ndarray, weights: np.ndarray) -> None:
-        values, weights = np.concatenate([self._values, values]), np.concatenate([self._weights, weights])
-        if self._coarse:
-            values = self._rounded(values)
-        distinct, place = np.unique(values, return_inverse=True)
-        if len(distinct) > self._exact and not self._coarse:
-            self._coarse = True
-            distinct, place = np.unique(self._rounded(values), return_inverse=True)
-        self._values = distinct
-        self._weights = np.asarray(np.bincount(place, weights, len(distinct)), np.float64)
-
-    def _rounded(self, values: np.ndarray) -> np.ndarray:
-        return np.round(values * self._cells) / self._cells
+        self._table.merge(other._table)
 
     def _state(self) -> tuple[dict[str, Any], list[bytes]]:
-        parts = [self._values.astype("<f8").tobytes(), self._weights.astype("<f8").tobytes()]
-        return {"rows": self._rows, "coarse": self._coarse}, parts
+        return {"rows": self._rows}, [self._table.to_bytes()]
 
     def _restore(self, state: dict[str, Any], parts: list[bytes]) -> None:
-        self._rows, self._coarse = state["rows"], state["coarse"]
-        self._values, self._weights = (np.frombuffer(part, "<f8").astype(np.float64) for part in parts)
+        self._rows, self._table = state["rows"], ScoreTable.from_bytes(parts[0])

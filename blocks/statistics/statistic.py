@@ -1,38 +1,29 @@
-"""The base of all statistics: what they share is checked and framed here; what they compute is not."""
+"""The base of all statistics of a column: its chunks and weights are checked here; what they compute is not."""
 
 import abc
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from blocks.arguments import checked
-from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
-from blocks.statistics import serialization as encoding
+from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.statistics.mergeable import Mergeable
 from blocks.statistics.working_memory import Room
 
 MAX_WEIGHT = 1e100
 
 
-class Statistic(abc.ABC):
-    """A mergeable summary of one column.
-
-    `update` takes the column's chunks in any number, length and order; `merge` joins summaries made elsewhere and is
-    associative and commutative; an empty statistic changes nothing. A statistic belongs to one thread at a time.
-
-    Subclasses keep the constructor's arguments JSON-able and name them in `parameters`.
-    """
-
-    _classes: ClassVar[dict[str, type["Statistic"]]] = {}
+class Statistic(Mergeable):
+    """A mergeable summary of one column, whose chunks are Arrow arrays. It belongs to one thread at a time."""
 
     room: Room = Room()
     """Where it works beside others of its pass; as it likes unless a `Budget` says otherwise."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Makes the class known to `from_bytes`."""
+        """Has the constructor's arguments checked."""
         super().__init_subclass__(**kwargs)
-        Statistic._classes[cls.__name__] = cls
         if "__init__" in vars(cls):
             cls.__init__ = checked()(cls.__init__)  # type: ignore[method-assign]
 
@@ -65,29 +56,6 @@ class Statistic(abc.ABC):
                 self._update(chunk, None if weights is None else weights[start:stop])
             start = stop
 
-    def merge(self, other: Self) -> None:
-        """Adds what `other` has seen; `other` stays as it is.
-
-        Raises:
-            InvalidArgument: `other` is of another class or has other parameters.
-            SchemaMismatch: The two saw columns of different types.
-        """
-        if type(other) is not type(self) or other.parameters() != self.parameters():
-            theirs = f"{type(other).__name__}({getattr(other, 'parameters', dict)()})"
-            raise InvalidArgument(
-                f"Statistics merge with their own class and parameters: {type(self).__name__}({self.parameters()}). "
-                f"Received: {theirs}. Make one like this by `empty()`."
-            )
-        self._merge(other)
-
-    def empty(self) -> Self:
-        """Returns a fresh statistic with the same parameters."""
-        return type(self)(**self.parameters())
-
-    def parameters(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {}
-
     @property
     def wish(self) -> int:
         """Bytes that it holds at most, and may be given less of; 0 where it is always small, or has no choice."""
@@ -97,36 +65,6 @@ class Statistic(abc.ABC):
         """Returns a fresh one that holds at most so many bytes, of one with a `wish`."""
         raise NotImplementedError
 
-    def to_bytes(self) -> bytes:
-        """Returns the whole state, loss-free; `from_bytes` restores it."""
-        state, parts = self._state()
-        header = {"class": type(self).__name__, "parameters": self.parameters(), "state": state}
-        return encoding.pack(header, parts)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """Restores a statistic that `to_bytes` wrote; called on `Statistic` itself, it finds the class.
-
-        Raises:
-            MalformedData: The bytes are damaged, or hold another statistic than the class asked for.
-        """
-        header, parts = encoding.unpack(data)
-        found = Statistic._classes.get(str(header.get("class")))
-        if found is None or not issubclass(found, cls):
-            raise MalformedData(
-                f"The bytes must hold a {cls.__name__}. Received: {header.get('class')!r}. "
-                "Call Statistic.from_bytes, and import the module that defines the class."
-            )
-        try:
-            restored = found(**header["parameters"])
-            restored._restore(header["state"], parts)
-        except (LookupError, TypeError, ValueError, RuntimeError, pa.ArrowException) as error:
-            raise MalformedData(
-                f"The bytes must hold the state of a {found.__name__}. Received: one that fails with {error!r}. "
-                "Write it again by `to_bytes`."
-            ) from error
-        return restored
-
     @abc.abstractmethod
     def result(self) -> Any:
         """Returns what has been learned so far, as a frozen dataclass."""
@@ -134,18 +72,6 @@ class Statistic(abc.ABC):
     @abc.abstractmethod
     def _update(self, values: pa.Array, weights: np.ndarray | None) -> None:
         """Adds a checked chunk of one row at least; raises before it changes anything."""
-
-    @abc.abstractmethod
-    def _merge(self, other: Self) -> None:
-        """Adds a checked other."""
-
-    @abc.abstractmethod
-    def _state(self) -> tuple[dict[str, Any], list[bytes]]:
-        """Returns JSON-able state and raw little-endian parts."""
-
-    @abc.abstractmethod
-    def _restore(self, state: dict[str, Any], parts: list[bytes]) -> None:
-        """Takes back what `_state` returned, on a fresh object."""
 
 
 def unsupported(statistic: str, accepts: str, received: pa.DataType) -> SchemaMismatch:

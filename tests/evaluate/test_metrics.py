@@ -173,7 +173,7 @@ TOLD = {"target": "target", "classes": ["no", "yes"]}
 
 
 def test_areas_of_more_scores_than_are_held_keep_their_stated_error(monkeypatch):
-    monkeypatch.setattr(classification, "HELD", 1 << 16)
+    monkeypatch.setattr(classification, "MAX_SCORES", 1 << 16)
     table = synthetic(200_000)
     truth, p = table["target"].to_numpy() == "yes", np.stack(table["probabilities"].combine_chunks().to_numpy(False))
     found = metrics(table, **TOLD, metrics=["roc_auc", "average_precision"], bootstrap=0)

@@ -49,7 +49,7 @@ def buckets(positions: np.ndarray, count: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=8)
-def weights(replicates: int, count: int, seed: int) -> np.ndarray:
+def poisson_weights(replicates: int, count: int, seed: int) -> np.ndarray:
     """The weight of each bucket in each replicate: Poisson(1), float64 (replicates, count)."""
     drawn = np.random.default_rng([seed, count]).poisson(1.0, (replicates, count)).astype(np.float64)
     drawn.flags.writeable = False

@@ -5,23 +5,24 @@ Names and conventions are scikit-learn's. With two classes, those of one class a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from blocks.evaluate.scoring.bootstrap import bucket_count, buckets
-from blocks.evaluate.scoring.estimate import Arrays, Estimate, Judge, Settings, bucket_sums, estimates, ratio
+from blocks.evaluate.scoring.estimate import Arrays, Estimate, Settings, bucket_sums, estimates, ratio
+from blocks.evaluate.scoring.metric_sums import MetricSums
 from blocks.evaluate.scoring.ranking import Ranked, average_precision, roc_auc
-from blocks.evaluate.scoring.score_table import ScoreTable
+from blocks.statistics.score_table import ScoreTable
 
 CALIBRATION_BINS = 15
 MAX_LISTED = 100
 """Classes up to which each has its own metrics and curves; with more there are the averages and the losses alone."""
 MAX_CONFUSION = 1000
 
-HELD = 1 << 20
+MAX_SCORES = 1 << 20
 """Distinct scores that the curves of all classes and groups hold together, exactly; with more, bins share them."""
-LEAST_HELD = 1 << 12
+MIN_BINS = 1 << 12
 """Bins of a curve, at least."""
 
 TOP = (2, 3, 5, 10)
@@ -48,7 +49,7 @@ class ClassRows:
     epsilon: float = float(np.finfo(np.float64).eps)
 
 
-class Classification(Judge):
+class Classification(MetricSums):
     """Sums of which accuracy, losses, areas, calibration error and the confusion matrix are functions.
 
     Args:
@@ -70,13 +71,18 @@ class Classification(Judge):
         self._buckets = bucket_count(k)
         self._tops = tuple(top for top in TOP if top < k)
         widths = {"true": k, "predicted": k, "hit": k, "log_loss": 1, "squares": 1, "top": len(self._tops)}
-        self.sums = {name: np.zeros((self._buckets, width)) for name, width in widths.items()}
-        self.sums["bins"] = np.zeros((self._buckets, CALIBRATION_BINS * 2))
-        self.confusion = np.zeros((k, k)) if k <= MAX_CONFUSION else np.zeros((0, 0))
+        widths["bins"] = CALIBRATION_BINS * 2
+        arrays = {
+            "support": np.zeros(k, np.int64),
+            "confusion": np.zeros((k, k)) if k <= MAX_CONFUSION else np.zeros((0, 0)),
+        }
         curves = 1 if k == 2 else k if k <= MAX_LISTED else 0
-        self.curves = [ScoreTable(4 if weighted else 2, _ALL) for _ in range(curves)]
-        self.rows = 0
-        self.support = np.zeros(k, np.int64)
+        super().__init__(widths, self._buckets, arrays, [ScoreTable(4 if weighted else 2, _ALL) for _ in range(curves)])
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """(classes, classes) weight of the rows by their class and the one that was decided for; (0, 0) of too many."""
+        return self.arrays["confusion"]
 
     def parameters(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -97,13 +103,13 @@ class Classification(Judge):
         def by_class(index: np.ndarray, values: np.ndarray | None) -> np.ndarray:
             return np.bincount(bucket * k + index, values, self._buckets * k).reshape(-1, k)
 
-        self.support += np.bincount(rows.target, minlength=k)
+        self.arrays["support"] += np.bincount(rows.target, minlength=k)
         sums, p = self.sums, rows.probabilities
         sums["true"] += by_class(rows.target, weight)
         sums["predicted"] += by_class(rows.label, weight)
         sums["hit"] += by_class(rows.target, weighed(hit.astype(np.float64)))
         if len(self.confusion):
-            self.confusion += np.bincount(rows.target * k + rows.label, weight, k * k).reshape(k, k)
+            self.arrays["confusion"] += np.bincount(rows.target * k + rows.label, weight, k * k).reshape(k, k)
         chosen = p[np.arange(count), rows.target]
         losses = -np.log(np.clip(chosen, rows.epsilon, 1 - rows.epsilon))
         sums["log_loss"] += bucket_sums(bucket, self._buckets, weighed(losses))
@@ -123,38 +129,15 @@ class Classification(Judge):
         gap = weighed((best == rows.target) - confidence)
         sums["bins"][:, :CALIBRATION_BINS] += np.bincount(place, gap, size).reshape(-1, CALIBRATION_BINS)
         sums["bins"][:, CALIBRATION_BINS:] += np.bincount(place, weight, size).reshape(-1, CALIBRATION_BINS)
-        for c, curve in enumerate(self.curves, start=2 - len(self.curves) if k == 2 else 0):
+        for c, curve in enumerate(self.score_tables, start=2 - len(self.score_tables) if k == 2 else 0):
             is_class = (rows.target == c).astype(np.float64)
             columns = [is_class, 1 - is_class] if weight is None else _weighted_columns(is_class, weight)
             curve.update(p[:, c], np.stack(columns, axis=1))
         share_scores([self])
 
-    def _merge(self, other: Self) -> None:
-        self.rows += other.rows
-        self.support = self.support + other.support
-        self.confusion = self.confusion + other.confusion
-        for name, values in other.sums.items():
-            self.sums[name] = self.sums[name] + values
-        for mine, theirs in zip(self.curves, other.curves, strict=True):
-            mine.merge(theirs)
+    def _merge(self, other: "Classification") -> None:
+        super()._merge(other)
         share_scores([self])
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The whole state."""
-        state = {**self.sums, "rows": np.array([self.rows]), "support": self.support, "confusion": self.confusion}
-        for i, curve in enumerate(self.curves):
-            state |= {f"curve{i}:{name}": values for name, values in curve.arrays().items()}
-        return state
-
-    def _restore(self, arrays: dict[str, np.ndarray]) -> None:
-        self.rows, self.support, self.confusion = int(arrays["rows"][0]), arrays["support"], arrays["confusion"]
-        self.sums = {name: arrays[name] for name in self.sums}
-        for i, curve in enumerate(self.curves):
-            curve._restore({name: arrays[f"curve{i}:{name}"] for name in ("level", "bound", "keys", "sums")})
-
-    def bucketed(self) -> dict[str, np.ndarray]:
-        """All sums by bucket."""
-        return self.sums
 
     def result(self, settings: Settings) -> dict[str, Estimate]:
         """Every metric by name."""
@@ -199,14 +182,14 @@ class Classification(Judge):
         """
         stem, _, name = metric.partition("[")
         if suffix:
-            return int(self.support[1]) if stem in _OF_TRUE else self.rows
+            return int(self.arrays["support"][1]) if stem in _OF_TRUE else self.rows
         name = name.removesuffix("]")
-        return int(self.support[self.classes.index(name)]) if name in self.classes else self.rows
+        return int(self.arrays["support"][self.classes.index(name)]) if name in self.classes else self.rows
 
     def ranked(self) -> dict[str, tuple[int, Ranked]]:
         """Areas that are of one class, with the number of the curve that each is of."""
         found = {}
-        for i, curve in enumerate(self.curves):
+        for i, curve in enumerate(self.score_tables):
             suffix = "" if len(self.classes) == 2 else f"[{self.classes[i]}]"
             found[f"roc_auc{suffix}"] = (i, roc_auc(curve))
             found[f"average_precision{suffix}"] = (i, average_precision(curve))
@@ -216,7 +199,8 @@ class Classification(Judge):
         found: dict[str, Estimate] = {}
         by_metric: dict[str, list[tuple[Ranked, Estimate]]] = {}
         for name, (i, area) in self.ranked().items():
-            interval = area.interval(self.curves[i], settings.confidence) if settings.replicates else (np.nan, np.nan)
+            curve = self.score_tables[i]
+            interval = area.interval(curve, settings.confidence) if settings.replicates else (np.nan, np.nan)
             note = f"within {area.error:.1e} of the exact value" if area.error else ""
             if not np.isfinite(area.value):
                 note = _one_class(self.classes, self.sums["true"].sum(axis=0), i)
@@ -238,15 +222,15 @@ class Classification(Judge):
         return found
 
 
-def share_scores(judged: Sequence["Classification"]) -> None:
-    """Let curves hold scores in bins where there are more than HELD distinct ones in all.
+def share_scores(classifications: Sequence["Classification"]) -> None:
+    """Let curves hold scores in bins where there are more than MAX_SCORES distinct ones in all.
 
     That there are, and how many curves share them, follows from the rows alone, not from their order.
     """
-    curves = [curve for one in judged for curve in one.curves]
-    if sum(curve.most for curve in curves) > HELD and sum(map(len, curves)) > HELD:
+    curves = [curve for one in classifications for curve in one.score_tables]
+    if sum(curve.most for curve in curves) > MAX_SCORES and sum(map(len, curves)) > MAX_SCORES:
         for curve in curves:
-            curve.tighten(max(HELD // len(curves), LEAST_HELD))
+            curve.tighten(max(MAX_SCORES // len(curves), MIN_BINS))
 
 
 _ALL = 1 << 62

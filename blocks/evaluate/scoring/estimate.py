@@ -1,14 +1,11 @@
 """Estimate: one metric's value with its interval, and sums by bucket from which values and intervals are made."""
 
-import abc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from blocks.evaluate.scoring.accumulator import Accumulator
-from blocks.evaluate.scoring.bootstrap import percentiles, weights
+from blocks.evaluate.scoring.bootstrap import percentiles, poisson_weights
 
 Arrays = Mapping[str, np.ndarray]
 Metrics = Callable[[Arrays], dict[str, np.ndarray]]
@@ -49,36 +46,6 @@ class Estimate:
     note: str = ""
 
 
-class Judge(Accumulator):
-    """An accumulator of judged rows, from which metrics follow.
-
-    Attributes:
-        rows: Rows seen.
-    """
-
-    rows: int
-
-    @abc.abstractmethod
-    def update(self, rows: Any) -> None:
-        """Adds a chunk: `ClassRows` or `NumberRows`."""
-
-    def rows_of(self, metric: str, suffix: str = "") -> int:
-        """How many rows a metric is of, by its name and what this accumulator adds to it."""
-        return self.rows
-
-    @abc.abstractmethod
-    def bucketed(self) -> dict[str, np.ndarray]:
-        """All sums by bucket, (buckets, width) each."""
-
-    @abc.abstractmethod
-    def metrics(self, sums: Arrays) -> dict[str, np.ndarray]:
-        """The metrics that are functions of sums, each (n,) of sums (n, width)."""
-
-    @abc.abstractmethod
-    def result(self, settings: Settings) -> dict[str, Estimate]:
-        """Every metric by name."""
-
-
 def totals(sums: Arrays) -> dict[str, np.ndarray]:
     """Sums over all buckets: (buckets, width) to (1, width)."""
     return {name: values.sum(axis=0, keepdims=True) for name, values in sums.items()}
@@ -87,7 +54,7 @@ def totals(sums: Arrays) -> dict[str, np.ndarray]:
 def replicated(sums: Arrays, metrics: Metrics, settings: Settings) -> dict[str, np.ndarray]:
     """Every metric of every replicate, (replicates,) by name."""
     count = len(next(iter(sums.values())))
-    drawn = weights(settings.replicates, count, settings.seed)
+    drawn = poisson_weights(settings.replicates, count, settings.seed)
     step = max(1, _BLOCK // max(sum(values[0].size for values in sums.values()), 1))
     parts = []
     for start in range(0, len(drawn), step):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blocks.evaluate.scoring.bootstrap import normal_interval
-from blocks.evaluate.scoring.score_table import ScoreTable
+from blocks.statistics.score_table import ScoreTable
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any, Self
 import numpy as np
 
 from blocks.evaluate.scoring.bootstrap import BUCKETS, buckets, normal_interval
-from blocks.evaluate.scoring.estimate import Arrays, Estimate, Judge, Settings, bucket_sums, estimates
-from blocks.evaluate.scoring.score_table import ScoreTable
+from blocks.evaluate.scoring.estimate import Arrays, Estimate, Settings, bucket_sums, estimates
+from blocks.evaluate.scoring.metric_sums import MetricSums
+from blocks.statistics.score_table import ScoreTable
 
 
 @dataclass
@@ -39,7 +40,7 @@ class NumberRows:
     deviation: np.ndarray | None = None
 
 
-class Regression(Judge):
+class Regression(MetricSums):
     """Sums of which errors, R2, deviance, pinball losses, coverage and width of intervals are functions.
 
     Args:
@@ -63,12 +64,9 @@ class Regression(Judge):
         widths |= {"pinball": len(self.levels), "below": len(self.levels)} if self.levels else {}
         widths |= {"covered": 1, "width": 1} if interval else {}
         widths |= {"likelihood": 1} if deviation else {}
-        self.sums = {name: np.zeros((BUCKETS, width)) for name, width in widths.items()}
         # the targets' mean and sum of squares about it, by bucket: no digits are lost far from zero
-        self.mean, self.spread = np.zeros((BUCKETS, 1)), np.zeros((BUCKETS, 1))
-        self.errors = ScoreTable(2, unit=False)
-        self.outside = 0
-        self.rows = 0
+        arrays = {"mean": np.zeros((BUCKETS, 1)), "spread": np.zeros((BUCKETS, 1)), "outside": np.zeros(1, np.int64)}
+        super().__init__(widths, BUCKETS, arrays, [ScoreTable(2, unit=False)])
 
     def parameters(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -99,8 +97,8 @@ class Regression(Judge):
         add("absolute", absolute)
         add("squared", error * error)
         add("error", -error)
-        self.errors.update(absolute, np.stack([one, one * one], axis=1))
-        self.outside += int(np.count_nonzero((target < 0) | (rows.prediction <= 0)))
+        self.score_tables[0].update(absolute, np.stack([one, one * one], axis=1))
+        self.arrays["outside"] += int(np.count_nonzero((target < 0) | (rows.prediction <= 0)))
         if not self.outside:
             # x log x is 0 at 0
             logs = target * np.log(np.where(target > 0, target, 1.0) / np.where(target > 0, rows.prediction, 1.0))
@@ -128,50 +126,40 @@ class Regression(Judge):
         mean = np.divide(bucket_sums(bucket, BUCKETS, weighed), weights, out=np.zeros_like(weights), where=weights > 0)
         moved = moved - mean[bucket, 0]
         squares = bucket_sums(bucket, BUCKETS, moved * moved if weight is None else moved * moved * weight)
-        self._join(weights, mean + center, squares)
+        self.arrays |= self._joined(weights, mean + center, squares)
 
-    def _join(self, weights: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> None:
-        """Chan's formula, bucket by bucket; before the weights themselves are added."""
-        mine = self.sums["weight"]
+    def _joined(self, weights: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> dict[str, np.ndarray]:
+        """Mean and spread with those of other rows, by Chan's formula, bucket by bucket."""
+        mine, before = self.sums["weight"], self.arrays["mean"]
         total = mine + weights
         share = np.divide(weights, total, out=np.zeros_like(total), where=total > 0)
-        gap = np.where(weights > 0, mean - self.mean, 0.0)
+        gap = np.where(weights > 0, mean - before, 0.0)
         gap = np.where(mine > 0, gap, 0.0)
-        start = np.where(mine > 0, self.mean, np.where(weights > 0, mean, 0.0))
-        self.mean = start + gap * share
-        self.spread = self.spread + spread + gap * gap * share * mine
+        start = np.where(mine > 0, before, np.where(weights > 0, mean, 0.0))
+        return {"mean": start + gap * share, "spread": self.arrays["spread"] + spread + gap * gap * share * mine}
 
     def _merge(self, other: Self) -> None:
-        self._join(other.sums["weight"], other.mean, other.spread)
-        self.rows += other.rows
-        self.outside += other.outside
-        for name, values in other.sums.items():
-            self.sums[name] = self.sums[name] + values
-        self.errors.merge(other.errors)
+        joined = self._joined(other.sums["weight"], other.arrays["mean"], other.arrays["spread"])
+        super()._merge(other)
+        self.arrays |= joined
         self._undefine()
+
+    @property
+    def outside(self) -> int:
+        """Rows of which there is no deviance."""
+        return int(self.arrays["outside"][0])
 
     def _undefine(self) -> None:
         """Forget the deviance where one row has none, lest it depends on the order of rows."""
         if self.outside:
             self.sums["deviance"] = np.zeros((BUCKETS, 1))
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The whole state."""
-        state = {**self.sums, "mean": self.mean, "spread": self.spread, "rows": np.array([self.rows, self.outside])}
-        return state | {f"errors:{name}": values for name, values in self.errors.arrays().items()}
-
-    def _restore(self, arrays: dict[str, np.ndarray]) -> None:
-        self.rows, self.outside = (int(n) for n in arrays["rows"])
-        self.mean, self.spread = arrays["mean"], arrays["spread"]
-        self.sums = {name: arrays[name] for name in self.sums}
-        self.errors._restore({name: arrays[f"errors:{name}"] for name in ("level", "bound", "keys", "sums")})
-
     def bucketed(self) -> dict[str, np.ndarray]:
         """All sums by bucket, those of the targets about their common mean."""
-        weight = self.sums["weight"]
+        weight, mean = self.sums["weight"], self.arrays["mean"]
         total = max(float(weight.sum()), 1e-300)
-        gap = np.where(weight > 0, self.mean - float((weight * self.mean).sum()) / total, 0.0)
-        return {**self.sums, "gap": weight * gap, "around": self.spread + weight * gap * gap}
+        gap = np.where(weight > 0, mean - float((weight * mean).sum()) / total, 0.0)
+        return {**self.sums, "gap": weight * gap, "around": self.arrays["spread"] + weight * gap * gap}
 
     def result(self, settings: Settings) -> dict[str, Estimate]:
         """Every metric by name."""
@@ -208,22 +196,21 @@ class Regression(Judge):
         return found
 
     def _median(self, settings: Settings) -> Estimate:
-        if not len(self.errors.sums):
+        errors = self.score_tables[0]
+        if not len(errors):
             return Estimate(np.nan, note="there is no row")
-        held, total = self.errors.scores, self.errors.sums[:, 0].cumsum()
+        total = errors.sums[:, 0].cumsum()
         share = total / total[-1]
-        effective = total[-1] ** 2 / max(float(self.errors.sums[:, 1].sum()), 1e-300)
+        effective = total[-1] ** 2 / max(float(errors.sums[:, 1].sum()), 1e-300)
 
         def at(q: float) -> float:
-            place = min(int(np.searchsorted(share, q)), len(held) - 1)
-            after = min(place + (share[place] == q), len(held) - 1)
-            return float((held[place] + held[after]) / 2)
+            place = min(int(np.searchsorted(share, q)), len(share) - 1)
+            after = min(place + (share[place] == q), len(share) - 1)
+            return float((errors.scores[place] + errors.scores[after]) / 2)
 
         low, high = normal_interval(0.5, 0.5 / np.sqrt(effective), settings.confidence)
-        note = "" if self.errors.exact else f"within {self._bin_width():.1e} of the exact value, relatively"
+        # of the 52 bits of a float64, some are dropped
+        width = 2.0 ** (errors.dropped_bits - 52)
+        note = "" if errors.exact else f"within {width:.1e} of the exact value, relatively"
         ends = (at(max(low, 0.0)), at(min(high, 1.0))) if settings.replicates else (np.nan, np.nan)
         return Estimate(at(0.5), *ends, note)
-
-    def _bin_width(self) -> float:
-        """The relative width of a bin of errors: of the 52 bits of a float64, some are dropped."""
-        return float(2.0 ** (int(self.errors.arrays()["level"][0]) - 52))

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from blocks.data import Source, read
 from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, InvalidArgument
-from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
+from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.tables.answer_columns import label_truth, numbers
 from blocks.evaluate.tables.description import METADATA, Description
 from blocks.export.exported_predictor import ExportedPredictor

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from blocks.arguments import checked
 from blocks.data import Source, read
 from blocks.errors import InvalidArgument, MalformedData, StoreMismatch, warn
-from blocks.evaluate.scoring.judged_rows import CHUNK_ROWS
+from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.tables.answered_rows import Predictions, as_predictor, as_splits, with_metadata
 from blocks.evaluate.tables.description import Description
 from blocks.evaluate.tables.sqlite import SqliteTable, SqliteWriter, is_sqlite

@@ -14,7 +14,7 @@ from blocks.evaluate.explanations.explanation import FAITHFUL, UNFAITHFUL
 from blocks.evaluate.explanations.importance import permutation_importance
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.scoring.classification import ClassRows
-from blocks.evaluate.scoring.judged_rows import HeadReader
+from blocks.evaluate.scoring.head_reader import HeadReader
 from blocks.evaluate.scoring.regression import NumberRows
 from blocks.evaluate.tables.answered_rows import Predictions
 from blocks.pages import figures

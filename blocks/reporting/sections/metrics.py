@@ -10,7 +10,7 @@ from blocks.errors import BlocksWarning
 from blocks.evaluate.curve_tables import confusion, curves
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.reliability import residuals
-from blocks.evaluate.scoring.judging import FEW
+from blocks.evaluate.scoring.summed_table import FEW
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table, flat
 from blocks.reporting.class_order import judged_classes, worst_first

@@ -43,8 +43,8 @@ def areas(target, given, weight, chunk_rows, by=None):
 def test_areas_of_many_classes(weighted, held, monkeypatch):
     target, given, weight = answers(5000)
     if held:
-        monkeypatch.setattr(classification, "HELD", held)
-        monkeypatch.setattr(classification, "LEAST_HELD", 64)
+        monkeypatch.setattr(classification, "MAX_SCORES", held)
+        monkeypatch.setattr(classification, "MIN_BINS", 64)
     weight = weight if weighted else None
     found = areas(target, given, weight, 611)
     assert found == areas(target, given, weight, 4096) or weighted
@@ -67,12 +67,12 @@ def test_areas_of_many_classes(weighted, held, monkeypatch):
 
 
 def test_groups_share_what_is_held_and_are_exact_together(monkeypatch):
-    monkeypatch.setattr(classification, "HELD", 4000)
-    monkeypatch.setattr(classification, "LEAST_HELD", 64)
+    monkeypatch.setattr(classification, "MAX_SCORES", 4000)
+    monkeypatch.setattr(classification, "MIN_BINS", 64)
     target, given, _ = answers(1000, classes=3)
     for by, exact in ((np.arange(1000) % 2, True), (np.arange(1000) % 2, False)):
         if not exact:
-            monkeypatch.setattr(classification, "HELD", 600)
+            monkeypatch.setattr(classification, "MAX_SCORES", 600)
         for row in areas(target, given, None, 100, by=[f"g{i}" for i in by]):
             name, _, of = row["metric"].partition("[")
             c = NAMES.index(of.removesuffix("]"))
@@ -87,8 +87,8 @@ def test_groups_share_what_is_held_and_are_exact_together(monkeypatch):
 
 
 def test_bins_do_not_depend_on_the_order_of_rows(monkeypatch):
-    monkeypatch.setattr(classification, "HELD", 500)
-    monkeypatch.setattr(classification, "LEAST_HELD", 64)
+    monkeypatch.setattr(classification, "MAX_SCORES", 500)
+    monkeypatch.setattr(classification, "MIN_BINS", 64)
     target, given, _ = answers(900, classes=3)
     whole = Classification(NAMES[:3])
     whole.update(ClassRows(np.arange(900), target, given, given.argmax(1)))
@@ -99,8 +99,8 @@ def test_bins_do_not_depend_on_the_order_of_rows(monkeypatch):
     merged = Classification(NAMES[:3])
     for part in parts:
         merged.merge(Classification.from_bytes(part.to_bytes()))
-    for mine, theirs in zip(whole.curves, merged.curves, strict=True):
+    for mine, theirs in zip(whole.score_tables, merged.score_tables, strict=True):
         assert not mine.exact
         np.testing.assert_array_equal(mine.scores, theirs.scores)
         np.testing.assert_array_equal(mine.sums, theirs.sums)
-    np.testing.assert_array_equal(whole.support, merged.support)
+    np.testing.assert_array_equal(whole.arrays["support"], merged.arrays["support"])

@@ -1,4 +1,4 @@
-"""What holds for every accumulator: merging, chunking, order of merges, saving."""
+"""What holds for all sums that metrics are of: merging, chunking, order of merges, saving."""
 
 from itertools import pairwise
 
@@ -8,13 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import InvalidArgument, MalformedData
-from blocks.evaluate.scoring.accumulator import Accumulator
 from blocks.evaluate.scoring.bootstrap import bucket_count, buckets, wilson
 from blocks.evaluate.scoring.classification import Classification, ClassRows
 from blocks.evaluate.scoring.estimate import Settings
-from blocks.evaluate.scoring.judged_rows import taken
 from blocks.evaluate.scoring.regression import NumberRows, Regression
-from blocks.evaluate.scoring.score_table import ScoreTable
+from blocks.evaluate.scoring.row_selection import select_rows
+from blocks.statistics.mergeable import Mergeable
 
 EVERY = Settings(0.9, 20)
 
@@ -83,7 +82,7 @@ CASES = {
 def test_chunks_and_merges_change_nothing(kind, seed, rows, weighted, cuts):
     empty, whole = case(kind, seed, rows, weighted)
     ends = [0, *sorted(min(cut, rows) for cut in cuts), rows]
-    chunks = [taken(whole, slice(i, j)) for i, j in pairwise(ends)]
+    chunks = [select_rows(whole, slice(i, j)) for i, j in pairwise(ends)]
     at_once = fed(empty, whole)
     assert_same(fed(empty, *chunks), at_once)
     a, b, c = (fed(empty, chunk) for chunk in chunks)
@@ -99,40 +98,13 @@ def test_chunks_and_merges_change_nothing(kind, seed, rows, weighted, cuts):
 def test_saved_and_continued_is_as_never_saved(kind, seed, rows, weighted, cuts):
     empty, whole = case(kind, seed, rows, weighted)
     cut = min(cuts[0], rows)
-    found = fed(empty, taken(whole, slice(0, cut)))
-    restored = Accumulator.from_bytes(found.to_bytes())
+    found = fed(empty, select_rows(whole, slice(0, cut)))
+    restored = Mergeable.from_bytes(found.to_bytes())
     assert restored.to_bytes() == found.to_bytes()
     for one in (found, restored):
         one.merge(empty)
-        one.update(taken(whole, slice(cut, rows)))
+        one.update(select_rows(whole, slice(cut, rows)))
     assert restored.to_bytes() == found.to_bytes()
-
-
-@settings(max_examples=60)
-@given(
-    scores=st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.5, 1.0, 1 - 2**-53]), min_size=1, max_size=60),
-    limit=st.integers(1, 70),
-    cut=st.integers(0, 60),
-    unit=st.booleans(),
-)
-def test_scores_are_binned_alike_in_every_order(scores, limit, cut, unit):
-    values = np.array(scores) if unit else np.array(scores) * 1e3
-    ones = np.ones((len(values), 1))
-    whole = ScoreTable(1, limit, unit)
-    whole.update(values, ones)
-    left, right = ScoreTable(1, limit, unit), ScoreTable(1, limit, unit)
-    left.update(values[:cut], ones[:cut])
-    for value in values[cut:][::-1]:
-        right.update(np.array([value]), ones[:1])
-    left.merge(right)
-    assert left.to_bytes() == whole.to_bytes()
-    assert len(whole.scores) <= limit
-    assert whole.sums.sum() == len(values)
-    assert (np.diff(whole.scores) > 0).all()
-    held = whole.scores[whole.find(values)]
-    assert (held <= values).all()
-    if whole.exact:
-        assert sorted(set(values.tolist())) == whole.scores.tolist()
 
 
 def test_others_are_refused():

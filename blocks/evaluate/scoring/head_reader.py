@@ -1,12 +1,12 @@
-"""Rows: a prediction table's chunks as the arrays that accumulators take, head by head; unusable rows are counted.
+"""HeadReader: a prediction table's chunks as the rows that metrics are of, head by head; unusable rows are counted.
 
 Which metrics there are lives in `classification` and `regression`.
 """
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,9 @@ import pyarrow.types as pt
 from blocks.data import Source
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.evaluate.scoring.classification import Classification, ClassRows
-from blocks.evaluate.scoring.estimate import Judge
+from blocks.evaluate.scoring.metric_sums import MetricSums
 from blocks.evaluate.scoring.regression import NumberRows, Regression
+from blocks.evaluate.scoring.row_selection import Rows, select_rows
 from blocks.evaluate.tables.answer_columns import all_finite, label_truth, matrix, numbers, of_target, weights
 from blocks.targets.classes import encode_classes
 from blocks.targets.description import HeadDescription
@@ -24,9 +25,6 @@ from blocks.targets.description import HeadDescription
 CHUNK_ROWS = 65_536
 ROUNDING = 1e-6
 """By how much a probability may miss [0, 1]: a softmax in float32 ends at 1.0000001."""
-
-Rows = ClassRows | NumberRows
-_R = TypeVar("_R", bound=Rows)
 
 
 @dataclasses.dataclass
@@ -70,8 +68,8 @@ class HeadReader:
         self.weight = head.sample_weight if head.sample_weight in schema.names else None
         self.columns = list(dict.fromkeys([*head.target_columns(), *names.values(), *filter(None, [self.weight])]))
 
-    def accumulators(self) -> dict[str, Judge]:
-        """A fresh accumulator for each suffix."""
+    def metric_sums(self) -> dict[str, MetricSums]:
+        """Fresh sums for each suffix."""
         weighted = self.weight is not None
         if self.is_classifier:
             if self.is_multilabel:
@@ -209,35 +207,10 @@ class HeadReader:
             found.rows[suffix], found.kept[suffix] = rows, np.arange(len(kept))
         else:
             found.kept[suffix] = np.flatnonzero(kept)
-            found.rows[suffix] = taken(rows, found.kept[suffix])
+            found.rows[suffix] = select_rows(rows, found.kept[suffix])
 
 
 ANSWERS = ("probabilities", "label", "prediction", "quantiles", "low", "high", "standard_deviation")
-
-
-def taken(rows: _R, places: np.ndarray | slice) -> _R:
-    """Some of the rows."""
-    values = {field.name: getattr(rows, field.name) for field in dataclasses.fields(rows)}
-    some: dict[str, Any] = {k: v[places] for k, v in values.items() if isinstance(v, np.ndarray)}
-    return dataclasses.replace(rows, **some)
-
-
-def grouped(rows: _R, codes: np.ndarray, names: Sequence[str]) -> Iterator[tuple[str, _R, np.ndarray]]:
-    """The rows of each group: its name, its rows, and their places among `rows`.
-
-    Args:
-        rows: Of a chunk.
-        codes: (rows,) the place of each row's group in `names`.
-        names: Of the groups.
-    """
-    if len(names) == 1:
-        yield names[0], rows, np.arange(len(codes))
-        return
-    order = np.argsort(codes, kind="stable")
-    ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
-    for i, name in enumerate(names):
-        places = order[ends[i] : ends[i + 1]]
-        yield name, taken(rows, places), places
 
 
 def chunks(source: Source, columns: list[str], rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from blocks.evaluate.scoring.accumulator import Accumulator
+from blocks.statistics.mergeable import Mergeable
 
 LIMIT = 1 << 16
 _HALF = np.float64(0.5).view(np.uint64)
@@ -16,7 +16,7 @@ _HALF = np.float64(0.5).view(np.uint64)
 _TWICE = _HALF + _HALF
 
 
-class ScoreTable(Accumulator):
+class ScoreTable(Mergeable):
     """Sums of columns for each distinct score, in ascending order.
 
     Scores are float64, not negative. With `unit` they lie in [0, 1], and those near 1 are told apart as finely as those
@@ -51,13 +51,28 @@ class ScoreTable(Accumulator):
     @property
     def exact(self) -> bool:
         """Whether every distinct score is still held."""
+        return self.dropped_bits == 0
+
+    @property
+    def dropped_bits(self) -> int:
+        """How many of the 52 bits of a score's fraction are dropped, so that scores share a bin."""
         self._settle()
-        return self._level == 0
+        return self._level
 
     @property
     def scores(self) -> np.ndarray:
         """(n,) float64, ascending: the score, or the least that its bin can hold."""
         return _scores(self._keys, self._unit)
+
+    @property
+    def greatest(self) -> np.ndarray:
+        """(n,) float64: the score, or the greatest that its bin can hold."""
+        last = self._keys | np.uint64((1 << self._level) - 1)
+        return _scores(np.minimum(last, _TWICE) if self._unit else last, self._unit)
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """`scores` and `sums`."""
+        return self.scores, self.sums
 
     def find(self, scores: np.ndarray) -> np.ndarray:
         """Where each score that was seen stands: (rows,) int64 into `scores` and `sums`."""
@@ -101,7 +116,7 @@ class ScoreTable(Accumulator):
             keys = self._cut(_keys(scores, self._unit))
             self._waiting.append(_joined(keys, np.asarray(values, np.float64), np.argsort(keys)))
             # joined once there are as many as are held, so that each is moved a few times in all
-            if 2 * len(self._held) + LIMIT < self.most:
+            if 2 * len(self._held) + min(LIMIT, self._bound) < self.most:
                 self._settle()
 
     def _merge(self, other: Self) -> None:
@@ -139,14 +154,14 @@ class ScoreTable(Accumulator):
         level = np.uint64(self._level)
         return (keys >> level) << level if self._level else keys
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The whole state."""
-        keys = self._keys
-        return {"level": np.array([self._level]), "bound": np.array([self._bound]), "keys": keys, "sums": self.sums}
+    def _state(self) -> tuple[dict[str, Any], list[bytes]]:
+        parts = [self._keys.astype("<u8").tobytes(), self.sums.astype("<f8").tobytes()]
+        return {"level": self._level, "bound": self._bound}, parts
 
-    def _restore(self, arrays: dict[str, np.ndarray]) -> None:
-        self._level, self._bound = int(arrays["level"][0]), int(arrays["bound"][0])
-        self._held, self._sums = arrays["keys"], arrays["sums"]
+    def _restore(self, state: dict[str, Any], parts: list[bytes]) -> None:
+        self._level, self._bound = state["level"], state["bound"]
+        self._held = np.frombuffer(parts[0], "<u8").astype(np.uint64)
+        self._sums = np.frombuffer(parts[1], "<f8").astype(np.float64).reshape(-1, self._columns)
 
 
 def _joined(keys: np.ndarray, values: np.ndarray, order: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Judging: a table summed up in one pass, by group. What its metrics and curves are made into lives elsewhere."""
+"""SummedTable: a table summed up in one pass, by group. What metrics and curves are made into lives elsewhere."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,10 @@ from typing import Any
 from blocks.data import Source
 from blocks.errors import EmptySource, InvalidArgument, warn
 from blocks.evaluate.scoring.classification import Classification, share_scores
-from blocks.evaluate.scoring.estimate import Estimate, Judge, Settings
-from blocks.evaluate.scoring.judged_rows import HeadReader, chunks, grouped
+from blocks.evaluate.scoring.estimate import Estimate, Settings
+from blocks.evaluate.scoring.head_reader import HeadReader, chunks
+from blocks.evaluate.scoring.metric_sums import MetricSums
+from blocks.evaluate.scoring.row_selection import split_by_group
 from blocks.evaluate.tables.description import Description
 from blocks.evaluate.tables.grouping import ALL, Grouping
 
@@ -31,27 +33,27 @@ def checked_settings(confidence: float, bootstrap: int, seed: int) -> Settings:
 
 
 @dataclass
-class State:
-    """What one group is summed up to: accumulators by head and suffix."""
+class GroupSums:
+    """What one group is summed up to: by head and suffix of its metrics' names."""
 
-    accumulators: dict[tuple[HeadReader, str], Judge]
+    by_head: dict[tuple[HeadReader, str], MetricSums]
 
-    def merge(self, other: "State") -> None:
+    def merge(self, other: "GroupSums") -> None:
         """Adds another group."""
-        for key, accumulator in self.accumulators.items():
-            accumulator.merge(other.accumulators[key])
+        for key, sums in self.by_head.items():
+            sums.merge(other.by_head[key])
 
     def results(self, settings: Settings) -> dict[str, tuple[Estimate, int]]:
         """Every metric of every head with the number of rows that it is of."""
         found: dict[str, tuple[Estimate, int]] = {}
-        for (reader, suffix), accumulator in self.accumulators.items():
-            for name, estimate in accumulator.result(settings).items():
-                found[reader.head.prefixed(name + suffix)] = (estimate, accumulator.rows_of(name, suffix))
+        for (reader, suffix), sums in self.by_head.items():
+            for name, estimate in sums.result(settings).items():
+                found[reader.head.prefixed(name + suffix)] = (estimate, sums.rows_of(name, suffix))
         return found
 
 
 @dataclass
-class Judged:
+class SummedTable:
     """A table summed up, by group.
 
     Attributes:
@@ -61,26 +63,26 @@ class Judged:
     """
 
     readers: list[HeadReader]
-    groups: dict[str, State] = field(default_factory=dict)
+    groups: dict[str, GroupSums] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     rows: int = 0
 
-    def empty(self) -> State:
+    def empty(self) -> GroupSums:
         """A group without rows."""
-        return State(
-            {(reader, suffix): one for reader in self.readers for suffix, one in reader.accumulators().items()}
+        return GroupSums(
+            {(reader, suffix): sums for reader in self.readers for suffix, sums in reader.metric_sums().items()}
         )
 
-    def total(self) -> State:
+    def total(self) -> GroupSums:
         """All groups together."""
         if list(self.groups) == [""]:
             return self.groups[""]
         whole = self.empty()
-        for state in self.groups.values():
-            whole.merge(state)
+        for group in self.groups.values():
+            whole.merge(group)
         return whole
 
-    def with_all(self) -> Iterator[tuple[str, State]]:
+    def with_all(self) -> Iterator[tuple[str, GroupSums]]:
         """All rows under "all", then each group in the order of names."""
         yield ALL, self.total()
         for name in sorted(self.groups):
@@ -90,36 +92,36 @@ class Judged:
     def warn(self) -> None:
         """Say what is left out, if anything."""
         if self.left_out:
-            told = ", ".join(f"{count:,} {name}" for name, count in sorted(self.left_out.items()))
-            warn(f"Of {self.rows:,} rows some are in no metric: {told}.")
+            reasons = ", ".join(f"{count:,} {name}" for name, count in sorted(self.left_out.items()))
+            warn(f"Of {self.rows:,} rows some are in no metric: {reasons}.")
 
 
-def judge(
+def sum_up(
     source: Source, description: Description, grouping: Grouping, chunk_rows: int, *, heads: Sequence[Any] | None = None
-) -> Judged:
+) -> SummedTable:
     """Sum up a table.
 
     Raises:
         EmptySource: It has no row.
     """
     readers = [HeadReader(head, source.schema) for head in heads or description.heads]
-    judged = Judged(readers)
+    table = SummedTable(readers)
     columns = list(dict.fromkeys([*(name for reader in readers for name in reader.columns), *grouping.columns]))
     for start, chunk in chunks(source, columns, chunk_rows):
-        judged.rows += len(chunk)
+        table.rows += len(chunk)
         names, codes = grouping.groups(chunk)
         for name in names:
-            if name not in judged.groups:
-                grouping.check(len(judged.groups) + 1)
-                judged.groups[name] = judged.empty()
+            if name not in table.groups:
+                grouping.check(len(table.groups) + 1)
+                table.groups[name] = table.empty()
         for reader in readers:
             found = reader.read(chunk, start)
-            judged.left_out += found.left_out
+            table.left_out += found.left_out
             for suffix, rows in found.rows.items():
-                for name, part, _ in grouped(rows, codes[found.kept[suffix]], names):
-                    judged.groups[name].accumulators[reader, suffix].update(part)
-        every = [one for state in judged.groups.values() for one in state.accumulators.values()]
+                for name, part, _ in split_by_group(rows, codes[found.kept[suffix]], names):
+                    table.groups[name].by_head[reader, suffix].update(part)
+        every = [sums for group in table.groups.values() for sums in group.by_head.values()]
         share_scores([one for one in every if isinstance(one, Classification)])
-    if not judged.rows:
+    if not table.rows:
         raise EmptySource(f"There is nothing to judge. Received: {source!r} with no row.")
-    return judged
+    return table
