@@ -140,7 +140,7 @@ def checked_methods(
     return decorate
 
 
-def check_whole_number(name: str, value: Any, least: int = 0, otherwise: str = "") -> int:
+def check_whole_number(name: str, value: Any, least: int = 0, otherwise: str = "", most: int | None = None) -> int:
     """A whole number as an `int`.
 
     Args:
@@ -148,9 +148,10 @@ def check_whole_number(name: str, value: Any, least: int = 0, otherwise: str = "
         value: What was given.
         least: The smallest number that will do.
         otherwise: What else the argument may be, for the message: "or None".
+        most: The largest number that will do; None for any.
 
     Raises:
-        InvalidArgument: It is none, or smaller.
+        InvalidArgument: It is none, or not within these.
 
     Example:
         >>> check_whole_number("batch_size", 32, least=1)
@@ -163,9 +164,10 @@ def check_whole_number(name: str, value: Any, least: int = 0, otherwise: str = "
         number = operator.index(value)
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool) or number < least:
+    if number is None or isinstance(value, bool) or number < least or (most is not None and number > most):
+        ends = f"at least {least}" if most is None else f"from {least} to {most}"
         also = f", {otherwise}" if otherwise else ""
-        raise InvalidArgument(f"{name} must be a whole number, at least {least}{also}. Received: {value!r}.")
+        raise InvalidArgument(f"{name} must be a whole number, {ends}{also}. Received: {value!r}.")
     return number
 
 

@@ -521,7 +521,9 @@ def test_keys_at_prediction(fitted, odd_rows):
             use(less)
         with pytest.raises(SchemaMismatch, match=r"exactly the model's columns: .*Received: extra 'classs'"):
             use(more)
-    with pytest.raises(SchemaMismatch, match=r"The source lacks 'class'. It has: "):
+    with pytest.raises(
+        SchemaMismatch, match=r"The source, of what the model reads: there is no column 'class'. It has "
+    ):
         fitted.predict(pa.table(less))
     assert set(fitted.predict({**odd_rows, "label": odd_rows["city"]})) == {"probabilities", "label", "confidence"}
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blocks.arguments import check_whole_number
 from blocks.data import Source
-from blocks.errors import EmptySource, InvalidArgument
+from blocks.errors import EmptySource
 
 ROWS = 10_000
 """Rows that are kept."""
@@ -45,8 +46,7 @@ def sample(
         >>> len(table), table.equals(sample(blocks.read({"x": list(range(100))}), 3, seed=1))
         (3, True)
     """
-    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
-        raise InvalidArgument(f"A sample has at least one row. Received: {rows!r}.")
+    rows = check_whole_number("rows", rows, 1)
     random = np.random.default_rng(seed)
     kept: pa.Table | None = None
     keys = np.empty(0)

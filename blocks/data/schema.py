@@ -59,15 +59,27 @@ def require_unique(names: Sequence[str], where: str) -> None:
 
 
 def require_columns(wanted: Iterable[str], available: Sequence[str], what: str) -> None:
-    """Refuses a column that does not exist, naming the ones that it may have been meant for."""
-    known = set(available)
+    """Refuses columns that do not exist, naming those that the first may have been meant for.
+
+    Args:
+        wanted: their names.
+        available: those that there are.
+        what: what wants or lacks them, for the message.
+
+    Raises:
+        InvalidArgument: if a name is no string.
+        SchemaMismatch: if a column does not exist.
+    """
+    known, absent = set(available), []
     for name in wanted:
         if not isinstance(name, str):
             raise InvalidArgument(f"{what}: a column is named by a string. Received: {name!r}.")
         if name not in known:
-            close = difflib.get_close_matches(name, available, n=3)
-            hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"It has {_listed(available)}."
-            raise SchemaMismatch(f"{what}: there is no column {name!r}. {hint}")
+            absent.append(name)
+    if absent:
+        close = difflib.get_close_matches(absent[0], available, n=3)
+        hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"It has {_listed(available)}."
+        raise SchemaMismatch(f"{what}: there is no column {', '.join(map(repr, absent))}. {hint}")
 
 
 def _listed(names: Sequence[str]) -> str:

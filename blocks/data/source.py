@@ -9,11 +9,10 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.arguments import checked_methods
+from blocks.arguments import check_whole_number, checked_methods
 from blocks.data.chunking import ahead, rechunk, worthwhile_rows
 from blocks.data.reader_protocol import Filterable, Reader
 from blocks.data.schema import conform, index_columns, require_columns
@@ -105,12 +104,11 @@ class Source:
             SchemaMismatch: if a column is unknown.
             MalformedData: while iterating, if a file cannot be read as what it says it is.
         """
-        if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 1:
-            raise InvalidArgument(f"chunks takes a positive number of rows. Received: {rows!r}.")
+        rows = check_whole_number("rows", rows, 1)
         wanted = self.schema.names if columns is None else list(columns)
         if columns is not None:
             require_columns(wanted, self.schema.names, "chunks")
-        return self._chunks(int(rows), wanted, encoded, exact)
+        return self._chunks(rows, wanted, encoded, exact)
 
     def _chunks(self, rows: int, wanted: Sequence[str], encoded: bool, exact: bool = True) -> Generator[pa.RecordBatch]:
         full = self._reader.schema
@@ -233,8 +231,7 @@ class Source:
             >>> sum(part.count() for part in splits.values())
             1000
         """
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
-            raise InvalidArgument(f"split takes a seed from 0 to 2**63 - 1. Received: {seed!r}.")
+        seed = check_whole_number("seed", seed, most=2**63 - 1)
         names = (key,) if isinstance(key, str) else tuple(key or ())
         if key is not None and not names:
             raise InvalidArgument("split takes a key of at least one column, or key=None to split by position.")
@@ -248,16 +245,14 @@ class Source:
         depth = sum(isinstance(step, Part) for step in self._steps)
         return {
             name: Source(self._reader, [*self._steps, part], self._columns)
-            for name, part in parts(fractions, names, int(seed), depth).items()
+            for name, part in parts(fractions, names, seed, depth).items()
         }
 
     def head(self, rows: int = 10) -> pa.Table:
         """The first rows as a table; reads no more than some 250,000 values beyond them."""
-        if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 0:
-            raise InvalidArgument(f"head takes a number of rows, at least 0. Received: {rows!r}.")
-        if rows == 0:
+        if not check_whole_number("rows", rows):
             return self.schema.empty_table()
-        chunks = self.chunks(int(rows))
+        chunks = self.chunks(rows)
         first = next(chunks, None)
         chunks.close()
         return self.schema.empty_table() if first is None else pa.Table.from_batches([first])

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from blocks.data.schema import conform, require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.statistics.hashing import hash64, hash_rows
+from blocks.statistics.hashing import STEP, hash64, hash_rows
 
 
 class Step(Protocol):
@@ -160,9 +160,6 @@ class Part:
         }
 
 
-_MIX = 0x9E3779B97F4A7C15  # the golden ratio in 64 bits: an odd number whose multiples are spread evenly
-
-
 def parts(fractions: dict[str, float], key: tuple[str, ...], seed: int, depth: int) -> dict[str, Part]:
     """The parts of a split, by name.
 
@@ -189,7 +186,7 @@ def parts(fractions: dict[str, float], key: tuple[str, ...], seed: int, depth: i
         raise InvalidArgument(f"The fractions of a split must sum to 1; these sum to {total:.12g}. {fix}")
     values = list(fractions.values())
     edges = [round(math.fsum(values[:i]) * 2**64) for i in range(len(values))] + [2**64]
-    salted = (seed + depth * _MIX) % 2**63
+    salted = (seed + depth * int(STEP)) % 2**63
     return {
         name: Part(name, low, high, key, salted)
         for name, low, high in zip(fractions, edges[:-1], edges[1:], strict=True)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from blocks.data import Source
 from blocks.data.schema import require_columns
-from blocks.errors import EmptySource, SchemaMismatch
+from blocks.errors import EmptySource
 from blocks.progress import Progress, Verbose
 
 CHUNK_ROWS = 65_536
@@ -38,12 +38,7 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str] = (
     Raises:
         SchemaMismatch: The source lacks one.
     """
-    present = set(source.schema.names)
-    absent = [name for name in predictor.inputs if name not in present]
-    if absent:
-        raise SchemaMismatch(
-            f"The source lacks {', '.join(map(repr, absent))}. It has: {', '.join(source.schema.names)}."
-        )
+    require_columns(predictor.inputs, source.schema.names, "The source, of what the model reads")
     require_columns(keep, source.schema.names, "predict")
     return list(dict.fromkeys([*predictor.inputs, *keep]))
 

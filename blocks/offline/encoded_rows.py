@@ -17,7 +17,8 @@ from blocks.data import Source
 from blocks.data.arrow_types import is_text, is_time
 from blocks.data.raw_arrays import to_raw
 from blocks.data.raw_columns import RawColumn, raw_column
-from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, SchemaMismatch, warn
+from blocks.data.schema import require_columns
+from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, warn
 from blocks.features.sparse import as_batch_form
 from blocks.offline.transform import Transform
 from blocks.store.reading.batches import rebatch
@@ -52,12 +53,7 @@ class EncodedRows:
         if head is not None:
             wanted += [*head.targets] + ([head.sample_weight] if head.sample_weight is not None else [])
         self.columns = list(dict.fromkeys(wanted))
-        present = set(source.schema.names)
-        absent = [name for name in self.columns if name not in present]
-        if absent:
-            raise SchemaMismatch(
-                f"The source lacks {', '.join(map(repr, absent))}. It has: {', '.join(source.schema.names)}."
-            )
+        require_columns(self.columns, source.schema.names, "The source, of what the model reads")
         self.held_out = transform.adapted_on(source)
         """Whether the rows are those that a block which uses the target was adapted on: encoded out of fold."""
         self.skipped = 0

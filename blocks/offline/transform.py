@@ -25,7 +25,8 @@ from blocks.data import Source
 from blocks.data.arrow_types import is_text
 from blocks.data.raw_arrays import to_raw
 from blocks.data.raw_columns import RawColumn
-from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.data.schema import require_columns
+from blocks.errors import InvalidArgument
 from blocks.features.sparse import Sparse
 from blocks.preprocessors import Columns
 from blocks.preprocessors.columns.lanes import Lane, places_of
@@ -367,5 +368,5 @@ def _same(one: pa.Array, other: pa.Array) -> bool:
 
 def _column(chunk: pa.RecordBatch, name: str) -> pa.Array:
     if chunk.schema.get_field_index(name) < 0:
-        raise SchemaMismatch(f"Rows lack the column {name!r}, which the model reads. Received: {chunk.schema.names}.")
+        require_columns([name], chunk.schema.names, "Rows, of what the model reads")
     return chunk.column(name)

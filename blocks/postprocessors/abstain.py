@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from blocks.arguments import check_whole_number
 from blocks.block import Postprocessor
 from blocks.errors import InvalidArgument
 
@@ -35,10 +36,8 @@ class Abstain(Postprocessor):
             raise InvalidArgument("Abstain takes a confidence, a max_set_size, or both. Received: neither.")
         if confidence is not None and not (isinstance(confidence, int | float) and 0 <= confidence <= 1):
             raise InvalidArgument(f"Abstain's confidence is from 0 to 1. Received: {confidence!r}.")
-        if max_set_size is not None and (
-            isinstance(max_set_size, bool) or not isinstance(max_set_size, int) or max_set_size < 1
-        ):
-            raise InvalidArgument(f"Abstain's max_set_size is a positive integer. Received: {max_set_size!r}.")
+        if max_set_size is not None:
+            max_set_size = check_whole_number("Abstain's max_set_size", max_set_size, 1, otherwise="or None")
         self.confidence = None if confidence is None else float(confidence)
         self.max_set_size = max_set_size
 

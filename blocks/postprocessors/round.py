@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from blocks.arguments import check_whole_number
 from blocks.block import Head, Postprocessor
-from blocks.errors import InvalidArgument
 from blocks.postprocessors.numbers import NEEDS, POINTS, require_regressor
 
 
@@ -33,9 +33,7 @@ class Round(Postprocessor):
 
     def __init__(self, decimals: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if isinstance(decimals, bool) or not isinstance(decimals, int) or not -300 <= decimals <= 300:
-            raise InvalidArgument(f"Round's decimals is a whole number, -300 to 300. Received: {decimals!r}.")
-        self.decimals = decimals
+        self.decimals = check_whole_number("Round's decimals", decimals, -300, most=300)
         with tf.init_scope():
             # a variable: TensorFlow rewrites x / constant as x * (1 / constant), other bits
             self._power = tf.Variable(10.0 ** abs(decimals), dtype=tf.float64, trainable=False)

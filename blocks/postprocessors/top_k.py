@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from blocks.arguments import check_whole_number
 from blocks.block import Head, Postprocessor
 from blocks.errors import InvalidArgument
 from blocks.postprocessors.label_names import names_of
@@ -34,9 +35,7 @@ class TopK(Postprocessor):
 
     def __init__(self, k: int = 5, *, classes: Sequence[Any] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-            raise InvalidArgument(f"TopK's k is a positive integer. Received: {k!r}.")
-        self.k = k
+        self.k = check_whole_number("TopK's k", k, 1)
         self._classes = None if classes is None else tuple(classes)
         self._require_so_many()
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from blocks.errors import InvalidArgument
+from blocks.statistics.hashing import mix64
 from blocks.statistics.numeric import finite_numbers, interpolated
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.tally import Tally
@@ -127,7 +128,7 @@ class DistinctValues(Statistic):
             self._low, self._high = min(self._low, numbers.low), max(self._high, numbers.high)
             # Adding 0.0 turns -0.0 into 0.0: one value
             kept = numbers.values + 0.0
-            self._keep_smallest(_hashed(kept), kept)
+            self._keep_smallest(mix64(kept.view(np.uint64)), kept)
 
     def _merge(self, other: Self) -> None:
         self._tally.add(other._tally)
@@ -153,11 +154,4 @@ class DistinctValues(Statistic):
         self._tally = Tally(*state["tally"])
         self._low, self._high = np.frombuffer(parts[0], "<f8").tolist()
         self._values = np.frombuffer(parts[1], "<f8").astype(np.float64)
-        self._hashes = _hashed(self._values)
-
-
-def _hashed(values: np.ndarray) -> np.ndarray:
-    bits = values.view(np.uint64)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
+        self._hashes = mix64(self._values.view(np.uint64))

@@ -1,7 +1,7 @@
 """A 64-bit hash of column values that never changes: on every machine, in every release, for every Arrow encoding.
 
 Rows are assigned to splits by it and distinct values are estimated from it, so its golden values are pinned by a test.
-It is fast and well mixed, and not cryptographic.
+It is fast and well mixed, and not cryptographic. `mix64` is what else in the library draws rows by their hashes.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,9 @@ from blocks.errors import InvalidArgument
 from blocks.statistics.canonical import canonical, canonical_type
 from blocks.statistics.statistic import unsupported
 
-_STEP = np.uint64(0x9E3779B97F4A7C15)
+STEP = np.uint64(0x9E3779B97F4A7C15)
+"""SplitMix64's increment: the golden ratio in 64 bits, an odd number whose multiples are spread evenly."""
+
 _BLOCK_BYTES = 1 << 19
 
 
@@ -95,11 +97,12 @@ def hash_rows(columns: Sequence[pa.Array | pa.ChunkedArray], seed: int = 0) -> n
         raise InvalidArgument(f"Rows are hashed over one or more columns of one length. Received lengths: {lengths}.")
     combined = np.zeros(lengths[0], dtype=np.uint64)
     for column in columns:
-        combined = _mix((combined + _STEP) ^ hash64(column, seed))
+        combined = mix64((combined + STEP) ^ hash64(column, seed))
     return combined
 
 
-def _mix(z: np.ndarray) -> np.ndarray:
+def mix64(z: np.ndarray) -> np.ndarray:
+    """SplitMix64's finaliser of uint64: a bijection in which every bit that enters decides about half of the others."""
     z = z ^ (z >> np.uint64(30))
     z *= np.uint64(0xBF58476D1CE4E5B9)
     z ^= z >> np.uint64(27)
@@ -109,7 +112,7 @@ def _mix(z: np.ndarray) -> np.ndarray:
 
 
 def _missing_hash(seed: int) -> np.uint64:
-    return _mix(np.array([seed ^ 0x6D697373696E6721], dtype=np.uint64))[0]
+    return mix64(np.array([seed ^ 0x6D697373696E6721], dtype=np.uint64))[0]
 
 
 def _canonical_text(values: pa.Array) -> pa.Array:
@@ -158,13 +161,13 @@ def _hash_block(offsets: np.ndarray, data: np.ndarray, seed: np.uint64) -> np.nd
     view: np.ndarray = np.ndarray((len(block) - 7,), dtype="<u8", buffer=block.data, strides=(1,))
     starts = offsets[:-1] - offsets[0]
     longest = int(words.max())
-    keys = _mix(seed + _STEP * np.arange(1, longest + 1, dtype=np.uint64))
+    keys = mix64(seed + STEP * np.arange(1, longest + 1, dtype=np.uint64))
     if longest <= 1:
-        total = _mix((view[starts] & _tail_mask(lengths)) ^ (keys[0] if longest else np.uint64(0)))
+        total = mix64((view[starts] & _tail_mask(lengths)) ^ (keys[0] if longest else np.uint64(0)))
         total[words == 0] = 0
     else:
         total = _sum_words(view, starts, lengths, words, keys)
-    return _mix(total ^ _mix(seed ^ lengths.astype(np.uint64)))
+    return mix64(total ^ mix64(seed ^ lengths.astype(np.uint64)))
 
 
 def _sum_words(
@@ -177,7 +180,7 @@ def _sum_words(
     mixed = view[np.repeat(starts, words) + 8 * position]
     filled = words > 0
     mixed[ends[filled] - 1] &= _tail_mask((lengths - 8 * (words - 1))[filled])
-    mixed = _mix(mixed ^ keys[position])
+    mixed = mix64(mixed ^ keys[position])
     total = np.zeros(len(words), dtype=np.uint64)
     total[filled] = np.add.reduceat(mixed, first[filled])
     return total

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.errors import InvalidArgument
+from blocks.statistics.hashing import STEP, mix64
 from blocks.statistics.statistic import Statistic, unsupported
 
 
@@ -108,8 +109,5 @@ class RowSample(Statistic):
 def _hashed(rows: np.ndarray, seed: int) -> np.ndarray:
     hashes = np.full(len(rows), np.uint64(seed))
     for column in np.ascontiguousarray(rows.T).view(np.uint64):
-        bits = (hashes * np.uint64(0x9E3779B97F4A7C15)) ^ column
-        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        hashes = bits ^ (bits >> np.uint64(31))
+        hashes = mix64((hashes * STEP) ^ column)
     return hashes

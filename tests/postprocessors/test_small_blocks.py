@@ -35,7 +35,7 @@ def test_top_k():
     assert called(block, {"probabilities": PROBABILITIES[:, :2]})["top_labels"].tolist() == [[8, 7], [7, 8], [7, 8]]
     with pytest.raises(InvalidArgument, match=r"k is at most the number of classes. Received: k=2 of 1 classes"):
         TopK(2, classes=["a"])
-    with pytest.raises(InvalidArgument, match=r"TopK's k is a positive integer. Received: 0"):
+    with pytest.raises(InvalidArgument, match=r"TopK's k must be a whole number, at least 1. Received: 0"):
         TopK(0)
     with pytest.raises(InvalidArgument, match=r"TopK works on a classifier's probabilities. Received: a Mean head"):
         TopK().bind(Mean("y"))

@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 from blocks.data.encodings import require_arrow_values
 from blocks.data.formats.arrow_dataset import DatasetReader
 from blocks.data.reader_protocol import Reader
-from blocks.data.schema import conform, natural_schema, require_unique
+from blocks.data.schema import conform, natural_schema, require_columns, require_unique
 from blocks.data.source import content_hash
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 
@@ -134,12 +134,7 @@ class StreamReader:
             raise MalformedData(
                 f"chunks of {self._kind} must be Arrow record batches. Received: {type(batch).__name__}."
             )
-        present = set(batch.schema.names)
-        missing = [name for name in target.names if name not in present]
-        if missing:
-            raise SchemaMismatch(
-                f"A chunk of {self._kind} lacks column {missing[0]!r}, which its schema has. Give all of them."
-            )
+        require_columns(target.names, batch.schema.names, f"A chunk of {self._kind}, of those that its schema has")
         try:
             return conform(batch, target, encoded=encoded)
         except SchemaMismatch as error:

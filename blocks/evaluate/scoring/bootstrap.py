@@ -15,9 +15,9 @@ from statistics import NormalDist
 
 import numpy as np
 
-BUCKETS = 512
+from blocks.statistics.hashing import STEP, mix64
 
-_STEP = np.uint64(0x9E3779B97F4A7C15)
+BUCKETS = 512
 
 
 def bucket_count(width: int) -> int:
@@ -39,13 +39,8 @@ def buckets(positions: np.ndarray, count: int) -> np.ndarray:
         >>> bool((buckets(np.arange(9), 4)[3:] == buckets(np.arange(3, 9), 4)).all())
         True
     """
-    z = (positions.astype(np.uint64) + np.uint64(1)) * _STEP
-    z ^= z >> np.uint64(30)
-    z *= np.uint64(0xBF58476D1CE4E5B9)
-    z ^= z >> np.uint64(27)
-    z *= np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    return ((z >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
+    hashes = mix64((positions.astype(np.uint64) + np.uint64(1)) * STEP)
+    return ((hashes >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
 
 
 @functools.lru_cache(maxsize=8)

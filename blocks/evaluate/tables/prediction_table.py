@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from blocks.arguments import checked
+from blocks.arguments import check_whole_number, checked
 from blocks.data import Source, read
 from blocks.errors import InvalidArgument, MalformedData, StoreMismatch, warn
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
@@ -91,8 +91,7 @@ def predict_table(
     final, verbose = Path(path), check_verbose(verbose)
     if final.suffix.lower() not in ("", ".parquet", ".pq") and not is_sqlite(final):
         raise InvalidArgument(f"A table is a file .parquet, .db, .sqlite or .sqlite3. Received: {str(path)!r}.")
-    if chunk_rows < 1:
-        raise InvalidArgument(f"chunk_rows is a positive integer. Received: {chunk_rows!r}.")
+    chunk_rows = check_whole_number("chunk_rows", chunk_rows, 1)
     predictions = Predictions(as_predictor(model), as_splits(data, split), keys=keys, targets=targets)
     plan = json.loads(json.dumps(predictions.plan()))
     aside = final.with_name(f"{final.name}.partial")

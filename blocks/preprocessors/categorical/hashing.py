@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from blocks.arguments import check_whole_number
 from blocks.block import Preprocessor
 from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
@@ -82,6 +83,4 @@ def check_buckets(owner: str, num_buckets: Any) -> int:
     Raises:
         InvalidArgument: It is none that int32 ids can count.
     """
-    if isinstance(num_buckets, bool) or not isinstance(num_buckets, int) or not 1 <= num_buckets <= (1 << 31) - 2:
-        raise InvalidArgument(f"{owner}'s num_buckets is an integer, 1 to 2^31 - 2. Received: {num_buckets!r}.")
-    return num_buckets
+    return check_whole_number(f"{owner}'s num_buckets", num_buckets, 1, most=2**31 - 2)

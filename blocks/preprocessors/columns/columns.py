@@ -15,6 +15,7 @@ from blocks.arguments import checked
 from blocks.block import Preprocessor, State, emit
 from blocks.data import read
 from blocks.data.raw_columns import RawColumn
+from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch, warn
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
 from blocks.preprocessors.columns.infer import infer_choices
@@ -119,7 +120,7 @@ class Columns(Preprocessor):
             InvalidArgument: `memory` is no memory, or too little.
         """
         source = read(source)
-        _known(exclude, source.schema, "exclude")
+        require_columns(exclude, source.schema.names, "exclude")
         choices = infer_choices(source, frozenset(exclude), rows, memory_bytes(memory))
         chosen: dict[Key, Any] = {choice.column: choice.blocks for choice in choices if choice.blocks}
         if not chosen:
@@ -269,7 +270,7 @@ class Columns(Preprocessor):
         """
         self._plan.select(schema)
         self._track_blocks()
-        _known(self.columns, schema, "Columns")
+        require_columns(self.columns, schema.names, "Columns")
         raw: dict[str, RawColumn] = {}
         for lane in self.lanes:
             for column in lane.columns:
@@ -416,16 +417,6 @@ class Columns(Preprocessor):
                 summary = ", ".join(f"{name}={_brief(value)}" for name, value in block.state.items())
                 rows.append((lane.name, type(block).__name__, summary or "(learns nothing)"))
         return "\n".join(_aligned(rows))
-
-
-def _known(names: Sequence[str], schema: pa.Schema, who: str) -> None:
-    known = set(schema.names)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise SchemaMismatch(
-            f"{who} names columns of the source, which has: {', '.join(schema.names)}. "
-            f"Received: {', '.join(map(repr, unknown))}{_hint(unknown, schema.names)}."
-        )
 
 
 def _check_alike(lane: Lane, raw: Mapping[str, RawColumn]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from blocks.arguments import check_whole_number
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
@@ -51,10 +52,8 @@ class GeoGrid(Preprocessor):
             raise InvalidArgument(
                 f"GeoGrid's resolutions are different numbers of degrees from 0.0001 to 180. Received: {resolutions!r}."
             )
-        if isinstance(num_bins, bool) or not isinstance(num_bins, int) or not 1 <= num_bins < 2**31 - 1:
-            raise InvalidArgument(f"GeoGrid's num_bins is a number of ids, 1 to 2^31 - 2. Received: {num_bins!r}.")
         self.resolutions = [float(edge) for edge in given]
-        self.num_bins = num_bins
+        self.num_bins = check_whole_number("GeoGrid's num_bins", num_bins, 1, most=2**31 - 2)
 
     def compute(self, values: Any) -> Any:
         """The ids, int64."""

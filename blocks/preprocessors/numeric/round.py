@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from blocks.arguments import check_whole_number
 from blocks.block import Preprocessor
-from blocks.errors import InvalidArgument
 from blocks.preprocessors.float64 import NAN, finite_stays_finite, number_or_keep
 
 _WHOLE: Final = np.float64(2.0**52)
@@ -38,9 +38,7 @@ class Round(Preprocessor):
 
     def __init__(self, decimals: int = 0, *, missing: str | float = "keep", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if isinstance(decimals, bool) or not isinstance(decimals, int) or not -300 <= decimals <= 300:
-            raise InvalidArgument(f"Round's decimals is a whole number, -300 to 300. Received: {decimals!r}.")
-        self.decimals = decimals
+        self.decimals = check_whole_number("Round's decimals", decimals, -300, most=300)
         self.missing = number_or_keep("Round", missing)
         with tf.init_scope():
             # a variable: TensorFlow rewrites x / constant as x * (1 / constant), other bits

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
+from blocks.arguments import check_whole_number
 from blocks.block import Preprocessor
 from blocks.errors import InvalidArgument
 from blocks.preprocessors.ends_of_chains import text_output
@@ -40,10 +41,9 @@ class Extract(Preprocessor):
 
     def __init__(self, pattern: str, *, group: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(pattern, str) or isinstance(group, bool) or not isinstance(group, int) or not 0 <= group <= 8:
-            raise InvalidArgument(
-                f"Extract takes a pattern and the number of a group, 0 to 8. Received: {pattern!r}, {group!r}."
-            )
+        if not isinstance(pattern, str):
+            raise InvalidArgument(f"Extract's pattern is text. Received: {pattern!r}.")
+        group = check_whole_number("Extract's group", group, most=8)
         try:
             # TensorFlow leaves the text as it is where a group is lacking; Arrow's RE2 says so
             pc.replace_substring_regex(pa.array([""]), pattern=pattern, replacement=rf"\{group}")

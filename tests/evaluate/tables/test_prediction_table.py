@@ -190,7 +190,7 @@ def test_what_is_refused(fitted, table, tmp_path):
         predict_table(3, table, tmp_path / "t.parquet")
     with pytest.raises(InvalidArgument, match="give data="):
         metrics(fitted)
-    with pytest.raises(InvalidArgument, match="chunk_rows is a positive integer"):
+    with pytest.raises(InvalidArgument, match="chunk_rows must be a whole number, at least 1"):
         predict_table(fitted, table, tmp_path / "t.parquet", chunk_rows=0)
 
 

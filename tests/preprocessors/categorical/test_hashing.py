@@ -55,7 +55,7 @@ def test_a_megabyte():
 
 def test_errors_say_the_rule():
     for buckets in (0, -1, 2**31, True, 1.5):
-        with pytest.raises(InvalidArgument, match="num_buckets is an integer, 1 to"):
+        with pytest.raises(InvalidArgument, match="num_buckets must be a whole number, from 1 to"):
             Hashing(buckets)
     with pytest.raises(InvalidArgument, match="salt is a string"):
         Hashing(3, salt=1)

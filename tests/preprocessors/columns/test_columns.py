@@ -96,7 +96,7 @@ def test_errors_of_keys_name_them(adapted):
         adapted({name: value for name, value in good.items() if name != "age"})
     with pytest.raises(SchemaMismatch, match=r"extra 'aeg' \(did you mean 'age'\?\)"):
         adapted({"aeg" if name == "age" else name: value for name, value in good.items()})
-    with pytest.raises(SchemaMismatch, match=r"Rows lack the column 'city'"):
+    with pytest.raises(SchemaMismatch, match=r"Rows, of what the model reads: there is no column 'city'"):
         Transform(adapted)(TABLE.drop(["city"]).to_batches()[0])
     with pytest.raises(SchemaMismatch, match=r"Column 'age' enters the model as float64"):
         Transform(adapted)(TABLE.set_column(0, "age", pa.array(["x"] * 4)).to_batches()[0])
@@ -120,7 +120,7 @@ def test_errors_of_construction_say_the_rule():
 
 
 def test_errors_of_binding_name_column_and_type():
-    with pytest.raises(SchemaMismatch, match=r"Received: 'cty' \(did you mean 'city'\?\)"):
+    with pytest.raises(SchemaMismatch, match=r"there is no column 'cty'. Did you mean 'city'"):
         Columns({"cty": Vocabulary()}).bind(TABLE.schema)
     with pytest.raises(SchemaMismatch, match=r"column 'city' of type string. Choose another block"):
         Columns({"city": Standardize()}).bind(TABLE.schema)
@@ -241,7 +241,7 @@ def test_infer_chooses_for_durations_and_times_of_day():
 
 
 def test_infer_errors():
-    with pytest.raises(SchemaMismatch, match=r"exclude names columns of the source.*'lable'"):
+    with pytest.raises(SchemaMismatch, match=r"exclude: there is no column 'lable'"):
         Columns.infer(wide(), exclude=["lable"])
     with pytest.raises(EmptySource, match=r"needs rows to look at"):
         Columns.infer(wide().slice(0, 0))

@@ -83,7 +83,7 @@ def test_resolutions_that_are_none_are_refused(resolutions):
 
 def test_what_does_not_fit_is_refused():
     for bins in (0, 2**31, 1.5, True):
-        with pytest.raises(InvalidArgument, match="num_bins is a number of ids"):
+        with pytest.raises(InvalidArgument, match="num_bins must be a whole number, from 1 to"):
             GeoGrid(num_bins=bins)
     with pytest.raises(SchemaMismatch, match=r"takes 2 columns, with the key \(lat, lon\). Received: 1"):
         GeoGrid()(tf.constant([1.0]))

@@ -41,5 +41,5 @@ def test_missing_stays_or_becomes_a_number() -> None:
 
 @pytest.mark.parametrize("decimals", [1.5, True, 301, None])
 def test_decimals_are_a_whole_number(decimals) -> None:
-    with pytest.raises(InvalidArgument, match="decimals is a whole number"):
+    with pytest.raises(InvalidArgument, match="decimals must be a whole number, from -300 to 300"):
         Round(decimals)

@@ -80,8 +80,8 @@ def test_errors_say_the_rule():
         (r"\Qabc", 0, "a regular expression that RE2 knows"),
         ("a", 1, "with group 1"),
         ("(a)", 2, "with group 2"),
-        ("a", 9, "number of a group, 0 to 8"),
-        (b"a", 0, "takes a pattern"),
+        ("a", 9, "group must be a whole number, from 0 to 8"),
+        (b"a", 0, "pattern is text"),
     ]:
         with pytest.raises(InvalidArgument, match=message):
             Extract(pattern, group=group)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from blocks.arguments import check_whole_number
 from blocks.data.formats.csv.row_spans import Dialect
 from blocks.errors import InvalidArgument
 
@@ -97,10 +98,10 @@ class CsvOptions:
             convert={"strings_can_be_null": True} | {name: options[name] for name in _CONVERT if name in options},
             column_types=declared,
             default_column_type=None if default is None else to_type("default_column_type", default),
-            block_size=_whole(options.get("block_size", 8 << 20), "block_size", 1),
+            block_size=check_whole_number("block_size", options.get("block_size", 8 << 20), 1),
             encoding=_encoding(options.get("encoding", "utf-8")),
             newlines_in_values=bool(options.get("newlines_in_values", True)),
-            skip_rows=0 if skip_lines else _whole(skip_rows, "skip_rows", 0),
+            skip_rows=0 if skip_lines else check_whole_number("skip_rows", skip_rows),
             rejects=None if rejects is None else os.fspath(rejects),
             skip_lines=skip_lines,
             skip_initial_space=bool(options.get("skip_initial_space", False)),
@@ -187,12 +188,6 @@ def to_type(column: str, kind: Any) -> pa.DataType:
         f"The type of {column!r} is an Arrow type or its name, such as 'string', 'int64', 'float64', 'bool', 'date32', "
         f"'timestamp[us]' or pyarrow.decimal128(12, 2). Received: {kind!r}."
     )
-
-
-def _whole(value: Any, name: str, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidArgument(f"{name} is a whole number, at least {least}. Received: {value!r}.")
-    return value
 
 
 def _line_numbers(lines: Any, options: Mapping[str, Any]) -> Collection[int]:
