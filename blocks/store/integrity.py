@@ -8,10 +8,9 @@ from blocks.files.place import Place, is_damage, place, unreachable
 from blocks.files.regular import NotRegular, file_size
 from blocks.store import manifest
 from blocks.store.checksum import file_sum
-from blocks.store.formats import hdf5
-from blocks.store.manifest import Manifest, Shard
+from blocks.store.formats.shard import Shard
+from blocks.store.manifest import Manifest
 from blocks.store.reading.chunk_reader import DAMAGE, ChunkReader, allocate
-from blocks.store.rows import parted
 
 
 def absent(folder: Place, content: Manifest) -> list[str]:
@@ -106,11 +105,7 @@ def shard_problems(folder: Place, content: Manifest, shard: Shard) -> list[str]:
             return [f"{shard.file}: {size} bytes instead of {shard.bytes}"]
         if file_sum(path) != shard.checksum:
             return [f"{shard.file}: its checksum {shard.checksum} does not hold"]
-        problems = (
-            hdf5.check_shapes(path, parted(content.entries), shard, content.rows_per_chunk, content.compression)
-            if content.format == "hdf5"
-            else []
-        )
+        problems = content.settings.form.problems(path, shard, content.settings)
         reader = ChunkReader(folder, content)
         for chunk in range(-(-shard.rows // content.rows_per_chunk)):
             reader.read(shard, chunk, allocate(reader, shard, chunk, content.entries))

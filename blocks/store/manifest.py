@@ -18,32 +18,16 @@ from blocks.files.json_schema import violation
 from blocks.files.place import Place, unreachable
 from blocks.files.regular import NotRegular, read_regular
 from blocks.store.checksum import text_sum
+from blocks.store.formats import shard_format
+from blocks.store.formats.shard import Shard, ShardSettings
 from blocks.store.manifest_checks import nonsense
 from blocks.store.rows import StoredArray
 
 NAME = "manifest.json"
 JOURNAL = "journal.jsonl"
 VERSION = 1
-RECORDS = "records"
 MAX_BYTES = 256 << 20
 """Of a manifest or a journal: more is no list of shards."""
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One file of a split: see the schema for the fields."""
-
-    file: str
-    rows: int
-    bytes: int
-    checksum: str
-    sums: dict[str, str]
-    offsets: dict[str, list[int]]
-    widths: dict[str, list[int]]
-
-    def sum_of(self, entry: str, chunk: int) -> str:
-        """Return the checksum of one entry of one chunk."""
-        return self.sums[entry][8 * chunk : 8 * chunk + 8]
 
 
 @dataclass(frozen=True)
@@ -80,6 +64,12 @@ class Manifest:
     def identity(self) -> str:
         """The checksum: stores with the same one hold the same rows in the same files."""
         return json.loads(self.to_text())["checksum"]
+
+    @property
+    def settings(self) -> ShardSettings:
+        """How the shards are written."""
+        form = shard_format(self.format, self.layout, self.compression)
+        return ShardSettings(form, self.compression, self.rows_per_shard, self.rows_per_chunk, self.entries)
 
     def entry(self, name: str) -> StoredArray:
         """Find an entry by its name."""

@@ -12,30 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from blocks.errors import InvalidArgument
 from blocks.features.sparse import MOST_COLUMNS
+from blocks.store.formats import shard_format
+from blocks.store.formats.shard import RECORDS, Access, ShardFormat
 from blocks.store.rows import MAX_KEY_BYTES, StoredArray, parted
 
 SPLIT_NAME = re.compile(r"\w[\w.-]*")
-SUFFIXES = {"hdf5": ".h5", "tfrecord": ".tfrecord"}
 MAX_AXES = 31
 """An array of NumPy 1 has 32, one of them the rows'."""
 
 MAX_EMPTY_ROWS = 1 << 24
 """Rows of a chunk that take no bytes."""
-
-# Bytes of rows that a byte of a file may become: deflate ends at 1,032; a packed integer of an example takes one of 8.
-_EXPANSION = {None: 1, "gzip": 1032, "lzf": 128}
-_EXAMPLE_EXPANSION = 8
-
-
-def shard_name(split: str, index: int, format: str) -> str:
-    """Name the file of a shard.
-
-    Example:
-        >>> shard_name("train", 3, "hdf5")
-        'train-00003.h5'
-    """
-    return f"{split}-{index:05d}{SUFFIXES[format]}"
 
 
 def nonsense(content: Mapping[str, Any]) -> str | None:
@@ -43,7 +31,7 @@ def nonsense(content: Mapping[str, Any]) -> str | None:
 
     Example:
         >>> nonsense({"format": "hdf5", "layout": "example", "compression": None})
-        'layout: HDF5 has no layout example'
+        "layout must be 'chunk' for format='hdf5'. Received: 'example'."
     """
     return next(_of_manifest(content), None)
 
@@ -54,10 +42,11 @@ def nonsense_of_entries(entries: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def _of_manifest(content: Mapping[str, Any]) -> Iterator[str]:
-    if content["format"] == "hdf5" and content["layout"] != "chunk":
-        yield f"layout: HDF5 has no layout {content['layout']}"
-    if content["format"] == "tfrecord" and content["compression"] is not None:
-        yield f"compression: TFRecord has no compression {content['compression']}"
+    try:
+        form = shard_format(content["format"], content["layout"], content["compression"])
+    except InvalidArgument as error:
+        yield str(error)
+        return
     yield from _of_entries(content["entries"])
     for split, found in content["splits"].items():
         if not SPLIT_NAME.fullmatch(split):
@@ -65,7 +54,7 @@ def _of_manifest(content: Mapping[str, Any]) -> Iterator[str]:
         if found["rows"] != sum(shard["rows"] for shard in found["shards"]):
             yield f"splits/{split}/rows: is not the sum of its shards' rows"
         for index, shard in enumerate(found["shards"]):
-            for problem in _of_shard(content, split, index, shard, last=index == len(found["shards"]) - 1):
+            for problem in _of_shard(content, form, split, index, shard, last=index == len(found["shards"]) - 1):
                 yield f"splits/{split}/shards/{index}: {problem}"
 
 
@@ -102,23 +91,23 @@ def _is_dtype(text: str) -> bool:
 
 
 def _of_shard(
-    content: Mapping[str, Any], split: str, index: int, shard: Mapping[str, Any], *, last: bool
+    content: Mapping[str, Any], form: ShardFormat, split: str, index: int, shard: Mapping[str, Any], *, last: bool
 ) -> Iterator[str]:
-    if shard["file"] != shard_name(split, index, content["format"]):
-        yield f"its file is {shard_name(split, index, content['format'])}, not {shard['file']!r}"
+    if shard["file"] != form.file_name(split, index):
+        yield f"its file is {form.file_name(split, index)}, not {shard['file']!r}"
     rows, size = shard["rows"], content["rows_per_chunk"]
     if rows > content["rows_per_shard"] or (rows < content["rows_per_shard"] and not last):
         yield f"it has {rows} rows, where shards have {content['rows_per_shard']}"
     parts = {part.name: part for part in parted(map(StoredArray.from_json, content["entries"]))}
     strings = {name for name, part in parts.items() if part.is_string}
     running = {name for name, part in parts.items() if part.running}
-    examples = content["layout"] == "example"
+    access = form.access(content["compression"])
     chunks = -(-rows // size)
-    summed = {"records"} if examples else parts.keys()
+    summed = {RECORDS} if access == "records" else parts.keys()
     if shard["sums"].keys() != summed or any(len(digits) != 8 * chunks for digits in shard["sums"].values()):
         yield f"its sums are not one of each entry for each of {chunks} chunks"
-    placed = set() if content["compression"] is not None else summed
-    each = chunks if content["format"] == "tfrecord" else 1
+    placed = set() if access == "library" else summed
+    each = chunks if form.by_chunk else 1
     if shard["offsets"].keys() != placed or any(len(places) != each for places in shard["offsets"].values()):
         yield f"its offsets are not {each} of each entry"
     widths = shard["widths"]
@@ -128,17 +117,18 @@ def _of_shard(
         yield f"a key takes more than {MAX_KEY_BYTES} bytes, or none"
     if any(len(widths[name]) != chunks for name in running):
         yield f"its widths are not one of each sparse entry for each of {chunks} chunks"
-    yield from _of_sizes(content, shard, parts, chunks)
+    yield from _of_sizes(content, form, shard, parts)
 
 
 def _of_sizes(
-    content: Mapping[str, Any], shard: Mapping[str, Any], parts: Mapping[str, StoredArray], chunks: int
+    content: Mapping[str, Any], form: ShardFormat, shard: Mapping[str, Any], parts: Mapping[str, StoredArray]
 ) -> Iterator[str]:
     """Rows that their file cannot hold, and places beyond its end."""
     rows, size, most = shard["rows"], content["rows_per_chunk"], shard["bytes"]
+    access, capacity = form.access(content["compression"]), most * form.compressions[content["compression"]]
     for name, part in parts.items():
         if part.running:
-            yield from _of_running(content, shard, part)
+            yield from _of_running(form, access, shard, part, capacity)
             continue
         widths = shard["widths"].get(name)
         if widths is None:
@@ -146,36 +136,32 @@ def _of_sizes(
         row = max(widths)
         if not row and min(rows, size) > MAX_EMPTY_ROWS:
             yield f"{name!r} has {min(rows, size)} rows of no bytes in a chunk"
-        if content["layout"] == "example":
-            expansion = _EXAMPLE_EXPANSION
-            # a string is as wide as the widest of its chunk
-            row = 1 if name in shard["widths"] else row
-        else:
-            expansion = _EXPANSION[content["compression"]]
-        if rows * (row if len(widths) == 1 else min(widths)) > most * expansion:
+        if access == "records" and name in shard["widths"]:
+            row = 1  # a string is as wide as the widest of its chunk
+        if rows * (row if len(widths) == 1 else min(widths)) > capacity:
             yield f"{most} bytes cannot hold {rows} rows of {row} bytes of {name!r}"
-        if content["compression"] is not None or content["layout"] == "example":
+        if access != "arrays":
             continue
         for chunk, offset in enumerate(shard["offsets"][name]):
-            held = min(size, rows - chunk * size) if content["format"] == "tfrecord" else rows
-            if offset + held * widths[chunk if len(widths) > 1 else 0] > most:
+            there = min(size, rows - chunk * size) if form.by_chunk else rows
+            if offset + there * widths[chunk if len(widths) > 1 else 0] > most:
                 yield f"{name!r} lies beyond the end of its file"
-    starts = shard["offsets"].get("records", [])
+    starts = shard["offsets"].get(RECORDS, [])
     if starts != sorted(set(starts)) or any(start > most for start in starts):
         yield "its records do not follow each other"
 
 
-def _of_running(content: Mapping[str, Any], shard: Mapping[str, Any], part: StoredArray) -> Iterator[str]:
+def _of_running(
+    form: ShardFormat, access: Access, shard: Mapping[str, Any], part: StoredArray, capacity: int
+) -> Iterator[str]:
     """The same of the values of sparse rows, which are listed by chunk."""
     counts, most = shard["widths"][part.name], shard["bytes"]
-    examples = content["layout"] == "example"
-    expansion = _EXAMPLE_EXPANSION if examples else _EXPANSION[content["compression"]]
-    if sum(counts) * part.row_bytes() > most * expansion:
+    if sum(counts) * part.row_bytes() > capacity:
         yield f"{most} bytes cannot hold {sum(counts)} values of {part.name!r}"
-    if content["compression"] is None and not examples:
-        held = counts if content["format"] == "tfrecord" else [sum(counts)]
+    if access == "arrays":
+        there = counts if form.by_chunk else [sum(counts)]
         ends = (
-            offset + count * part.row_bytes() for offset, count in zip(shard["offsets"][part.name], held, strict=True)
+            offset + count * part.row_bytes() for offset, count in zip(shard["offsets"][part.name], there, strict=True)
         )
         if any(end > most for end in ends):
             yield f"{part.name!r} lies beyond the end of its file"

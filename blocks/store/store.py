@@ -11,7 +11,8 @@ from blocks.arguments import check_whole_number, checked, checked_methods
 from blocks.errors import InvalidArgument, StoreMismatch
 from blocks.files.place import Place, place
 from blocks.store import integrity, manifest
-from blocks.store.manifest import Manifest, Shard
+from blocks.store.formats.shard import Shard
+from blocks.store.manifest import Manifest
 from blocks.store.reading.batches import Settings
 from blocks.store.reading.chunk_reader import ChunkReader, allocate
 from blocks.store.reading.order import Order

@@ -17,11 +17,9 @@ import numpy as np
 from blocks.files import durable
 from blocks.files.place import Place
 from blocks.store.checksum import chunk_sum
-from blocks.store.manifest import Shard
-from blocks.store.manifest_checks import SUFFIXES
+from blocks.store.formats.shard import Access, Shard, ShardFormat, ShardSettings
 from blocks.store.rows import StoredArray
 
-SUFFIX = SUFFIXES["hdf5"]
 _PAGE = 4096
 _MAX_ATTRIBUTE = 32_000
 _MAX_NAME = 4096
@@ -116,15 +114,12 @@ class Hdf5Writer:
 
     Args:
         path: the file to make.
-        entries: of the store, in parts.
-        rows: rows of a full shard; fewer may come.
-        rows_per_chunk: rows of every block but the last.
-        compression: None, "lzf" or "gzip".
+        settings: of the store; fewer rows than a full shard has may come.
     """
 
-    def __init__(
-        self, path: Path, entries: tuple[StoredArray, ...], rows: int, rows_per_chunk: int, compression: str | None
-    ):
+    def __init__(self, path: Path, settings: ShardSettings):
+        rows, rows_per_chunk, compression = settings.rows_per_shard, settings.rows_per_chunk, settings.compression
+        entries = tuple(settings.parts.values())
         self.path, self.entries, self.capacity = path, entries, rows
         self.rows_per_chunk, self.compression = rows_per_chunk, compression
         self.rows = 0
@@ -259,39 +254,47 @@ def _dataset(file: h5py.File, entry: str, chunk: tuple[int, ...] | None) -> h5py
     return found
 
 
-def read_rows(
-    path: Place,
-    lengths: Mapping[str, int],
-    starts: Mapping[str, int],
-    rows_per_chunk: int,
-    out: Mapping[str, np.ndarray],
-) -> None:
-    """Read a chunk of compressed datasets, each of a length and from a place in it, into arrays, by entry name.
+class Hdf5(ShardFormat):
+    """Dense datasets, one for each part of an entry: contiguous ones, or compressed ones."""
 
-    Raises:
-        OSError, KeyError, TypeError, ValueError: the file is not what its manifest says.
-    """
-    with _reading(path) as file:
-        for name, array in out.items():
-            dataset = _dataset(file, name, (rows_per_chunk, *array.shape[1:]))
-            if dataset.shape != (lengths[name], *array.shape[1:]) or dataset.dtype != array.dtype:
-                raise ValueError(f"dataset '{dataset_name(name)}' is {dataset.dtype} {dataset.shape}")
-            if array.size:
-                dataset.read_direct(array, np.s_[starts[name] : starts[name] + len(array)])
+    name = "hdf5"
+    suffix = ".h5"
+    # deflate ends at 1,032
+    compressions = {None: 1, "lzf": 128, "gzip": 1032}  # noqa: RUF012
 
+    def access(self, compression: str | None) -> Access:
+        """Say how chunks are found: compressed datasets have no place of their own."""
+        return "arrays" if compression is None else "library"
 
-def check_shapes(
-    path: Place, entries: tuple[StoredArray, ...], shard: Shard, rows_per_chunk: int, compression: str | None
-) -> list[str]:
-    """Say which datasets are not what and where the manifest lists; the file's checksum holds already."""
-    problems = []
-    with _reading(path) as file:
-        for entry in entries:
-            dataset = _dataset(file, entry.name, None if compression is None else (rows_per_chunk, *entry.shape))
-            dtype = np.dtype(f"S{shard.widths[entry.name][0]}" if entry.is_string else entry.dtype)
-            shape = (sum(shard.widths[entry.name]) if entry.running else shard.rows, *entry.shape)
-            if dataset.shape != shape or dataset.dtype != dtype:
-                problems.append(f"{path.name}: dataset '{entry.name}' should be {dtype} of shape {shape}")
-            elif compression is None and (dataset.id.get_offset() or 0) != shard.offsets[entry.name][0]:
-                problems.append(f"{path.name}: dataset '{entry.name}' is not where the manifest says")
-    return problems
+    def writer(self, path: Path, settings: ShardSettings) -> Hdf5Writer:
+        """Open a file for one shard."""
+        return Hdf5Writer(path, settings)
+
+    def read_rows(
+        self, path: Place, shard: Shard, chunk: int, settings: ShardSettings, out: Mapping[str, np.ndarray]
+    ) -> None:
+        """Read a chunk of compressed datasets."""
+        with _reading(path) as file:
+            for name, array in out.items():
+                part = settings.parts[name]
+                dataset = _dataset(file, name, (settings.rows_per_chunk, *part.shape))
+                if dataset.shape != (shard.total(part), *part.shape) or dataset.dtype != array.dtype:
+                    raise ValueError(f"dataset '{dataset_name(name)}' is {dataset.dtype} {dataset.shape}")
+                if array.size:
+                    start = shard.count_before(part, chunk, settings.rows_per_chunk)
+                    dataset.read_direct(array, np.s_[start : start + len(array)])
+
+    def problems(self, path: Place, shard: Shard, settings: ShardSettings) -> list[str]:
+        """Say which datasets are not what and where the manifest lists."""
+        found = []
+        with _reading(path) as file:
+            for part in settings.parts.values():
+                chunks = None if settings.compression is None else (settings.rows_per_chunk, *part.shape)
+                dataset = _dataset(file, part.name, chunks)
+                dtype = np.dtype(f"S{shard.width(part, 0)}" if part.is_string else part.dtype)
+                shape = (shard.total(part), *part.shape)
+                if dataset.shape != shape or dataset.dtype != dtype:
+                    found.append(f"{path.name}: dataset '{part.name}' should be {dtype} of shape {shape}")
+                elif chunks is None and (dataset.id.get_offset() or 0) != shard.offsets[part.name][0]:
+                    found.append(f"{path.name}: dataset '{part.name}' is not where the manifest says")
+        return found

@@ -16,8 +16,8 @@ import numpy as np
 
 from blocks.files.place import os_errors
 from blocks.store.checksum import chunk_sum
+from blocks.store.formats.shard import RECORDS, Access, ShardFormat, ShardSettings
 from blocks.store.formats.tfrecord import FRAME_HEAD, FRAME_TAIL, frames
-from blocks.store.manifest import RECORDS
 from blocks.store.rows import INDICES, LENGTHS, StoredArray, parted
 
 
@@ -127,31 +127,48 @@ def serialize(block: Mapping[str, np.ndarray], entries: tuple[StoredArray, ...])
     ]
 
 
-def parse(raw: memoryview, entries: tuple[StoredArray, ...], rows: int) -> dict[str, np.ndarray]:
-    """Read the rows of consecutive records, of all entries.
+class TFExamples(ShardFormat):
+    """A record for each row, in TensorFlow's own format."""
 
-    Raises:
-        ValueError: the records are not what the manifest says.
-    """
-    import tensorflow as tf
+    name = "tfrecord"
+    layout = "example"
+    suffix = ".tfrecord"
+    # a packed integer takes one byte of 8
+    compressions = {None: 8}  # noqa: RUF012
+    by_chunk = True
+    remote = True
 
-    try:
-        records = list(frames(raw))
-        if len(records) != rows:
-            raise ValueError(f"{len(records)} records instead of {rows}")
-        parsed = tf.io.parse_example(records, feature_spec(entries))
-    except (struct.error, tf.errors.InvalidArgumentError) as error:
-        raise ValueError(str(error)) from None
-    arrays = {}
-    for entry in entries:
-        if entry.name.startswith(LENGTHS):
-            arrays[entry.name] = parsed[INDICES + entry.name.removeprefix(LENGTHS)].row_lengths().numpy().astype("<i4")
-            continue
-        array = (parsed[entry.name].flat_values if entry.running else parsed[entry.name]).numpy()
-        if entry.is_string:
-            arrays[entry.name] = array.astype("S")
-        elif _kind(entry) == "bytes":
-            arrays[entry.name] = np.frombuffer(b"".join(array.tolist()), entry.dtype).reshape(rows, *entry.shape)
-        else:
-            arrays[entry.name] = array.astype(entry.dtype)
-    return arrays
+    def access(self, compression: str | None) -> Access:
+        """Say how chunks are found: by the place of their first record."""
+        return "records"
+
+    def writer(self, path: Path, settings: ShardSettings) -> ExampleWriter:
+        """Open a file for one shard."""
+        return ExampleWriter(path, tuple(settings.parts.values()))
+
+    def parse(self, raw: memoryview, parts: tuple[StoredArray, ...], rows: int) -> dict[str, np.ndarray]:
+        """Read the rows of consecutive records, of all entries."""
+        import tensorflow as tf
+
+        try:
+            records = list(frames(raw))
+            if len(records) != rows:
+                raise ValueError(f"{len(records)} records instead of {rows}")
+            parsed = tf.io.parse_example(records, feature_spec(parts))
+        except (struct.error, tf.errors.InvalidArgumentError) as error:
+            raise ValueError(str(error)) from None
+        arrays = {}
+        for part in parts:
+            if part.name.startswith(LENGTHS):
+                arrays[part.name] = (
+                    parsed[INDICES + part.name.removeprefix(LENGTHS)].row_lengths().numpy().astype("<i4")
+                )
+                continue
+            array = (parsed[part.name].flat_values if part.running else parsed[part.name]).numpy()
+            if part.is_string:
+                arrays[part.name] = array.astype("S")
+            elif _kind(part) == "bytes":
+                arrays[part.name] = np.frombuffer(b"".join(array.tolist()), part.dtype).reshape(rows, *part.shape)
+            else:
+                arrays[part.name] = array.astype(part.dtype)
+        return arrays

@@ -21,10 +21,9 @@ from typing import Any
 import numpy as np
 
 from blocks.files.place import os_errors
-from blocks.store.manifest_checks import SUFFIXES
+from blocks.store.formats.shard import ShardFormat, ShardSettings
 from blocks.store.rows import StoredArray
 
-SUFFIX = SUFFIXES["tfrecord"]
 MAGIC = b"BLOCKS1\n"
 FRAME_HEAD, FRAME_TAIL = 12, 4
 
@@ -136,3 +135,16 @@ class ChunkWriter:
     def abort(self) -> None:
         """Release the file of a shard that is given up."""
         self._file.close()
+
+
+class TFRecord(ShardFormat):
+    """A record for each chunk of rows, each part of an entry as raw bytes in it."""
+
+    name = "tfrecord"
+    suffix = ".tfrecord"
+    by_chunk = True
+    remote = True
+
+    def writer(self, path: Path, settings: ShardSettings) -> ChunkWriter:
+        """Open a file for one shard."""
+        return ChunkWriter(path, tuple(settings.parts.values()))

@@ -17,8 +17,8 @@ from blocks.errors import CorruptShard, StoreError
 from blocks.files.place import Place, Remote, is_damage, unreachable
 from blocks.files.regular import file_size
 from blocks.store.checksum import chunk_sum, chunk_sums, file_sum
-from blocks.store.formats import hdf5
-from blocks.store.manifest import RECORDS, Manifest, Shard
+from blocks.store.formats.shard import RECORDS, Shard
+from blocks.store.manifest import Manifest
 from blocks.store.reading.byte_ranges import Piece, RangeFile
 from blocks.store.rows import StoredArray, disordered, parted
 
@@ -47,9 +47,8 @@ class ChunkReader:
     """
 
     def __init__(self, folder: Place, content: Manifest):
-        self._folder, self._content = folder, content
-        self._parts = {entry.name: entry for entry in parted(content.entries)}
-        self._plain = content.layout == "chunk" and content.compression is None
+        self._folder, self._settings = folder, content.settings
+        self._parts, self._access = self._settings.parts, self._settings.access
         self._verified: set[str] = set()
         self._lock = threading.Lock()
         # A file behind a URL has one position, which threads cannot share.
@@ -63,7 +62,7 @@ class ChunkReader:
             shard: of the store.
             chunk: its index in the shard.
             out: by name of an entry's part, contiguous arrays of just the chunk's rows, or values of running parts
-                (`count_of`). Strings: of dtype `S{width_of(...)}`.
+                (`count_of`). Strings: of dtype `S{shard.width(...)}`.
 
         Raises:
             CorruptShard: the file is gone, short, or its bytes are not those that were written.
@@ -72,19 +71,19 @@ class ChunkReader:
 
     def read_many(self, chunks: Sequence[tuple[Shard, int]], out: Mapping[str, np.ndarray]) -> None:
         """Fill arrays with the rows of several chunks, one after the other; otherwise as `read`."""
-        if not self._plain:
+        if self._access != "arrays":
             self._read_each(chunks, out)
         else:
             try:
-                self._read_plain(chunks, out)
+                self._read_arrays(chunks, out)
             except CorruptShard:
                 # What was opened before may have been repaired since, by another file of the same name.
                 self._open.cache_clear()
-                self._read_plain(chunks, out)
-        for name in disordered(out, self._content.entries):
+                self._read_arrays(chunks, out)
+        for name in disordered(out, self._settings.entries):
             raise self._corrupt(chunks[0][0], f"the values of '{name}' are not as many, or in such columns, as it says")
 
-    def _read_plain(self, chunks: Sequence[tuple[Shard, int]], out: Mapping[str, np.ndarray]) -> None:
+    def _read_arrays(self, chunks: Sequence[tuple[Shard, int]], out: Mapping[str, np.ndarray]) -> None:
         at = dict.fromkeys(out, 0)
         for shard, run in groupby(chunks, key=lambda pair: pair[0]):
             pieces: list[Piece] = []
@@ -132,26 +131,17 @@ class ChunkReader:
             part = {name: array[at[name] : ends[name]] for name, array in out.items()}
             at = ends
             with self._explained(shard):
-                if self._content.layout == "example":
-                    self._read_examples(shard, chunk, part)
+                if self._access == "records":
+                    self._read_records(shard, chunk, part)
                 else:
-                    self._read_compressed(shard, chunk, part)
+                    self._read_by_library(shard, chunk, part)
 
     def _rows(self, shard: Shard, chunk: int) -> int:
-        return min(self._content.rows_per_chunk, shard.rows - chunk * self._content.rows_per_chunk)
+        return shard.rows_of(chunk, self._settings.rows_per_chunk)
 
     def count_of(self, shard: Shard, chunk: int, part: str) -> int:
         """Say how many rows a chunk has, or values of a running part."""
-        return shard.widths[part][chunk] if self._parts[part].running else self._rows(shard, chunk)
-
-    def _length(self, shard: Shard, part: str) -> int:
-        return sum(shard.widths[part]) if self._parts[part].running else shard.rows
-
-    def _before(self, shard: Shard, chunk: int, part: str) -> int:
-        """How many rows, or values, come before those of a chunk in its shard."""
-        if self._parts[part].running:
-            return sum(shard.widths[part][:chunk])
-        return chunk * self._content.rows_per_chunk
+        return shard.count(self._parts[part], chunk, self._settings.rows_per_chunk)
 
     @contextmanager
     def _explained(self, shard: Shard) -> Iterator[None]:
@@ -163,11 +153,6 @@ class ChunkReader:
             if isinstance(error, OSError) and not is_damage(error, self._folder):
                 raise unreachable(self._folder / shard.file, error) from error
             raise self._corrupt(shard, f"it cannot be read ({error})") from error
-
-    def width_of(self, shard: Shard, chunk: int, entry: StoredArray) -> int:
-        """Say how many bytes a string of this chunk takes, 0 for an entry of numbers."""
-        widths = [0] if entry.running else shard.widths.get(entry.name, [0])
-        return widths[chunk] if len(widths) > 1 else widths[0]
 
     def _corrupt(self, shard: Shard, what: str) -> CorruptShard:
         return CorruptShard(
@@ -181,33 +166,30 @@ class ChunkReader:
 
     def _offset(self, shard: Shard, chunk: int, name: str) -> int:
         offsets = shard.offsets[name]
-        if self._content.format == "tfrecord":
+        if self._settings.form.by_chunk:
             return offsets[chunk]
         part = self._parts[name]
-        return offsets[0] + self._before(shard, chunk, name) * part.row_bytes(self.width_of(shard, chunk, part))
+        before = shard.count_before(part, chunk, self._settings.rows_per_chunk)
+        return offsets[0] + before * part.row_bytes(shard.width(part, chunk))
 
-    def _read_compressed(self, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
+    def _read_by_library(self, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
         with self._lock:
-            # h5py must follow the file's own headers: they are trusted only once the whole file's checksum held.
+            # The library follows the file's own headers: they are trusted only once the whole file's checksum held.
             if shard.file not in self._verified:
                 file_size(self._folder / shard.file)
                 if file_sum(self._folder / shard.file) != shard.checksum:
                     raise self._corrupt(shard, "its checksum does not hold")
                 self._verified.add(shard.file)
-        lengths = {name: self._length(shard, name) for name in out}
-        starts = {name: self._before(shard, chunk, name) for name in out}
-        hdf5.read_rows(self._folder / shard.file, lengths, starts, self._content.rows_per_chunk, out)
+        self._settings.form.read_rows(self._folder / shard.file, shard, chunk, self._settings, out)
         for name, array in out.items():
             self._verify(shard, chunk, name, array)
 
-    def _read_examples(self, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
-        from blocks.store.formats.tf_examples import parse
-
+    def _read_records(self, shard: Shard, chunk: int, out: Mapping[str, np.ndarray]) -> None:
         bounds = [*shard.offsets[RECORDS], shard.bytes]
         raw = np.empty(bounds[chunk + 1] - bounds[chunk], np.uint8)
         RangeFile(self._folder / shard.file).fill([(bounds[chunk], bytes_of(raw))])
         self._verify(shard, chunk, RECORDS, raw)
-        arrays = parse(raw.data, tuple(self._parts[name] for name in out), self._rows(shard, chunk))
+        arrays = self._settings.form.parse(raw.data, tuple(self._parts[name] for name in out), self._rows(shard, chunk))
         for name, array in out.items():
             array[...] = arrays[name]
 
@@ -220,6 +202,6 @@ def bytes_of(array: np.ndarray) -> memoryview:
 def allocate(reader: ChunkReader, shard: Shard, chunk: int, entries: Sequence[StoredArray]) -> dict[str, np.ndarray]:
     """Make the arrays that `ChunkReader.read` fills, by part."""
     return {
-        part.name: part.empty(reader.count_of(shard, chunk, part.name), reader.width_of(shard, chunk, part))
+        part.name: part.empty(reader.count_of(shard, chunk, part.name), shard.width(part, chunk))
         for part in parted(entries)
     }

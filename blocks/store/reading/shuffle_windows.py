@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from blocks.errors import BlocksError
-from blocks.store.manifest import Shard
+from blocks.store.formats.shard import Shard
 from blocks.store.reading.array_pool import ArrayPool
 from blocks.store.reading.chunk_reader import ChunkReader
 from blocks.store.reading.order import Order

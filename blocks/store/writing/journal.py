@@ -17,8 +17,10 @@ from blocks.files.json_schema import violation
 from blocks.files.place import Place
 from blocks.files.regular import NotRegular, read_regular
 from blocks.store import manifest
-from blocks.store.manifest import JOURNAL, Shard
-from blocks.store.manifest_checks import SPLIT_NAME, SUFFIXES, nonsense_of_entries, shard_name
+from blocks.store.formats import FORMATS
+from blocks.store.formats.shard import Shard
+from blocks.store.manifest import JOURNAL
+from blocks.store.manifest_checks import SPLIT_NAME, nonsense_of_entries
 from blocks.store.rows import StoredArray
 
 _SIZES = {
@@ -65,7 +67,7 @@ def _believable(content: Any, first: bool) -> bool:
         return False
     if "entries" in content:
         return nonsense_of_entries(content["entries"]) is None
-    names = [shard_name(content["split"], content["index"], format) for format in SUFFIXES]
+    names = [form.file_name(content["split"], content["index"]) for form in FORMATS]
     return bool(SPLIT_NAME.fullmatch(content["split"])) and content["shard"]["file"] in names
 
 

@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from blocks.files.place import Place
-from blocks.store.formats.shard import Format, write_shard
-from blocks.store.manifest import Shard
+from blocks.store.formats.shard import Shard, ShardSettings
 from blocks.store.writing.row_cutter import Block, RowCutter
+from blocks.store.writing.shard_file import write_shard
 
 _AHEAD = 4
 _POLL = 0.1
@@ -49,21 +49,23 @@ class Pipeline:
         if error is None:
             self._raise_failures()
 
-    def write(self, split: str, index: int, form: Format, cutter: RowCutter, report: Callable[[int], object]) -> int:
+    def write(
+        self, split: str, index: int, settings: ShardSettings, cutter: RowCutter, report: Callable[[int], object]
+    ) -> int:
         """Move the rows of one shard from the cutter to a thread; return how many there were.
 
         Args:
             split: the shard's.
             index: of the shard in its split.
-            form: how it is written.
+            settings: how it is written.
             cutter: gives the rows.
             report: called with the rows of each block.
         """
         blocks: queue.Queue[Block | None] = queue.Queue(_AHEAD)
-        self._futures.append(self._pool.submit(self._work, split, index, form, blocks))
+        self._futures.append(self._pool.submit(self._work, split, index, settings, blocks))
         rows = 0
-        while rows < form.rows_per_shard:
-            block = cutter.take(min(form.rows_per_chunk, form.rows_per_shard - rows))
+        while rows < settings.rows_per_shard:
+            block = cutter.take(min(settings.rows_per_chunk, settings.rows_per_shard - rows))
             if block is None:
                 break
             count = len(next(iter(block.values())))
@@ -86,8 +88,8 @@ class Pipeline:
             self._futures.remove(future)
             future.result()
 
-    def _work(self, split: str, index: int, form: Format, blocks: "queue.Queue[Block | None]") -> None:
-        shard = write_shard(self._folder / form.file_name(split, index), form, self._drain(blocks))
+    def _work(self, split: str, index: int, settings: ShardSettings, blocks: "queue.Queue[Block | None]") -> None:
+        shard = write_shard(self._folder / settings.form.file_name(split, index), settings, self._drain(blocks))
         self._published(split, index, shard)
 
     def _drain(self, blocks: "queue.Queue[Block | None]") -> Iterator[Block]:

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from blocks.arguments import check_whole_number
@@ -15,9 +14,10 @@ from blocks.files.place import Place, Remote, place
 from blocks.files.refusals import explained
 from blocks.progress import Progress, Verbose, announce, check_verbose
 from blocks.store import manifest
-from blocks.store.formats.shard import Format
+from blocks.store.formats import FORMATS, shard_format
+from blocks.store.formats.shard import Shard, ShardSettings
 from blocks.store.integrity import check, require_files, shard_problems
-from blocks.store.manifest import Manifest, Shard
+from blocks.store.manifest import Manifest
 from blocks.store.manifest_checks import SPLIT_NAME
 from blocks.store.rows import SplitPlan, describe, mean_bytes
 from blocks.store.writing.journal import Journal
@@ -26,7 +26,7 @@ from blocks.store.writing.shard_threads import Pipeline
 
 MAX_CHUNK_ROWS, MAX_CHUNK_BYTES = 8192, 8 << 20
 MAX_SHARD_ROWS, MAX_SHARD_BYTES = 1 << 20, 64 << 20
-_SHARD_FILE = re.compile(r".+-\d{5,}\.(h5|tfrecord)")
+_SHARD_FILE = re.compile(rf".+-\d{{5,}}({'|'.join(re.escape(form.suffix) for form in FORMATS)})")
 
 
 def write(
@@ -91,11 +91,12 @@ def write(
         [False, True]
     """
     folder, verbose = place(path), check_verbose(verbose)
+    form = shard_format(format, layout, compression)
     plan = _plan(
         splits, format, layout, compression, rows_per_shard, rows_per_chunk, columns, spec, metadata, fingerprint
     )
-    if format == "hdf5" and isinstance(folder, Remote):
-        raise InvalidArgument(f"HDF5 is written into a local folder; use format='tfrecord'. Received: '{folder}'.")
+    if isinstance(folder, Remote) and not form.remote:
+        raise InvalidArgument(f"{format} is written into a local folder; use format='tfrecord'. Received: '{folder}'.")
     workers = check_whole_number("workers", workers, 1)
     with explained(folder, StoreError):
         unfinished = (folder / manifest.JOURNAL).exists() or (folder / LOCK).exists()
@@ -127,14 +128,6 @@ def _plan(
     fingerprint: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Check the arguments, and put what a store depends on into one JSON value."""
-    if format not in ("hdf5", "tfrecord"):
-        raise InvalidArgument(f"format must be 'hdf5' or 'tfrecord'. Received: {format!r}.")
-    if layout not in (("chunk",) if format == "hdf5" else ("chunk", "example")):
-        raise InvalidArgument(f"layout must be 'chunk', or 'example' for format='tfrecord'. Received: {layout!r}.")
-    if compression not in ((None, "lzf", "gzip") if format == "hdf5" else (None,)):
-        raise InvalidArgument(
-            f"compression must be None, or 'lzf' or 'gzip' for format='hdf5'. Received: {compression!r} for {format!r}."
-        )
     sizes = {
         name: None if value is None else check_whole_number(name, value, 1, otherwise="or None")
         for name, value in (("rows_per_shard", rows_per_shard), ("rows_per_chunk", rows_per_chunk))
@@ -291,7 +284,7 @@ def _write_split(
             if first is not None and not journal.entries:
                 _describe(journal, first)
             cutter.expect(journal.entries)
-            form = _form(journal)
+            settings = _settings(journal)
             while index != stop:
                 if cutter.peek() is None:
                     if stop is not None:
@@ -300,8 +293,8 @@ def _write_split(
                             "Choose another path, delete the folder, or pass overwrite=True."
                         )
                     return
-                rows = pipeline.write(split, index, form, cutter, report)
-                if rows < form.rows_per_shard and stop is None:
+                rows = pipeline.write(split, index, settings, cutter, report)
+                if rows < settings.rows_per_shard and stop is None:
                     return
                 index += 1
         finally:
@@ -317,10 +310,11 @@ def _describe(journal: Journal, first: Mapping[str, Any]) -> None:
     journal.describe(entries, {"rows_per_chunk": chunk, "rows_per_shard": shard})
 
 
-def _form(journal: Journal) -> Format:
+def _settings(journal: Journal) -> ShardSettings:
     plan = journal.plan or {}
+    form = shard_format(plan["format"], plan["layout"], plan["compression"])
     sizes = journal.sizes or {"rows_per_chunk": 1, "rows_per_shard": 1}
-    return Format(plan["format"], plan["layout"], plan["compression"], entries=journal.entries, **sizes)
+    return ShardSettings(form, plan["compression"], entries=journal.entries, **sizes)
 
 
 def _finish(folder: Place, journal: Journal, plan: dict[str, Any]) -> None:
@@ -357,14 +351,6 @@ def repair(folder: Place, splits: Mapping[str, SplitPlan], workers: int = 2) -> 
         InvalidArgument: a damaged split has no plan.
     """
     content = manifest.load(folder)
-    form = Format(
-        content.format,
-        content.layout,
-        content.compression,
-        content.rows_per_shard,
-        content.rows_per_chunk,
-        content.entries,
-    )
     bad = [
         (split, index, shard)
         for split, shards in content.splits.items()
@@ -378,20 +364,22 @@ def repair(folder: Place, splits: Mapping[str, SplitPlan], workers: int = 2) -> 
         return []
     with explained(folder, StoreError), locked(folder):
         for split, index, shard in bad:
-            _rewrite(folder, form, splits[split], split, index, shard, workers)
+            _rewrite(folder, content.settings, splits[split], split, index, shard, workers)
     return [shard.file for _, _, shard in bad]
 
 
-def _rewrite(folder: Place, form: Format, plan: SplitPlan, split: str, index: int, old: Shard, workers: int) -> None:
-    cutter = RowCutter(plan.chunks(index * form.rows_per_shard))
-    cutter.expect(form.entries)
+def _rewrite(
+    folder: Place, settings: ShardSettings, plan: SplitPlan, split: str, index: int, old: Shard, workers: int
+) -> None:
+    cutter = RowCutter(plan.chunks(index * settings.rows_per_shard))
+    cutter.expect(settings.entries)
     aside = folder / f"{durable.TEMPORARY}repair"
     aside.mkdir(exist_ok=True)
     made: list[Shard] = []
     try:
         with Pipeline(aside, workers, lambda _split, _index, shard: made.append(shard)) as pipeline:
             if cutter.peek() is not None:
-                pipeline.write(split, index, replace(form, entries=form.entries), cutter, lambda _rows: None)
+                pipeline.write(split, index, settings, cutter, lambda _rows: None)
         if made != [old]:
             raise StoreMismatch(
                 f"The rows that split '{split}' gives now are not those that shard {old.file} was made of. "
