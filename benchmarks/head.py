@@ -50,7 +50,7 @@ def main() -> int:
         path = f"{folder}/rows.parquet"
         pq.write_table(table, path)
         frame, connection = pl.from_arrow(table), duckdb.connect()
-        connection.register("held", table)
+        connection.register("rows", table)
         source, file = blocks.data.read(table), blocks.data.read(path)
         both = source.split(a=0.5, b=0.5, key="id")
         part = next(p for p in both.values() if p.filter(pc.field("id") == wanted).count())
@@ -60,7 +60,7 @@ def main() -> int:
             "ours, Parquet": lambda: file.filter(pc.field("id") == wanted).head(1).num_rows,
             "Polars, table": lambda: frame.lazy().filter(pl.col("id") == wanted).head(1).collect().height,
             "Polars, Parquet": lambda: pl.scan_parquet(path).filter(pl.col("id") == wanted).head(1).collect().height,
-            "DuckDB, table": lambda: len(connection.execute(f"from held where id = {wanted} limit 1").fetchall()),
+            "DuckDB, table": lambda: len(connection.execute(f"from rows where id = {wanted} limit 1").fetchall()),
             "DuckDB, Parquet": lambda: len(connection.execute(f"from '{path}' where id = {wanted} limit 1").fetchall()),
         }
         for name, find in ways.items():

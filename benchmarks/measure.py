@@ -57,5 +57,5 @@ def publish(name: str, claims: list[dict[str, Any]], details: Mapping[str, Any])
         json.dumps({"machine": machine, "claims": claims, "details": details}, indent=1, default=str)
     )
     for claim in claims:
-        held = "" if claim.get("target") is None else f"   target {claim['target']}"
-        print(f"{claim['claim']:<72} {claim['ours']:>12} {claim['theirs']:>12}   ratio {claim['ratio']:.3g}{held}")
+        target = "" if claim.get("target") is None else f"   target {claim['target']}"
+        print(f"{claim['claim']:<72} {claim['ours']:>12} {claim['theirs']:>12}   ratio {claim['ratio']:.3g}{target}")

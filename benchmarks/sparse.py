@@ -66,16 +66,16 @@ def measured(rows: int, columns: int, sparse: bool) -> dict[str, Any]:
 def main() -> None:
     rows, columns = (int(a) for a in (sys.argv[1:] + ["30000", "5000"][len(sys.argv) - 1 :])[:2])
     sparse, dense = (measured(rows, columns, way) for way in (True, False))
-    said = f"TF-IDF of {columns:,} columns, {rows:,} texts of {sparse['text'] / 1e6:.1f} MB: "
+    subject = f"TF-IDF of {columns:,} columns, {rows:,} texts of {sparse['text'] / 1e6:.1f} MB: "
     claims = [
         {
-            "claim": said + name + " over dense",
-            "ours": told(sparse[key]),
-            "theirs": told(dense[key]),
+            "claim": subject + name + " over dense",
+            "ours": shown(sparse[key]),
+            "theirs": shown(dense[key]),
             "ratio": sparse[key] / dense[key],
             "target": target,
         }
-        for name, key, told, target in [
+        for name, key, shown, target in [
             ("bytes of the store", "store", lambda size: f"{size / 1e6:.1f} MB", "<= 0.1"),
             ("peak memory of precompute and stream", "peak", lambda size: f"{size >> 20} MiB", "<= 0.5"),
             ("seconds of precompute", "precompute", lambda seconds: f"{seconds:.2f} s", None),

@@ -82,8 +82,8 @@ def main() -> None:
         ours.compile("adam")
         store = ours.precompute({"train": table}, Path(folder) / "store", verbose=False)
         split = store["train"]
-        held = split.read()
-        features, targets = {name: array.copy() for name, array in held.features.items()}, np.array(held.target)
+        stored = split.read()
+        features, targets = {name: array.copy() for name, array in stored.features.items()}, np.array(stored.target)
         steps = -(-rows // BATCH)
         ours.fit(split, epochs=1, batch_size=BATCH, verbose=0)
         per_call = ours.core.steps_per_execution
