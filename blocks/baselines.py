@@ -6,7 +6,7 @@ They are scikit-learn's estimators, and hold the features that they learn from i
 they take a seeded sample. Numbers, and ids, are what they see; entries of higher rank (tokens, images) they do not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -21,17 +21,14 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from blocks.arguments import checked
 from blocks.block import Head
 from blocks.classifiers import Softmax
-from blocks.data import read
 from blocks.errors import InvalidArgument, warn
 from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
-from blocks.offline.adapt import adapt
-from blocks.offline.encoded_rows import EncodedRows
 from blocks.offline.transform import Transform
-from blocks.preprocessors import Columns
 from blocks.regressors import Mean
-from blocks.store import Rows, StoreSplit
+from blocks.store import Rows
 from blocks.training import defaults as auto
 from blocks.training.core import Core
+from blocks.training.training_rows import training_rows
 
 __all__ = ["Baseline", "boosted", "constant", "linear"]
 
@@ -69,11 +66,7 @@ class Baseline:
         Raises:
             InvalidArgument: Rows, and the baseline was fitted on a store without a preprocessor.
         """
-        if isinstance(data, StoreSplit):
-            parts = [self._predictions(rows) for rows in data.chunks()]
-        else:
-            feed = EncodedRows(read(data), self._of_rows(), None)
-            parts = [self._predictions(rows) for rows in feed.chunks()]
+        parts = [self._predictions(rows) for rows in training_rows(data).encoded(None, self._transform_of_rows)]
         return {name: np.asarray(values) for name, values in self.head.answer(np.concatenate(parts)).items()}
 
     def evaluate(self, data: Any) -> dict[str, float]:
@@ -85,7 +78,7 @@ class Baseline:
         Raises:
             InvalidArgument: Rows, and the baseline was fitted on a store without a preprocessor.
         """
-        rows = _together(_chunks(data, self.head, self._of_rows if not isinstance(data, StoreSplit) else None))
+        rows = _joined(training_rows(data).encoded(self.head, self._transform_of_rows))
         predictions = self._predictions(rows)
         inputs = keras.Input(predictions.shape[1:], dtype=predictions.dtype.name)
         judge = Core(inputs, keras.layers.Identity(dtype=predictions.dtype.name)(inputs))
@@ -101,7 +94,7 @@ class Baseline:
             )
         )
 
-    def _of_rows(self) -> Transform:
+    def _transform_of_rows(self) -> Transform:
         if self._transform is None:
             raise InvalidArgument(
                 "The baseline was fitted on a store's features. Received: rows. Give it a store's split, or fit it "
@@ -205,20 +198,8 @@ def _fitted(
 ) -> Baseline:
     if not isinstance(head, Softmax | Mean):
         raise InvalidArgument(f"A baseline is of one Softmax or Mean. Received: {type(head).__name__}.")
-    head, columns, transform = head.copy(), None, None
-    if isinstance(data, StoreSplit):
-        if not head.adapted:
-            head.restore({name: np.array(values, kind) for name, (kind, values) in data.metadata["head_state"].items()})
-        columns = preprocessor if isinstance(preprocessor, Columns) else None
-        spec = FeatureSpec.from_json(data.spec)
-    else:
-        source = data = read(data)
-        columns = auto.preprocessor(source, head) if preprocessor == auto.AUTO else preprocessor.copy()
-        if not (columns.adapted and head.adapted):
-            adapt(columns, head, source, verbose=0)
-        spec = columns.spec
-    if columns is not None:
-        transform = Transform(columns)
+    rows, head = training_rows(data), head.copy()
+    columns, spec = rows.adapted(preprocessor, head)
     others = [entry for name, entry in spec.items() if name not in (NUMERIC, CATEGORICAL)]
     # a sparse entry has many names, and one column
     left_out = [" x ".join(entry.features[0].columns) if entry.sparse else entry.names[0] for entry in others]
@@ -226,12 +207,12 @@ def _fitted(
         raise InvalidArgument(f"Baselines learn from numbers and ids. Received: {', '.join(left_out)} alone.")
     if left_out:
         warn(f"Baselines leave out {', '.join(left_out)}.")
-    total = data.rows if isinstance(data, StoreSplit) else data.count()
-    rows = _together(_sampled(_chunks(data, head, lambda: transform), total, max_rows, seed))
     estimator = make(isinstance(head, Softmax), spec, seed)
-    weight = {} if rows.weight is None else {_weight_name(estimator): rows.weight}
-    estimator.fit(_matrix(rows.features, spec), rows.target, **weight)
-    return Baseline(estimator, head, spec, transform)
+    baseline = Baseline(estimator, head, spec, None if columns is None else Transform(columns))
+    chosen = _sampled(rows.encoded(head, baseline._transform_of_rows), max_rows, seed)
+    weight = {} if chosen.weight is None else {_weight_name(estimator): chosen.weight}
+    estimator.fit(_matrix(chosen.features, spec), chosen.target, **weight)
+    return baseline
 
 
 def _weight_name(estimator: Any) -> str:
@@ -239,28 +220,30 @@ def _weight_name(estimator: Any) -> str:
     return f"{estimator.steps[-1][0]}__sample_weight" if hasattr(estimator, "steps") else "sample_weight"
 
 
-def _chunks(data: Any, head: Head, transform: Any) -> Iterator[Rows]:
-    if isinstance(data, StoreSplit):
-        yield from data.chunks()
-    else:
-        yield from EncodedRows(read(data), transform(), head).chunks()
-
-
-def _sampled(chunks: Iterator[Rows], total: int, most: int, seed: int) -> Iterator[Rows]:
-    """The rows of chunks, or `most` of the `total` of them."""
-    if total <= most:
-        yield from chunks
-        return
-    kept = np.zeros(total, bool)
-    kept[np.random.default_rng(seed).choice(total, most, replace=False)] = True
-    first = 0
+def _sampled(chunks: Iterator[Rows], most: int, seed: int) -> Rows:
+    """The rows of chunks; of more than `most`, those that draw the smallest random numbers, in one pass."""
+    random = np.random.default_rng(seed)
+    gathered: list[Rows] = []
+    drawn: list[np.ndarray] = []
     for rows in chunks:
-        chosen = kept[first : first + len(rows)]
-        first += len(rows)
-        yield Rows.from_flat({name: values[chosen] for name, values in rows.flat().items()})
+        gathered.append(rows)
+        drawn.append(random.random(len(rows)))
+        if sum(map(len, drawn)) >= 2 * most:
+            gathered, drawn = _smallest(gathered, drawn, most)
+    if sum(map(len, drawn)) > most:
+        gathered, _ = _smallest(gathered, drawn, most)
+    return _joined(gathered)
 
 
-def _together(chunks: Iterator[Rows]) -> Rows:
+def _smallest(chunks: list[Rows], drawn: list[np.ndarray], most: int) -> tuple[list[Rows], list[np.ndarray]]:
+    """The rows that drew the `most` smallest numbers, in their order, and what they drew: as one chunk."""
+    numbers = np.concatenate(drawn)
+    chosen = np.sort(np.argpartition(numbers, most - 1)[:most])
+    kept = {name: values[chosen] for name, values in _joined(chunks).flat().items()}
+    return [Rows.from_flat(kept)], [numbers[chosen]]
+
+
+def _joined(chunks: Iterable[Rows]) -> Rows:
     parts = [rows.flat() for rows in chunks]
     return Rows.from_flat({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 

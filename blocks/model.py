@@ -35,11 +35,14 @@ from blocks.progress import Verbose, announce, check_verbose
 from blocks.statistics import Summary
 from blocks.store import SplitPlan, Store
 from blocks.training import defaults as auto
-from blocks.training import loop as training
+from blocks.training import loop
 from blocks.training.calibrate import calibrate
 from blocks.training.core import build_core
 from blocks.training.history import History, kept, whole_history
+from blocks.training.learn import learn, weigh_classes
 from blocks.training.resume import Resume
+from blocks.training.training_batches import Batches, errors_of
+from blocks.training.training_rows import BatchOrder, TrainingRows, training_rows
 from blocks.training.untrained import digest_of_last
 
 PREDICT_ROWS = 8192
@@ -351,27 +354,27 @@ class Model(keras.Model):
             )
         if not self.core.compiled:
             self.compile()
-        rows = training.estimated_rows(data)
-        valid = None if validation_data is None else self._batches(validation_data, batch_size or PREDICT_ROWS)
-        batch_size = auto.batch_size(rows) if batch_size is None else batch_size
-        callbacks = training.callbacks(kwargs.pop("callbacks", None))
+        rows = training_rows(data)
+        held_out = None if validation_data is None else training_rows(validation_data)
+        valid = None if held_out is None else self._batches(held_out, batch_size or PREDICT_ROWS)
+        batch_size = auto.batch_size(rows.count) if batch_size is None else batch_size
+        callbacks = loop.callbacks(kwargs.pop("callbacks", None))
         if epochs is None:
-            epochs, more = auto.length(self.core, rows, valid is not None, callbacks)
+            epochs, more = auto.length(self.core, rows.count, valid is not None, callbacks)
             callbacks += more
             stops = any(isinstance(one, keras.callbacks.EarlyStopping) for one in callbacks)
             told = f"up to {epochs} epochs, until val_loss no longer falls" if stops else f"{epochs} epochs"
             announce(f"fit: {told}", verbose)
 
-        def train(start: tuple[int, int]) -> training.Batches:
-            return self._batches(data, batch_size, shuffle=shuffle, seed=seed, training=True, start=start)
+        def train(epoch: int, batch: int) -> Batches:
+            return self._batches(rows, batch_size, BatchOrder(shuffle, seed, epoch, batch), training=True)
 
-        def begin() -> None:
-            training.learn(self.feature_extractor, data, self.transform, self.head)
-            training.weigh_classes(self.core, self.head, data)
+        def prepare() -> None:
+            learn(self.feature_extractor, rows, self.head, lambda: self.transform)
+            weigh_classes(self.core, self.head, rows)
 
-        origin = training.origin(data)
-        if origin is not None and origin not in self._trained_on:
-            self._trained_on = (*self._trained_on, origin)
+        if rows.fingerprint is not None and rows.fingerprint not in self._trained_on:
+            self._trained_on = (*self._trained_on, rows.fingerprint)
         resume = next((c for c in callbacks if isinstance(c, Resume)), None)
         if resume is not None:
             if kwargs.get("steps_per_epoch") is not None:
@@ -379,15 +382,16 @@ class Model(keras.Model):
                     "Resume counts the batches of whole epochs. Received: Resume and steps_per_epoch. Leave one of "
                     "them out; Resume(every=...) saves as often as you like."
                 )
-            resume.batches = training.identity(data, self.preprocessor, self.head, batch_size, shuffle, seed)
+            order = BatchOrder(shuffle, seed)
+            resume.batches = rows.identity(self.preprocessor, self.head, batch_size, order)
         with self._saved_whole():
-            return training.fit_from(
+            return loop.fit_from(
                 self.core,
                 resume,
                 train,
                 valid=valid,
                 epochs=epochs,
-                before=begin,
+                prepare=prepare,
                 steps_per_execution=(self._compiled_with or {}).get("steps_per_execution"),
                 verbose=verbose,
                 callbacks=callbacks,
@@ -429,7 +433,8 @@ class Model(keras.Model):
         verbose = check_verbose(verbose)
         if not self.core.compiled:
             self.compile()
-        return training.evaluate(self.core, self._batches(data, batch_size), verbose=verbose, **kwargs)
+        held_out = self._batches(training_rows(data), batch_size)
+        return loop.evaluate(self.core, held_out, verbose=verbose, **kwargs)
 
     def calibrate(self, data: Any, *, allow_training_rows: bool = False, verbose: Verbose = "auto") -> None:
         """Let the postprocessors learn from held-out rows, in their order.
@@ -445,11 +450,11 @@ class Model(keras.Model):
             NotAdapted, StoreMismatch, BadTarget, EmptySource: As they say.
         """
         self._require_core("calibrate")
-        verbose = check_verbose(verbose)
-        if not allow_training_rows and self._trained_on and training.origin(data) in self._trained_on:
+        verbose, rows = check_verbose(verbose), training_rows(data)
+        if not allow_training_rows and self._trained_on and rows.fingerprint in self._trained_on:
             raise InvalidArgument(
                 "calibrate takes rows that the model was not trained on, since it is surer of those than of new ones. "
-                f"Received: {training.described(data)}, which fit was given. Give held-out rows, or "
+                f"Received: {rows}, which fit was given. Give held-out rows, or "
                 "allow_training_rows=True."
             )
         chained = chains(self.head, self.postprocessors)
@@ -458,13 +463,14 @@ class Model(keras.Model):
         for name, chain in chained.items():
             for block in chain:
                 if block.calibrates:
-                    held_out = self._batches(data, PREDICT_ROWS)
-                    with training.own_errors(held_out):
+                    held_out = self._batches(rows, PREDICT_ROWS)
+                    with errors_of(held_out):
                         calibrate(self.core, self.head, chain, block, held_out.dataset, name=name, verbose=verbose)
         self._parts.graph = None
 
-    def _batches(self, data: Any, batch_size: int, **order: Any) -> training.Batches:
-        return training.batches(data, self.transform, self.preprocessor, self.head, batch_size, **order)
+    def _batches(self, rows: TrainingRows, batch_size: int, *order: BatchOrder, training: bool = False) -> Batches:
+        parts = self.preprocessor, self.head, lambda: self.transform
+        return rows.batches(*parts, batch_size, *order, training=training)
 
     # -- the store ---------------------------------------------------------------------------------------------------
 

@@ -2,15 +2,13 @@
 
 import os
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import count
 from typing import Any
 
 import keras
 import numpy as np
 import pyarrow as pa
-import tensorflow as tf
 
 from blocks.block import Head
 from blocks.data import Source
@@ -18,15 +16,11 @@ from blocks.data.arrow_types import is_text, is_time
 from blocks.data.raw_arrays import to_raw
 from blocks.data.raw_columns import RawColumn, raw_column
 from blocks.data.schema import require_columns
-from blocks.errors import BadTarget, BlocksError, EmptySource, InvalidArgument, warn
-from blocks.features.sparse import as_batch_form
+from blocks.errors import BadTarget, BlocksError, EmptySource, warn
 from blocks.offline.transform import Transform
-from blocks.store.reading.batches import rebatch
 from blocks.store.rows import Rows
-from blocks.tensorflow_callbacks import HeldFor, items_for_tensorflow
 
 CHUNK_ROWS = 65_536
-WINDOW_CHUNKS = 4
 _MOST_WEIGHT = 1e30
 WORKERS = min(os.cpu_count() or 1, 8)
 
@@ -149,85 +143,6 @@ class EncodedRows:
                 )
             weight = weight.astype(np.float32)
         return target, weight, usable
-
-
-def dataset(
-    feed: EncodedRows,
-    batch_size: int,
-    *,
-    shuffle: bool = False,
-    seed: int = 0,
-    epoch: int = 0,
-    window_chunks: int = WINDOW_CHUNKS,
-) -> tf.data.Dataset:
-    """Batches of a feed, transformed in a background thread while others train.
-
-    Rows are shuffled within windows of consecutive chunks, by the seed and the number of the epoch. Sources whose rows
-    are sorted want a store, which shuffles chunks too.
-
-    Args:
-        feed: The rows.
-        batch_size: Rows a batch; the last may be smaller.
-        shuffle: Whether to shuffle.
-        seed: Decides every order.
-        epoch: Number of the first epoch.
-        window_chunks: Chunks (65,536 rows each) that are shuffled among each other, and held in memory twice.
-
-    Returns:
-        (features, target[, weight]) batches; it can be iterated again, shuffled anew.
-    """
-    head = feed.head
-    if head is None:
-        raise InvalidArgument("Training needs a target. Received: a feed without a head.")
-    epochs = count(epoch)
-    sparse = any(entry.sparse for entry in feed.transform.spec.values())
-    held = HeldFor(feed)
-
-    def windows() -> Generator[dict[str, Any]]:
-        feed = held.value
-        random = np.random.default_rng([seed, next(epochs)])
-        gathered: list[Rows] = []
-        try:
-            for rows in feed.chunks():
-                gathered.append(rows)
-                if len(gathered) == (window_chunks if shuffle else 1):
-                    yield _window(gathered, random if shuffle else None)
-                    gathered = []
-        except BlocksError as error:
-            feed.error = error
-            raise
-        if gathered:
-            yield _window(gathered, random if shuffle else None)
-
-    def _window(held: list[Rows], random: np.random.Generator | None) -> dict[str, Any]:
-        flat = [rows.flat() for rows in held]
-        joined = {name: np.concatenate([part[name] for part in flat]) for name in flat[0]}
-        if random is not None:
-            order = random.permutation(sum(map(len, held)))
-            joined = {name: values[order] for name, values in joined.items()}
-        return joined
-
-    def pieces() -> Generator[tuple[Any, ...]]:
-        # TensorFlow cannot cut batches from sparse rows by itself
-        for block in rebatch(windows(), batch_size, False) if sparse else windows():
-            rows = Rows.from_flat(block)
-            features = {name: as_batch_form(values) for name, values in rows.features.items()}
-            yield (features, rows.target) + (() if rows.weight is None else (rows.weight,))
-
-    signature: tuple[Any, ...] = (
-        {name: tf.TensorSpec((None, *entry.shape), entry.dtype) for name, entry in feed.transform.spec.items()},
-        keras.tree.map_structure(
-            lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), head.encode(pa.array([], pa.null()))[0]
-        ),
-    )
-    if head.sample_weight is not None:
-        signature += (tf.TensorSpec((None,), tf.float32),)
-    options = tf.data.Options()
-    options.autotune.enabled = False  # it stalls some epochs by up to a second after their last batch
-    data = tf.data.Dataset.from_generator(items_for_tensorflow(pieces), output_signature=signature).prefetch(1)
-    made = (data if sparse else data.rebatch(batch_size)).prefetch(8).with_options(options)
-    held.ends_with(made)
-    return made
 
 
 def _taken(values: Any, rows: Any) -> Any:

@@ -7,7 +7,7 @@ import tensorflow as tf
 import blocks
 from blocks import Resume, classifiers, preprocessors
 from blocks.feature_extractors import MLP, Ensemble, PiecewiseLinearEmbeddings, TabM
-from blocks.training import loop as training
+from blocks.training import learn, training_rows
 
 RANDOM = np.random.default_rng(0)
 ROWS = {
@@ -113,14 +113,14 @@ def test_bins_are_learned_once(monkeypatch):
     model = model_of(MLP([4], numeric_embeddings=BINS))
     fit(model, ROWS)
     first = edges(model)
-    monkeypatch.setattr(training, "_features", lambda *_: pytest.fail("learned again"))
+    monkeypatch.setattr(MLP, "observe", lambda *_: pytest.fail("learned again"))
     fit(model, {**ROWS, "x": ROWS["x"] * 2})
     assert equal(edges(model), first)
 
 
 def test_of_a_long_split_a_fixed_shuffled_part_is_read(made, monkeypatch):
-    monkeypatch.setattr(training, "LEARN_ROWS", 250)
-    monkeypatch.setattr(training, "LEARN_CHUNK", 100)
+    monkeypatch.setattr(learn, "LEARN_ROWS", 250)
+    monkeypatch.setattr(training_rows, "LEARN_CHUNK", 100)
     seen = []
     observe = MLP.observe
 
@@ -151,7 +151,7 @@ def test_a_resumed_run_ends_in_equal_weights_and_learns_once(made, tmp_path, mon
     cut = fresh()
     cut.fit(made[1]["train"], callbacks=[Resume(tmp_path)], **{**options, "epochs": 1})
     resumed = fresh()
-    monkeypatch.setattr(training, "_features", lambda *_: pytest.fail("learned again"))
+    monkeypatch.setattr(TabM, "observe", lambda *_: pytest.fail("learned again"))
     resumed.fit(made[1]["train"], callbacks=[Resume(tmp_path)], **options)
     for one, other in zip(whole.core.weights, resumed.core.weights, strict=True):
         assert np.array_equal(one, other), one.path
