@@ -1,8 +1,9 @@
-"""Compare: several models on one store, with the same seeds and the same budget, in one table."""
+"""Compare: models trained anew on one store, with the same seeds and budget; or prediction tables, as they are."""
 
+import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack, overload
 
 import keras
 import numpy as np
@@ -11,6 +12,10 @@ import pyarrow as pa
 from blocks.arguments import checked
 from blocks.baselines import Baseline
 from blocks.errors import InvalidArgument
+from blocks.evaluate.paired_differences import compare_tables
+from blocks.evaluate.scoring.summed_table import FEW
+from blocks.evaluate.tables.grouping import By
+from blocks.evaluate.tables.prediction_table import OPTIONS, TableOptions
 from blocks.model import Model
 from blocks.progress import Progress, Verbose
 from blocks.store import Store, StoreSplit
@@ -69,7 +74,7 @@ class Comparison:
 
 
 @checked()
-def compare(
+def train_and_compare(
     models: Mapping[str, Contestant] | Sequence[Contestant],
     store: Store | Mapping[str, StoreSplit],
     *,
@@ -82,43 +87,7 @@ def compare(
     test: str = "test",
     verbose: Verbose = "auto",
 ) -> Comparison:
-    """Train every model anew with every seed on a store, rank them by the validation rows, and judge on the test rows.
-
-    The seed decides weights, dropout and the order of rows; the models given are left as they are. All are judged by
-    the metrics of the first model's head, as `Model.evaluate` gives them, and ranked by its loss: a choice by the test
-    rows would make their metrics too good.
-
-    Args:
-        models: By name: adapted models that fit the store, and `blocks.baselines.constant`, `linear` or `boosted`. In a
-            sequence a model goes by its extractor, a baseline by its own name.
-        store: The store, or its splits by name.
-        seeds: One fit of each model for each.
-        epochs: As of `Model.fit`: None for as long as it helps.
-        batch_size: As of `Model.fit`.
-        seconds: Of each fit, at most; it ends with the epoch under way. Then results depend on the machine.
-        train: Name of the split to train on.
-        valid: Name of the split that says when to stop, and ranks; None for none: models then stay in their order.
-        test: Name of the split to judge the choice by.
-        verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
-
-    Raises:
-        InvalidArgument: No model, a name twice, a split that is not there, or something else than these among the
-            models.
-        NotAdapted, StoreMismatch: As of `Model.fit`.
-
-    Example:
-        >>> import tempfile, blocks
-        >>> from blocks import classifiers, feature_extractors
-        >>> rows = {"x": [float(i % 9) for i in range(90)], "label": [i % 9 > 4 for i in range(90)]}
-        >>> splits = blocks.read(rows).split(train=0.6, valid=0.2, test=0.2)
-        >>> model = blocks.Model(feature_extractor=feature_extractors.MLP([4]), head=classifiers.Softmax("label"))
-        >>> summary = model.adapt(splits["train"])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     store = model.precompute(splits, folder)
-        ...     found = blocks.compare([model, blocks.baselines.constant], store, seeds=[0], epochs=1)
-        >>> found.table["rank"].to_pylist(), sorted(found.table["parameters"].to_pylist())
-        ([1, 2], [0, 18])
-    """
+    """Train every model anew with every seed, and judge it; see `compare`."""
     contestants = _named(models)
     splits = {name: _split(store, name) for name in (train, test, *([valid] if valid else []))}
     head = next((one.head for one in contestants.values() if isinstance(one, Model)), None)
@@ -166,6 +135,123 @@ def compare(
     return Comparison(pa.Table.from_pylist(runs))
 
 
+_OPTIONS = [
+    name
+    for function in (train_and_compare, compare_tables)
+    for name, one in inspect.signature(function).parameters.items()
+    if one.kind is one.KEYWORD_ONLY
+]
+
+
+@overload
+def compare(
+    contestants: Mapping[str, Contestant] | Sequence[Contestant],
+    store: Store | Mapping[str, StoreSplit],
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    seconds: float | None = None,
+    train: str = "train",
+    valid: str | None = "valid",
+    test: str = "test",
+    verbose: Verbose = "auto",
+) -> Comparison: ...
+
+
+@overload
+def compare(
+    contestants: Mapping[str, Any] | Sequence[Any],
+    *,
+    by: By = None,
+    metrics: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    few: int = FEW,
+    max_groups: int = 100,
+    **options: Unpack[TableOptions],
+) -> pa.Table: ...
+
+
+@checked(also=[*_OPTIONS, *OPTIONS])
+def compare(contestants: Any, store: Any = None, **options: Any) -> Any:
+    """Which is better: of models trained anew on a store, or of predictions as they are.
+
+    With a store, every model is trained anew with every seed, ranked by the validation rows, and judged on the test
+    rows. The seed decides weights, dropout and the order of rows; the models given are left as they are. All are judged
+    by the metrics of the first model's head, as `Model.evaluate` gives them, and ranked by its loss: a choice by the
+    test rows would make their metrics too good.
+
+    Without one nothing is trained: prediction tables, or with `data` models as they are, are compared on the same rows,
+    by paired differences of each metric, overall and by group. Rows are joined by the tables' keys; without keys, by
+    their order, and then targets must agree. Tables in the same order are compared in bounded memory; others are joined
+    in memory. Rows that one of the two cannot judge are left out of both. Intervals come from the same replicates for
+    both (the paired bootstrap over random groups of rows). Those of areas come from the difference of each row's
+    influences (for the ROC area DeLong's paired test). The `p_value` of `accuracy` is McNemar's: exact up to 1,000 rows
+    that one has right and the other wrong, by chi-squared with the continuity correction beyond; it does not know
+    weights.
+
+    Args:
+        contestants: By name, or in order. To be trained: adapted models that fit the store, and
+            `blocks.baselines.constant`, `linear` or `boosted`; in a sequence a model goes by its extractor, a baseline
+            by its own name. As they are: prediction tables, each of which is compared with the first; or with `data`
+            models, which answer its rows several times: write tables of much data first.
+        store: The store to train on, or its splits by name; None for predictions as they are.
+        options: With a store.
+            `seeds`: one fit of each model for each, 0, 1 and 2 unless given.
+            `epochs`, `batch_size`: as of `Model.fit`; epochs for as long as it helps unless given.
+            `seconds`: of each fit, at most; it ends with the epoch under way. Then results depend on the machine.
+            `train`, `valid`, `test`: names of the splits to train on, to stop and rank by (None for neither: models
+            then stay in their order), and to judge the choice by.
+            `verbose`: how much to show, as of Keras: "auto", 0, 1 or 2.
+
+            Without one.
+            `by`: columns that make groups, as of `blocks.evaluate.metrics`; of the first table.
+            `metrics`: the names wanted; all unless given.
+            `confidence`, `bootstrap` (1 at least), `seed`, `few`, `max_groups`, and the options of a table, `data`,
+            `head`, `target`, `classes`, `sample_weight`, `chunk_rows`: as of `blocks.evaluate.metrics`.
+
+    Returns:
+        With a store, a `Comparison`. Without one, an Arrow table: group, metric, baseline, other, baseline_value,
+        other_value, difference (other less baseline), low, high, p_value, verdict ("other is better", "other is worse",
+        "within noise" where the interval holds 0; "other is higher" or "lower" where neither is better), rows, few.
+
+    Raises:
+        InvalidArgument: Nothing to compare, a name twice, a split that is not there, or something else than these among
+            the contestants; there is one table alone, or rows do not fit together.
+        NotAdapted, StoreMismatch: As of `Model.fit`.
+
+    Example:
+        >>> import tempfile, blocks
+        >>> from blocks import classifiers, feature_extractors
+        >>> rows = {"x": [float(i % 9) for i in range(90)], "label": [i % 9 > 4 for i in range(90)]}
+        >>> splits = blocks.read(rows).split(train=0.6, valid=0.2, test=0.2)
+        >>> model = blocks.Model(feature_extractor=feature_extractors.MLP([4]), head=classifiers.Softmax("label"))
+        >>> summary = model.adapt(splits["train"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = model.precompute(splits, folder)
+        ...     found = blocks.compare([model, blocks.baselines.constant], store, seeds=[0], epochs=1)
+        >>> found.table["rank"].to_pylist(), sorted(found.table["parameters"].to_pylist())
+        ([1, 2], [0, 18])
+        >>> price = [1.0, 2.0, 3.0, 4.0] * 9
+        >>> old = {"price": price, "prediction": [2.0, 3.0, 4.0, 5.0] * 9}
+        >>> new = {"price": price, "prediction": [1.0, 2.0, 3.0, 4.5] * 9}
+        >>> found = blocks.compare({"old": old, "new": new}, metrics=["mean_absolute_error"], target="price")
+        >>> found.select(["difference", "verdict"]).to_pylist()
+        [{'difference': -0.875, 'verdict': 'other is better'}]
+    """
+    if store is not None:
+        return train_and_compare(contestants, store, **options)
+    as_they_are = list(contestants.values() if isinstance(contestants, Mapping) else contestants)
+    if options.get("data") is None and any(callable(one) for one in as_they_are):
+        raise InvalidArgument(
+            "Models are compared trained anew on a store, compare(models, store), or as they are on rows, "
+            "compare(models, data=rows); prediction tables by themselves. Received: models alone."
+        )
+    return compare_tables(contestants, **options)
+
+
 class _Budget(keras.callbacks.Callback):
     """Ends training with the epoch in which the time runs out."""
 
@@ -202,6 +288,8 @@ def _name(one: Any) -> str:
 
 
 def _split(store: Any, name: str) -> StoreSplit:
+    if not isinstance(store, Store | Mapping):
+        raise InvalidArgument(f"compare trains on a store, or on its splits by name. Received: {store!r:.80}.")
     there = list(store) if isinstance(store, Mapping) else list(store.splits)
     if name not in there:
         raise InvalidArgument(f"compare trains and judges on splits of a store. Received: {name!r}; it has {there}.")

@@ -127,6 +127,14 @@ def test_what_cannot_be_compared_is_refused(model, store):
         blocks.compare({"mine": model, "other": "TabM"}, store)
     with pytest.raises(InvalidArgument, match="'exam'; it has"):
         blocks.compare([model], store, test="exam")
+    with pytest.raises(InvalidArgument, match=r"anew on a store, .* or as they are on rows"):
+        blocks.compare([model, model])
+    with pytest.raises(InvalidArgument, match="trains on a store"):
+        blocks.compare([model], ["city"])
+    with pytest.raises(InvalidArgument, match=r"compare_tables takes .* Received: epochs"):
+        blocks.compare([{"y": [1.0], "prediction": [1.0]}] * 2, target="y", epochs=3)
+    with pytest.raises(InvalidArgument, match=r"Received: epoch \(did you mean epochs\?\)"):
+        blocks.compare([model], store, epoch=3)
 
 
 def test_the_example_swaps_extractors_on_one_store(tmp_path):

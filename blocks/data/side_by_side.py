@@ -65,10 +65,3 @@ class BesideReader:
     def description(self) -> str:
         """The table's."""
         return repr(self._table)
-
-
-def with_columns_of_rows(table: Source, columns: Sequence[str]) -> Source:
-    """The table with columns that it lacks, taken from the rows that it was made of in this process; else as it is."""
-    absent = [name for name in dict.fromkeys(columns) if name not in table.schema.names]
-    known = table.rows_of and all(name in source.schema.names for source in table.rows_of for name in absent)
-    return Source(BesideReader(table, table.rows_of, absent)) if absent and known else table

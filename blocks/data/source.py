@@ -49,8 +49,6 @@ class Source:
         self._reader = reader
         self._steps = tuple(steps)
         self._columns = None if columns is None else tuple(columns)
-        self.rows_of: tuple[Source, ...] = ()
-        """The sources whose rows these are, one to one and in order, of a table that was made of them just now."""
 
     @property
     def schema(self) -> pa.Schema:

@@ -1,6 +1,5 @@
-"""Evaluate: prediction tables, and what they say: metrics, curves, calibration, worth, comparison. No training here."""
+"""Evaluate: prediction tables, and what they say. No training; to compare is `blocks.compare`'s."""
 
-from blocks.evaluate.comparison import compare
 from blocks.evaluate.curve_tables import confusion, curves
 from blocks.evaluate.decisions import BestThreshold, best_threshold, gains, top_n
 from blocks.evaluate.explanations.dependence import partial_dependence
@@ -10,7 +9,7 @@ from blocks.evaluate.explanations.importance import permutation_importance
 from blocks.evaluate.explanations.lime import Lime
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage, residuals
-from blocks.evaluate.tables.prediction_table import predict_table
+from blocks.evaluate.tables.predict_table import predict_table
 from blocks.evaluate.worth import cost_matrix, value
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "best_threshold",
     "calibration",
     "calibration_stages",
-    "compare",
     "confusion",
     "cost_matrix",
     "curves",

@@ -1,7 +1,7 @@
 """Curves: confusion matrices, ROC and precision-recall curves, by group."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -9,23 +9,21 @@ import pyarrow as pa
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument
 from blocks.evaluate.scoring.classification import Classification
-from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.scoring.ranking import precision_recall_curve, roc_curve
 from blocks.evaluate.scoring.summed_table import sum_up
-from blocks.evaluate.tables.grouping import By, Grouping
-from blocks.evaluate.tables.opening import open_table
+from blocks.evaluate.tables.grouping import By
+from blocks.evaluate.tables.prediction_table import OPTIONS, PredictionTable, TableOptions
 
 
-@checked()
-def confusion(table: Any, by: By = None, *, head: str | None = None, max_groups: int = 100, **told: Any) -> pa.Table:
+@checked(also=OPTIONS)
+def confusion(table: Any, by: By = None, *, max_groups: int = 100, **options: Unpack[TableOptions]) -> pa.Table:
     """How often each class is taken for which.
 
     Args:
         table: As of `metrics`.
         by: As of `metrics`.
-        head: Which one, where there are several.
         max_groups: More groups are refused.
-        told: `data`, `target`, `classes`, `sample_weight`, `chunk_rows` as of `metrics`.
+        options: As of `metrics`.
 
     Returns:
         An Arrow table: group, target, label, rows (their weights, where there are any).
@@ -36,7 +34,7 @@ def confusion(table: Any, by: By = None, *, head: str | None = None, max_groups:
         {'group': 'all', 'target': 'no', 'label': 'no', 'rows': 1.0}
     """
     parts = []
-    for group, judged in _classifications(table, by, head, max_groups, told):
+    for group, judged in _classifications(PredictionTable.of(table, by, **options), by, max_groups):
         if not len(judged.confusion):
             raise InvalidArgument(f"A confusion matrix is of 1,000 classes at most. Received: {len(judged.classes):,}.")
         k = len(judged.classes)
@@ -53,25 +51,23 @@ def confusion(table: Any, by: By = None, *, head: str | None = None, max_groups:
     return pa.concat_tables(parts)
 
 
-@checked()
+@checked(also=OPTIONS)
 def curves(
     table: Any,
     by: By = None,
     *,
-    head: str | None = None,
     points: int = 200,
     max_groups: int = 100,
-    **told: Any,
+    **options: Unpack[TableOptions],
 ) -> pa.Table:
     """ROC and precision-recall curves, one class against the rest.
 
     Args:
         table: As of `metrics`.
         by: As of `metrics`.
-        head: Which one, where there are several.
         points: Points of a curve at most, evenly spread along its length; 0 for every one.
         max_groups: More groups are refused.
-        told: `data`, `target`, `classes`, `sample_weight`, `chunk_rows` as of `metrics`.
+        options: As of `metrics`.
 
     Returns:
         An Arrow table: group, class, curve ("roc": x is the false, y the true positive rate; "precision_recall": x is
@@ -89,7 +85,7 @@ def curves(
         + [(name, pa.float64()) for name in ("threshold", "x", "y")]
     )
     parts = [schema.empty_table()]
-    for group, judged in _classifications(table, by, head, max_groups, told):
+    for group, judged in _classifications(PredictionTable.of(table, by, **options), by, max_groups):
         names = judged.classes[1:] if len(judged.classes) == 2 else judged.classes
         for name, score_table in zip(names, judged.score_tables, strict=False):
             for curve, make in makers.items():
@@ -102,17 +98,8 @@ def curves(
     return pa.concat_tables(parts)
 
 
-def _classifications(
-    table: Any, by: By, head: str | None, max_groups: int, told: dict[str, Any]
-) -> Iterator[tuple[str, Classification]]:
-    chunk_rows, data = told.pop("chunk_rows", CHUNK_ROWS), told.pop("data", None)
-    names = ("target", "classes", "sample_weight")
-    unknown = sorted(set(told) - set(names))
-    if unknown:
-        raise InvalidArgument(f"There is no option {unknown[0]!r}. There are: {', '.join((*names, 'data'))}.")
-    opened = open_table(table, data, by, **told)
-    grouping = Grouping.of(by, opened.source.schema, max_groups)
-    summed = sum_up(opened.source, opened.description, grouping, chunk_rows, heads=[opened.description.head(head)])
+def _classifications(table: PredictionTable, by: By, max_groups: int) -> Iterator[tuple[str, Classification]]:
+    summed = sum_up(table, [table.head_meant], table.grouping(by, max_groups))
     summed.warn()
     for group, sums in summed.with_all():
         for (_, suffix), found in sums.by_head.items():

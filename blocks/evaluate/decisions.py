@@ -1,8 +1,8 @@
 """Decisions: candidates, cumulative gain and profit, and the threshold that earns most, judged on other rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -11,26 +11,23 @@ from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
 from blocks.evaluate.scoring.bootstrap import BUCKETS, buckets
 from blocks.evaluate.scoring.estimate import bucket_sums, estimates
-from blocks.evaluate.scoring.head_reader import CHUNK_ROWS, HeadReader, chunks
+from blocks.evaluate.scoring.head_reader import HeadReader
 from blocks.evaluate.scoring.summed_table import checked_settings
-from blocks.evaluate.tables.opening import Opened, open_table
+from blocks.evaluate.tables.prediction_table import UNWEIGHTED, PredictionTable, TableOptions
 from blocks.evaluate.worth import Worth, checked_money, judged_rows, total_and_mean
 from blocks.statistics import hash_rows
 from blocks.statistics.score_table import ScoreTable
 from blocks.targets.description import HeadDescription
 
 
-@checked()
+@checked(also=UNWEIGHTED)
 def top_n(
     table: Any,
     n: int,
     *,
     confidence: float = 0.0,
     positive: Any = None,
-    head: str | None = None,
-    target: str | None = None,
-    classes: Sequence[Any] | None = None,
-    chunk_rows: int = CHUNK_ROWS,
+    **options: Unpack[TableOptions],
 ) -> pa.Table:
     """The best candidates: the n rows of the highest score, of those whose score reaches a confidence.
 
@@ -40,10 +37,7 @@ def top_n(
         confidence: The least score.
         positive: The class whose probability is the score; the second of two classes unless given. A regressor's score
             is its prediction.
-        head: Which one, where there are several.
-        target: As of `metrics`.
-        classes: As of `metrics`.
-        chunk_rows: Rows read at once.
+        options: As of `metrics`; weights do not enter.
 
     Returns:
         The rows, every column, and `score`, from the highest; of equal ones, the first in the table first.
@@ -55,10 +49,10 @@ def top_n(
     """
     if n < 1:
         raise InvalidArgument(f"n is a positive number of rows. Received: {n!r}.")
-    opened = open_table(table, target=target, classes=classes)
-    reader = HeadReader(opened.description.head(head), opened.source.schema)
+    opened = PredictionTable.of(table, **options)
+    reader = HeadReader(opened.head_meant, opened.schema)
     best: pa.Table | None = None
-    for start, chunk in chunks(opened.source, opened.source.schema.names, chunk_rows):
+    for start, chunk in opened.placed_chunks(opened.schema.names):
         score = _scores(reader, chunk, positive)
         reached = np.flatnonzero(np.nan_to_num(score, nan=-np.inf) >= confidence)
         places = reached[np.argsort(-score[reached], kind="stable")[:n]]
@@ -67,7 +61,7 @@ def top_n(
         both = found if best is None else pa.concat_tables([best, found], promote_options="permissive")
         best = both.sort_by([("score", "descending"), ("place", "ascending")]).slice(0, n).combine_chunks()
     if best is None:
-        raise EmptySource(f"There is no row to choose from. Received: {opened.source!r}.")
+        raise EmptySource(f"There is no row to choose from. Received: {opened!r}.")
     return best.drop(["place"])
 
 
@@ -94,18 +88,14 @@ class BestThreshold:
     rows: int
 
 
-@checked()
+@checked(also=UNWEIGHTED)
 def gains(
     table: Any,
     fn: Worth | None = None,
     *,
     positive: Any = None,
     points: int = 100,
-    head: str | None = None,
-    data: Any = None,
-    target: str | None = None,
-    classes: Sequence[Any] | None = None,
-    chunk_rows: int = CHUNK_ROWS,
+    **options: Unpack[TableOptions],
 ) -> pa.Table:
     """Cumulative gain and profit: what one gets by acting on the rows of the highest scores first.
 
@@ -115,11 +105,7 @@ def gains(
             likeliest other class. None for no profit.
         positive: The class to find; the second of two classes unless given.
         points: Points at most.
-        head: Which one, where there are several.
-        data: Rows for a model.
-        target: As of `metrics`.
-        classes: As of `metrics`.
-        chunk_rows: Rows read at once.
+        options: As of `metrics`; weights do not enter.
 
     Returns:
         An Arrow table: chosen (share of rows), rows, threshold, gain (share of the class that is among them), lift
@@ -131,8 +117,8 @@ def gains(
         >>> gains(table, target="sold", classes=["no", "yes"])["lift"].to_pylist()
         [4.0, 2.0, 1.3333333333333333, 1.0]
     """
-    opened = open_table(table, data, target=target, classes=classes)
-    held, _, _ = _acted(opened, head, fn, positive, chunk_rows)
+    opened = PredictionTable.of(table, **options)
+    held, _, _ = _acted(opened, fn, positive)
     rows, hits, money = (np.cumsum(column[::-1]) for column in held.sums.T)
     kept = np.unique(np.linspace(0, len(rows) - 1, min(points, len(rows))).round().astype(int))
     chosen, gain = rows / rows[-1], hits / max(hits[-1], 1e-300)
@@ -149,20 +135,17 @@ def gains(
     )
 
 
-@checked()
+@checked(also=UNWEIGHTED)
 def best_threshold(
     tune: Any,
     judge: Any,
     fn: Worth,
     *,
     positive: Any = None,
-    head: str | None = None,
     confidence: float = 0.95,
     bootstrap: int = 1000,
     seed: int = 0,
-    target: str | None = None,
-    classes: Sequence[Any] | None = None,
-    chunk_rows: int = CHUNK_ROWS,
+    **options: Unpack[TableOptions],
 ) -> BestThreshold:
     """The threshold that earns most on some rows, and what it earns on others.
 
@@ -172,13 +155,10 @@ def best_threshold(
             are held as 8 bytes a row, or where there are none by their fingerprints.
         fn: Worth of a decision: called with the class as label, and with the likeliest other class.
         positive: The class; the second of two classes unless given.
-        head: Which one, where there are several.
         confidence: Of the interval.
         bootstrap: Replicates.
         seed: Of the replicates.
-        target: As of `metrics`.
-        classes: As of `metrics`.
-        chunk_rows: Rows read at once.
+        options: As of `metrics`; weights do not enter.
 
     Returns:
         A `BestThreshold`.
@@ -197,20 +177,20 @@ def best_threshold(
         (0.4, 2.5, 2.5)
     """
     settings = checked_settings(confidence, bootstrap, seed)
-    tuning, judging = (open_table(table, target=target, classes=classes) for table in (tune, judge))
-    _refuse_shared(tuning, judging, chunk_rows)
-    held, base, rows = _acted(tuning, head, fn, positive, chunk_rows)
+    tuning, judging = (PredictionTable.of(table, **options) for table in (tune, judge))
+    _refuse_shared(tuning, judging)
+    held, base, rows = _acted(tuning, fn, positive)
     earned = np.append(0.0, np.cumsum(held.sums[::-1, 2]))
     best = int(np.argmax(earned))
     threshold = float(np.append(np.inf, held.scores[::-1])[best])
     sums = np.zeros((BUCKETS, 3))
-    for score, _, gained, without, positions in _decisions(judging, head, fn, positive, chunk_rows):
+    for score, _, gained, without, positions in _decisions(judging, fn, positive):
         bucket = buckets(positions, BUCKETS)
         for column, values in enumerate((None, without + gained * (score >= threshold))):
             sums[:, column : column + 1] += bucket_sums(bucket, BUCKETS, values)
         sums[:, 2:] += bucket_sums(bucket, BUCKETS, without + gained * (score >= 0.5))
     if not sums[:, 0].sum():
-        raise EmptySource(f"There is no row to judge on. Received: {judging.source!r}.")
+        raise EmptySource(f"There is no row to judge on. Received: {judging!r}.")
     found = estimates({"sums": sums[:, :2]}, total_and_mean, settings)["mean"]
     count = float(sums[:, 0].sum())
     return BestThreshold(
@@ -224,12 +204,12 @@ def best_threshold(
     )
 
 
-def _refuse_shared(tuning: Opened, judging: Opened, chunk_rows: int) -> None:
+def _refuse_shared(tuning: PredictionTable, judging: PredictionTable) -> None:
     keys = tuning.description.keys
     if keys and keys == judging.description.keys:
         held = []
         for opened in (tuning, judging):
-            parts = [hash_rows(chunk.columns) for _, chunk in chunks(opened.source, keys, chunk_rows)]
+            parts = [hash_rows(chunk.columns) for _, chunk in opened.placed_chunks(keys)]
             held.append(np.unique(np.concatenate([np.zeros(0, np.uint64), *parts])))
         shared = len(np.intersect1d(held[0], held[1], assume_unique=True))
         if shared:
@@ -237,34 +217,32 @@ def _refuse_shared(tuning: Opened, judging: Opened, chunk_rows: int) -> None:
                 f"A threshold is judged on other rows than it was chosen on. Received: {shared:,} rows in both, by "
                 f"{', '.join(keys)}. Choose on one split and judge on another."
             )
-    elif tuning.source.fingerprint() == judging.source.fingerprint():
+    elif tuning.fingerprint() == judging.fingerprint():
         raise InvalidArgument(
-            f"A threshold is judged on other rows than it was chosen on. Received: {tuning.source!r} for both."
+            f"A threshold is judged on other rows than it was chosen on. Received: {tuning!r} for both."
         )
 
 
-def _acted(
-    opened: Opened, head: str | None, fn: Worth | None, positive: Any, chunk_rows: int
-) -> tuple[ScoreTable, float, int]:
+def _acted(table: PredictionTable, fn: Worth | None, positive: Any) -> tuple[ScoreTable, float, int]:
     """By score: rows, rows of the class, money gained by acting; what not acting earns, and the number of rows."""
     held, base, rows = ScoreTable(3), 0.0, 0
-    for score, is_class, gained, without, _ in _decisions(opened, head, fn, positive, chunk_rows):
+    for score, is_class, gained, without, _ in _decisions(table, fn, positive):
         held.update(score, np.stack([np.ones(len(score)), is_class, gained], axis=1))
         base += float(without.sum())
         rows += len(score)
     if not rows:
-        raise EmptySource(f"There is no row to act on. Received: {opened.source!r}.")
+        raise EmptySource(f"There is no row to act on. Received: {table!r}.")
     return held, base, rows
 
 
 def _decisions(
-    opened: Opened, head: str | None, fn: Worth | None, positive: Any, chunk_rows: int
+    table: PredictionTable, fn: Worth | None, positive: Any
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """Of each chunk: score, whether of the class, money gained by acting, money without acting, positions."""
-    chosen = opened.description.head(head)
+    chosen = table.head_meant
     c = _class_index(chosen, positive)
     names = np.array(chosen.classes)
-    for chunk, truth, answers, positions in judged_rows(opened, chosen, chunk_rows):
+    for chunk, truth, answers, positions in judged_rows(table):
         p = answers["probabilities"]
         gained = without = np.zeros(len(p))
         if fn is not None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +10,9 @@ import pyarrow as pa
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument
 from blocks.evaluate.scoring.estimate import Estimate
-from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.scoring.summed_table import FEW, checked_settings, sum_up
-from blocks.evaluate.tables.grouping import By, Grouping
-from blocks.evaluate.tables.opening import open_table
+from blocks.evaluate.tables.grouping import By
+from blocks.evaluate.tables.prediction_table import OPTIONS, PredictionTable, TableOptions
 
 SCHEMA = pa.schema(
     [
@@ -29,22 +28,18 @@ SCHEMA = pa.schema(
 )
 
 
-@checked()
+@checked(also=OPTIONS)
 def metrics(
     table: Any,
     by: By = None,
     *,
     metrics: Sequence[str] | None = None,
-    data: Any = None,
     confidence: float = 0.95,
     bootstrap: int = 1000,
     seed: int = 0,
     few: int = FEW,
     max_groups: int = 100,
-    target: str | Sequence[str] | None = None,
-    classes: Sequence[Any] | None = None,
-    sample_weight: str | None = None,
-    chunk_rows: int = CHUNK_ROWS,
+    **options: Unpack[TableOptions],
 ) -> pa.Table:
     """How good predictions are, overall and for groups of rows, with intervals; one pass, in bounded memory.
 
@@ -54,7 +49,7 @@ def metrics(
     `top_k_accuracy`, `expected_calibration_error` (15 bins of equal width, top label). Of a regressor:
     `mean_absolute_error`, `mean_squared_error`, `root_mean_squared_error`, `median_absolute_error`, `r2`, `mean_error`,
     `mean_poisson_deviance`, `mean_pinball_loss[level]`, `share_below[level]`, `coverage`, `mean_width`,
-    `negative_log_likelihood`. Labels that postprocessors decided for are those judged.
+    `negative_log_likelihood`. Labels that postprocessors decided for are those summed.
 
     Areas are exact up to a million rows times classes; beyond, `note` says how far they may be off. Intervals are
     percentiles of a Poisson bootstrap over 512 random groups of rows; those of areas are DeLong's and its like for
@@ -63,21 +58,25 @@ def metrics(
 
     Args:
         table: A prediction table: what `predict_table` returned, or anything that `blocks.read` takes. With `data`, a
-            model or the folder of an exported SavedModel.
+            model.
         by: Columns that make groups; times by "when:month" or {"when": "month"} (year, quarter, month, week, day,
             hour). Several columns make a group of each combination. A column that the table lacks is read from the
             rows that it was made of, where `predict_table` returned it in this process; else keep it as a key.
         metrics: The names wanted, a name standing for its `[...]` too; None for all.
-        data: Rows, or a dict of splits, for a model to answer.
         confidence: Share of intervals that hold the truth.
         bootstrap: Replicates; 0 for no intervals.
         seed: Of the replicates.
         few: Groups with fewer rows are flagged.
         max_groups: More groups are refused.
-        target: The column of truth, in a table that does not say; several for several targets.
-        classes: The classes in the order of the probabilities, in a table that does not say.
-        sample_weight: A column of weights.
-        chunk_rows: Rows read at once; changes nothing but memory.
+        options: What is not known of the table, each by its name, and how to read it. All that judge tables take these.
+            `data`: rows, or a dict of splits, for a model to answer; `table` is then a `blocks.Model`, the folder of an
+            exported SavedModel, or an object whose `predict` takes an Arrow table of raw rows (all columns but the
+            target and weights) and gives a dict of answers.
+            `head`: the one that is meant, where there are several; here all of them unless given.
+            `target`: the column of truth, in a table that does not say; several for several targets.
+            `classes`: the classes in the order of the probabilities, in a table that does not say.
+            `sample_weight`: a column of weights.
+            `chunk_rows`: rows read at once, 65,536 unless given; changes nothing but memory.
 
     Returns:
         An Arrow table: group ("all" first), metric, value, low, high, rows, few, note. `rows` of a class's metric are
@@ -94,8 +93,8 @@ def metrics(
         {'metric': 'roc_auc', 'value': 1.0}
     """
     settings = checked_settings(confidence, bootstrap, seed)
-    opened = open_table(table, data, by, target=target, classes=classes, sample_weight=sample_weight)
-    summed = sum_up(opened.source, opened.description, Grouping.of(by, opened.source.schema, max_groups), chunk_rows)
+    opened = PredictionTable.of(table, by, **options)
+    summed = sum_up(opened, opened.heads, opened.grouping(by, max_groups))
     summed.warn()
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
     known: set[str] = set()

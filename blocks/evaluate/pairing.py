@@ -1,4 +1,4 @@
-"""Pairing: the rows of two tables side by side, by order or by key. What is compared lives in `comparison`."""
+"""Pairing: the rows of two tables side by side, by order or by key. What is compared lives in `paired_differences`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blocks.data import read
+from blocks.data import Source, read
 from blocks.errors import InvalidArgument, warn
 from blocks.evaluate.scoring.head_reader import HeadReader
 from blocks.evaluate.scoring.row_selection import Rows, select_rows, split_by_group
-from blocks.evaluate.tables.grouping import By, Grouping
-from blocks.evaluate.tables.opening import Opened
-from blocks.targets.description import HeadDescription
+from blocks.evaluate.tables.grouping import By
+from blocks.evaluate.tables.prediction_table import PredictionTable
 
 
 class Pair:
@@ -22,33 +21,29 @@ class Pair:
         one: The baseline; its keys join, and its columns make groups.
         two: The other.
         by: Columns that make groups.
-        head: Which one, where there are several.
         max_groups: More groups are refused.
-        chunk_rows: Rows read at once.
 
     Raises:
         InvalidArgument: They are not of the same rows, target or classes.
     """
 
-    def __init__(self, one: Opened, two: Opened, by: By, head: str | None, max_groups: int, chunk_rows: int) -> None:
-        heads: list[HeadDescription] = [opened.description.head(head) for opened in (one, two)]
-        self.readers = [
-            HeadReader(described, opened.source.schema) for described, opened in zip(heads, (one, two), strict=True)
-        ]
+    def __init__(self, one: PredictionTable, two: PredictionTable, by: By, max_groups: int) -> None:
+        heads = [table.head_meant for table in (one, two)]
+        self.readers = [HeadReader(table.head_meant, table.schema) for table in (one, two)]
         if self.readers[0].is_classifier != self.readers[1].is_classifier or heads[0].classes != heads[1].classes:
             raise InvalidArgument(
                 "Tables that are compared are of one target, with the same classes in the same order. Received: "
                 f"{heads[0].classes} and {heads[1].classes}."
             )
-        self.grouping = Grouping.of(by, one.source.schema, max_groups)
+        self.grouping = one.grouping(by, max_groups)
         keys = one.description.keys
-        self._keys = keys if keys and all(name in two.source.schema.names for name in keys) else []
-        self._sources = [one.source, two.source]
+        self._keys = keys if keys and all(name in two.schema.names for name in keys) else []
+        self._sources: list[Source] = [one, two]
         self._columns = [
             list(dict.fromkeys([*self._keys, *reader.columns, *extra]))
             for reader, extra in zip(self.readers, (self.grouping.columns, []), strict=True)
         ]
-        self._chunk_rows = chunk_rows
+        self._chunk_rows = one.chunk_rows
         if not self._aligned():
             self._join()
 

@@ -1,7 +1,7 @@
 """Calibration: whether shares come true as predicted, and numbers err evenly; by bins, in bounded memory."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument
+from blocks.evaluate.answering import as_predictor
 from blocks.evaluate.scoring.bootstrap import normal_interval, wilson
 from blocks.evaluate.scoring.classification import ClassRows
-from blocks.evaluate.scoring.head_reader import CHUNK_ROWS, HeadReader, Rows, chunks
+from blocks.evaluate.scoring.head_reader import HeadReader, Rows
 from blocks.evaluate.scoring.regression import NumberRows
-from blocks.evaluate.tables.answered_rows import as_predictor
-from blocks.evaluate.tables.opening import Opened, open_table
+from blocks.evaluate.tables.prediction_table import OPTIONS, UNWEIGHTED, PredictionTable, TableOptions
 from blocks.statistics import Moments, Quantiles
 from blocks.statistics.score_table import LIMIT, ScoreTable
 from blocks.targets.description import HeadDescription
@@ -24,19 +24,14 @@ _RESIDUAL_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 Floats = NDArray[np.float64]
 
 
-@checked()
+@checked(also=OPTIONS)
 def calibration(
     table: Any,
     bins: int = 10,
     strategy: str = "quantile",
     *,
-    head: str | None = None,
-    data: Any = None,
     confidence: float = 0.95,
-    target: str | None = None,
-    classes: Sequence[Any] | None = None,
-    sample_weight: str | None = None,
-    chunk_rows: int = CHUNK_ROWS,
+    **options: Unpack[TableOptions],
 ) -> pa.Table:
     """A classifier's reliability curves: predicted probability against the share that came true, by bins.
 
@@ -46,13 +41,8 @@ def calibration(
         table: A prediction table, or with `data` a model, as of `metrics`.
         bins: Number of bins; those without rows are left out.
         strategy: "quantile", bins of equally many rows, or "uniform", of equal width.
-        head: Which one, where there are several.
-        data: Rows for a model.
         confidence: Of the intervals, which are Wilson's.
-        target: The column of truth, in a table that does not say; `classes` and `sample_weight` as well.
-        classes: In the order of the probabilities.
-        sample_weight: A column of weights.
-        chunk_rows: Rows read at once.
+        options: As of `metrics`.
 
     Returns:
         An Arrow table: class (with two classes, the second alone), bin, predicted (mean), observed (share), low, high,
@@ -71,10 +61,9 @@ def calibration(
         raise InvalidArgument(
             f"Bins are 1 at least, by strategy 'quantile' or 'uniform'. Received: bins={bins!r}, {strategy!r}."
         )
-    opened = open_table(table, data, target=target, classes=classes, sample_weight=sample_weight)
-    chosen = opened.description.head(head)
+    opened = PredictionTable.of(table, **options)
     tables: dict[str, ScoreTable] = {}
-    for suffix, names, rows in _class_rows(opened, chosen, chunk_rows):
+    for suffix, names, rows in _class_rows(opened):
         weight = np.ones(len(rows.target)) if rows.weight is None else rows.weight
         for c, name in enumerate(names):
             if len(names) == 2 and c == 0:
@@ -85,8 +74,9 @@ def calibration(
             held.update(p, np.stack(columns, axis=1))
     tables = {name: held for name, held in tables.items() if len(held)}
     if not tables:
-        raise EmptySource(f"There is no row to judge: none has a usable target. Received: {opened.source!r}.")
-    parts = [_binned(name, held, bins, strategy, confidence, sample_weight is None) for name, held in tables.items()]
+        raise EmptySource(f"There is no row to judge: none has a usable target. Received: {opened!r}.")
+    counted = options.get("sample_weight") is None
+    parts = [_binned(name, held, bins, strategy, confidence, counted) for name, held in tables.items()]
     return pa.concat_tables(parts)
 
 
@@ -102,7 +92,7 @@ def calibration_stages(
         bins: As of `calibration`.
         strategy: As of `calibration`.
         head: Which one, where there are several.
-        options: `confidence`, `sample_weight`, `chunk_rows` as of `calibration`.
+        options: As of `calibration`.
 
     Returns:
         As `calibration`, with a column `stage` first: the head's class, then the postprocessors'.
@@ -121,25 +111,19 @@ def calibration_stages(
     return pa.concat_tables(parts)
 
 
-@checked()
+@checked(also=OPTIONS)
 def quantile_coverage(
     table: Any,
     *,
-    head: str | None = None,
-    data: Any = None,
     confidence: float = 0.95,
-    target: str | None = None,
-    chunk_rows: int = CHUNK_ROWS,
+    **options: Unpack[TableOptions],
 ) -> pa.Table:
     """How often the truth lies at or below each predicted quantile, and inside the predicted interval.
 
     Args:
         table: A prediction table, or with `data` a model, as of `metrics`.
-        head: Which one, where there are several.
-        data: Rows for a model.
         confidence: Of the intervals, which are Wilson's.
-        target: The column of truth, in a table that does not say.
-        chunk_rows: Rows read at once.
+        options: As of `metrics`.
 
     Returns:
         An Arrow table: level (null of the interval `low` to `high`), observed, low, high, rows.
@@ -152,14 +136,14 @@ def quantile_coverage(
         >>> quantile_coverage(pa.table(rows), target="price").to_pylist()[0]["observed"]
         0.75
     """
-    opened = open_table(table, data, target=target)
-    chosen = opened.description.head(head)
+    opened = PredictionTable.of(table, **options)
+    levels = opened.head_meant.levels or ()
     hits: dict[float | None, np.ndarray] = {}
-    for _, rows in _number_rows(opened, chosen, chunk_rows):
+    for _, rows in _number_rows(opened):
         weight = np.ones(len(rows.target)) if rows.weight is None else rows.weight
         judged: dict[float | None, np.ndarray] = {}
         if rows.quantiles is not None:
-            judged |= {level: rows.target <= rows.quantiles[:, i] for i, level in enumerate(chosen.levels or ())}
+            judged |= {level: rows.target <= rows.quantiles[:, i] for i, level in enumerate(levels)}
         if rows.low is not None and rows.high is not None:
             judged[None] = (rows.target >= rows.low) & (rows.target <= rows.high)
         for level, hit in judged.items():
@@ -173,16 +157,13 @@ def quantile_coverage(
     return pa.table(dict(zip(("level", "observed", "low", "high", "rows"), columns, strict=True)))
 
 
-@checked()
+@checked(also=UNWEIGHTED)
 def residuals(
     table: Any,
     bins: int = 10,
     *,
-    head: str | None = None,
-    data: Any = None,
     confidence: float = 0.95,
-    target: str | None = None,
-    chunk_rows: int = CHUNK_ROWS,
+    **options: Unpack[TableOptions],
 ) -> pa.Table:
     """A regressor's errors against its predictions: truth less prediction, by bins of equally many rows.
 
@@ -192,11 +173,8 @@ def residuals(
     Args:
         table: A prediction table, or with `data` a model, as of `metrics`.
         bins: Number of bins; those without rows are left out.
-        head: Which one, where there are several; of several targets, the first.
-        data: Rows for a model.
         confidence: Of the intervals of the means.
-        target: The column of truth, in a table that does not say.
-        chunk_rows: Rows read at once.
+        options: As of `metrics`.
 
     Returns:
         An Arrow table: bin, predicted (mean), residual (mean), low, high, q05, q25, q50, q75, q95, rows.
@@ -211,16 +189,15 @@ def residuals(
     """
     if bins < 1:
         raise InvalidArgument(f"Bins are 1 at least. Received: {bins!r}.")
-    opened = open_table(table, data, target=target)
-    chosen = opened.description.head(head)
+    opened = PredictionTable.of(table, **options)
     predictions = Quantiles()
-    for _, rows in _number_rows(opened, chosen, chunk_rows):
+    for _, rows in _number_rows(opened):
         predictions.update(pa.array(rows.prediction))
     if not predictions.result().count:
         raise EmptySource("There is no row to take residuals of.")
     edges = predictions.result().quantile(np.linspace(0, 1, bins + 1)[1:-1])
     held = [(Moments(), Moments(), Quantiles()) for _ in range(bins)]
-    for _, rows in _number_rows(opened, chosen, chunk_rows):
+    for _, rows in _number_rows(opened):
         place, residual = np.searchsorted(edges, rows.prediction), rows.target - rows.prediction
         for i, (predicted, moments, quantiles) in enumerate(held):
             inside = place == i
@@ -242,23 +219,23 @@ def residuals(
     return pa.table(found)
 
 
-def _rows(opened: Opened, head: HeadDescription, chunk_rows: int) -> Iterator[tuple[HeadReader, str, Rows]]:
-    reader = HeadReader(head, opened.source.schema)
-    for start, chunk in chunks(opened.source, reader.columns, chunk_rows):
+def _rows(table: PredictionTable) -> Iterator[tuple[HeadReader, str, Rows]]:
+    reader = HeadReader(table.head_meant, table.schema)
+    for start, chunk in table.placed_chunks(reader.columns):
         for suffix, rows in reader.read(chunk, start).rows.items():
             yield reader, suffix, rows
 
 
-def _class_rows(opened: Opened, head: HeadDescription, chunk_rows: int) -> Iterator[tuple[str, list[str], ClassRows]]:
-    for reader, suffix, rows in _rows(opened, head, chunk_rows):
+def _class_rows(table: PredictionTable) -> Iterator[tuple[str, list[str], ClassRows]]:
+    for reader, suffix, rows in _rows(table):
         if not isinstance(rows, ClassRows):
             raise InvalidArgument("Reliability is of a classifier; of a regressor, quantile_coverage and residuals.")
-        yield suffix, ["0", "1"] if reader.is_multilabel else [str(name) for name in head.classes or ()], rows
+        yield suffix, ["0", "1"] if reader.is_multilabel else [str(name) for name in reader.head.classes or ()], rows
 
 
-def _number_rows(opened: Opened, head: HeadDescription, chunk_rows: int) -> Iterator[tuple[str, NumberRows]]:
+def _number_rows(table: PredictionTable) -> Iterator[tuple[str, NumberRows]]:
     first = None
-    for _, suffix, rows in _rows(opened, head, chunk_rows):
+    for _, suffix, rows in _rows(table):
         if not isinstance(rows, NumberRows):
             raise InvalidArgument("Residuals and coverage are of a regressor; of a classifier, calibration.")
         first = suffix if first is None else first

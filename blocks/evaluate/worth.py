@@ -1,7 +1,7 @@
 """Worth: predictions in money, by a user's own function. What to act on lives in `decisions`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +12,10 @@ from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.scoring.bootstrap import BUCKETS, buckets
 from blocks.evaluate.scoring.classification import ClassRows
 from blocks.evaluate.scoring.estimate import Arrays, bucket_sums, estimates
-from blocks.evaluate.scoring.head_reader import CHUNK_ROWS, HeadReader, chunks
+from blocks.evaluate.scoring.head_reader import HeadReader
 from blocks.evaluate.scoring.summed_table import FEW, checked_settings
-from blocks.evaluate.tables.grouping import ALL, By, Grouping
-from blocks.evaluate.tables.opening import Opened, open_table
-from blocks.targets.description import HeadDescription
+from blocks.evaluate.tables.grouping import ALL, By
+from blocks.evaluate.tables.prediction_table import UNWEIGHTED, PredictionTable, TableOptions
 
 Worth = Callable[[np.ndarray, dict[str, np.ndarray], pa.RecordBatch], Any]
 """(target, answer, row) to money, all of a chunk of rows at once: the truth as the source has it, (rows,); the answers
@@ -62,22 +61,18 @@ def _places(values: np.ndarray, known: list[Any], what: str) -> np.ndarray:
     return found.to_numpy()
 
 
-@checked()
+@checked(also=UNWEIGHTED)
 def value(
     table: Any,
     fn: Worth,
     by: By = None,
     *,
-    head: str | None = None,
-    data: Any = None,
     confidence: float = 0.95,
     bootstrap: int = 1000,
     seed: int = 0,
     few: int = FEW,
     max_groups: int = 100,
-    target: str | None = None,
-    classes: Sequence[Any] | None = None,
-    chunk_rows: int = CHUNK_ROWS,
+    **options: Unpack[TableOptions],
 ) -> pa.Table:
     """What predictions are worth: total and mean money, overall and by group, with intervals.
 
@@ -86,16 +81,12 @@ def value(
         fn: Your function of (target, answer, row) to money, over a chunk of rows at once; see `Worth`. `cost_matrix`
             makes one.
         by: Columns that make groups, as of `metrics`.
-        head: Which one, where there are several.
-        data: Rows for a model.
         confidence: Of the intervals.
         bootstrap: Replicates; 0 for no intervals.
         seed: Of the replicates.
         few: Groups with fewer rows are flagged.
         max_groups: More groups are refused.
-        target: The column of truth, in a table that does not say; `classes` as well.
-        classes: In the order of the probabilities.
-        chunk_rows: Rows read at once.
+        options: As of `metrics`; weights do not enter.
 
     Returns:
         An Arrow table: group, metric ("total" or "mean"), value, low, high, rows, few. A total's interval takes the
@@ -111,10 +102,10 @@ def value(
         [-1.0, -0.5]
     """
     settings = checked_settings(confidence, bootstrap, seed)
-    opened = open_table(table, data, by, target=target, classes=classes)
-    grouping = Grouping.of(by, opened.source.schema, max_groups)
+    opened = PredictionTable.of(table, by, **options)
+    grouping = opened.grouping(by, max_groups)
     sums: dict[str, np.ndarray] = {}
-    for chunk, truth, answers, positions in judged_rows(opened, opened.description.head(head), chunk_rows):
+    for chunk, truth, answers, positions in judged_rows(opened):
         money = checked_money(fn, truth, answers, chunk)
         names, codes = grouping.groups(chunk)
         grouping.check(len({*sums, *names}))
@@ -124,7 +115,7 @@ def value(
             counted = bucket_sums(bucket[inside], BUCKETS, None), bucket_sums(bucket[inside], BUCKETS, money[inside])
             sums[name] = sums.get(name, np.zeros((BUCKETS, 2))) + np.hstack(counted)
     if not sums:
-        raise EmptySource(f"There is no row to value. Received: {opened.source!r}.")
+        raise EmptySource(f"There is no row to value. Received: {opened!r}.")
     total = {ALL: np.sum(list(sums.values()), axis=0)}
     columns: dict[str, list[Any]] = {name: [] for name in ("group", "metric", "value", "low", "high", "rows", "few")}
     for name, by_bucket in {**total, **{name: sums[name] for name in sorted(sums) if name}}.items():
@@ -143,13 +134,14 @@ def total_and_mean(sums: Arrays) -> dict[str, np.ndarray]:
 
 
 def judged_rows(
-    opened: Opened, head: HeadDescription, chunk_rows: int
+    table: PredictionTable,
 ) -> Iterator[tuple[pa.RecordBatch, np.ndarray, dict[str, np.ndarray], np.ndarray]]:
     """Chunks of the rows that can be judged: with their truth, answers and positions."""
-    reader = HeadReader(head, opened.source.schema)
+    head = table.head_meant
+    reader = HeadReader(head, table.schema)
     if reader.is_multilabel or len(head.targets) > 1:
         raise InvalidArgument(f"Worth is of one target. Received: {', '.join(head.targets)}.")
-    for start, chunk in chunks(opened.source, opened.source.schema.names, chunk_rows):
+    for start, chunk in table.placed_chunks(table.schema.names):
         found = reader.read(chunk, start)
         kept, rows = found.kept[""], found.rows[""]
         if len(kept) < len(chunk):

@@ -14,10 +14,11 @@ from blocks.data import Source, read
 from blocks.data.sample import sample
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument
-from blocks.evaluate.tables.answered_rows import Predictions, as_predictor, as_splits, with_metadata
+from blocks.evaluate.answering import as_predictor
+from blocks.evaluate.tables.answered_rows import AnsweredRows, as_splits
 from blocks.evaluate.tables.description import Description
 from blocks.evaluate.tables.grouping import By
-from blocks.evaluate.tables.opening import by_columns
+from blocks.evaluate.tables.prediction_table import by_columns
 from blocks.inference.predictor import answer_column, to_numpy
 from blocks.store import Store
 from blocks.targets.description import HeadDescription
@@ -124,11 +125,11 @@ class ReportInput:
     def _of_rows(self, source: Source, path: Path) -> Path:
         keys = by_columns(self.by, source.schema.names)
         require_columns(keys, source.schema.names, "by")
-        predictions = Predictions(self.predictor, {None: source}, keys=keys, targets=True)
+        answered = AnsweredRows(self.predictor, {None: source}, keys=keys, targets=True)
         # columns of groups are kept as keys are, and are none
-        schema = with_metadata(predictions.schema, Description(predictions.heads))
+        schema = Description(answered.heads).added_to(answered.schema)
         with pq.ParquetWriter(path, schema) as writer:
-            for chunk in predictions.chunks():
+            for chunk in answered.chunks():
                 writer.write_batch(chunk)
         return path
 
@@ -159,7 +160,7 @@ def _of_store(model: Any, split: Any, path: Path) -> Path:
             columns |= {name: answer_column(values) for name, values in answers.items()}
             if writer is None:
                 table = pa.table(columns)
-                schema = with_metadata(table.schema, Description(tuple(described)))
+                schema = Description(tuple(described)).added_to(table.schema)
                 writer = pq.ParquetWriter(path, schema)
             writer.write_table(pa.table(columns).cast(schema))
     finally:

@@ -11,7 +11,7 @@ import sklearn.metrics as sk
 import blocks
 from blocks import preprocessors
 from blocks.block import Classifier
-from blocks.evaluate import compare, metrics
+from blocks.evaluate import metrics
 from blocks.evaluate.tables.description import METADATA, Description
 from blocks.targets.description import HeadDescription
 from blocks.targets.label_sets import encode_labels, labels_of, once_a_row
@@ -84,7 +84,7 @@ def test_it_is_judged_label_by_label_by_model_export_and_table(model, rows, tmp_
             truth = [label in tags for tags in rows["tags"].to_pylist()]
             assert found[f"roc_auc[{label}]"] == pytest.approx(sk.roc_auc_score(truth, score[:, i].astype(float)))
         assert "accuracy" not in found
-    assert set(compare([table, table], metrics=["accuracy"])["metric"].to_pylist()) == {
+    assert set(blocks.compare([table, table], metrics=["accuracy"])["metric"].to_pylist()) == {
         "accuracy[hot]",
         "accuracy[wet]",
     }
@@ -100,7 +100,7 @@ def test_it_is_explained_and_reported_by_model_and_export(model, rows, tmp_path)
     assert of_export.prediction == pytest.approx(of_model.prediction, rel=1e-5)
     for one in (model, tmp_path / "export"):
         page = blocks.report(one, {"test": rows}, path=tmp_path / "report.html").read_text()
-        assert "roc_auc[wet]" in page
+        assert "Share of each class of [wet] by label" in page
 
 
 def test_what_was_written_before_heads_said_so_is_read():

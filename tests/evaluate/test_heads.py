@@ -7,7 +7,7 @@ import sklearn.metrics as sk
 
 import blocks
 from blocks import classifiers, preprocessors, regressors
-from blocks.evaluate import calibration, compare, confusion, metrics, quantile_coverage, residuals
+from blocks.evaluate import calibration, confusion, metrics, quantile_coverage, residuals
 
 ROWS = 240
 
@@ -107,4 +107,4 @@ def test_several_heads(tmp_path):
     assert len(confusion(table, head="deal")) == 4
     with pytest.raises(blocks.errors.InvalidArgument, match="is of the heads money, deal; name one"):
         confusion(table)
-    assert set(compare([table, table], head="deal", metrics=["accuracy"])["difference"].to_pylist()) == {0.0}
+    assert set(blocks.compare([table, table], head="deal", metrics=["accuracy"])["difference"].to_pylist()) == {0.0}

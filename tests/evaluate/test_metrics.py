@@ -298,7 +298,7 @@ def test_far_from_zero_no_digit_is_lost():
         (lambda t: metrics(t, **TOLD, confidence=95), InvalidArgument, "between 0 and 1"),
         (lambda t: metrics(t, **TOLD, bootstrap=-1), InvalidArgument, "number of replicates"),
         (lambda t: metrics(t, **TOLD, sample_weight="bad"), InvalidArgument, "finite and not negative"),
-        (lambda t: confusion(t, **TOLD, nonsense=1), InvalidArgument, "no option 'nonsense'"),
+        (lambda t: confusion(t, **TOLD, nonsense=1), InvalidArgument, "confusion takes .* Received: nonsense"),
     ],
 )
 def test_what_is_refused(call, error, message):

@@ -14,7 +14,8 @@ from blocks.data.arrow_types import is_number, is_time
 from blocks.data.sample import sample
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch
-from blocks.evaluate.explanations.outputs import component_names, component_of, output_of, predictor
+from blocks.evaluate.answering import as_predictor
+from blocks.evaluate.explanations.outputs import component_names, component_of, output_of
 from blocks.evaluate.explanations.perturbed_rows import FEW, is_missing
 from blocks.features.names import aside
 
@@ -72,7 +73,7 @@ def partial_dependence(
     if len(set(names)) not in (1, 2) or len(set(names)) != len(names):
         raise InvalidArgument(f"Partial dependence is on one column or two. Received: {names!r}.")
     source = read(source)
-    answering = predictor(model, source.schema.names)
+    answering = as_predictor(model, source.schema.names)
     require_columns(answering.inputs, source.schema.names, "partial_dependence")
     require_columns(names, list(answering.inputs), "partial_dependence, of what the model reads")
     table = sample(source, rows, columns=[name for name in source.schema.names if name in answering.inputs], seed=seed)

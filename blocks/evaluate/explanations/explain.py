@@ -12,9 +12,10 @@ from blocks.data import Source, read
 from blocks.data.sample import sample
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.evaluate.answering import as_predictor
 from blocks.evaluate.explanations.explanation import Explainer, Explanation
 from blocks.evaluate.explanations.lime import Lime
-from blocks.evaluate.explanations.outputs import component_names, component_of, output_of, predictor
+from blocks.evaluate.explanations.outputs import component_names, component_of, output_of
 
 
 @checked()
@@ -67,7 +68,7 @@ def explain(
     """
     source = read(background)
     values = _values(row)
-    answering = predictor(model, [name for name in source.schema.names if name in values])
+    answering = as_predictor(model, [name for name in source.schema.names if name in values])
     require_columns(answering.inputs, source.schema.names, "The background")
     columns = [name for name in source.schema.names if name in answering.inputs]
     table = _table(values, source.schema, columns)

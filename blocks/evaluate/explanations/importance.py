@@ -12,7 +12,7 @@ from blocks.data import read
 from blocks.data.sample import ROWS, sample
 from blocks.data.schema import require_columns
 from blocks.errors import BlocksWarning, InvalidArgument
-from blocks.evaluate.explanations.outputs import predictor
+from blocks.evaluate.answering import as_predictor
 from blocks.evaluate.metric_direction import direction
 from blocks.evaluate.metric_table import metrics
 
@@ -73,7 +73,8 @@ def permutation_importance(
     if repeats < 1:
         raise InvalidArgument(f"A column is shuffled once at least. Received: repeats={repeats!r}.")
     source = read(source)
-    answering = predictor(model, [name for name in source.schema.names if name != target], target)
+    targets = [] if target is None else [target]
+    answering = as_predictor(model, [name for name in source.schema.names if name != target], targets)
     require_columns(answering.inputs, source.schema.names, "permutation_importance")
     parts = _parts([name for name in source.schema.names if name in answering.inputs], groups or {})
     table = sample(source, rows, seed=seed)

@@ -5,14 +5,12 @@ Which metrics there are lives in `classification` and `regression`.
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from blocks.data import Source
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.evaluate.scoring.classification import Classification, ClassRows
 from blocks.evaluate.scoring.metric_sums import MetricSums
@@ -211,14 +209,6 @@ class HeadReader:
 
 
 ANSWERS = ("probabilities", "label", "prediction", "quantiles", "low", "high", "standard_deviation")
-
-
-def chunks(source: Source, columns: list[str], rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """A table's chunks with the place of each one's first row."""
-    start = 0
-    for chunk in source.chunks(rows, columns=columns, encoded=True, exact=False):
-        yield start, chunk
-        start += len(chunk)
 
 
 def text(value: Any) -> str:

@@ -3,17 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from blocks.data import Source
 from blocks.errors import EmptySource, InvalidArgument, warn
 from blocks.evaluate.scoring.classification import Classification, share_scores
 from blocks.evaluate.scoring.estimate import Estimate, Settings
-from blocks.evaluate.scoring.head_reader import HeadReader, chunks
+from blocks.evaluate.scoring.head_reader import HeadReader
 from blocks.evaluate.scoring.metric_sums import MetricSums
 from blocks.evaluate.scoring.row_selection import split_by_group
-from blocks.evaluate.tables.description import Description
 from blocks.evaluate.tables.grouping import ALL, Grouping
+from blocks.evaluate.tables.prediction_table import PredictionTable
+from blocks.targets.description import HeadDescription
 
 FEW = 30
 """Groups with fewer rows are flagged, unless the user says otherwise."""
@@ -96,32 +95,30 @@ class SummedTable:
             warn(f"Of {self.rows:,} rows some are in no metric: {reasons}.")
 
 
-def sum_up(
-    source: Source, description: Description, grouping: Grouping, chunk_rows: int, *, heads: Sequence[Any] | None = None
-) -> SummedTable:
+def sum_up(table: PredictionTable, heads: Sequence[HeadDescription], grouping: Grouping) -> SummedTable:
     """Sum up a table.
 
     Raises:
         EmptySource: It has no row.
     """
-    readers = [HeadReader(head, source.schema) for head in heads or description.heads]
-    table = SummedTable(readers)
+    readers = [HeadReader(head, table.schema) for head in heads]
+    summed = SummedTable(readers)
     columns = list(dict.fromkeys([*(name for reader in readers for name in reader.columns), *grouping.columns]))
-    for start, chunk in chunks(source, columns, chunk_rows):
-        table.rows += len(chunk)
+    for start, chunk in table.placed_chunks(columns):
+        summed.rows += len(chunk)
         names, codes = grouping.groups(chunk)
         for name in names:
-            if name not in table.groups:
-                grouping.check(len(table.groups) + 1)
-                table.groups[name] = table.empty()
+            if name not in summed.groups:
+                grouping.check(len(summed.groups) + 1)
+                summed.groups[name] = summed.empty()
         for reader in readers:
             found = reader.read(chunk, start)
-            table.left_out += found.left_out
+            summed.left_out += found.left_out
             for suffix, rows in found.rows.items():
                 for name, part, _ in split_by_group(rows, codes[found.kept[suffix]], names):
-                    table.groups[name].by_head[reader, suffix].update(part)
-        every = [sums for group in table.groups.values() for sums in group.by_head.values()]
+                    summed.groups[name].by_head[reader, suffix].update(part)
+        every = [sums for group in summed.groups.values() for sums in group.by_head.values()]
         share_scores([one for one in every if isinstance(one, Classification)])
-    if not table.rows:
-        raise EmptySource(f"There is nothing to judge. Received: {source!r} with no row.")
-    return table
+    if not summed.rows:
+        raise EmptySource(f"There is nothing to judge. Received: {table!r} with no row.")
+    return summed

@@ -1,8 +1,7 @@
-"""Predictions: raw rows answered chunk by chunk, with keys, split and target beside; nothing is written here."""
+"""AnsweredRows: raw rows answered chunk by chunk, with keys, split and target beside; nothing is written here."""
 
 import dataclasses
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,31 +16,13 @@ from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.tables.answer_columns import label_truth, numbers
-from blocks.evaluate.tables.description import METADATA, Description
-from blocks.export.exported_predictor import ExportedPredictor
+from blocks.evaluate.tables.description import Description
 from blocks.features.names import aside
 from blocks.inference.predictor import Predictor, answer_column, needed_columns, plain_column
 from blocks.targets.classes import encode_classes
 from blocks.targets.description import HeadDescription
 
 SPLIT = "split"
-
-
-def as_predictor(model: Any) -> Predictor:
-    """What answers rows: a `blocks.Model`, the folder of an exported SavedModel, or a `Predictor`.
-
-    Raises:
-        InvalidArgument: It is none of these.
-    """
-    if isinstance(model, str | os.PathLike):
-        return ExportedPredictor(model)
-    found = getattr(model, "predictor", model)
-    if not all(hasattr(found, name) for name in ("inputs", "answers", "describe")):
-        raise InvalidArgument(
-            "Rows are answered by a blocks.Model, the folder of an exported SavedModel, or an object with inputs, "
-            f"answers(chunk) and describe(). Received: {type(model).__name__}."
-        )
-    return found
 
 
 def as_splits(data: Any, split: str | None = None) -> dict[str | None, Source]:
@@ -64,7 +45,7 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, Source | pa.Table | Mapping | str | Path) or hasattr(value, "columns")
 
 
-class Predictions:
+class AnsweredRows:
     """A model's answers to rows, as a table that is never held: a schema and chunks, so that `blocks.read` takes it.
 
     Args:
@@ -206,8 +187,3 @@ class Predictions:
                 alone = dataclasses.replace(head, targets=(name,))
                 return label_truth([values], alone)[1]
         return np.isfinite(numbers(values, name))
-
-
-def with_metadata(schema: pa.Schema, description: Description) -> pa.Schema:
-    """A schema that says what its table is of."""
-    return schema.with_metadata({METADATA: description.to_bytes()})

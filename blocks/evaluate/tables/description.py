@@ -72,6 +72,10 @@ class Description:
         heads = tuple(HeadDescription.from_json(head) for head in content["heads"])
         return cls(heads, content["plan"], content["counts"])
 
+    def added_to(self, schema: pa.Schema) -> pa.Schema:
+        """A schema that says what its table is of."""
+        return schema.with_metadata({METADATA: self.to_bytes()})
+
     def head(self, name: str | None) -> HeadDescription:
         """The head of a name; the only one unless given.
 

@@ -1,207 +1,177 @@
-"""Prediction table: every row's keys, split, target and full answers on disk; written aside, resumed, published whole.
+"""PredictionTable: predictions to judge, in whatever form a user gives them, and what is known of them."""
 
-While it is written, a folder PATH.partial holds the plan and one Parquet file for each chunk of rows. The same call
-goes on with the chunks that are not there yet. At the end the chunks are streamed into one file, which is renamed.
-"""
-
-import dataclasses
-import json
 import os
-import shutil
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypedDict
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from blocks.arguments import check_whole_number, checked
+from blocks.arguments import check_whole_number
 from blocks.data import Source, read
-from blocks.errors import InvalidArgument, MalformedData, StoreMismatch, warn
+from blocks.data.side_by_side import BesideReader
+from blocks.errors import InvalidArgument
+from blocks.evaluate.answering import as_predictor
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
-from blocks.evaluate.tables.answered_rows import Predictions, as_predictor, as_splits, with_metadata
-from blocks.evaluate.tables.description import Description
-from blocks.evaluate.tables.sqlite import SqliteTable, SqliteWriter, is_sqlite
-from blocks.files import durable
-from blocks.files.lock import locked
-from blocks.files.refusals import explained
-from blocks.progress import Progress, Verbose, announce, check_verbose
-from blocks.statistics import hash_rows
-
-KEY_ROWS = 1 << 22
-"""Rows among which keys are checked to be different, 8 bytes each."""
-
-_PLAN = "plan.json"
+from blocks.evaluate.tables.answered_rows import SPLIT, AnsweredRows, as_splits
+from blocks.evaluate.tables.description import METADATA, Description, describe_table
+from blocks.evaluate.tables.grouping import By, Grouping
+from blocks.evaluate.tables.sqlite import SqliteTable, is_sqlite
+from blocks.targets.description import HeadDescription
 
 
-@checked()
-def predict_table(
-    model: Any,
-    data: Any,
-    path: str | os.PathLike[str],
-    *,
-    keys: Sequence[str] = (),
-    targets: bool = True,
-    split: str | None = None,
-    overwrite: bool = False,
-    verbose: Verbose = "auto",
-    chunk_rows: int = CHUNK_ROWS,
-) -> Source:
-    """Write every row's keys, split, target and full answers to a file; reading it back is a Source.
+class TableOptions(TypedDict, total=False):
+    """What everything that judges a table takes beside it; see `blocks.evaluate.metrics`."""
 
-    Bounded memory. Killed at any moment, the same call goes on where it was, and the file appears under its name only
-    when it is whole. A file that holds this table already is left as it is. The file says what it is of (heads,
-    classes, model, source), so that `blocks.evaluate` needs nothing else.
+    data: Any
+    head: str | None
+    target: str | Sequence[str] | None
+    classes: Sequence[Any] | None
+    sample_weight: str | None
+    chunk_rows: int
 
-    A target stands under its own name, or as target_NAME where an answer has that name. A target that is missing, not
-    finite, or of a class that the model does not know is null, and counted; so are answers that are not finite.
+
+OPTIONS = tuple(TableOptions.__annotations__)
+"""Their names."""
+
+UNWEIGHTED = tuple(name for name in OPTIONS if name != "sample_weight")
+"""Those of what weights do not enter."""
+
+
+class PredictionTable(Source):
+    """Rows with their truth and a model's answers, and what is known of them; a Source of these columns.
+
+    `predict_table` returns one, and `of` makes one of all that a user may give in its place.
 
     Args:
-        model: A `blocks.Model`, the folder of an exported SavedModel, or any `blocks.inference.predictor.Predictor`.
-        data: Rows (anything that `blocks.read` takes), or a dict of splits; these add a column `split`.
-        path: A Parquet file, or an SQLite database where it ends with .db, .sqlite or .sqlite3.
-        keys: Columns of `data` to keep, to know rows by.
-        targets: Whether to keep the heads' targets and weights.
-        split: The name of the split that `data` is, for the column `split`.
-        overwrite: Replace a table of another model or source instead of refusing.
-        verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
-        chunk_rows: Rows that are answered and made safe at once.
-
-    Returns:
-        The table.
-
-    Raises:
-        StoreMismatch: The file, or what is unfinished of it, is of another model, source, keys or targets.
-        StoreLocked: Another process writes it.
-        SchemaMismatch, EmptySource, InvalidArgument: As they say.
-
-    Example:
-        >>> import blocks, tempfile
-        >>> from blocks import classifiers, preprocessors
-        >>> rows = {"id": np.arange(64), "x": np.linspace(-1, 1, 64), "sold": np.repeat(["no", "yes"], 32)}
-        >>> columns = preprocessors.Columns({"x": preprocessors.Standardize()})
-        >>> model = blocks.Model(columns, head=classifiers.Softmax("sold"), seed=0)
-        >>> _ = model.adapt(rows)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     predict_table(model, rows, f"{folder}/table.parquet", keys=["id"]).schema.names
-        ['id', 'sold', 'probabilities']
+        table: The columns.
+        description: Of the heads that answered.
+        rows_of: The sources whose rows the table's are, one to one and in order, of one that was made just now.
+        head: The head that is meant, where there are several.
+        chunk_rows: Rows to read at once.
     """
-    final, verbose = Path(path), check_verbose(verbose)
-    if final.suffix.lower() not in ("", ".parquet", ".pq") and not is_sqlite(final):
-        raise InvalidArgument(f"A table is a file .parquet, .db, .sqlite or .sqlite3. Received: {str(path)!r}.")
-    chunk_rows = check_whole_number("chunk_rows", chunk_rows, 1)
-    predictions = Predictions(as_predictor(model), as_splits(data, split), keys=keys, targets=targets)
-    plan = json.loads(json.dumps(predictions.plan()))
-    aside = final.with_name(f"{final.name}.partial")
-    with explained(final):
-        if final.exists() and not overwrite:
-            _require(final, _plan_of(final), plan)
-            shutil.rmtree(aside, ignore_errors=True)  # of a call that was killed when all was done
-            announce(f"{final}: this table is there already, nothing is done", verbose)
-            return _open(final, predictions)
-        aside.mkdir(parents=True, exist_ok=True)
-        with locked(aside):
-            _begin(aside, {**plan, "chunk_rows": chunk_rows}, overwrite)
-            parts = _write_parts(aside, predictions, chunk_rows, verbose)
-            _publish(final, predictions, plan, parts)
-        shutil.rmtree(aside)
-    return _open(final, predictions)
+
+    def __init__(
+        self,
+        table: Source,
+        description: Description,
+        *,
+        rows_of: Sequence[Source] = (),
+        head: str | None = None,
+        chunk_rows: int = CHUNK_ROWS,
+    ) -> None:
+        super().__init__(table._reader, table._steps, table._columns)
+        self.description, self._rows_of = description, tuple(rows_of)
+        self.chunk_rows = check_whole_number("chunk_rows", chunk_rows, 1)
+        self._head = head
+
+    @classmethod
+    def of(
+        cls,
+        table: Any,
+        by: By = None,
+        *,
+        data: Any = None,
+        head: str | None = None,
+        target: str | Sequence[str] | None = None,
+        classes: Sequence[Any] | None = None,
+        sample_weight: str | None = None,
+        chunk_rows: int = CHUNK_ROWS,
+    ) -> "PredictionTable":
+        """A prediction table, or a model's answers to `data` as one.
+
+        Args:
+            table: As of `blocks.evaluate.metrics`; so are the options.
+            by: Columns of groups, which are kept beside a model's answers, or read beside a table.
+
+        Raises:
+            InvalidArgument: It is neither, or what it is of is not known.
+            SchemaMismatch: A column is not there.
+        """
+        targets = [target] if isinstance(target, str) else list(target or ())
+        if data is not None:
+            answered = _answered(table, data, by, targets, classes, sample_weight)
+            # what is kept for judging tells no rows apart
+            source, schema = read(answered), Description(answered.heads).added_to(answered.schema)
+        elif hasattr(table, "predictor") or callable(getattr(table, "predict", None)):
+            raise InvalidArgument(f"A model is judged on rows: give data=. Received: a {type(table).__name__} alone.")
+        else:
+            source = _with_columns(_opened(table), by)
+            schema = source.schema
+            if isinstance(table, pa.Table) and METADATA in (table.schema.metadata or {}):
+                schema = schema.with_metadata({METADATA: table.schema.metadata[METADATA]})
+        description = describe_table(schema, target=target, classes=classes, sample_weight=sample_weight)
+        return cls(source, description, head=head, chunk_rows=chunk_rows)
+
+    @property
+    def head_meant(self) -> HeadDescription:
+        """The head that is named, or the only one.
+
+        Raises:
+            InvalidArgument: There are several and none is named, or none of the name.
+        """
+        return self.description.head(self._head)
+
+    @property
+    def heads(self) -> tuple[HeadDescription, ...]:
+        """All heads, or the one that is named."""
+        return self.description.heads if self._head is None else (self.head_meant,)
+
+    def grouping(self, by: By, most: int) -> Grouping:
+        """The groups of the table's rows.
+
+        Args:
+            by: As of `blocks.evaluate.metrics`.
+            most: More groups are refused.
+        """
+        return Grouping.of(by, self.schema, most)
+
+    def placed_chunks(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Chunks of some columns, each with the place of its first row in the table."""
+        start = 0
+        for chunk in self.chunks(self.chunk_rows, columns=columns, encoded=True, exact=False):
+            yield start, chunk
+            start += len(chunk)
 
 
-def _begin(aside: Path, plan: dict[str, Any], overwrite: bool) -> None:
-    """Take up what is there, or begin anew."""
-    file = aside / _PLAN
-    try:
-        begun = json.loads(file.read_bytes()) if file.exists() else None
-    except (ValueError, RecursionError):
-        begun = {}  # damaged: it says nothing that fits
-    if begun == plan:
-        return
-    if begun is not None and not overwrite:
-        _require(aside, begun, plan)
-    for part in aside.glob("*.parquet"):
-        part.unlink()
-    durable.write_text(file, json.dumps(plan))
+def by_columns(by: By, names: Sequence[str]) -> list[str]:
+    """The columns, among those of some names, that groups are made of."""
+    if by is None:
+        return []
+    if isinstance(by, Mapping):
+        return list(by)
+    wanted = [by] if isinstance(by, str) else list(by)
+    return [name if name in names else name.rpartition(":")[0] or name for name in wanted]
 
 
-def _require(path: Path, found: dict[str, Any] | None, plan: dict[str, Any]) -> None:
-    names = ("model", "source", "keys", "targets", "chunk_rows")
-    known = found if isinstance(found, dict) else {}
-    differs = [name for name in names if name in plan and known.get(name) != plan[name]]
-    if found is None or differs:
-        what = f"is of another {', '.join(differs)}" if found is not None else "is no prediction table of blocks"
-        raise StoreMismatch(f"{path} {what}. Choose another path, or replace it: overwrite=True.")
+def _answered(
+    model: Any,
+    data: Any,
+    by: By,
+    targets: Sequence[str],
+    classes: Sequence[Any] | None,
+    sample_weight: str | None,
+) -> AnsweredRows:
+    """A model's answers to rows, with their truth, weights and columns of groups beside."""
+    splits = as_splits(data)
+    names = next(iter(splits.values())).schema.names
+    truth = [*targets, *([] if sample_weight is None else [sample_weight])]
+    predictor = as_predictor(model, [name for name in names if name not in truth], targets, classes)
+    kept = [name for name in [*truth, *by_columns(by, names)] if name != SPLIT or SPLIT in names]
+    heads = predictor.describe()["heads"]
+    beside = {name for head in heads for name in (*head["targets"], head.get("sample_weight"))}
+    return AnsweredRows(predictor, splits, keys=[name for name in kept if name not in beside], targets=True)
 
 
-def _plan_of(path: Path) -> dict[str, Any] | None:
-    try:
-        schema = SqliteTable(path).schema if is_sqlite(path) else pq.read_schema(path)
-        described = Description.of_schema(schema)
-    except (pa.ArrowException, OSError, MalformedData):
-        return None
-    return None if described is None else dict(described.plan)
+def _opened(table: Any) -> Source:
+    """A table as a Source; files of SQLite too."""
+    return read(SqliteTable(table) if isinstance(table, str | os.PathLike) and is_sqlite(table) else table)
 
 
-def _write_parts(aside: Path, predictions: Predictions, chunk_rows: int, verbose: Verbose) -> list[Path]:
-    """Answer the chunks that are not there yet; return all parts in order."""
-    known = [source.estimated_rows() for source in predictions.splits.values()]
-    total = None if None in known else sum(rows or 0 for rows in known)
-    parts = []
-    with Progress("predict", total, verbose) as progress:
-        for number, name in enumerate(predictions.splits):
-            for index, chunk in enumerate(predictions.raw_chunks(name, chunk_rows)):
-                part = aside / f"{number:03d}-{index:07d}.parquet"
-                parts.append(part)
-                if not part.exists():
-                    batch, counts = predictions.answered(chunk, name)
-                    told = json.dumps({"rows": {name or "": len(chunk)}, "left_out": dict(counts)})
-                    table = pa.Table.from_batches([batch]).replace_schema_metadata({"counts": told})
-                    with durable.whole_file(part) as file:
-                        pq.write_table(table, file, row_group_size=len(chunk))
-                progress.advance(len(chunk))
-    return parts
-
-
-def _publish(final: Path, predictions: Predictions, plan: dict[str, Any], parts: Sequence[Path]) -> None:
-    """Stream the parts into one file and give it its name."""
-    rows: Counter[str] = Counter()
-    left_out: Counter[str] = Counter()
-    for part in parts:
-        told = json.loads(pq.read_schema(part).metadata[b"counts"])
-        rows.update(told["rows"])
-        left_out.update(told["left_out"])
-    counts = {"rows": dict(rows), "left_out": dict(left_out)}
-    description = dataclasses.replace(predictions.description, plan=plan, counts=counts)
-    schema = with_metadata(predictions.schema, description)
-    hashes: list[np.ndarray] = []
-    with durable.whole_file(final) as whole:
-        writer: Any = SqliteWriter(whole, schema) if is_sqlite(final) else pq.ParquetWriter(whole, schema)
-        try:
-            for part in parts:
-                for batch in pq.read_table(part, partitioning=None).combine_chunks().to_batches():
-                    writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
-                    if predictions.keys and sum(map(len, hashes)) < KEY_ROWS:
-                        hashes.append(hash_rows([batch.column(name) for name in predictions.keys]))
-        finally:
-            writer.close()
-    _warn(predictions.keys, hashes, left_out, sum(rows.values()))
-
-
-def _warn(keys: Sequence[str], hashes: Sequence[np.ndarray], left_out: Counter[str], rows: int) -> None:
-    if left_out:
-        told = ", ".join(f"{count:,} {name}" for name, count in sorted(left_out.items()))
-        warn(f"Of {rows:,} rows in the table: {told}.")
-    seen = sum(map(len, hashes))
-    if hashes and (distinct := len(np.unique(np.concatenate(hashes)))) < seen:
-        warn(
-            f"The keys {', '.join(keys)} do not tell all rows apart: {seen - distinct:,} of the first {seen:,} rows "
-            "repeat one. Joins by them are not one to one."
-        )
-
-
-def _open(path: Path, predictions: Predictions) -> Source:
-    table = read(SqliteTable(path)) if is_sqlite(path) else read(path)
-    table.rows_of = tuple(predictions.splits.values())
+def _with_columns(table: Source, by: By) -> Source:
+    """A table with the columns of groups that it lacks, taken from the rows that it was made of in this process."""
+    rows_of = table._rows_of if isinstance(table, PredictionTable) else ()
+    names = [*table.schema.names, *(name for source in rows_of for name in source.schema.names)]
+    absent = [name for name in dict.fromkeys(by_columns(by, names)) if name not in table.schema.names]
+    if absent and rows_of and all(name in source.schema.names for source in rows_of for name in absent):
+        return Source(BesideReader(table, rows_of, absent))
     return table

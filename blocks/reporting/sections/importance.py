@@ -16,7 +16,7 @@ from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.scoring.classification import ClassRows
 from blocks.evaluate.scoring.head_reader import HeadReader
 from blocks.evaluate.scoring.regression import NumberRows
-from blocks.evaluate.tables.answered_rows import Predictions
+from blocks.evaluate.tables.answered_rows import AnsweredRows
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table, shown
 from blocks.reporting.subject import ReportInput
@@ -151,9 +151,9 @@ def reasons(subject: ReportInput) -> Section:
 
 def _picked(subject: ReportInput, head: HeadDescription, drawn: pa.Table) -> list[Picked]:
     """Five different rows: right, wrong, unsure, ordinary."""
-    predictions = Predictions(subject.predictor, {None: read(drawn)}, keys=[], targets=True)
-    chunk = pa.Table.from_batches(list(predictions.chunks(max(len(drawn), 1)))).combine_chunks().to_batches()[0]
-    reader = HeadReader(predictions.description.head(head.name), chunk.schema)
+    answered = AnsweredRows(subject.predictor, {None: read(drawn)}, keys=[], targets=True)
+    chunk = pa.Table.from_batches(list(answered.chunks(max(len(drawn), 1)))).combine_chunks().to_batches()[0]
+    reader = HeadReader(answered.description.head(head.name), chunk.schema)
     if reader.is_multilabel or len(head.targets) > 1:
         return []
     found = reader.read(chunk, 0)

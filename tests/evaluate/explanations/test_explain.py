@@ -384,7 +384,7 @@ def test_errors():
         blocks.explain(model, row, background=table.slice(0, 0))
     with pytest.raises(InvalidArgument, match=r"Answers must be finite .* 1,025 of 1,025"):
         blocks.explain(Predicts(lambda rows: np.full(len(rows), np.nan)), row, background=table, n_samples=1000)
-    with pytest.raises(InvalidArgument, match=r"A model is a blocks.Model.* Received: int"):
+    with pytest.raises(InvalidArgument, match=r"Rows are answered by .* with predict\(rows\). Received: int"):
         blocks.explain(3, row, background=table)
     with pytest.raises(InvalidArgument, match="at least 10 rows"):
         Lime(n_samples=3)

@@ -17,8 +17,9 @@ import pytest
 import blocks
 from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch, StoreMismatch
 from blocks.evaluate import metrics, predict_table
-from blocks.evaluate.tables import prediction_table
+from blocks.evaluate.tables import predict_table as writing
 from blocks.evaluate.tables.description import Description
+from blocks.evaluate.tables.prediction_table import PredictionTable
 from blocks.evaluate.tables.sqlite import SqliteTable
 
 SCRIPT = Path(__file__).with_name("table_to_kill.py")
@@ -131,7 +132,7 @@ def test_a_finished_table_is_left_and_another_refused(fitted, table, tmp_path, m
     def fail(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(prediction_table, "_publish", fail)
+    monkeypatch.setattr(writing, "_publish", fail)
     with pytest.raises(KeyboardInterrupt):
         fitted.predict_table(table, tmp_path / "half.parquet", keys=["id"])
     monkeypatch.undo()
@@ -209,7 +210,7 @@ def test_groups_of_columns_that_the_table_lacks_are_those_of_its_rows(tmp_path):
         assert blocks.evaluate.metrics(table, by=["city"], chunk_rows=chunk_rows).equals(told)
     with pytest.raises(SchemaMismatch, match=r"predict_table\(keys=.*no column 'city'"):
         blocks.evaluate.metrics(tmp_path / "table.parquet", by=["city"])
-    table.rows_of = (splits["train"],)
+    table = PredictionTable(table, table.description, rows_of=[splits["train"]])
     with pytest.raises(SchemaMismatch, match=r"sources of other lengths, for city. Write the table again"):
         blocks.evaluate.metrics(table, by=["city"])
 

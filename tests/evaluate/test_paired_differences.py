@@ -1,12 +1,13 @@
-"""Comparison: paired differences against NumPy and textbook tests; joins by key; what is noise and what is not."""
+"""Tables compared: paired differences against NumPy and textbook tests; joins by key; what is noise and what is not."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from scipy import stats
 
+import blocks
 from blocks.errors import BlocksWarning, InvalidArgument
-from blocks.evaluate import compare, metrics
+from blocks.evaluate import metrics
 from blocks.evaluate.tables.description import METADATA, Description
 from blocks.targets.description import HeadDescription
 
@@ -40,7 +41,7 @@ def delong(p, q, truth):
 
 def test_differences_and_their_intervals():
     (one, p, truth), (two, q, _) = answered(1.0, seed=1), answered(0.1, seed=2)
-    found = {row["metric"]: row for row in compare({"old": one, "new": two}, **TOLD, chunk_rows=400).to_pylist()}
+    found = {row["metric"]: row for row in blocks.compare({"old": one, "new": two}, **TOLD, chunk_rows=400).to_pylist()}
     for name, table in (("baseline_value", one), ("other_value", two)):
         alone = {row["metric"]: row["value"] for row in metrics(table, **TOLD, bootstrap=0).to_pylist()}
         for metric, row in found.items():
@@ -66,22 +67,24 @@ def test_equals_are_within_noise():
     noise = 0
     for seed in range(1, 25):
         one, two = answered(0.3, 400, seed)[0], answered(0.3, 400, seed + 100)[0]
-        found = compare([one, two], metrics=names, **TOLD, bootstrap=200).filter(pa.compute.field("metric") != "f1[no]")
+        found = blocks.compare([one, two], metrics=names, **TOLD, bootstrap=200).filter(
+            pa.compute.field("metric") != "f1[no]"
+        )
         noise += sum(verdict == "within noise" for verdict in found["verdict"].to_pylist()) / len(found)
     assert 20 <= noise <= 24
 
 
 def test_rows_are_joined_by_key():
     one, two = answered(1.0, seed=1)[0], answered(0.1, seed=2)[0]
-    expected = compare([one, two], "part", **TOLD)
+    expected = blocks.compare([one, two], by="part", **TOLD)
     order = np.random.default_rng(0).permutation(len(two))
-    found = compare([with_keys(one), with_keys(two.take(pa.array(order)))], "part")
+    found = blocks.compare([with_keys(one), with_keys(two.take(pa.array(order)))], by="part")
     assert found.equals(expected)
     with pytest.warns(BlocksWarning, match="1,000 rows are in both tables; 500 are in one alone"):
-        fewer = compare([with_keys(one), with_keys(two.slice(0, 1000))], metrics=["accuracy"])
+        fewer = blocks.compare([with_keys(one), with_keys(two.slice(0, 1000))], metrics=["accuracy"])
     assert fewer["rows"].to_pylist() == [1000]
     assert expected["group"].unique().to_pylist() == ["all", "part=a", "part=b"]
-    few = compare([one.slice(0, 60), two.slice(0, 60)], "part", metrics=["accuracy"], **TOLD)
+    few = blocks.compare([one.slice(0, 60), two.slice(0, 60)], by="part", metrics=["accuracy"], **TOLD)
     assert few["few"].to_pylist() == [False, True, False]
 
 
@@ -89,13 +92,13 @@ def test_regressors_are_compared():
     random = np.random.default_rng(0)
     y = random.normal(size=500)
     tables = [pa.table({"y": y, "prediction": y + noise * random.normal(size=500)}) for noise in (1.0, 0.5, 1.0)]
-    found = compare(dict(zip("abc", tables, strict=True)), target="y", metrics=["root_mean_squared_error", "r2"])
+    found = blocks.compare(dict(zip("abc", tables, strict=True)), target="y", metrics=["root_mean_squared_error", "r2"])
     assert found["other"].to_pylist() == ["b", "b", "c", "c"]
     assert found["verdict"].to_pylist()[:2] == ["other is better"] * 2
 
 
 def test_models_are_compared_on_rows(fitted, table):
-    found = compare({"one": fitted, "two": fitted}, data=table, by="city", metrics=["accuracy", "roc_auc"])
+    found = blocks.compare({"one": fitted, "two": fitted}, data=table, by="city", metrics=["accuracy", "roc_auc"])
     assert set(found["difference"].to_pylist()) <= {0.0, None}
     assert found["verdict"].to_pylist()[0] == "within noise"
 
@@ -103,16 +106,16 @@ def test_models_are_compared_on_rows(fitted, table):
 def test_what_is_refused():
     one = answered(1.0, seed=1)[0]
     with pytest.raises(InvalidArgument, match="Two tables or more are compared"):
-        compare([one], **TOLD)
+        blocks.compare([one], **TOLD)
     with pytest.raises(InvalidArgument, match=r"Tables without keys are compared row by row.*keys=\["):
-        compare([one, one.slice(1)], **TOLD)
+        blocks.compare([one, one.slice(1)], **TOLD)
     with pytest.raises(InvalidArgument, match="no metric 'auc'"):
-        compare([one, one], metrics=["auc"], **TOLD)
+        blocks.compare([one, one], metrics=["auc"], **TOLD)
     with pytest.raises(InvalidArgument, match="share no row by id"):
-        compare([with_keys(one.slice(0, 5)), with_keys(one.slice(5, 5))])
+        blocks.compare([with_keys(one.slice(0, 5)), with_keys(one.slice(5, 5))])
     twice = with_keys(pa.concat_tables([one.slice(0, 2), one.slice(0, 1)]))
     with pytest.raises(InvalidArgument, match="The keys id repeat"):
-        compare([twice, with_keys(one.slice(0, 3))])
+        blocks.compare([twice, with_keys(one.slice(0, 3))])
     other = one.set_column(2, "y", pa.array(np.where(one["y"].to_numpy() == "yes", "no", "yes")))
     with pytest.raises(InvalidArgument, match="Rows that are compared have one target"):
-        compare([with_keys(one), with_keys(other)])
+        blocks.compare([with_keys(one), with_keys(other)])

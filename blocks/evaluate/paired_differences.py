@@ -1,9 +1,9 @@
-"""Comparison: tables of the same rows, difference by difference, with intervals that know that they are paired."""
+"""Paired differences: what tables of the same rows differ by, with intervals that know that they are paired."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +16,11 @@ from blocks.evaluate.pairing import Pair
 from blocks.evaluate.scoring.bootstrap import normal_interval, percentiles
 from blocks.evaluate.scoring.classification import Classification, ClassRows
 from blocks.evaluate.scoring.estimate import Settings, estimates, replicated
-from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.scoring.metric_sums import MetricSums
 from blocks.evaluate.scoring.ranking import Ranked
 from blocks.evaluate.scoring.summed_table import FEW, checked_settings
 from blocks.evaluate.tables.grouping import ALL, By
-from blocks.evaluate.tables.opening import open_table
+from blocks.evaluate.tables.prediction_table import OPTIONS, PredictionTable, TableOptions
 
 SCHEMA = pa.schema(
     [("group", pa.string()), ("metric", pa.string()), ("baseline", pa.string()), ("other", pa.string())]
@@ -30,81 +29,39 @@ SCHEMA = pa.schema(
 )
 
 
-@checked()
-def compare(
+@checked(also=OPTIONS)
+def compare_tables(
     tables: Mapping[str, Any] | Sequence[Any],
-    by: By = None,
     *,
+    by: By = None,
     metrics: Sequence[str] | None = None,
-    data: Any = None,
-    head: str | None = None,
     confidence: float = 0.95,
     bootstrap: int = 1000,
     seed: int = 0,
     few: int = FEW,
     max_groups: int = 100,
-    target: str | None = None,
-    classes: Sequence[Any] | None = None,
-    sample_weight: str | None = None,
-    chunk_rows: int = CHUNK_ROWS,
+    **options: Unpack[TableOptions],
 ) -> pa.Table:
-    """Whether one model is better than another, on the same rows: paired differences, by metric and group.
-
-    Rows are joined by the tables' keys; without keys, by their order, and then targets must agree. Tables in the same
-    order are compared in bounded memory; others are joined in memory. Rows that one of the two cannot judge are left
-    out of both.
-
-    Intervals come from the same replicates for both (the paired bootstrap over random groups of rows). Those of areas
-    come from the difference of each row's influences (for the ROC area DeLong's paired test). The `p_value` of
-    `accuracy` is McNemar's: exact up to 1,000 rows that one has right and the other wrong, by chi-squared with the
-    continuity correction beyond; it does not know weights.
-
-    Args:
-        tables: Prediction tables by name, or in order; with `data`, models, which answer its rows several times: write
-            tables of much data first. Each is compared with the first.
-        by: Columns that make groups, as of `blocks.evaluate.metrics`; of the first table.
-        metrics: The names wanted; None for all.
-        data: Rows for models.
-        head: Which one, where there are several.
-        confidence: Of the intervals.
-        bootstrap: Replicates, 1 at least.
-        seed: Of the replicates.
-        few: Groups with fewer rows are flagged.
-        max_groups: More groups are refused.
-        target: As of `metrics`.
-        classes: As of `metrics`.
-        sample_weight: As of `metrics`.
-        chunk_rows: Rows read at once.
-
-    Returns:
-        An Arrow table: group, metric, baseline, other, baseline_value, other_value, difference (other less baseline),
-        low, high, p_value, verdict ("other is better", "other is worse", "within noise" where the interval holds 0;
-        "other is higher" or "lower" where neither is better), rows, few.
-
-    Raises:
-        InvalidArgument: There is one table alone, or rows do not fit together.
+    """What each table's metrics differ by from the first's, on the same rows; see `blocks.compare`.
 
     Example:
-        >>> rows = {"price": [1.0, 2.0, 3.0, 4.0] * 9}
-        >>> a = pa.table({**rows, "prediction": [2.0, 3.0, 4.0, 5.0] * 9})
-        >>> b = pa.table({**rows, "prediction": [1.0, 2.0, 3.0, 4.5] * 9})
-        >>> found = compare({"old": a, "new": b}, metrics=["mean_absolute_error"], target="price")
+        >>> a = {"price": [1.0, 2.0, 3.0, 4.0] * 9, "prediction": [2.0, 3.0, 4.0, 5.0] * 9}
+        >>> found = compare_tables({"old": a, "same": a}, metrics=["mean_absolute_error"], target="price")
         >>> found.select(["difference", "verdict"]).to_pylist()
-        [{'difference': -0.875, 'verdict': 'other is better'}]
+        [{'difference': 0.0, 'verdict': 'within noise'}]
     """
     settings = checked_settings(confidence, bootstrap, seed)
-    named = dict(tables) if isinstance(tables, Mapping) else {str(i): table for i, table in enumerate(tables)}
-    if len(named) < 2 or bootstrap < 1:
+    by_name = dict(tables) if isinstance(tables, Mapping) else {str(i): table for i, table in enumerate(tables)}
+    if len(by_name) < 2 or bootstrap < 1:
         raise InvalidArgument(
-            f"Two tables or more are compared, by 1 replicate or more. Received: {len(named)} and {bootstrap}."
+            f"Two tables or more are compared, by 1 replicate or more. Received: {len(by_name)} and {bootstrap}."
         )
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
-    told: dict[str, Any] = {"target": target, "classes": classes, "sample_weight": sample_weight}
-    first, *others = named
+    first, *others = by_name
     known: set[str] = set()
     for other in others:
-        one, two = open_table(named[first], data, by, **told), open_table(named[other], data, **told)
-        pair = Pair(one, two, by, head, max_groups, chunk_rows)
+        one = PredictionTable.of(by_name[first], by, **options)
+        pair = Pair(one, PredictionTable.of(by_name[other], **options), by, max_groups)
         for group, found in _sum_up_both(pair).items():
             for metric, line in found.lines(settings).items():
                 known.add(metric)

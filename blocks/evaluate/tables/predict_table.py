@@ -1,0 +1,209 @@
+"""Prediction table: every row's keys, split, target and full answers on disk; written aside, resumed, published whole.
+
+While it is written, a folder PATH.partial holds the plan and one Parquet file for each chunk of rows. The same call
+goes on with the chunks that are not there yet. At the end the chunks are streamed into one file, which is renamed.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from blocks.arguments import check_whole_number, checked
+from blocks.data import read
+from blocks.errors import InvalidArgument, MalformedData, StoreMismatch, warn
+from blocks.evaluate.answering import as_predictor
+from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
+from blocks.evaluate.tables.answered_rows import AnsweredRows, as_splits
+from blocks.evaluate.tables.description import Description
+from blocks.evaluate.tables.prediction_table import PredictionTable
+from blocks.evaluate.tables.sqlite import SqliteTable, SqliteWriter, is_sqlite
+from blocks.files import durable
+from blocks.files.lock import locked
+from blocks.files.refusals import explained
+from blocks.progress import Progress, Verbose, announce, check_verbose
+from blocks.statistics import hash_rows
+
+KEY_ROWS = 1 << 22
+"""Rows among which keys are checked to be different, 8 bytes each."""
+
+_PLAN = "plan.json"
+
+
+@checked()
+def predict_table(
+    model: Any,
+    data: Any,
+    path: str | os.PathLike[str],
+    *,
+    keys: Sequence[str] = (),
+    targets: bool = True,
+    split: str | None = None,
+    overwrite: bool = False,
+    verbose: Verbose = "auto",
+    chunk_rows: int = CHUNK_ROWS,
+) -> PredictionTable:
+    """Write every row's keys, split, target and full answers to a file; that table again.
+
+    Bounded memory. Killed at any moment, the same call goes on where it was, and the file appears under its name only
+    when it is whole. A file that holds this table already is left as it is. The file says what it is of (heads,
+    classes, model, source), so that `blocks.evaluate` needs nothing else.
+
+    A target stands under its own name, or as target_NAME where an answer has that name. A target that is missing, not
+    finite, or of a class that the model does not know is null, and counted; so are answers that are not finite.
+
+    Args:
+        model: A `blocks.Model`, the folder of an exported SavedModel, or any `blocks.inference.predictor.Predictor`.
+        data: Rows (anything that `blocks.read` takes), or a dict of splits; these add a column `split`.
+        path: A Parquet file, or an SQLite database where it ends with .db, .sqlite or .sqlite3.
+        keys: Columns of `data` to keep, to know rows by.
+        targets: Whether to keep the heads' targets and weights.
+        split: The name of the split that `data` is, for the column `split`.
+        overwrite: Replace a table of another model or source instead of refusing.
+        verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
+        chunk_rows: Rows that are answered and made safe at once.
+
+    Returns:
+        The table.
+
+    Raises:
+        StoreMismatch: The file, or what is unfinished of it, is of another model, source, keys or targets.
+        StoreLocked: Another process writes it.
+        SchemaMismatch, EmptySource, InvalidArgument: As they say.
+
+    Example:
+        >>> import blocks, tempfile
+        >>> from blocks import classifiers, preprocessors
+        >>> rows = {"id": np.arange(64), "x": np.linspace(-1, 1, 64), "sold": np.repeat(["no", "yes"], 32)}
+        >>> columns = preprocessors.Columns({"x": preprocessors.Standardize()})
+        >>> model = blocks.Model(columns, head=classifiers.Softmax("sold"), seed=0)
+        >>> _ = model.adapt(rows)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     predict_table(model, rows, f"{folder}/table.parquet", keys=["id"]).schema.names
+        ['id', 'sold', 'probabilities']
+    """
+    final, verbose = Path(path), check_verbose(verbose)
+    if final.suffix.lower() not in ("", ".parquet", ".pq") and not is_sqlite(final):
+        raise InvalidArgument(f"A table is a file .parquet, .db, .sqlite or .sqlite3. Received: {str(path)!r}.")
+    chunk_rows = check_whole_number("chunk_rows", chunk_rows, 1)
+    answered = AnsweredRows(as_predictor(model), as_splits(data, split), keys=keys, targets=targets)
+    plan = json.loads(json.dumps(answered.plan()))
+    aside = final.with_name(f"{final.name}.partial")
+    with explained(final):
+        if final.exists() and not overwrite:
+            _require(final, _plan_of(final), plan)
+            shutil.rmtree(aside, ignore_errors=True)  # of a call that was killed when all was done
+            announce(f"{final}: this table is there already, nothing is done", verbose)
+            return _open(final, answered)
+        aside.mkdir(parents=True, exist_ok=True)
+        with locked(aside):
+            _begin(aside, {**plan, "chunk_rows": chunk_rows}, overwrite)
+            parts = _write_parts(aside, answered, chunk_rows, verbose)
+            _publish(final, answered, plan, parts)
+        shutil.rmtree(aside)
+    return _open(final, answered)
+
+
+def _begin(aside: Path, plan: dict[str, Any], overwrite: bool) -> None:
+    """Take up what is there, or begin anew."""
+    file = aside / _PLAN
+    try:
+        begun = json.loads(file.read_bytes()) if file.exists() else None
+    except (ValueError, RecursionError):
+        begun = {}  # damaged: it says nothing that fits
+    if begun == plan:
+        return
+    if begun is not None and not overwrite:
+        _require(aside, begun, plan)
+    for part in aside.glob("*.parquet"):
+        part.unlink()
+    durable.write_text(file, json.dumps(plan))
+
+
+def _require(path: Path, found: dict[str, Any] | None, plan: dict[str, Any]) -> None:
+    names = ("model", "source", "keys", "targets", "chunk_rows")
+    known = found if isinstance(found, dict) else {}
+    differs = [name for name in names if name in plan and known.get(name) != plan[name]]
+    if found is None or differs:
+        what = f"is of another {', '.join(differs)}" if found is not None else "is no prediction table of blocks"
+        raise StoreMismatch(f"{path} {what}. Choose another path, or replace it: overwrite=True.")
+
+
+def _plan_of(path: Path) -> dict[str, Any] | None:
+    try:
+        schema = SqliteTable(path).schema if is_sqlite(path) else pq.read_schema(path)
+        described = Description.of_schema(schema)
+    except (pa.ArrowException, OSError, MalformedData):
+        return None
+    return None if described is None else dict(described.plan)
+
+
+def _write_parts(aside: Path, answered: AnsweredRows, chunk_rows: int, verbose: Verbose) -> list[Path]:
+    """Answer the chunks that are not there yet; return all parts in order."""
+    known = [source.estimated_rows() for source in answered.splits.values()]
+    total = None if None in known else sum(rows or 0 for rows in known)
+    parts = []
+    with Progress("predict", total, verbose) as progress:
+        for number, name in enumerate(answered.splits):
+            for index, chunk in enumerate(answered.raw_chunks(name, chunk_rows)):
+                part = aside / f"{number:03d}-{index:07d}.parquet"
+                parts.append(part)
+                if not part.exists():
+                    batch, counts = answered.answered(chunk, name)
+                    told = json.dumps({"rows": {name or "": len(chunk)}, "left_out": dict(counts)})
+                    table = pa.Table.from_batches([batch]).replace_schema_metadata({"counts": told})
+                    with durable.whole_file(part) as file:
+                        pq.write_table(table, file, row_group_size=len(chunk))
+                progress.advance(len(chunk))
+    return parts
+
+
+def _publish(final: Path, answered: AnsweredRows, plan: dict[str, Any], parts: Sequence[Path]) -> None:
+    """Stream the parts into one file and give it its name."""
+    rows: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
+    for part in parts:
+        told = json.loads(pq.read_schema(part).metadata[b"counts"])
+        rows.update(told["rows"])
+        left_out.update(told["left_out"])
+    counts = {"rows": dict(rows), "left_out": dict(left_out)}
+    description = dataclasses.replace(answered.description, plan=plan, counts=counts)
+    schema = description.added_to(answered.schema)
+    hashes: list[np.ndarray] = []
+    with durable.whole_file(final) as whole:
+        writer: Any = SqliteWriter(whole, schema) if is_sqlite(final) else pq.ParquetWriter(whole, schema)
+        try:
+            for part in parts:
+                for batch in pq.read_table(part, partitioning=None).combine_chunks().to_batches():
+                    writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+                    if answered.keys and sum(map(len, hashes)) < KEY_ROWS:
+                        hashes.append(hash_rows([batch.column(name) for name in answered.keys]))
+        finally:
+            writer.close()
+    _warn(answered.keys, hashes, left_out, sum(rows.values()))
+
+
+def _warn(keys: Sequence[str], hashes: Sequence[np.ndarray], left_out: Counter[str], rows: int) -> None:
+    if left_out:
+        told = ", ".join(f"{count:,} {name}" for name, count in sorted(left_out.items()))
+        warn(f"Of {rows:,} rows in the table: {told}.")
+    seen = sum(map(len, hashes))
+    if hashes and (distinct := len(np.unique(np.concatenate(hashes)))) < seen:
+        warn(
+            f"The keys {', '.join(keys)} do not tell all rows apart: {seen - distinct:,} of the first {seen:,} rows "
+            "repeat one. Joins by them are not one to one."
+        )
+
+
+def _open(path: Path, answered: AnsweredRows) -> PredictionTable:
+    table = read(SqliteTable(path) if is_sqlite(path) else path)
+    description = Description.of_schema(table.schema) or answered.description
+    return PredictionTable(table, description, rows_of=tuple(answered.splits.values()))
