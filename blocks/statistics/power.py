@@ -66,6 +66,8 @@ class Power(Statistic):
     (Yeo-Johnson), with b the exponent, less 2 where v < 0. Numbers are binned by v, 64 bins a unit, or an octave below
     1, and each bin keeps the sums of the powers 0 to 8 of the distance to its center. From these the likelihood of
     every exponent, with its derivative, follows by the exponential series: no exponent is tried while rows are read.
+    A sample of the values, for SciPy to search, is less: what makes it mergeable is that equal numbers stay or go
+    together, and of counts, or of a column of zeros, it finds another exponent.
 
     The state is tens of kilobytes for usual columns and 7 MB at most. Accuracy: for |b| up to 32 the exponent is within
     1e-6 (1 + |exponent|) of where the derivative over all rows is zero, mean and standard deviation within 1e-8 of a

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from blocks.data.files import File, describe, naming, unchanged
+from blocks.data.formats.csv.dialect import LINES
 from blocks.data.formats.csv.options import to_type
-from blocks.data.formats.csv.row_spans import LINES, RowSpan, blocks
+from blocks.data.formats.csv.row_spans import RowSpan, row_spans
 from blocks.data.formats.json_integers import EXACT, largest, rounded, with_texts
 from blocks.data.schema import conform, natural_schema, require_columns, unify
 from blocks.errors import MalformedData, SchemaMismatch, warn
@@ -154,7 +155,7 @@ class JsonLinesReader:
 
     def _blocks(self, file: File) -> Iterator[RowSpan]:
         with file.stream() as stream:
-            cut = blocks(stream, _BLOCK, LINES, name=file.name)
+            cut = row_spans(stream, _BLOCK, LINES, name=file.name)
             while True:
                 with naming(file):
                     block = next(cut, None)

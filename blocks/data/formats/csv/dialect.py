@@ -1,78 +1,91 @@
-"""What separates the values of a CSV file, where the user has not said it: from the head of the file."""
+"""Dialect: what the quotes of a text file are, and which of its bytes stand inside of them.
 
+A quote opens a quoted value where a value begins, and the next one closes it; anywhere else it is a character like any
+other. Two quotes in a row inside of a value are one of its characters, and so is whatever follows an escape.
+"""
+
+import dataclasses
 import re
-from typing import Any, Final
+from typing import Final
 
-from blocks.data.formats.csv.first_lines import NUMBER, TEXT, TIME, Sample, kind
+import numpy as np
 
-CANDIDATES: Final = (",", ";", "\t", "|")
+from blocks.data.formats.csv.lines import CR, LF
 
-_SAID: Final = re.compile(r'"?sep=([^\r\n"])"?[ \t]*(\r\n|\n|\r|$)', re.IGNORECASE)
+_SPACE: Final = 32
 
 
-def said_delimiter(text: str) -> str | None:
-    r"""The delimiter that a first line names for spreadsheets.
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """What decides where a row ends; single bytes, None where there is none."""
 
-    Example:
-        >>> said_delimiter("sep=;\na;b\n")
-        ';'
+    delimiter: int = ord(",")
+    quote: int | None = ord('"')
+    double_quote: bool = True
+    escape: int | None = None
+    initial_space: bool = False
+
+    @property
+    def before_value(self) -> tuple[int, ...]:
+        """The bytes after which a quote opens a quoted value; anywhere else it is a character like any other."""
+        return (self.delimiter, LF, CR, *((_SPACE,) if self.initial_space else ()))
+
+
+LINES: Final = Dialect(quote=None)
+"""Every line is a row."""
+
+
+def quoted_spans(data: bytes, array: np.ndarray, dialect: Dialect) -> np.ndarray:
+    """Positions that open and close, in turn, spans in which neither a newline nor a delimiter ends anything.
+
+    Odd in number if one is open at the end.
     """
-    found = _SAID.match(text)
-    return found[1] if found and found[1].isascii() else None
+    if dialect.escape is not None and dialect.escape in data:
+        return _walked(data, dialect)
+    if dialect.quote is None or dialect.quote not in data:
+        return np.empty(0, np.int64)
+    quotes = np.flatnonzero(array == dialect.quote)
+    opening = quotes[0::2]
+    before = array[np.maximum(opening - 1, 0)]
+    fits = (opening == 0) | np.isin(before, dialect.before_value)
+    if dialect.double_quote:
+        fits[1:] |= opening[1:] == quotes[1::2][: len(opening) - 1] + 1
+    # Quotes in pairs, each pair opened where a value begins, are what they seem; a stray one needs the slow walk.
+    return quotes if fits.all() else _walked(data, dialect)
 
 
-def sniffed_delimiter(text: str, first_line: int, whole: bool, default: str, dialect: dict[str, Any]) -> str:
-    r"""The delimiter under which the rows have equally many values, and values that look like some.
-
-    The default stays where it gives rows of one width, unless another one gives clearly better ones.
-
-    Args:
-        text: the head of the file.
-        first_line: its number.
-        whole: whether the file ends with it.
-        default: what the extension suggests.
-        dialect: further arguments of `csv.reader`.
-
-    Example:
-        >>> sniffed_delimiter("a;b\n1,5;x\n2,5;y\n", 1, True, ",", {})
-        ';'
-    """
-    first = text.lstrip("\r\n").split("\n", 1)[0]
-    others = [candidate for candidate in CANDIDATES if candidate != default and candidate in text]
-    if not others:
-        return default
-    usual = Sample.of(text, first_line, whole, dialect | {"delimiter": default})
-    if usual.width > 1 and usual.regular and not any(candidate in first for candidate in others):
-        return default
-    samples = {one: Sample.of(text, first_line, whole, dialect | {"delimiter": one}) for one in others}
-    if 1 < usual.width != len(usual.rows[0]):
-        # decimal commas: rows of as many values, and names of another number
-        fits = [one for one, sample in samples.items() if sample.width > 1 and sample.regular]
-        if fits:
-            return max(fits, key=lambda one: samples[one].width)
-    best, most = default, 1.25 * _score(usual)
-    for candidate, sample in samples.items():
-        enough = 0.8 if usual.width > 1 else 0.6
-        if sample.width > 1 and sample.share >= enough and _begins(sample) and (score := _score(sample)) > most:
-            best, most = candidate, score
-    return best
+def _walked(data: bytes, dialect: Dialect) -> np.ndarray:
+    """The same spans, quote by quote, for data with stray quotes or escapes."""
+    special = bytes(byte for byte in (dialect.quote, dialect.escape) if byte is not None)
+    spans: list[int] = []
+    inside, after = False, -1
+    for match in re.finditer(b"[" + re.escape(special) + b"]", data):
+        at = match.start()
+        if at < after:
+            continue
+        if data[at] == dialect.escape:
+            after = at + 2
+            if not inside and at + 1 < len(data) and data[at + 1] in dialect.before_value:
+                spans += [at, at + 2]
+        elif inside:
+            if dialect.double_quote and data[at + 1 : at + 2] == data[at : at + 1]:
+                after = at + 2
+            else:
+                inside = False
+                spans.append(at)
+        elif at == 0 or (at != after and data[at - 1] in dialect.before_value):
+            inside = True
+            spans.append(at)
+    return np.array(spans, np.int64)
 
 
-def _begins(sample: Sample) -> bool:
-    """Whether the table begins with the file, or with what can only be its names."""
-    start = next(index for index, row in enumerate(sample.rows) if len(row) == sample.width)
-    if start == 0:
-        return True
-    body = [row for row in sample.rows[start + 1 :] if len(row) == sample.width]
-    names = all(kind(cell) == TEXT for cell in sample.rows[start])
-    typed = any(all(kind(cell) in (NUMBER, TIME) for cell in column) for column in zip(*body, strict=True))
-    return start <= 20 and names and typed
-
-
-def _score(sample: Sample) -> float:
-    """How regular the rows are, and how many of their values look like one value."""
-    if sample.width < 2:
-        return 0.0
-    cells = [cell for row in sample.rows[1:] or sample.rows for cell in row]
-    clean = sum(kind(cell) != TEXT or not any(candidate in cell for candidate in CANDIDATES) for cell in cells)
-    return sample.share * (1 - 1 / sample.width) * clean / max(len(cells), 1)
+def stray_quote(array: np.ndarray, quotes: np.ndarray, dialect: Dialect) -> int | None:
+    """The position of the first closing quote that something else than the end of the value follows."""
+    closing = quotes[1::2]
+    closing = closing[closing + 1 < len(array)]
+    if not len(closing) or dialect.quote is None:
+        return None
+    after = array[closing + 1]
+    stray = ~np.isin(after, (*dialect.before_value, *([dialect.quote] if dialect.double_quote else [])))
+    stray &= array[closing] == dialect.quote
+    return int(closing[np.argmax(stray)]) if stray.any() else None

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.data.formats.csv.row_spans import Dialect
+from blocks.data.formats.csv.dialect import Dialect
 from blocks.data.formats.csv.widths import Cells
 
 EXACT: Final = 1 << 53

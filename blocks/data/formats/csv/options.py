@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from blocks.arguments import check_whole_number
-from blocks.data.formats.csv.row_spans import Dialect
+from blocks.data.formats.csv.dialect import Dialect
 from blocks.errors import InvalidArgument
 
 _READ: Final = ("autogenerate_column_names", "column_names", "skip_rows_after_names")
@@ -140,6 +140,10 @@ class CsvOptions:
             escape=codes["escape_char"] if within else None,
             initial_space=self.skip_initial_space,
         )
+
+    def declares(self, column: str) -> bool:
+        """Whether the options say the column's type."""
+        return column in self.column_types or self.default_column_type is not None
 
     @property
     def column_count(self) -> int | None:

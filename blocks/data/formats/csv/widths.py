@@ -9,8 +9,10 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 
+from blocks.data.formats.csv.dialect import Dialect, quoted_spans
+from blocks.data.formats.csv.lines import line_ends, row_edges
 from blocks.data.formats.csv.rejects import bad_rows
-from blocks.data.formats.csv.row_spans import Dialect, RowSpan, line_ends, quoted_spans, row_edges
+from blocks.data.formats.csv.row_spans import RowSpan
 
 
 @dataclasses.dataclass(frozen=True)

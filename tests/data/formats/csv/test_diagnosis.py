@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks.data
-from blocks.data.formats.csv.row_spans import WithoutLines
+from blocks.data.formats.csv.lines import WithoutLines
 from blocks.errors import BlocksError, BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch
 
 DATA = os.environ.get("BLOCKS_DATA")

@@ -151,7 +151,7 @@ def test_no_digit_is_lost_without_a_word(tmp_path_factory, values, size, column)
             if np.isfinite(value):
                 exact = decimal.Decimal(text)
                 digits = max(len(exact.as_tuple().digits), 1)
-                assert float(text) == value
+                assert (int(text) if isinstance(value, int) else float(text)) == value
                 assert digits <= 17 or decimal.Context(prec=digits).create_decimal(decimal.Decimal(value)) == exact
                 assert "." in text or "e" in text.lower() or int(text) == value
                 assert bool(value) == bool(exact)

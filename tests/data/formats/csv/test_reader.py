@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blocks.data
-from blocks.data.formats.csv.row_spans import Dialect
-from blocks.data.formats.csv.row_spans import blocks as cut
+from blocks.data.formats.csv.dialect import Dialect
+from blocks.data.formats.csv.row_spans import row_spans
 from blocks.errors import BlocksError, BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch
 
 DATA = os.environ.get("BLOCKS_DATA")
@@ -40,7 +40,7 @@ def test_any_text_survives_at_any_block_size(rows, size: int, quoting: int) -> N
     """The oracle is Python's csv module, which wrote the file."""
     out = io.StringIO()
     csv.writer(out, quoting=quoting).writerows(rows)  # 0: quote where needed, 1: quote all
-    pieces = list(cut(io.BytesIO(out.getvalue().encode()), size, Dialect()))
+    pieces = list(row_spans(io.BytesIO(out.getvalue().encode()), size, Dialect()))
     assert b"".join(p.data for p in pieces) == out.getvalue().encode()
     assert sum(len(p.ends) for p in pieces) == len(rows)
     seen = ""
@@ -264,8 +264,8 @@ def test_options_under_their_arrow_names(tmp_path: pathlib.Path) -> None:
         ({"delimiter": "é"}, "ASCII"),
         ({"column_types": {"a": "flaot"}}, "type of 'a' is an Arrow type.*'flaot'"),
         ({"encoding": "latin99"}, "encoding is the name"),
-        ({"block_size": 0}, "block_size is a whole number"),
-        ({"skip_rows": -1}, "skip_rows is a whole number"),
+        ({"block_size": 0}, "block_size must be a whole number"),
+        ({"skip_rows": -1}, "skip_rows must be a whole number"),
         ({"null_values": 3}, "Arrow does not take"),
     ],
 )
