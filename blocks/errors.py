@@ -9,6 +9,7 @@ A message says the rule that was broken, the value that broke it, and the fix.
     +-- BadTarget            (ValueError)    the target cannot be learned from: missing, unseen, one class only
     +-- EmptySource          (ValueError)    a source (or what was left of it) holds no usable row
     +-- MalformedData        (ValueError)    a file cannot be read as what it says it is
+    +-- NewerFormat          (ValueError)    a store, model, export, summary or table was made by a newer blocks
     +-- WriteError           (OSError)       the operating system, or another process, keeps a file from being written
     +-- StoreError           (OSError)       something about a store on disk
     |   +-- StoreMismatch    (ValueError)    the store was made by another source, preprocessor or target
@@ -38,6 +39,7 @@ __all__ = [
     "IncompleteStore",
     "InvalidArgument",
     "MalformedData",
+    "NewerFormat",
     "NotAdapted",
     "NotExportable",
     "SchemaMismatch",
@@ -80,6 +82,10 @@ class EmptySource(BlocksError, ValueError):
 
 class MalformedData(BlocksError, ValueError):
     """A file cannot be read as what it says it is."""
+
+
+class NewerFormat(BlocksError, ValueError):
+    """A store, model, export, summary or table was made by a newer blocks than this one."""
 
 
 class WriteError(BlocksError, OSError):

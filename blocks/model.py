@@ -17,11 +17,12 @@ import blocks.regressors  # noqa: F401  (load finds every block by the name unde
 from blocks.arguments import check_whole_number, checked, checked_methods
 from blocks.block import FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.data import Source, read
-from blocks.errors import InvalidArgument, MalformedData, NotAdapted, NotExportable, warn
+from blocks.errors import InvalidArgument, MalformedData, NewerFormat, NotAdapted, NotExportable, warn
 from blocks.evaluate import predict_table
 from blocks.export import export
 from blocks.features.spec import Entry, FeatureSpec
 from blocks.files.durable import whole_file
+from blocks.files.format_version import refuse_newer
 from blocks.files.refusals import explained
 from blocks.heads import as_head
 from blocks.inference.graph import InferenceGraph, chains, check_chains, raw_tensors
@@ -46,6 +47,8 @@ from blocks.training.training_rows import BatchOrder, TrainingRows, training_row
 from blocks.training.untrained import digest_of_last
 
 PREDICT_ROWS = 8192
+FORMAT_VERSION = 1
+"""Of a .keras file's configuration; files of before it was said are of the first."""
 
 _FIXES = {
     "preprocessor": 'Give preprocessors.Columns({"age": ...}), or "auto".',
@@ -777,6 +780,7 @@ class Model(keras.Model):
         """The configuration."""
         serialize = keras.saving.serialize_keras_object
         return {
+            "format_version": FORMAT_VERSION,
             "preprocessor": serialize(self.preprocessor) if isinstance(self.preprocessor, Columns) else auto.AUTO,
             "feature_extractor": serialize(self.feature_extractor),
             "head": serialize(self.head),
@@ -792,6 +796,7 @@ class Model(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "Model":
         """The model that `get_config` described."""
+        refuse_newer("The model", config.get("format_version", 1), FORMAT_VERSION)
         deserialize = keras.saving.deserialize_keras_object
 
         def unbuilt(name: str) -> Any:
@@ -899,6 +904,7 @@ def load(path: str | os.PathLike[str]) -> Model:
 
     Raises:
         InvalidArgument: The file holds no blocks.Model.
+        NewerFormat: A newer blocks saved it.
         MalformedData: It is damaged, or holds what is not known here; Keras' error is the cause.
     """
     if "://" not in os.fspath(path) and not zipfile.is_zipfile(path):
@@ -910,6 +916,8 @@ def load(path: str | os.PathLike[str]) -> Model:
     try:
         with _walking():
             model = keras.saving.load_model(path)
+    except NewerFormat as error:
+        raise NewerFormat(f"'{os.fspath(path)}' cannot be loaded. {error}") from None
     except Exception as error:
         told = str(error).strip().partition("\n")[0] or type(error).__name__
         raise MalformedData(

@@ -11,10 +11,12 @@ from typing import Any
 
 from blocks.errors import BlocksError, InvalidArgument, MalformedData
 from blocks.export.replay import ASSETS
+from blocks.files.format_version import refuse_newer
 from blocks.files.json_schema import violation
 from blocks.files.regular import read_regular
 
 NAME = "manifest.json"
+VERSION = 1
 MAX_BYTES = 256 << 20
 """More is no manifest: vocabularies are not in it."""
 
@@ -33,6 +35,7 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         InvalidArgument: The folder is no export of blocks.
+        NewerFormat: A newer blocks made it.
         MalformedData: The manifest is damaged, or none that blocks wrote.
     """
     file = Path(path) / ASSETS / NAME
@@ -44,6 +47,8 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
         content = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"{NAME} is no JSON") from error
+    if isinstance(content, dict):
+        refuse_newer(f"The export '{os.fspath(path)}'", content.get("version"), VERSION)
     if broken := violation(content, schema()):
         raise damaged(path, f"{NAME}, {broken}")
     return dict(content)

@@ -18,7 +18,7 @@ from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_p
 from blocks.block import Head, fingerprint
 from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import InvalidArgument, NotExportable, warn
-from blocks.export.export_manifest import read_manifest, sound
+from blocks.export.export_manifest import VERSION, read_manifest, sound
 from blocks.export.replay import ASSETS, KEYWORDS, write_arrays
 from blocks.export.signature_names import Inputs, inputs, restore_names
 from blocks.features.spec import FeatureSpec
@@ -28,7 +28,6 @@ from blocks.files.regular import read_regular
 from blocks.inference.graph import InferenceGraph, raw_tensors
 from blocks.targets.description import describe_heads
 
-VERSION = 1
 GOLDEN_ROWS = 24
 MAX_STATE_BYTES = 4 << 30
 

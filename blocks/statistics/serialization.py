@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from blocks.errors import MalformedData
+from blocks.files.format_version import refuse_newer
 
 MAGIC = b"BLKSTAT\n"
 VERSION = 1
@@ -53,6 +54,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
         raise MalformedData(
             f"A saved statistic has a JSON header with a version. Received: {error!r}. Write it again."
         ) from error
+    refuse_newer("A saved statistic", version, VERSION)
     if version != VERSION:
         raise MalformedData(
             f"A saved statistic of version {VERSION} can be read here. Received: version {version}. "

@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from blocks.errors import CorruptShard, StoreError
+from blocks.errors import CorruptShard, NewerFormat, StoreError
 from blocks.files.place import Place, is_damage, place, unreachable
 from blocks.files.regular import NotRegular, file_size
 from blocks.store import manifest
@@ -73,7 +73,7 @@ def check(path: str | os.PathLike[str], threads: int = 2) -> list[str]:
     folder = place(path)
     try:
         content = manifest.load(folder)
-    except (StoreError, OSError) as error:
+    except (StoreError, NewerFormat, OSError) as error:
         return [f"{manifest.NAME}: {error}"]
     shards = [shard for shards in content.splits.values() for shard in shards]
     with ThreadPoolExecutor(threads) as pool:

@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from blocks.errors import CorruptShard, IncompleteStore, InvalidArgument, StoreMismatch
+from blocks.files.format_version import refuse_newer
 from blocks.files.json_schema import violation
 from blocks.files.place import Place, unreachable
 from blocks.files.regular import NotRegular, read_regular
@@ -111,7 +112,8 @@ def load(folder: Place) -> Manifest:
 
     Raises:
         IncompleteStore: there is none, but a write was begun.
-        StoreMismatch: there is none at all, or its version is unknown.
+        NewerFormat: a newer blocks made it.
+        StoreMismatch: there is none at all, or its version is none.
         CorruptShard: it is damaged, or makes no sense.
     """
     why = "its checksum does not hold"
@@ -140,6 +142,7 @@ def load(folder: Place) -> Manifest:
             f"{NAME} of the store '{folder}' is damaged: {why}. "
             "Restore it from a copy, or write the store again with overwrite=True."
         )
+    refuse_newer(f"The store '{folder}'", content.get("version"), VERSION)
     if content.get("version") != VERSION:
         raise StoreMismatch(
             f"This version of blocks reads stores of version {VERSION}. Received: version {content.get('version')!r} "

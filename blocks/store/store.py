@@ -423,7 +423,8 @@ def open_store(path: str | os.PathLike[str], *, repairing: bool = False) -> Stor
 
     Raises:
         IncompleteStore: writing it has not finished.
-        StoreMismatch: the folder holds no store, or one of another version.
+        StoreMismatch: the folder holds no store.
+        NewerFormat: a newer blocks made it.
         CorruptShard: the manifest is damaged, or a file is missing or of another size.
 
     Example:

@@ -98,7 +98,7 @@ def framed(header: object, body: bytes = b"") -> bytes:
 
 
 CRAFTED = [
-    (framed({"version": 2, "parts": []}), "version 1 can be read here. Received: version 2"),
+    (framed({"version": 0, "parts": []}), "version 1 can be read here. Received: version 0"),
     (framed({"version": 1, "class": "os.system", "parts": []}), "must hold a Statistic. Received: 'os.system'"),
     (framed({"version": 1, "class": "Moments", "parameters": {}, "state": {}, "parts": []}), "state of a Moments"),
     (

@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 from blocks.export.export_manifest import schema as schema_of_exports
+from blocks.files.format_version import refuse_newer
 from blocks.files.json_schema import violation
 from blocks.targets.description import HeadDescription
 
 METADATA = b"blocks"
+VERSION = 1
 _METADATA_SCHEMA = {
     "type": "object",
     "required": ["heads", "plan", "counts"],
@@ -47,13 +49,14 @@ class Description:
     def to_bytes(self) -> bytes:
         """As a file's metadata holds it."""
         heads = [dataclasses.asdict(head) for head in self.heads]
-        return json.dumps({"version": 1, "heads": heads, "plan": self.plan, "counts": self.counts}).encode()
+        return json.dumps({"version": VERSION, "heads": heads, "plan": self.plan, "counts": self.counts}).encode()
 
     @classmethod
     def of_schema(cls, schema: pa.Schema) -> "Description | None":
         """What a schema's metadata says; None where it says nothing.
 
         Raises:
+            NewerFormat: A newer blocks wrote it.
             MalformedData: It says what blocks never wrote.
         """
         found = (schema.metadata or {}).get(METADATA)
@@ -63,7 +66,9 @@ class Description:
             content = json.loads(found)
             broken = violation(content, _METADATA_SCHEMA)
         except (ValueError, RecursionError):
-            broken = "it is no JSON"
+            content, broken = None, "it is no JSON"
+        if isinstance(content, dict):
+            refuse_newer("The table", content.get("version"), VERSION)
         if broken:
             raise MalformedData(
                 f"The table's metadata {METADATA.decode()!r} is damaged, or not by blocks: {broken}. Write the table "
