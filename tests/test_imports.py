@@ -58,6 +58,8 @@ WITHOUT_TENSORFLOW = (
     "targets",
     "block",
     "training.core",
+    "training.mean_of_members",
+    "training.row_losses",
     "feature_extractors",
     "classifiers",
     "regressors",

@@ -7,7 +7,9 @@ import numpy as np
 
 from blocks.block import Head, fingerprint
 from blocks.block.base import LAYERS_OWN, RENAMED
+from blocks.errors import EmptySource, SchemaMismatch, StoreMismatch
 from blocks.preprocessors import Columns
+from blocks.store import StoreSplit
 
 
 def store_parts(preprocessor: Columns, head: Head) -> dict[str, Any]:
@@ -76,3 +78,31 @@ def why_not(metadata: Any, preprocessor: Columns) -> str:
         told += sorted(differing, key=lambda text: "digest" in text)[:1]
     more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
     return f" {'; '.join(told[:3])}{more}." if told else ""
+
+
+def require_made_by(split: StoreSplit, preprocessor: Columns, head: Head) -> None:
+    """Refuse to train on a split that was made by other parts, or that holds no target or no rows.
+
+    Raises:
+        StoreMismatch: The preprocessor or the target is another; it says what differs.
+        SchemaMismatch: There are no targets.
+        EmptySource: There are no rows.
+    """
+    try:
+        split.require(**store_parts(preprocessor, head))
+    except StoreMismatch as error:
+        raise StoreMismatch(f"{error}{why_not(split.metadata, preprocessor)}") from None
+    if not any(entry.name.partition("/")[0] == "target" for entry in split.entries):
+        raise SchemaMismatch("Training needs targets. Received: a store without them.")
+    if split.spec != preprocessor.spec.to_json():
+        # of columns whose names older versions could not tell from entries' and features'
+        raise StoreMismatch(
+            f"A store holds the features by the names that the model has for them: {', '.join(preprocessor.spec)}. "
+            f"Received: {split!r} with {', '.join(split.spec or ())}, written by another version of blocks. "
+            "Write it again with precompute."
+        )
+    if not split.rows:
+        raise EmptySource(
+            f"Batches are made of rows. Received: {split!r}. Where it is a worker's part by `shard`: that is made of "
+            "whole chunks, so share the split among fewer workers, or precompute it with smaller rows_per_chunk."
+        )

@@ -16,12 +16,12 @@ import numpy as np
 from keras import ops
 
 from blocks.block import FeatureExtractor, Head
-from blocks.block.member_dense import MeanOfMembers, fold
-from blocks.block.precision import wide
 from blocks.errors import InvalidArgument
 from blocks.features.names import aside
 from blocks.features.spec import FeatureSpec
 from blocks.heads import of_head
+from blocks.training.mean_of_members import MeanOfMembers, fold
+from blocks.training.row_losses import REGULARIZATION, RowLosses
 
 
 def build_core(
@@ -86,7 +86,7 @@ def _predictions(head: Head, representation: Any, feature_extractor: FeatureExtr
     predictions = head(fold(representation))
     if not isinstance(predictions, dict):
         return MeanOfMembers(members, head.spreads)(predictions)
-    return {name: MeanOfMembers(members, head.heads[name].spreads)(own) for name, own in predictions.items()}
+    return {name: MeanOfMembers(members, head.heads[name].spreads)(each) for name, each in predictions.items()}
 
 
 @contextmanager
@@ -102,24 +102,6 @@ def seeded(seed: int | None) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
-
-
-class RowMean(keras.metrics.Metric):
-    """A mean over rows, of the sums that batches give: what a loss is over an epoch."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name, dtype=wide())
-        self.total = self.add_variable((), "zeros", name="total")
-        self.weight = self.add_variable((), "zeros", name="weight")
-
-    def update_state(self, total: Any, weight: Any) -> None:
-        """Add a batch: the weighted sum of its rows' values, and the sum of their weights."""
-        self.total.assign_add(ops.cast(total, self.dtype))
-        self.weight.assign_add(ops.cast(weight, self.dtype))
-
-    def result(self) -> Any:
-        """The mean; NaN where no row weighs anything."""
-        return self.total / self.weight
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -140,13 +122,15 @@ class Core(keras.Model):
     class_weights: Mapping[str, Any] | None = None
     """By head ("" where there is one), what its classes weigh in training, float32 (classes,), or None."""
 
-    _reported: "_Reported | None" = None
+    _row_losses: RowLosses | None = None
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, loss_weights: Any = None, **kwargs: Any) -> None:
         """As of `keras.Model.compile`."""
         super().compile(optimizer=optimizer, loss=loss, loss_weights=loss_weights, **kwargs)
-        self._reported = _Reported(loss, loss_weights)
-        if self._reported.losses:
+        self._row_losses = RowLosses(
+            {} if loss is None else _by_head_name(loss), {} if loss_weights is None else _by_head_name(loss_weights)
+        )
+        if self._row_losses:
             self._compile_loss = None  # Keras would trace it at each fit, and report its own means
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -158,7 +142,7 @@ class Core(keras.Model):
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Keras', and the losses."""
-        return [*super().metrics, *([] if self._reported is None else self._reported.means.values())]
+        return [*super().metrics, *(self._row_losses.means.values() if self._row_losses else ())]
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -167,22 +151,10 @@ class Core(keras.Model):
         rows = {
             name: _as_rows(*parts) for name, parts in self._by_head(y, y_pred, sample_weight, weigh=training).items()
         }
-        reported = self._reported
-        if reported is None or not reported.losses:
+        if not self._row_losses:
             return super().compute_loss(x, *_joined(rows), training=training)
-        parts = []
-        for name, loss in reported.losses.items():
-            true, predicted, weight = rows[name]
-            true, predicted = (ops.convert_to_tensor(values, dtype=loss.dtype) for values in (true, predicted))
-            values = loss.call(true, predicted)
-            reported.means[name].update_state(*_sums(values, weight, ops.shape(predicted)[:1]))
-            value = ops.cast(_Reduced(loss)(values, values, sample_weight=weight), keras.config.floatx())
-            parts.append(value * reported.weights.get(name, 1.0))
-        if self.losses:
-            added = sum(ops.sum(ops.cast(loss, keras.config.floatx())) for loss in self.losses)
-            reported.means[_ADDED].update_state(added, 1)
-            parts.append(added)
-        return sum(parts)
+        loss = self._row_losses.of_batch(rows)
+        return loss + self._row_losses.add_regularization(self.losses) if self.losses else loss
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Metrics so far; of the members' mean."""
@@ -195,17 +167,16 @@ class Core(keras.Model):
     def get_metrics_result(self) -> dict[str, Any]:
         """Losses and metrics so far, by name."""
         result = super().get_metrics_result()
-        reported = self._reported
-        if reported is not None and reported.losses:
-            added = result.pop(_ADDED)
-            total = sum(reported.weights.get(name, 1.0) * reported.means[name].result() for name in reported.losses)
-            result["loss"] = total + added if self.losses else total
+        if self._row_losses:
+            added = result.pop(REGULARIZATION)
+            loss = self._row_losses.result()
+            result["loss"] = loss + added if self.losses else loss
         return result
 
     def _by_head(self, y: Any, y_pred: Any, sample_weight: Any, weigh: bool = False) -> dict[str, tuple[Any, ...]]:
         """By head: targets without gaps, predictions, weights of rows or None, number of members or None."""
         found = {}
-        for name, predicted in _named(y_pred).items():
+        for name, predicted in _by_head_name(y_pred).items():
             true = of_head(y, name)
             weight = sample_weight[name] if isinstance(sample_weight, Mapping) else sample_weight
             if self.without_gaps is not None:
@@ -223,55 +194,7 @@ class Core(keras.Model):
         return found
 
 
-_ADDED = "regularization"
-
-
-class _Reported:
-    """A core's losses by head, and their means over the rows seen. No list or dict of Keras', which would track it."""
-
-    def __init__(self, loss: Any, loss_weights: Any) -> None:
-        losses = {} if loss is None else {name: _as_loss(one) for name, one in _named(loss).items() if one is not None}
-        weights = {} if loss_weights is None else _named(loss_weights)
-        # what is no loss by head is left to Keras
-        understood = all(type(one).__call__ is keras.losses.Loss.__call__ for one in losses.values())
-        self.losses = losses if understood else {}
-        self.weights = {name: 1.0 if weight is None else float(weight) for name, weight in weights.items()}
-        self.means = {name: RowMean(f"{name}_loss" if name else "loss") for name in self.losses}
-        if self.losses:
-            self.means[_ADDED] = RowMean(_ADDED)
-
-
-class _Reduced(keras.losses.Loss):
-    """Values of rows, reduced as a loss reduces its own."""
-
-    def __init__(self, loss: keras.losses.Loss) -> None:
-        super().__init__(name="reduced", reduction=loss.reduction, dtype=loss.dtype)
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The values."""
-        return y_pred
-
-
-class _LossOfFunction(keras.losses.Loss):
-    """A function of targets and predictions as a loss."""
-
-    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
-        super().__init__(name="loss")
-        self.call = function
-
-
-def _as_loss(loss: Any) -> Any:
-    """A loss, a function or a name as Keras' `compile` takes it, as a loss; what is none of these as it is."""
-    if isinstance(loss, keras.losses.Loss):
-        return loss
-    try:
-        found = keras.losses.get(loss)
-    except (TypeError, ValueError):
-        return loss  # "crossentropy", say, which Keras chooses by the shapes
-    return _LossOfFunction(found) if callable(found) and not isinstance(found, keras.losses.Loss) else found
-
-
-def _named(values: Any) -> dict[str, Any]:
+def _by_head_name(values: Any) -> dict[str, Any]:
     """What there is by head, where it is: else under the name of a single head, ""."""
     return dict(values) if isinstance(values, Mapping) else {"": values}
 
@@ -293,12 +216,3 @@ def _as_rows(true: Any, predicted: Any, weight: Any, members: int | None = None)
     if len(predicted.shape) == 1:
         true, predicted = (ops.reshape(values, (-1, 1)) for values in (true, predicted))
     return true, predicted, weight
-
-
-def _sums(values: Any, weight: Any, shape: Any) -> tuple[Any, Any]:
-    """The weighted sum of the rows' losses, and the sum of their weights."""
-    rows = ops.cast(values, wide())
-    if len(rows.shape) > 1:
-        rows = ops.mean(rows, axis=tuple(range(1, len(rows.shape))))
-    weight = ops.ones(shape, wide()) if weight is None else ops.cast(weight, wide())
-    return ops.sum(ops.where(weight != 0, weight * rows, 0.0)), ops.sum(weight)

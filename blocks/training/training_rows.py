@@ -15,11 +15,11 @@ import numpy as np
 from blocks.arguments import check_whole_number
 from blocks.block import Head, fingerprint
 from blocks.data import Source, read
-from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch, StoreMismatch, warn
+from blocks.errors import InvalidArgument, warn
 from blocks.features.spec import FeatureSpec
 from blocks.offline.adapt import adapt
 from blocks.offline.encoded_rows import EncodedRows
-from blocks.offline.store_parts import store_parts, why_not
+from blocks.offline.store_parts import require_made_by
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.store import Rows, StoreSplit
@@ -174,27 +174,8 @@ class _StoredRows(TrainingRows):
     def _batches(
         self, preprocessor: Columns, head: Head, transform: MakeTransform, batch_size: int, order: BatchOrder
     ) -> Batches:
-        split = self._split
-        try:
-            split.require(**store_parts(preprocessor, head))
-        except StoreMismatch as error:
-            raise StoreMismatch(f"{error}{why_not(self._metadata, preprocessor)}") from None
-        if not any(entry.name.partition("/")[0] == "target" for entry in split.entries):
-            raise SchemaMismatch("Training needs targets. Received: a store without them.")
-        if split.spec != preprocessor.spec.to_json():
-            # of columns whose names older versions could not tell from entries' and features'
-            raise StoreMismatch(
-                "A store holds the features by the names that the model has for them: "
-                f"{', '.join(preprocessor.spec)}. Received: {split!r} with {', '.join(split.spec or ())}, written by "
-                "another version of blocks. Write it again with precompute."
-            )
-        if not split.rows:
-            raise EmptySource(
-                f"Batches are made of rows. Received: {split!r}. Where it is a worker's part by `shard`: that is made "
-                "of whole chunks, so share the split among fewer workers, or precompute it with smaller "
-                "rows_per_chunk."
-            )
-        return of_stream(split.stream(batch_size, **order._asdict()))
+        require_made_by(self._split, preprocessor, head)
+        return of_stream(self._split.stream(batch_size, **order._asdict()))
 
     def _adapted_on(self, transform: MakeTransform) -> bool:
         return self._split.name in self._metadata.get("held_out", ())
