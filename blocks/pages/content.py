@@ -105,11 +105,11 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as the page has it: numbers to four significant digits, whole ones in full.
 
     Example:
-        >>> [shown(value) for value in (0.123456, 12345, 1234567.8, None, True, 3.0, 1e-9)]
+        >>> [format_value(value) for value in (0.123456, 12345, 1234567.8, None, True, 3.0, 1e-9)]
         ['0.1235', '12,345', '1,234,568', '–', 'yes', '3', '1e-09']
     """
     if isinstance(value, bool):

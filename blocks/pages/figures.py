@@ -70,9 +70,9 @@ def draw(name: str, plot: Callable[[Any], None], *, height: float = HEIGHT, widt
         axes = figure.add_subplot()
         axes.locator_params(axis="x", nbins=6)
         plot(axes)
-        held = io.StringIO()
-        figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return _adopted(held.getvalue(), name)
+        drawing = io.StringIO()
+        figure.savefig(drawing, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return _adopted(drawing.getvalue(), name)
 
 
 def _adopted(svg: str, name: str) -> str:
@@ -102,7 +102,7 @@ def lines(
     markers: bool = False,
     band: tuple[Sequence[float], Sequence[float], Sequence[float]] | None = None,
 ) -> str:
-    """Lines of several series, told by colour and dashes.
+    """Lines of several series, told apart by colour and dashes.
 
     Args:
         name: As of `draw`.

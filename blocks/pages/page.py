@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 
-from blocks.pages.content import Section, Table, shown
+from blocks.pages.content import Section, Table, format_value
 from blocks.pages.isolation import isolated
 
 LONG_WORD = 30
@@ -34,7 +34,7 @@ def page(title: str, subtitle: str, highlights: Sequence[tuple[str, str, str]], 
         lstrip_blocks=True,
         finalize=lambda value: isolated(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
-    environment.filters["shown"] = lambda value: breakable(shown(value))
+    environment.filters["format_value"] = lambda value: breakable(format_value(value))
     template = environment.from_string((folder / "page.html.jinja").read_text())
     return template.render(
         title=title,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.scoring.summed_table import FEW
-from blocks.reporting.subject import ReportInput
+from blocks.reporting.report_input import ReportInput
 from blocks.targets.description import HeadDescription
 
 
@@ -23,10 +23,10 @@ class JudgedClass:
     average_precision: float | None
 
 
-def judged_classes(subject: ReportInput, head: HeadDescription) -> list[JudgedClass]:
+def judged_classes(report_input: ReportInput, head: HeadDescription) -> list[JudgedClass]:
     """A head's classes by falling number of rows; none where there are two, or too many to list."""
     metric = head.prefixed("average_precision")
-    found = metrics(subject.table, bootstrap=0, metrics=[metric]).to_pylist()
+    found = metrics(report_input.table, bootstrap=0, metrics=[metric]).to_pylist()
     classes = [
         JudgedClass(row["metric"].partition("[")[2].removesuffix("]"), row["rows"], row["value"])
         for row in found

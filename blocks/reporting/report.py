@@ -15,18 +15,32 @@ from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.worth import Worth
 from blocks.files import durable
 from blocks.files.refusals import explained
-from blocks.pages.content import Section, plain, shown
+from blocks.pages.content import Section, format_value, plain
 from blocks.pages.page import page
 from blocks.progress import Progress, Verbose
-from blocks.reporting.sections.calibration import calibrated
-from blocks.reporting.sections.data import data as data_section
-from blocks.reporting.sections.export import export as export_section
-from blocks.reporting.sections.importance import importance, reasons
-from blocks.reporting.sections.metrics import HEADLINES, judgement, mistakes
-from blocks.reporting.sections.model import about
-from blocks.reporting.sections.training import training
-from blocks.reporting.sections.worth import worth as worth_section
-from blocks.reporting.subject import ReportInput
+from blocks.reporting.report_input import ReportInput
+from blocks.reporting.sections.calibration import calibration_section
+from blocks.reporting.sections.data import data_section
+from blocks.reporting.sections.explanations import explanations_section
+from blocks.reporting.sections.export import export_section
+from blocks.reporting.sections.importance import importance_section
+from blocks.reporting.sections.metrics import HEADLINES, metrics_section
+from blocks.reporting.sections.model import model_section
+from blocks.reporting.sections.prediction_errors import errors_section
+from blocks.reporting.sections.training import training_section
+from blocks.reporting.sections.worth import worth_section
+
+SECTIONS = (
+    model_section,
+    data_section,
+    training_section,
+    metrics_section,
+    errors_section,
+    calibration_section,
+    importance_section,
+    explanations_section,
+)
+"""In the order of the page; those on worth and export, which take arguments, come last."""
 
 DRAWN_ROWS = 10_000
 
@@ -92,7 +106,9 @@ def report(
     if final.is_dir() or final.suffix == ".json":
         why = "a folder" if final.is_dir() else "the name of its numbers"
         raise InvalidArgument(f"path names the page, report.html say. Received: {str(path)!r}, {why}.")
-    subject = ReportInput.of(model, data, by, DRAWN_ROWS if isinstance(rows, bool) else rows, seed, rows is not False)
+    report_input = ReportInput.of(
+        model, data, by, DRAWN_ROWS if isinstance(rows, bool) else rows, seed, rows is not False
+    )
     with (
         warnings.catch_warnings(),
         tempfile.TemporaryDirectory() as folder,
@@ -100,20 +116,20 @@ def report(
     ):
         # the page says it, once
         warnings.filterwarnings("ignore", message=".*some are in no metric")
-        subject.predict(Path(folder))
+        report_input.predict(Path(folder))
         sections: list[Section] = []
-        for make in (about, data_section, training, judgement, mistakes, calibrated, importance, reasons):
-            sections.append(make(subject))
+        for make in SECTIONS:
+            sections.append(make(report_input))
             progress.advance(1)
-        sections += [worth_section(subject, worth, positive), export_section(subject, export)]
+        sections += [worth_section(report_input, worth, positive), export_section(report_input, export)]
         progress.advance(2)
         date = datetime.now(UTC).date().isoformat() if date is None else date
-        title = title or "Report on " + ", ".join(_of(subject))
-        html = page(title, f"{_subtitle(subject)} {date}.", _highlights(sections), sections)
+        title = title or "Report on " + ", ".join(_of(report_input))
+        html = page(title, f"{_subtitle(report_input)} {date}.", _highlights(sections), sections)
     content = {
         "title": title,
         "date": date,
-        "judged": subject.judged,
+        "judged": report_input.judged,
         "sections": {section.id: section.to_json() for section in sections},
     }
     with explained(final):
@@ -123,20 +139,22 @@ def report(
     return final
 
 
-def _of(subject: ReportInput) -> Sequence[str]:
-    return list(dict.fromkeys(name for head in subject.heads for name in head.targets))
+def _of(report_input: ReportInput) -> Sequence[str]:
+    return list(dict.fromkeys(name for head in report_input.heads for name in head.targets))
 
 
-def _subtitle(subject: ReportInput) -> str:
-    heads = ", ".join(f"{head.kind} of {', '.join(head.targets)}" for head in subject.heads)
-    return f"{heads}, judged on the split {subject.judged!r}."
+def _subtitle(report_input: ReportInput) -> str:
+    heads = ", ".join(f"{head.kind} of {', '.join(head.targets)}" for head in report_input.heads)
+    return f"{heads}, judged on the split {report_input.judged!r}."
 
 
 def _highlights(sections: Sequence[Section]) -> list[tuple[str, str, str]]:
     """The first metrics with their intervals."""
     judged = next(section for section in sections if section.id == "metrics")
-    found = [("rows judged", shown(judged.numbers["rows"]), "")]
+    found = [("rows judged", format_value(judged.numbers["rows"]), "")]
     for name, value, low, high, _ in judged.tables[0].rows:
         if any(name.endswith(headline) for headline in HEADLINES) and value is not None and len(found) < 6:
-            found.append((name, shown(value), f"{shown(low)} to {shown(high)}" if low is not None else ""))
+            found.append(
+                (name, format_value(value), f"{format_value(low)} to {format_value(high)}" if low is not None else "")
+            )
     return found

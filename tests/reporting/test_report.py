@@ -30,10 +30,10 @@ SECTIONS = (
     "data",
     "training",
     "metrics",
-    "mistakes",
+    "errors",
     "calibration",
     "importance",
-    "reasons",
+    "explanations",
     "worth",
     "export",
 )
@@ -221,9 +221,9 @@ def test_a_binary_classifier_in_full(binary, splits, tmp_path):
     # what the model does not read, an identifier say, is listed and not drawn
     assert list(sections["data"]["numbers"]["distributions"]) == ["sold", *binary.preprocessor.inputs]
     assert roles["price"] == "not used"
-    confusions = [row[1:] for row in sections["mistakes"]["tables"][0]["rows"]]
+    confusions = [row[1:] for row in sections["errors"]["tables"][0]["rows"]]
     assert np.trace(confusions) / np.sum(confusions) == pytest.approx(right)
-    assert [part["title"] for part in sections["reasons"]["parts"].values()] == [
+    assert [part["title"] for part in sections["explanations"]["parts"].values()] == [
         "Most right", "Most wrong", "Next most wrong", "Least sure", "Ordinary",
     ]  # fmt: skip
     groups = next(table for table in sections["metrics"]["tables"] if table["caption"] == "accuracy by group")
@@ -236,11 +236,11 @@ def test_a_classifier_of_several_classes_and_hostile_names(several, splits, tmp_
     path = blocks.report(several, splits, tmp_path / "report.html", rows=200)
     page, found = check(path)
     assert HOSTILE in page.sections["model"]
-    assert "<img src=x onerror=alert(1)>" in page.sections["mistakes"]
+    assert "<img src=x onerror=alert(1)>" in page.sections["errors"]
     for raw in ("<script", "<img", "<b>Oslo"):
         assert raw not in path.read_text()
     assert "Left out: there is no function of worth" in page.sections["worth"]
-    assert len(found["sections"]["mistakes"]["tables"][0]["rows"]) == 3
+    assert len(found["sections"]["errors"]["tables"][0]["rows"]) == 3
 
 
 def test_a_regressor(number, splits, tmp_path):
@@ -251,7 +251,7 @@ def test_a_regressor(number, splits, tmp_path):
     expected = mean_absolute_error(test["price"].to_pylist(), number.predict(test)["prediction"])
     assert metrics["mean_absolute_error"] == pytest.approx(expected)
     assert "neither quantiles nor intervals" in page.sections["calibration"]
-    parts = found["sections"]["reasons"]["parts"].values()
+    parts = found["sections"]["explanations"]["parts"].values()
     assert [part["title"] for part in parts][1:3] == ["Most too low", "Most too high"]
 
 
@@ -261,7 +261,7 @@ def test_one_class_in_the_judged_split(binary, splits, tmp_path):
     metrics = {row[0]: row for row in found["sections"]["metrics"]["tables"][0]["rows"]}
     assert metrics["roc_auc"][1] is None
     assert metrics["roc_auc"][4] == "every row is of class yes"
-    assert "one class alone does not have" in page.sections["mistakes"]
+    assert "one class alone does not have" in page.sections["errors"]
 
 
 def test_no_usable_target_in_the_judged_split(binary, splits, tmp_path):
@@ -274,7 +274,7 @@ def test_no_usable_target_in_the_judged_split(binary, splits, tmp_path):
 def test_a_store_leaves_out_what_needs_raw_rows_and_says_so(binary, splits, tmp_path):
     store = binary.precompute(splits, tmp_path / "store")
     page, found = check(blocks.report(binary, store, tmp_path / "report.html"))
-    for name in ("data", "importance", "reasons"):
+    for name in ("data", "importance", "explanations"):
         assert "A store holds features, not the raw rows" in page.sections[name]
     of_rows = blocks.evaluate.metrics(binary, data=splits["test"], bootstrap=0).to_pylist()
     expected = {row["metric"]: row["value"] for row in of_rows}
@@ -300,7 +300,7 @@ def test_several_heads(splits, tmp_path):
     _, found = check(blocks.report(model, splits, tmp_path / "report.html", rows=60))
     names = [row[0] for row in found["sections"]["metrics"]["tables"][0]["rows"]]
     assert {"price_r2", "sold_accuracy"} <= set(names)
-    assert len(found["sections"]["reasons"]["parts"]) == 10
+    assert len(found["sections"]["explanations"]["parts"]) == 10
 
 
 def test_the_same_page_twice(number, splits, tmp_path):
@@ -364,14 +364,14 @@ def test_many_classes(tmp_path):
     support = [int((kind == c).sum()) for c in reversed(range(k))]
     assert [row[1] for row in by_class["rows"]] == sorted(support, reverse=True)
     assert [row[0].endswith(" *") for row in by_class["rows"]] == [row[1] < 30 for row in by_class["rows"]]
-    confusions = found["sections"]["mistakes"]["tables"][0]
+    confusions = found["sections"]["errors"]["tables"][0]
     assert confusions["columns"] == ["class", "label", "rows", "share of the class"]
     for name, _, wrong, share in confusions["rows"]:
         assert share == pytest.approx(wrong / (kind == int(name[1:])).sum())
-    figures = [one["caption"] for one in found["sections"]["mistakes"]["figures"]]
+    figures = [one["caption"] for one in found["sections"]["errors"]["figures"]]
     assert figures[0] == "Share of each class by label, classes of most rows first"
     assert figures[1] == "ROC curve, the 6 classes of 14 that are told worst"
-    for part in found["sections"]["reasons"]["parts"].values():
+    for part in found["sections"]["explanations"]["parts"].values():
         assert any("Caution" in text for text in part["text"]) == (part["numbers"]["fidelity"] < 0.5)
 
 
@@ -386,7 +386,7 @@ def test_drawings_are_repeatable_and_do_not_clash():
 
 def test_colours_can_be_read():
     """At least 4.5 to 1 for text, 3 to 1 for lines, in light and dark: WCAG 2.2's level AA."""
-    style = (files("blocks.reporting") / "page.css").read_text()
+    style = (files("blocks.pages") / "page.css").read_text()
     light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", part)) for part in style.split("@media screen")[:2])
 
     def luminance(colour):

@@ -11,7 +11,7 @@ import pyarrow.types as pt
 from blocks.data.arrow_types import is_instant, is_number
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table
-from blocks.reporting.subject import ReportInput
+from blocks.reporting.report_input import ReportInput
 from blocks.statistics import Counts, Distinct, Missing, Moments, Quantiles, Statistic, Summary
 
 DRAWN = 24
@@ -29,20 +29,20 @@ FEW_ROWS = 5
 """Values of fewer rows are not listed where single rows are not to be told."""
 
 
-def data(subject: ReportInput) -> Section:
+def data_section(report_input: ReportInput) -> Section:
     """The section on the data."""
-    section = Section("data", "The data")
-    if subject.store is not None:
-        counts = [(name, count, name == subject.judged) for name, count in subject.store.rows.items()]
+    section = Section("data", "Data")
+    if report_input.store is not None:
+        counts = [(name, count, name == report_input.judged) for name, count in report_input.store.rows.items()]
         section.tables = [Table("Splits", ("split", "rows", "judged here"), counts)]
         section.text = [
             "Left out: schema, missing values and distributions. A store holds features, not the raw rows they are of."
         ]
         return section
-    counts = [(name, source.count(), name == subject.judged) for name, source in subject.sources.items()]
+    counts = [(name, source.count(), name == report_input.judged) for name, source in report_input.sources.items()]
     section.tables = [Table("Splits", ("split", "rows", "judged here"), counts)]
-    source = subject.sources[subject.training]
-    section.text = [f"Distributions are of the split {subject.training!r}, every row of it."]
+    source = report_input.sources[report_input.training]
+    section.text = [f"Distributions are of the split {report_input.training!r}, every row of it."]
     summary = Summary()
     for field in source.schema:
         for name, statistic in _statistics(field.type).items():
@@ -50,14 +50,16 @@ def data(subject: ReportInput) -> Section:
     for chunk in source.chunks(encoded=True, exact=False):
         for key, statistic in summary.items():
             statistic.update(chunk.column(key.rpartition("/")[0]))
-    found = {field.name: _described(field, summary, 1 if subject.shows_rows else FEW_ROWS) for field in source.schema}
-    roles = _roles(subject, source.schema.names)
+    found = {
+        field.name: _described(field, summary, 1 if report_input.shows_rows else FEW_ROWS) for field in source.schema
+    }
+    roles = _roles(report_input, source.schema.names)
     rows = [
         (name, str(source.schema.field(name).type), roles[name], *(one[key] for key in COLUMNS))
         for name, one in found.items()
     ]
     section.tables.append(Table("Columns", ("column", "type", "role", *COLUMNS), rows))
-    order = [*(name for name, role in roles.items() if role == "target"), *subject.predictor.inputs]
+    order = [*(name for name, role in roles.items() if role == "target"), *report_input.predictor.inputs]
     drawn = [name for name in order if found[name]["drawing"] is not None][:DRAWN]
     section.numbers["distributions"] = {name: found[name]["drawing"] for name in drawn}
     section.figures = [_figure(place, name, found[name]) for place, name in enumerate(drawn)]
@@ -68,11 +70,11 @@ def data(subject: ReportInput) -> Section:
     return section
 
 
-def _roles(subject: ReportInput, names: Sequence[str]) -> dict[str, str]:
+def _roles(report_input: ReportInput, names: Sequence[str]) -> dict[str, str]:
     """What each column is to the model."""
     roles = dict.fromkeys(names, "not used")
-    roles |= {name: "input" for name in subject.predictor.inputs if name in roles}
-    for head in subject.heads:
+    roles |= {name: "input" for name in report_input.predictor.inputs if name in roles}
+    for head in report_input.heads:
         roles |= {name: "target" for name in head.targets if name in roles}
         roles |= {head.sample_weight: "weight"} if head.sample_weight in roles else {}
     return roles
@@ -84,12 +86,12 @@ COLUMNS = ("missing share", "distinct", "mean", "least", "median", "largest", "m
 def _statistics(kind: pa.DataType) -> dict[str, Statistic]:
     if pt.is_nested(kind):
         return {"missing": Missing()}
-    held: dict[str, Statistic] = {"missing": Missing(), "distinct": Distinct()}
+    statistics: dict[str, Statistic] = {"missing": Missing(), "distinct": Distinct()}
     if is_number(kind) and not pt.is_boolean(kind):
-        return {**held, "moments": Moments(), "quantiles": Quantiles()}
+        return {**statistics, "moments": Moments(), "quantiles": Quantiles()}
     if is_instant(kind):
-        return {**held, "quantiles": Quantiles()}
-    return {**held, "counts": Counts(1 << 22)}
+        return {**statistics, "quantiles": Quantiles()}
+    return {**statistics, "counts": Counts(1 << 22)}
 
 
 def _described(field: pa.Field, summary: Summary, least: int) -> dict[str, Any]:

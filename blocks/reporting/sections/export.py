@@ -4,34 +4,33 @@ import os
 from pathlib import Path
 
 from blocks.data import read
-from blocks.data.sample import sample
 from blocks.export import verify
 from blocks.pages.content import Section, Table
-from blocks.reporting.subject import ReportInput
+from blocks.reporting.report_input import ReportInput
 
 ROWS = 1000
 SMALL_BATCH_ROWS = 100
 """Rows that are replayed; `blocks.verify` takes all that it is given."""
 
 
-def export(subject: ReportInput, path: str | os.PathLike[str] | None) -> Section:
+def export_section(report_input: ReportInput, path: str | os.PathLike[str] | None) -> Section:
     """The section on the export.
 
     Args:
-        subject: What the report is of.
+        report_input: What the report is of.
         path: The SavedModel; the model itself where that is one; None where there is none.
     """
-    section = Section("export", "The export")
-    path = subject.model if path is None and subject.exported else path
+    section = Section("export", "Export")
+    path = report_input.model if path is None and report_input.exported else path
     if path is None:
         section.text = ["Left out: no export was given (export=)."]
         return section
-    rows = None if subject.store is not None else read(sample(subject.sources[subject.judged], ROWS, seed=subject.seed))
+    rows = None if report_input.store is not None else read(report_input.judged_sample(ROWS))
     found = verify(path, rows, small_batch_rows=SMALL_BATCH_ROWS, verbose=0)
-    told = "equal, bit for bit" if found.ok else "DIFFERENT"
+    outcome = "equal, bit for bit" if found.ok else "DIFFERENT"
     sizes = ", ".join("all" if size == 0 else str(size) for size in found.batch_sizes)
     section.text = [
-        f"{Path(path).name}: features are {told}, in a process that cannot import blocks, at batch sizes {sizes}.",
+        f"{Path(path).name}: features are {outcome}, in a process that cannot import blocks, at batch sizes {sizes}.",
         f"Answers may differ by {found.tolerance:.3g} of their largest: they are computed in {found.compute_dtype}.",
         *found.notes,
     ]

@@ -11,46 +11,44 @@ from blocks.block import fingerprint
 from blocks.export.replay import ASSETS
 from blocks.features.spec import FeatureSpec
 from blocks.pages.content import Section, Table
-from blocks.reporting.subject import ReportInput
+from blocks.reporting.report_input import ReportInput
 
 LIBRARIES = ("ml-blocks", "tensorflow", "keras", "numpy", "pyarrow", "scikit-learn")
 
 
-def about(subject: ReportInput) -> Section:
+def model_section(report_input: ReportInput) -> Section:
     """The section on the model."""
-    return _of_export(subject) if subject.exported else _of_model(subject)
+    return _of_export(report_input) if report_input.exported else _of_model(report_input)
 
 
-def _of_model(subject: ReportInput) -> Section:
-    model = subject.model
-    columns, core = model.preprocessor, model.core
-    counts = _entries(model.spec)
+def _of_model(report_input: ReportInput) -> Section:
+    graph, extractor = report_input.graph, report_input.model.feature_extractor
+    columns, core, spec = graph.preprocessor, graph.core, graph.preprocessor.spec
     steps = [
         ("raw rows", f"{len(columns.inputs)} columns"),
         (type(columns).__name__, f"{sum(len(lane.blocks) for lane in columns.lanes)} blocks"),
-        ("features", counts),
-        (type(model.feature_extractor).__name__, f"{core.count_params():,} parameters with the heads"),
+        ("features", _entries(spec)),
+        (type(extractor).__name__, f"{core.count_params():,} parameters with the heads"),
     ]
-    chains = model.graph.chains
-    for name, head in model.head.heads.items():
+    for name, head in graph.head.heads.items():
         called = f"{name}: " if name else ""
         steps.append((called + type(head).__name__, "of " + ", ".join(head.targets)))
-        steps += [(called + type(block).__name__, "postprocessor") for block in chains[name]]
-    steps.append(("answers", ", ".join(subject.answers)))
+        steps += [(called + type(block).__name__, "postprocessor") for block in graph.chains[name]]
+    steps.append(("answers", ", ".join(report_input.answers)))
     prints = {
         "preprocessor": fingerprint(columns),
-        "head": fingerprint(model.head),
-        "model": subject.predictor.describe()["model"],
+        "head": fingerprint(graph.head),
+        "model": report_input.predictor.describe()["model"],
     }
     trainable = sum(math.prod(weight.shape) for weight in core.trainable_weights)
     sizes = [
         ("raw columns", len(columns.inputs)),
-        ("features", sum(len(entry.features) for entry in model.spec.values())),
+        ("features", sum(len(entry.features) for entry in spec.values())),
         ("parameters", int(core.count_params())),
         ("trainable parameters", trainable),
         ("layers of the core", len(core.layers)),
     ]
-    section = Section("model", "The model", numbers={"parts": [list(step) for step in steps]})
+    section = Section("model", "Model", numbers={"parts": [list(step) for step in steps]})
     section.tables = [
         Table(
             "What becomes of each raw column",
@@ -71,16 +69,16 @@ def _of_model(subject: ReportInput) -> Section:
     return section
 
 
-def _of_export(subject: ReportInput) -> Section:
-    manifest: dict[str, Any] = json.loads((Path(subject.model) / ASSETS / "manifest.json").read_text())
+def _of_export(report_input: ReportInput) -> Section:
+    manifest: dict[str, Any] = json.loads((Path(report_input.model) / ASSETS / "manifest.json").read_text())
     spec = FeatureSpec.from_json(manifest["spec"])
     steps = [("raw rows", f"{len(manifest['schema'])} columns"), ("features", _entries(spec))]
-    for head in subject.heads:
+    for head in report_input.heads:
         steps.append((f"{head.name}: {head.kind}" if head.name else head.kind, "of " + ", ".join(head.targets)))
-    steps.append(("answers", ", ".join(subject.answers)))
-    section = Section("model", "The model", ["An exported SavedModel: its own graph gave every answer of this report."])
+    steps.append(("answers", ", ".join(report_input.answers)))
+    section = Section("model", "Model", ["An exported SavedModel: its own graph gave every answer of this report."])
     section.numbers = {"parts": [list(step) for step in steps]}
-    prints = {**manifest["fingerprints"], "model": subject.predictor.describe()["model"]}
+    prints = {**manifest["fingerprints"], "model": report_input.predictor.describe()["model"]}
     section.tables = [
         Table("Raw columns, as they enter", ("column", "type"), list(manifest["schema"].items())),
         _versions(manifest["versions"]),

@@ -1,25 +1,24 @@
 """ReportInput: what a report is of: a model and its splits, or a store; and its prediction tables, made once."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blocks.data import Source, read
 from blocks.data.sample import sample
-from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument
 from blocks.evaluate.answering import as_predictor
-from blocks.evaluate.tables.answered_rows import AnsweredRows, as_splits
+from blocks.evaluate.tables.answered_rows import as_splits
 from blocks.evaluate.tables.description import Description
 from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.tables.prediction_table import by_columns
-from blocks.inference.predictor import answer_column, to_numpy
+from blocks.inference.graph import InferenceGraph
+from blocks.reporting.judged_tables import write_table_of_rows, write_table_of_store
 from blocks.store import Store
 from blocks.targets.description import HeadDescription
 
@@ -86,6 +85,12 @@ class ReportInput:
         return as_predictor(self.model)
 
     @property
+    def graph(self) -> InferenceGraph:
+        """The parts of a `blocks.Model`: preprocessor, core, head and postprocessors."""
+        found: InferenceGraph = self.model.graph
+        return found
+
+    @property
     def heads(self) -> list[HeadDescription]:
         """The model's heads."""
         return [HeadDescription.from_json(head) for head in self.predictor.describe()["heads"]]
@@ -108,30 +113,20 @@ class ReportInput:
         """Raw rows to draw other values from, of the training split."""
         return sample(self.sources[self.training], seed=self.seed)
 
-    def drawn(self) -> pa.Table:
-        """Raw rows of the judged split."""
-        return sample(self.sources[self.judged], self.rows, seed=self.seed)
+    def judged_sample(self, rows: int) -> pa.Table:
+        """Raw rows of the judged split, so many at most."""
+        return sample(self.sources[self.judged], rows, seed=self.seed)
 
     def predict(self, folder: Path) -> None:
         """Write the prediction tables: the judged split in full, raw splits beside it by a sample."""
         if self.store is not None:
-            self.tables[self.judged] = _of_store(self.model, self.store[self.judged], folder / "judged.parquet")
-            return
+            self.tables[self.judged] = folder / "judged.parquet"
+            write_table_of_store(self.graph, self.heads, self.store[self.judged], self.tables[self.judged])
         for place, (name, source) in enumerate(self.sources.items()):
             if name != self.judged:
                 source = read(sample(source, BESIDE_ROWS, seed=self.seed))
-            self.tables[name] = self._of_rows(source, folder / f"{place}.parquet")
-
-    def _of_rows(self, source: Source, path: Path) -> Path:
-        keys = by_columns(self.by, source.schema.names)
-        require_columns(keys, source.schema.names, "by")
-        answered = AnsweredRows(self.predictor, {None: source}, keys=keys, targets=True)
-        # columns of groups are kept as keys are, and are none
-        schema = Description(answered.heads).added_to(answered.schema)
-        with pq.ParquetWriter(path, schema) as writer:
-            for chunk in answered.chunks():
-                writer.write_batch(chunk)
-        return path
+            self.tables[name] = folder / f"{place}.parquet"
+            write_table_of_rows(self.predictor, source, self.by, self.tables[name])
 
 
 def _judged(names: Sequence[str]) -> str:
@@ -143,34 +138,3 @@ def _judged(names: Sequence[str]) -> str:
         if found:
             return found[0]
     return names[-1]
-
-
-def _of_store(model: Any, split: Any, path: Path) -> Path:
-    """A store's split answered, with its decoded targets."""
-    heads: Mapping[str, Any] = model.head.heads
-    described = [HeadDescription.from_json(head) for head in as_predictor(model).describe()["heads"]]
-    schema = writer = None
-    try:
-        for batch in split.stream(batch_size=8192, shuffle=False):
-            features, target = batch[0], batch[1]
-            columns: dict[str, Any] = {}
-            for name, head in heads.items():
-                columns |= _targets(head, target[name] if name else target)
-            answers = to_numpy(model.graph.answers(dict(features)))
-            columns |= {name: answer_column(values) for name, values in answers.items()}
-            if writer is None:
-                table = pa.table(columns)
-                schema = Description(tuple(described)).added_to(table.schema)
-                writer = pq.ParquetWriter(path, schema)
-            writer.write_table(pa.table(columns).cast(schema))
-    finally:
-        if writer is not None:
-            writer.close()
-    return path
-
-
-def _targets(head: Any, encoded: Any) -> dict[str, Any]:
-    decoded = head.decode(np.asarray(encoded))
-    if len(head.targets) == 1:
-        return {head.targets[0]: pa.array(decoded if np.ndim(decoded) == 1 else list(decoded))}
-    return {name: pa.array(np.asarray(decoded)[:, place]) for place, name in enumerate(head.targets)}
