@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from blocks.arguments import check_whole_number, checked_methods
 from blocks.data.chunking import ahead, rechunk, worthwhile_rows
+from blocks.data.display import source_html
 from blocks.data.reader_protocol import Filterable, Reader
 from blocks.data.schema import conform, index_columns, require_columns
 from blocks.data.steps import Filter, Part, Step, parts
@@ -276,16 +277,16 @@ class Source:
         return content_hash(self.schema, self.chunks(encoded=True))
 
     def __repr__(self) -> str:
-        steps = "".join(f", {name}={value!r}" for step in self._steps for name, value in _told(step))
+        described = [(name, step.describe().get(name)) for step in self._steps for name in ("filter", "part")]
+        steps = "".join(f", {name}={value!r}" for name, value in described if value is not None)
         columns = "" if self._columns is None else f", columns={list(self._columns)!r}"
         return f"Source({self._reader.description()}{steps}{columns})"
 
-
-def _told(step: Step) -> Iterator[tuple[str, str]]:
-    described = step.describe()
-    for name in ("filter", "part"):
-        if name in described:
-            yield name, described[name]
+    def _repr_html_(self) -> str:
+        if self._reader.count() is None:  # its columns and first rows may cost a pass, or be given only once
+            return source_html(repr(self), None, None)
+        filtered = any(isinstance(step, Filter) for step in self._steps)  # which may let through the last row alone
+        return source_html(repr(self), self.schema, None if filtered else self.head(5))
 
 
 def content_hash(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:

@@ -57,8 +57,8 @@ def unpack(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
     refuse_newer("A saved statistic", version, VERSION)
     if version != VERSION:
         raise MalformedData(
-            f"A saved statistic of version {VERSION} can be read here. Received: version {version}. "
-            "Read it with the release of blocks that wrote it."
+            f"A saved {header.get('class', 'statistic')} of version {VERSION} can be read here. Received: version "
+            f"{version}. Read it with the release of blocks that wrote it."
         )
     parts, position = [], start + length
     for size in sizes:

@@ -56,8 +56,8 @@ class Summary(MutableMapping[str, Statistic]):
 
     def __repr__(self) -> str:
         kinds = Counter(type(statistic).__name__ for statistic in self._statistics.values())
-        told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        return f"<Summary of {len(self)} statistics{f': {told}' if told else ''}>"
+        by_kind = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        return f"<Summary of {len(self)} statistics{f': {by_kind}' if by_kind else ''}>"
 
     def merge(self, other: "Summary") -> None:
         """Adds each statistic of `other` to the one of its name, or a copy of it where there is none.
@@ -102,6 +102,16 @@ class Summary(MutableMapping[str, Statistic]):
         """Reads what `save` wrote.
 
         Raises:
-            MalformedData: The file is damaged or holds something else.
+            InvalidArgument: There is no such file, or it may not be read.
+            MalformedData: The file is damaged or holds something else, or a newer version of blocks wrote it.
         """
-        return cls.from_bytes(Path(path).read_bytes())
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise InvalidArgument(
+                f"Summary.load reads a file that Summary.save wrote. Received: {os.fspath(path)!r} ({error.strerror})."
+            ) from error
+        try:
+            return cls.from_bytes(data)
+        except MalformedData as error:
+            raise MalformedData(f"{os.fspath(path)}: {error}") from error

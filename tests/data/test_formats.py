@@ -408,6 +408,21 @@ def test_no_rows_is_a_source_too(tmp_path: pathlib.Path) -> None:
         assert source.schema.names == ["i", "s", "f"]
 
 
+def test_a_notebook_shows_what_costs_nothing(tmp_path: pathlib.Path) -> None:
+    source = blocks.data.read({"<b>": ["<i>x</i>", None], "n": [1, 2]})
+    page = source._repr_html_()
+    assert "&lt;i&gt;x&lt;/i&gt;" in page
+    assert "<th>&lt;b&gt;</th><th>n</th>" in page
+    assert "<td>string</td><td>int64</td>" in page
+    assert "<td>2</td>" not in source.filter(pc.field("n") > 1)._repr_html_()
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    lazy = blocks.data.read(tmp_path / "t.csv")
+    assert "not read yet" in lazy._repr_html_()
+    assert lazy._reader.count() is None
+    lazy.count()
+    assert "<td>1</td>" in lazy._repr_html_()
+
+
 def test_repr_says_what_is_read() -> None:
     source = blocks.data.read(FRAME).select(["i"]).split(train=0.5, test=0.5)["train"]
     assert repr(source) == "Source(<dict of arrays, 5 rows>, part='train', columns=['i'])"

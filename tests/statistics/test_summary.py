@@ -39,6 +39,16 @@ def test_saved_and_loaded(tmp_path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["s.bin"]
 
 
+def test_what_cannot_be_loaded_is_named(tmp_path, monkeypatch) -> None:
+    with pytest.raises(InvalidArgument, match=r"Received: '.*none.bin' \(No such file"):
+        Summary.load(tmp_path / "none.bin")
+    with monkeypatch.context() as newer:
+        newer.setattr("blocks.statistics.serialization.VERSION", 2)
+        summary().save(tmp_path / "s.bin")
+    with pytest.raises(MalformedData, match=r"s.bin: A saved Summary of version 1 .* Received: version 2"):
+        Summary.load(tmp_path / "s.bin")
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch) -> None:
     made, path = summary(), tmp_path / "s.bin"
     made.save(path)
