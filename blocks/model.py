@@ -1,11 +1,9 @@
 """Model: all parts composed, and handed to adapt, store, export and evaluate. No mechanism lives here."""
 
 import os
-import warnings
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import keras
@@ -17,27 +15,31 @@ import blocks.regressors  # noqa: F401  (load finds every block by the name unde
 from blocks.arguments import check_whole_number, checked, checked_methods
 from blocks.block import FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.data import Source, read
-from blocks.errors import InvalidArgument, MalformedData, NewerFormat, NotAdapted, NotExportable, warn
+from blocks.errors import InvalidArgument, NotAdapted, warn
 from blocks.evaluate import predict_table
 from blocks.export import export
-from blocks.features.spec import Entry, FeatureSpec
-from blocks.files.durable import whole_file
+from blocks.export.keras_file import hidden_from_keras, read_keras_file, write_keras_file
+from blocks.features.spec import FeatureSpec
 from blocks.files.format_version import refuse_newer
-from blocks.files.refusals import explained
 from blocks.heads import as_head
-from blocks.inference.graph import InferenceGraph, chains, check_chains, raw_tensors
+from blocks.inference.chains import chains, check_chains, map_blocks
+from blocks.inference.graph import InferenceGraph, raw_tensors
 from blocks.inference.model_predictor import ModelPredictor
 from blocks.inference.predictor import predict
+from blocks.model_description import as_html, as_one_line, as_text, describe, parts_in_order
 from blocks.offline.adapt import adapt, check_target, passes
 from blocks.offline.precompute import plan, precompute
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
+from blocks.preprocessors.columns.auto import AutoColumns, as_preprocessor
 from blocks.progress import Verbose, announce, check_verbose
 from blocks.statistics import Summary
 from blocks.store import SplitPlan, Store
 from blocks.training import defaults as auto
 from blocks.training import loop
+from blocks.training.argument_hints import ALSO, HINTS
 from blocks.training.calibrate import calibrate
+from blocks.training.compiling import checked_settings, compile_core
 from blocks.training.core import build_core
 from blocks.training.history import History, kept, whole_history
 from blocks.training.learn import learn, weigh_classes
@@ -50,55 +52,19 @@ PREDICT_ROWS = 8192
 FORMAT_VERSION = 1
 """Of a .keras file's configuration; files of before it was said are of the first."""
 
-_FIXES = {
-    "preprocessor": 'Give preprocessors.Columns({"age": ...}), or "auto".',
-    "feature_extractor": 'Give one of feature_extractors (any layer as feature_extractors.Keras(...)), or "auto".',
-    "head": 'Give classifiers.Softmax("label"), regressors.Mean("price") or another head: head=...',
-}
-
-
-_TARGET = "Rows hold the target as a column, which the head names: fit(rows), with classifiers.Softmax('label')."
-_WEIGHT = "The head names the column of weights: classifiers.Softmax('label', sample_weight='weight')."
-_AHEAD = "Leave it out: rows are read ahead as it is."
-_COMPILE = "It goes to compile: model.compile(optimizer=keras.optimizers.AdamW(1e-3))."
-_ROWS = {"*": _TARGET, "y": _TARGET, "target": _TARGET, "sample_weight": _WEIGHT, "sample_weights": _WEIGHT}
-_HINTS = {
-    "__init__": {
-        **dict.fromkeys(("optimizer", "loss", "metrics", "learning_rate", "lr"), _COMPILE),
-        **dict.fromkeys(("epochs", "batch_size", "callbacks"), "It goes to fit: model.fit(rows, epochs=10)."),
-        "classes": "They are learned by adapt, or given to the head.",
-    },
-    "adapt": _ROWS,
-    "fit": {
-        **_ROWS,
-        "validation_split": "Split the rows: splits = blocks.read(rows).split(train=0.8, valid=0.2); "
-        "fit(splits['train'], validation_data=splits['valid']).",
-        "validation_batch_size": "Leave it out: held-out rows go in batches of batch_size.",
-        **dict.fromkeys(("workers", "use_multiprocessing", "max_queue_size"), _AHEAD),
-        **dict.fromkeys(("optimizer", "loss", "metrics", "learning_rate", "lr"), _COMPILE),
-        **dict.fromkeys(("patience", "early_stopping"), "Leave it out, or use keras.callbacks.EarlyStopping."),
-    },
-    "evaluate": {**_ROWS, "return_dict": "Leave it out: it is a dict always."},
-    "calibrate": _ROWS,
-    "predict": {
-        "steps": "Leave it out: every row is answered.",
-        **dict.fromkeys(("path", "keys"), "A file is written by model.predict_table(rows, path, keys=[...])."),
-    },
-    "compile": dict.fromkeys(("learning_rate", "lr"), "It is the optimizer's: keras.optimizers.AdamW(1e-3)."),
-}
-_ALSO = {
-    "__init__": ("name", "dtype", "trainable", "autocast"),
-    "fit": ("callbacks", "initial_epoch", "steps_per_epoch", "validation_steps", "validation_freq", "class_weight"),
-    "evaluate": ("steps", "callbacks"),
-    "compile": (
-        *("loss_weights", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile"),
-        "auto_scale_loss",
+_ROLES: dict[str, tuple[Any, str, str]] = {
+    "preprocessor": (Columns | AutoColumns, "Columns", 'Give preprocessors.Columns({"age": ...}), or "auto".'),
+    "feature_extractor": (
+        FeatureExtractor,
+        "FeatureExtractor",
+        'Give one of feature_extractors (any layer as feature_extractors.Keras(...)), or "auto".',
     ),
+    "head": (Head, "Head", 'Give classifiers.Softmax("label"), regressors.Mean("price") or another head: head=...'),
 }
 
 
 @keras.saving.register_keras_serializable(package="blocks")
-@checked_methods(also=_ALSO, hints=_HINTS)
+@checked_methods(also=ALSO, hints=HINTS)
 class Model(keras.Model):
     """Preprocessor, feature extractor, head and postprocessors, from raw rows to answers.
 
@@ -148,21 +114,18 @@ class Model(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"autocast": False, **kwargs})
-        self.automatic = tuple(
-            name
-            for name, part in (("preprocessor", preprocessor), ("feature_extractor", feature_extractor))
-            if part is None or part == auto.AUTO
-        )
-        if "feature_extractor" in self.automatic:
-            feature_extractor = auto.feature_extractor()
-        for name, part, role in (
-            ("preprocessor", preprocessor, Columns),
-            ("feature_extractor", feature_extractor, FeatureExtractor),
-            ("head", head := as_head(head, loss_weights), Head),
-        ):
-            if not isinstance(part, role) and not (name == "preprocessor" and part == auto.AUTO):
+        preprocessor, head = as_preprocessor(preprocessor), as_head(head, loss_weights)
+        automatic = {
+            "preprocessor": isinstance(preprocessor, AutoColumns),
+            "feature_extractor": feature_extractor is None or feature_extractor == auto.AUTO,
+        }
+        self.automatic = tuple(name for name, chosen in automatic.items() if chosen)
+        feature_extractor = auto.feature_extractor() if automatic["feature_extractor"] else feature_extractor
+        for name, part in (("preprocessor", preprocessor), ("feature_extractor", feature_extractor), ("head", head)):
+            role, called, fix = _ROLES[name]
+            if not isinstance(part, role):
                 received = repr(part) if isinstance(part, str) else type(part).__name__
-                raise InvalidArgument(f"Model's {name} is a {role.__name__}. Received: {received}. {_FIXES[name]}")
+                raise InvalidArgument(f"Model's {name} is a {called}. Received: {received}. {fix}")
         assert isinstance(head, Head)
         assert isinstance(feature_extractor, FeatureExtractor)
         self.preprocessor: Any = preprocessor
@@ -214,7 +177,7 @@ class Model(keras.Model):
         before, verbose = self._learned(), check_verbose(verbose)
         source = read(data)
         if "preprocessor" in self.automatic and (initial is None or not isinstance(self.preprocessor, Columns)):
-            self.preprocessor = auto.preprocessor(source, self.head, memory)
+            self.preprocessor = AutoColumns().infer(source, self.head, memory)
             announce(f"auto: {self.preprocessor!r}; model.describe() says why", verbose)
         summary = adapt(self.preprocessor, self.head, source, initial=initial, memory=memory, verbose=verbose)
         self._bind()
@@ -239,8 +202,6 @@ class Model(keras.Model):
         Raises:
             NotAdapted: The preprocessor is yet to be chosen.
         """
-        if not isinstance(self.preprocessor, Columns):
-            raise NotAdapted("The preprocessor is chosen when the model is adapted. Call model.adapt(source) first.")
         return passes(self.preprocessor)
 
     def _learned(self) -> str | None:
@@ -273,34 +234,12 @@ class Model(keras.Model):
                 given, up to 32 steps run as one call, after which callbacks are told that a batch has ended: 1 tells
                 them of each, and takes up to 1.9 times as long.
         """
-        try:
-            chosen = auto.optimizer() if optimizer is None else keras.optimizers.get(optimizer)
-        except (ValueError, TypeError) as error:
-            raise InvalidArgument(
-                f"compile's optimizer is one of keras.optimizers, or its name. Received: {optimizer!r}."
-            ) from error
-        for what, given in (("losses", loss), ("metrics", metrics)):
-            for name in keras.tree.flatten(given):
-                _require_known(what, name)
-        loss = _by_head(self.head, "loss", loss)
-        if "loss_weights" in kwargs:
-            kwargs["loss_weights"] = _by_head(self.head, "loss_weights", kwargs["loss_weights"])
-        optimizer = keras.optimizers.serialize(chosen)
-        self._compiled_with = {"optimizer": optimizer, "loss": loss, "metrics": metrics, **kwargs}
-        if self._parts.core is not None:
-            self._compile_core()
+        self._compiled_with = checked_settings(self.head, optimizer, loss, metrics, **kwargs)
+        self._compile_core()
 
     def _compile_core(self) -> None:
-        if self._compiled_with is None:
-            return
-        settings = dict(self._compiled_with)
-        settings["optimizer"] = keras.optimizers.deserialize(settings["optimizer"])
-        settings["loss"] = self.head.default_loss() if settings["loss"] is None else settings["loss"]
-        settings |= _row_metrics(self.head, settings["metrics"], settings.get("weighted_metrics"))
-        settings.setdefault("loss_weights", self.head.loss_weights)
-        # XLA is 6-19% slower than TensorFlow's own kernels on a CPU
-        settings.setdefault("jit_compile", bool(_accelerators()))
-        self.core.compile(**settings)
+        if self._parts.core is not None and self._compiled_with is not None:
+            compile_core(self.core, self.head, self._compiled_with)
 
     def fit(
         self,
@@ -551,8 +490,7 @@ class Model(keras.Model):
     @property
     def graph(self) -> InferenceGraph:
         """The parts in order, ready to run."""
-        if _walked.get():
-            raise AttributeError("graph")
+        hidden_from_keras("graph")
         self._require_core("use the model")
         if self._parts.graph is None:
             for chain in chains(self.head, self.postprocessors).values():
@@ -564,8 +502,7 @@ class Model(keras.Model):
     @property
     def transform(self) -> Transform:
         """The preprocessor's fast path over Arrow chunks."""
-        if _walked.get():
-            raise AttributeError("transform")
+        hidden_from_keras("transform")
         if self._parts.transform is None:
             self._parts.transform = Transform(self.preprocessor)
         return self._parts.transform
@@ -633,8 +570,7 @@ class Model(keras.Model):
     @property
     def predictor(self) -> ModelPredictor:
         """The model as `blocks.evaluate` takes it: it answers chunks of raw rows."""
-        if _walked.get():
-            raise AttributeError("predictor")
+        hidden_from_keras("predictor")
         self._require_core("predict")
         self._warn_untrained("predict")
         return self._predictor(PREDICT_ROWS)
@@ -666,6 +602,7 @@ class Model(keras.Model):
             other = self.head.heads.get(name)
             if not one.adapted and other is not None and other.adapted and one.learns_as(other):
                 one.restore(other.state)
+        preprocessor = as_preprocessor(parts["preprocessor"]) if "preprocessor" in parts else self.preprocessor.copy()
         extractor = parts.get("feature_extractor")
         if extractor is None:
             extractor = self.feature_extractor.copy()
@@ -673,19 +610,16 @@ class Model(keras.Model):
                 extractor.forget()
         elif extractor == auto.AUTO:
             extractor = auto.feature_extractor()
-        preprocessor = parts.get("preprocessor", self.preprocessor)
-        if isinstance(preprocessor, Columns):
-            preprocessor = preprocessor if "preprocessor" in parts else preprocessor.copy()
-            if preprocessor.adapted and head.adapted:
-                extractor.bind(preprocessor.spec)
+        if isinstance(preprocessor, Columns) and preprocessor.adapted and head.adapted:
+            extractor.bind(preprocessor.spec)
         postprocessors = parts.get("postprocessors")
         if postprocessors is None:
-            postprocessors = _each(lambda block: type(block).from_config(block.get_config()), self.postprocessors)
+            postprocessors = map_blocks(lambda block: type(block).from_config(block.get_config()), self.postprocessors)
         model = Model(preprocessor, extractor, head, postprocessors, seed=parts.get("seed", self.seed))
         model.automatic = tuple(
             name
             for name in ("preprocessor", "feature_extractor")
-            if (name in self.automatic if name not in parts else parts[name] == auto.AUTO)
+            if (parts[name] == auto.AUTO if name in parts else name in self.automatic)
         )
         model._compiled_with = self._compiled_with
         if model._parts.core is not None:
@@ -757,34 +691,20 @@ class Model(keras.Model):
             NotExportable: A part holds a Python lambda, which no file is loaded with.
             WriteError: The operating system keeps it from being written.
         """
-        if not os.fspath(filepath).endswith(".keras") or zipped not in (None, True):
-            raise InvalidArgument(
-                f"save writes one .keras file. Received: {os.fspath(filepath)!r}"
-                f"{'' if zipped in (None, True) else ', zipped=False'}. Name it model.keras, say; "
-                "model.export(folder) writes a SavedModel."
-            )
-        _require_loadable(self)
         if self._parts.core is not None and self.core.compiled and not self.core.optimizer.built:
             # a reload builds it, and Keras then misses in the file what was not there yet
             self.core.optimizer.build(self.core.trainable_variables)
-        with warnings.catch_warnings(), _walking():
-            # what is not built yet is built by adapt, after a reload too
-            warnings.filterwarnings("ignore", message=".*not yet been built")
-            if "://" in os.fspath(filepath) or (not overwrite and os.path.exists(filepath)):
-                super().save(filepath, overwrite=overwrite, **kwargs)
-                return
-            with explained(filepath), whole_file(filepath) as file:
-                super().save(file, **kwargs)
+        write_keras_file(self, partial(super().save, **kwargs), filepath, overwrite, zipped)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
         serialize = keras.saving.serialize_keras_object
         return {
             "format_version": FORMAT_VERSION,
-            "preprocessor": serialize(self.preprocessor) if isinstance(self.preprocessor, Columns) else auto.AUTO,
+            "preprocessor": serialize(self.preprocessor),
             "feature_extractor": serialize(self.feature_extractor),
             "head": serialize(self.head),
-            "postprocessors": _each(serialize, self.postprocessors),
+            "postprocessors": map_blocks(serialize, self.postprocessors),
             "seed": self.seed,
             "automatic": list(self.automatic),
             "trained_on": list(self._trained_on),
@@ -803,12 +723,11 @@ class Model(keras.Model):
             # the core builds these by the model's seed, so that dropout of a reloaded model is repeatable too
             return deserialize({key: value for key, value in config[name].items() if key != "build_config"})
 
-        preprocessor = config["preprocessor"]
         model = cls(
-            preprocessor if preprocessor == auto.AUTO else deserialize(preprocessor),
+            deserialize(config["preprocessor"]),  # "auto" in files of before
             unbuilt("feature_extractor"),
             unbuilt("head"),
-            _each(deserialize, config["postprocessors"]),
+            map_blocks(deserialize, config["postprocessors"]),
             seed=config["seed"],
             name=config["name"],
         )
@@ -830,12 +749,8 @@ class Model(keras.Model):
 
     def describe(self) -> str:
         """The model in words: what happens to each column and why, the parts, and how it is trained, as text."""
-        return auto.description(
-            self.preprocessor if isinstance(self.preprocessor, Columns) else None,
-            self.feature_extractor,
-            self.automatic,
-            self.core.optimizer if self._parts.core is not None and self.core.compiled else None,
-        )
+        optimizer = self.core.optimizer if self._parts.core is not None and self.core.compiled else None
+        return describe(self.preprocessor, self.feature_extractor, self.automatic, optimizer)
 
     def summary(self, print_fn: Any = print, **kwargs: Any) -> None:
         """Print the graph: each part, what enters it and what leaves it, then the core's layers.
@@ -844,23 +759,27 @@ class Model(keras.Model):
             print_fn: What to give the text to.
             kwargs: As of `keras.Model.summary`, for the core.
         """
-        print_fn(_road_text(self))
+        print_fn(as_text(parts_in_order(*self._in_order())))
         if self._parts.core is not None:
             self.core.summary(print_fn=print_fn, **kwargs)
 
     def __repr__(self) -> str:
-        parts = [self.preprocessor if isinstance(self.preprocessor, str) else repr(self.preprocessor).strip("<>")]
-        parts.append(type(self.feature_extractor).__name__)
-        for name, chain in chains(self.head, self.postprocessors).items():
-            head = self.head.heads[name]
-            told = f"{type(head).__name__} of {', '.join(map(repr, head.targets))}"
-            parts.append(" > ".join([f"{name}: {told}" if name else told, *(type(one).__name__ for one in chain)]))
-        adapted = self._parts.core is not None
-        state = "fitted" if adapted and self.fitted else "adapted, not fitted" if adapted else "not adapted"
-        return f"<Model: {' > '.join(parts)}; {state}>"
+        return as_one_line(*self._in_order(), self._state)
+
+    def _repr_html_(self) -> str:
+        return as_html(parts_in_order(*self._in_order()), self._state)
+
+    def _in_order(self) -> tuple[Any, Any, Head, dict[str, list[Postprocessor]]]:
+        return self.preprocessor, self.feature_extractor, self.head, chains(self.head, self.postprocessors)
+
+    @property
+    def _state(self) -> str:
+        if self._parts.core is None:
+            return "not adapted"
+        return "fitted" if self.fitted else "adapted, not fitted"
 
     def _require_core(self, what: str) -> None:
-        if self._parts.core is None or not (isinstance(self.preprocessor, Columns) and self.preprocessor.adapted):
+        if self._parts.core is None or not self.preprocessor.adapted:
             raise NotAdapted(f"Cannot {what}: the model has not been adapted. Call model.adapt(source) first.")
 
     @property
@@ -885,19 +804,6 @@ class _Parts:
     transform: Transform | None = None
 
 
-_walked: ContextVar[bool] = ContextVar("walked", default=False)
-
-
-@contextmanager
-def _walking() -> Iterator[None]:
-    """While Keras reads every attribute of a model in search of layers, which must not make what takes long."""
-    token = _walked.set(True)
-    try:
-        yield
-    finally:
-        _walked.reset(token)
-
-
 @checked(hints={"custom_objects": "Register it: @keras.saving.register_keras_serializable()."})
 def load(path: str | os.PathLike[str]) -> Model:
     """A model as `model.save(path)` wrote it: weights, learned state, and the state of training.
@@ -907,123 +813,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         NewerFormat: A newer blocks saved it.
         MalformedData: It is damaged, or holds what is not known here; Keras' error is the cause.
     """
-    if "://" not in os.fspath(path) and not zipfile.is_zipfile(path):
-        what = "a folder" if os.path.isdir(path) else "a file of another kind" if os.path.exists(path) else "not there"
-        raise InvalidArgument(
-            f"load reads the .keras file that Model.save wrote. Received: {os.fspath(path)!r}, which is {what}. "
-            "An export is read by tf.saved_model.load, or given by its path to blocks.verify, explain and report."
-        )
-    try:
-        with _walking():
-            model = keras.saving.load_model(path)
-    except NewerFormat as error:
-        raise NewerFormat(f"'{os.fspath(path)}' cannot be loaded. {error}") from None
-    except Exception as error:
-        told = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise MalformedData(
-            f"'{os.fspath(path)}' cannot be loaded: it is damaged, none that Model.save wrote, or of layers or "
-            f"functions that are not registered here. Keras says: {told[:500]}. Restore the file, save the model "
-            "again, or import what registers them."
-        ) from error
+    model = read_keras_file(path)
     if not isinstance(model, Model):
         raise InvalidArgument(f"load reads what Model.save wrote. Received: {path}, a {type(model).__name__}.")
     return model
-
-
-def _require_known(what: str, name: Any) -> None:
-    """Refuse the name of a loss or metric that Keras does not know, before it is looked up in the midst of training."""
-    if isinstance(name, str) and name not in ("accuracy", "acc", "crossentropy", "ce"):
-        try:
-            getattr(keras, what).get(name)
-        except ValueError as error:
-            raise InvalidArgument(f"compile takes names of keras.{what}. Received: {name!r}.") from error
-
-
-def _require_loadable(model: Model) -> None:
-    """Refuse to save what Keras will refuse to load: Python's code."""
-    with warnings.catch_warnings():
-        # what Keras warns of is refused below
-        warnings.filterwarnings("ignore", message=".*includes a `lambda`")
-        parts = model.get_config() | {"compile": model.get_compile_config()}
-    found = [name for name, part in parts.items() if _holds_lambda(part)]
-    if found:
-        raise NotExportable(
-            f"A file holds no Python code, so that loading one runs none. Received: a model whose {', '.join(found)} "
-            "holds a lambda. Use a named function, registered by @keras.saving.register_keras_serializable()."
-        )
-
-
-def _holds_lambda(config: Any) -> bool:
-    if isinstance(config, Mapping):
-        return config.get("class_name") == "__lambda__" or any(map(_holds_lambda, config.values()))
-    return isinstance(config, list | tuple) and any(map(_holds_lambda, config))
-
-
-def _by_head(head: Head, what: str, given: Any) -> Any:
-    """`compile`'s losses or their weights as the core takes them: one for a single head, a dict by name of several."""
-    several = [name for name in head.heads if name]
-    if given is None:
-        return None
-    if isinstance(given, list | tuple) and len(given) == len(head.heads):
-        given = dict(zip(several, given, strict=True)) if several else given[0]
-    by_name = isinstance(given, Mapping)
-    fits = set(given) <= set(several) if by_name else not several and not isinstance(given, list | tuple)
-    weights = keras.tree.flatten(given) if what == "loss_weights" else ()
-    if not fits or not all(isinstance(weight, int | float) for weight in weights):
-        kind = "numbers" if what == "loss_weights" else "losses"
-        wanted = f"a dict of {kind} by head: {', '.join(several)}" if several else f"a single one of {kind}"
-        raise InvalidArgument(f"compile's {what} is {wanted}. Received: {given!r}.")
-    return given
-
-
-def _row_metrics(head: Head, metrics: Any, weighted: Any) -> dict[str, Any]:
-    """Metrics as `compile` takes them: the head's are weighted; of several heads all are, as gaps weigh 0."""
-    default = head.default_metrics()
-    if not isinstance(default, Mapping):
-        return {"metrics": metrics, "weighted_metrics": [*(default if metrics is None else ()), *_list(weighted)]}
-    by_name = all(given is None or isinstance(given, Mapping) for given in (metrics, weighted))
-    if not by_name or {*(metrics or ()), *(weighted or ())} - set(default):
-        raise InvalidArgument(
-            f"Metrics of several heads are a dict of lists by head: {', '.join(head.heads)}. "
-            f"Received: metrics={metrics!r}, weighted_metrics={weighted!r}."
-        )
-    parts = [default if metrics is None else metrics, weighted or {}]
-    by_head = {name: [metric for part in parts for metric in _list(part.get(name))] for name in default}
-    return {"metrics": None, "weighted_metrics": by_head}
-
-
-def _list(values: Any) -> list[Any]:
-    return [] if values is None else list(values) if isinstance(values, list | tuple) else [values]
-
-
-def _each(function: Any, postprocessors: Any) -> Any:
-    """A function of every postprocessor, in the same list or dict of lists."""
-    if isinstance(postprocessors, Mapping):
-        return {name: [function(block) for block in chain] for name, chain in postprocessors.items()}
-    return [function(block) for block in postprocessors]
-
-
-def _accelerators() -> list[Any]:
-    import tensorflow as tf
-
-    return list(tf.config.list_logical_devices("GPU"))
-
-
-def _road_text(model: Model) -> str:
-    lines = ["raw rows"]
-    columns = model.preprocessor
-    known = isinstance(columns, Columns)
-    lines.append(f"  > preprocessor       {f'Columns of {len(columns.columns)} columns' if known else columns}")
-    if model._parts.core is not None:
-        lines += [f"      {name}: {entry.dtype} (batch, {_width(entry)})" for name, entry in model.spec.items()]
-    lines.append(f"  > feature extractor  {type(model.feature_extractor).__name__}")
-    for name, chain in chains(model.head, model.postprocessors).items():
-        head = model.head.heads[name]
-        called = f"{name}: " if name else ""
-        lines.append(f"  > head               {called}{type(head).__name__} of {', '.join(map(repr, head.targets))}")
-        lines += [f"  > postprocessor      {called}{type(block).__name__}" for block in chain]
-    return "\n".join([*lines, "answers"])
-
-
-def _width(entry: Entry) -> str:
-    return f"{len(entry.features)} sparse" if entry.sparse else str(entry.shape[0])

@@ -5,15 +5,11 @@ holds the evidence. What to do with each column is `Columns.infer`'s to say.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import keras
 
-from blocks.block import FeatureExtractor, Head
-from blocks.data import Source
 from blocks.feature_extractors import PiecewiseLinearEmbeddings, TabM
-from blocks.preprocessors import Columns
 from blocks.training.resume import Resume
 
 AUTO = "auto"
@@ -34,12 +30,6 @@ ROW_PASSES, USUAL_WEIGHTS = 2_000_000, 150_000
 """How many rows are trained on in all, by so many weights: 2 to 3 minutes on two cores. More weights, fewer rows."""
 
 LEAST_FIXED, MOST_FIXED = 4, 20
-
-
-def preprocessor(source: Source, head: Head, memory: int | str | None = None) -> Columns:
-    """`Columns.infer`, without the head's targets and weights."""
-    named = (*head.targets, head.sample_weight)
-    return Columns.infer(source, exclude=[name for name in source.schema.names if name in named], memory=memory)
 
 
 def feature_extractor() -> TabM:
@@ -137,43 +127,6 @@ def falling(epochs: int) -> Callable[[int], float]:
         [1.0, 0.85, 0.5, 0.15, 0.01]
     """
     return lambda epoch: LEARNING_RATE * max(0.5 * (1 + math.cos(math.pi * min(epoch / epochs, 1.0))), 0.01)
-
-
-def description(
-    columns: Columns | None,
-    extractor: FeatureExtractor,
-    automatic: Sequence[str],
-    optimizer: keras.optimizers.Optimizer | None,
-) -> str:
-    """What a model is made of and how it is trained, as text; what was chosen for the user says so."""
-    chosen = {name: " (auto)" if name in automatic else "" for name in ("preprocessor", "feature_extractor")}
-    lines = [f"preprocessor{chosen['preprocessor']}"]
-    lines += [f"  {line}" for line in (str(columns) if columns else "chosen by adapt, from the rows").splitlines()]
-    lines.append(f"feature extractor{chosen['feature_extractor']}")
-    told = {k: v for k, v in extractor.get_config().items() if k not in ("name", "trainable", "dtype", "spec")}
-    lines += [f"  {type(extractor).__name__}", *(f"    {name} = {_brief(value)}" for name, value in told.items())]
-    lines.append("training")
-    if optimizer is not None and optimizer.name != AUTO:
-        lines.append(f"  {type(optimizer).__name__}, as compile was told")
-    else:
-        lines.append(f"  AdamW (auto): rate {LEARNING_RATE:g}, weight decay {WEIGHT_DECAY:g}")
-    lines.append(
-        "  unless fit is told otherwise: batches of 32 to 1,024 rows, about 128 an epoch; until the loss on held-out "
-        f"rows no longer falls, or {LEAST_FIXED} to {MOST_FIXED} epochs where there are none or more than "
-        f"{MANY_ROWS:,} rows to train on; the best weights are restored"
-    )
-    return "\n".join(lines)
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"{value.get('class_name')}({', '.join(f'{k}={v!r}' for k, v in _told(value).items())})"
-    return repr(value)
-
-
-def _told(config: Mapping[str, Any]) -> dict[str, Any]:
-    left_out = ("name", "trainable", "dtype", "names")
-    return {name: value for name, value in config.get("config", {}).items() if name not in left_out}
 
 
 def _has(callbacks: Sequence[keras.callbacks.Callback], *kinds: type) -> bool:

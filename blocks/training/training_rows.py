@@ -22,8 +22,8 @@ from blocks.offline.encoded_rows import EncodedRows
 from blocks.offline.store_parts import require_made_by
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
+from blocks.preprocessors.columns.auto import AutoColumns, as_preprocessor
 from blocks.store import Rows, StoreSplit
-from blocks.training import defaults
 from blocks.training.training_batches import Batches, of_rows, of_stream
 
 LEARN_CHUNK = 65_536
@@ -212,8 +212,8 @@ class _SourceRows(TrainingRows):
         return (rows.features for rows in self.encoded(head, transform))
 
     def adapted(self, preprocessor: Any, head: Head) -> tuple[Columns | None, FeatureSpec]:
-        automatic = preprocessor == defaults.AUTO
-        columns = defaults.preprocessor(self._source, head) if automatic else preprocessor.copy()
+        chosen = as_preprocessor(preprocessor)
+        columns = chosen.infer(self._source, head) if isinstance(chosen, AutoColumns) else chosen.copy()
         if not (columns.adapted and head.adapted):
             adapt(columns, head, self._source, verbose=0)
         return columns, columns.spec

@@ -12,6 +12,7 @@ import pytest
 import blocks
 from blocks import Resume, classifiers, feature_extractors, postprocessors, preprocessors, regressors
 from blocks.errors import NotAdapted
+from blocks.preprocessors.columns.auto import AutoColumns
 from blocks.training import defaults as auto
 
 
@@ -73,7 +74,10 @@ def test_all_on_auto_runs_and_beats_the_prior(tmp_path):
 def test_a_model_on_auto_is_saved_before_it_is_adapted(tmp_path):
     config = blocks.Model(head=classifiers.Softmax("label")).get_config()
     model = blocks.Model.from_config(config)
-    assert model.preprocessor == "auto"
+    assert isinstance(model.preprocessor, AutoColumns)
+    assert isinstance(
+        blocks.Model.from_config({**config, "preprocessor": "auto"}).preprocessor, AutoColumns
+    )  # of before
     assert model.automatic == ("preprocessor", "feature_extractor")
     with pytest.raises(NotAdapted, match="chosen when the model is adapted"):
         _ = model.passes
