@@ -119,13 +119,10 @@ class Heads(Head):
         """Every head's statistics, by "head/name"."""
         return {f"{name}/{key}": one for name, head in self._heads.items() for key, one in head.statistics().items()}
 
-    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
-        """What each statistic is of."""
-        return {
-            f"{name}/{key}": values
-            for name, head in self._heads.items()
-            for key, values in head.observed(self._target(head, target)).items()
-        }
+    def observe(self, statistics: dict[str, Statistic], chunk: pa.Array) -> None:
+        """Update every head's statistics by its own columns of the target."""
+        for name, head in self._heads.items():
+            head.observe(_below(name, statistics), self._target(head, chunk))
 
     def without_target(self, results: Mapping[str, Statistic]) -> dict[str, tuple[int, int]]:
         """Of every head."""

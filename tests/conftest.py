@@ -141,11 +141,7 @@ def exported(fitted, tmp_path_factory):
 
 
 def learn_target(head, target):
-    statistics = head.statistics()
-    observed = head.observed(target)
-    for name, statistic in statistics.items():
-        statistic.update(observed[name])
-    head.restore(head.learn(statistics))
+    head.restore(head.learn(head.observe_all([target])))
     return head
 
 

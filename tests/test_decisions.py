@@ -17,6 +17,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
+from blocks.block import AnswerChunk
 from blocks.errors import InvalidArgument, NotAdapted
 from blocks.postprocessors import (
     Abstain,
@@ -273,8 +274,7 @@ def test_sets_cover_new_rows(data, tmp_path):
     one, two, three = halves(len(target), fit)
     model.fit(features[one], target[one])
     block = ConformalSet(0.9)
-    block.observe({"probabilities": model.predict_proba(features[two]).astype("float32")}, target[two], None)
-    block.calibrate()
+    block.calibrate(AnswerChunk({"probabilities": model.predict_proba(features[two]).astype("float32")}, target[two]))
     given = {"probabilities": model.predict_proba(features[three]).astype("float32")}
     sets = offline_and_served(block, given, tmp_path)["prediction_set"]
     assert sets[np.arange(len(three)), target[three]].mean() == pytest.approx(0.9, abs=0.015)
@@ -303,8 +303,7 @@ def test_intervals_cover_new_rows(data, tmp_path):
 
     assert list(answers(two)) == names
     block = ConformalInterval(0.9)
-    block.observe(answers(two), target[two], None)
-    block.calibrate()
+    block.calibrate(AnswerChunk(answers(two), target[two]))
     found = offline_and_served(block, answers(three), tmp_path)
     inside = (found["low"] <= target[three]) & (target[three] <= found["high"])
     assert inside.mean() == pytest.approx(0.9, abs=0.015)
@@ -320,8 +319,7 @@ def test_a_threshold_by_cost_beats_one_half(data, learn):
     cost = np.array([[0.0, 1.0], [20.0, 0.0]])
     block = Threshold(cost=cost.tolist(), learn=learn, classes=[0, 1])
     if learn:
-        block.observe({"probabilities": model.predict_proba(features[two])}, target[two], None)
-        block.calibrate()
+        block.calibrate(AnswerChunk({"probabilities": model.predict_proba(features[two])}, target[two]))
     given = model.predict_proba(features[three])
     label = block({"probabilities": tf.constant(given)})["label"].numpy()
     assert cost[target[three], label].mean() < 0.8 * cost[target[three], given.argmax(axis=1)].mean()
@@ -345,8 +343,7 @@ def test_bold_probabilities_become_honest():
 
     given = bold(three)
     for block, most in ((Isotonic(), 0.02), (VectorScaling(), 0.04), (Temperature(), 0.04)):
-        block.observe({"probabilities": bold(two)}, target[two], None)
-        block.calibrate()
+        block.calibrate(AnswerChunk({"probabilities": bold(two)}, target[two]))
         after = block({"probabilities": tf.constant(given)})["probabilities"].numpy()
         assert error(after) < most < 0.06 < error(given), type(block).__name__
 

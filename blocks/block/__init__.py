@@ -17,12 +17,14 @@ is what `.keras` files, fingerprints and copies hold, so nothing learned can be 
 from blocks.block.base import Block, State, fingerprint, usable, without_names
 from blocks.block.feature_extractor import FeatureExtractor, number_names
 from blocks.block.head import Classifier, Head, Regressor
-from blocks.block.postprocessor import Postprocessor
-from blocks.block.preprocessor import Preprocessor, emit, observations
+from blocks.block.postprocessor import AnswerChunk, Postprocessor
+from blocks.block.preprocessor import ColumnChunk, Preprocessor, emit, observations
 
 __all__ = [
+    "AnswerChunk",
     "Block",
     "Classifier",
+    "ColumnChunk",
     "FeatureExtractor",
     "Head",
     "Postprocessor",

@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from blocks.arguments import INNER, checked, unknown_names
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted
+from blocks.statistics import Statistic
 
 State = dict[str, np.ndarray]
 
@@ -24,7 +25,13 @@ _BEFORE = {new: old for old, new in RENAMED.items()}
 
 
 class Block(keras.layers.Layer):
-    """What all roles share: explicit learned state, and the rule that a block is final.
+    """What all roles share: how a block learns from data, explicit learned state, and the rule that a block is final.
+
+    A block learns in four steps, the same for every role: `statistics()` gives fresh statistics, `observe(statistics,
+    chunk)` updates them by a chunk of what the role learns from, `learn(results)` turns them into state, and
+    `restore(state)` puts that into effect. Only the last changes the block, so that statistics can be updated side by
+    side, merged, saved and continued. What a chunk is, the role says: a `ColumnChunk` for a preprocessor, packed
+    features for an extractor, the target for a head, an `AnswerChunk` for a postprocessor.
 
     Args:
         kwargs: `name`, `dtype` and `trainable`, as of any Keras layer.
@@ -60,10 +67,38 @@ class Block(keras.layers.Layer):
         """Whether the block knows all that it must learn from data; always true of one that learns nothing."""
         return self._state is not None or not self.learns
 
+    def statistics(self) -> dict[str, Statistic]:
+        """Fresh statistics that `learn` needs, by name; empty when nothing is learned."""
+        return {}
+
+    def observe(self, statistics: dict[str, Statistic], chunk: Any) -> None:
+        """Update statistics by one chunk of what the role learns from. Changes the statistics, not the block.
+
+        Args:
+            statistics: What `statistics` gave; each belongs to one thread at a time.
+            chunk: Rows, in the role's form.
+        """
+        raise NotImplementedError
+
+    def learn(self, results: Mapping[str, Statistic]) -> State:
+        """The state that follows from updated statistics. Changes nothing: `restore` does.
+
+        Raises:
+            EmptySource: The statistics saw no usable value.
+        """
+        return {}
+
+    def observe_all(self, chunks: Iterable[Any]) -> dict[str, Statistic]:
+        """Fresh statistics, updated by all of some chunks."""
+        statistics = self.statistics()
+        for chunk in chunks:
+            self.observe(statistics, chunk)
+        return statistics
+
     @property
     def learns(self) -> bool:
-        """Whether the block has state at all."""
-        return False
+        """Whether the block learns from data at all: whether `statistics` asks for any, unless the role knows more."""
+        return bool(self.statistics())
 
     @property
     def state(self) -> State:

@@ -96,15 +96,15 @@ class FeatureExtractor(Block):
         """Fresh statistics of the features that are learned from, by their names; empty where nothing is learned."""
         return {name: statistic for learner in self.learners() for name, statistic in learner.statistics().items()}
 
-    def observe(self, statistics: Mapping[str, Statistic], features: Any) -> None:
-        """Update statistics by one chunk of features, NumPy arrays of shape (rows, ...)."""
-        numbers = np.asarray(features[NUMERIC] if isinstance(features, Mapping) else features)
+    def observe(self, statistics: dict[str, Statistic], chunk: Any) -> None:
+        """Update statistics by one chunk of features as `call` takes them, NumPy arrays of shape (rows, ...)."""
+        numbers = np.asarray(chunk[NUMERIC] if isinstance(chunk, Mapping) else chunk)
         for position, name in enumerate(number_names(self.spec, numbers.shape[1])):
             if name in statistics:
                 statistics[name].update(pa.array(numbers[:, position]))
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
-        """The state that follows from updated statistics. Changes nothing: `restore` does."""
+        """What each of the layers learns."""
         return {f"{i}/{name}": v for i, part in enumerate(self.learners()) for name, v in part.learn(results).items()}
 
     def adapt(self, chunks: Any) -> Self:

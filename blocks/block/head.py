@@ -104,9 +104,14 @@ class Head(Block):
     def statistics(self) -> dict[str, Statistic]:
         """Fresh statistics of the target."""
 
-    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
-        """What each of the statistics, by name, is of: the target's column, unless the head says otherwise."""
-        return dict.fromkeys(self.statistics(), target)
+    def observe(self, statistics: dict[str, Statistic], chunk: pa.Array) -> None:
+        """Update statistics by a chunk of the target: each by the whole of it, unless the head says otherwise.
+
+        Raises:
+            BadTarget: The head takes no such target.
+        """
+        for statistic in statistics.values():
+            statistic.update(chunk)
 
     @abstractmethod
     def learn(self, results: Mapping[str, Statistic]) -> State:
@@ -265,14 +270,14 @@ class Classifier(Head):
         """The classes' counts."""
         return {"counts": Counts()}
 
-    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
-        """The target's column.
+    def observe(self, statistics: dict[str, Statistic], chunk: pa.Array) -> None:
+        """Count the classes of a chunk.
 
         Raises:
             BadTarget: It holds lists or structs.
         """
-        require_single(target, self.targets[0])
-        return super().observed(target)
+        require_single(chunk, self.targets[0])
+        super().observe(statistics, chunk)
 
     def without_target(self, results: Mapping[str, Statistic]) -> dict[str, tuple[int, int]]:
         """Where the target is missing; classes are all those that were seen, unless given."""
@@ -354,20 +359,24 @@ class Regressor(Head):
         """What a statistic of a target column is called."""
         return name if isinstance(self.target, str) else f"{column}/{name}"
 
-    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
-        """Each target column, as float64; where rows may be skipped, NaN for a number too far away to be used.
+    def observe(self, statistics: dict[str, Statistic], chunk: pa.Array) -> None:
+        """Update the moments of each target column.
 
         Raises:
             BadTarget: One holds no numbers.
         """
+        for column, values in self.usable_numbers(chunk).items():
+            statistics[self.of(column, "moments")].update(pa.array(values))
+
+    def usable_numbers(self, target: pa.Array) -> dict[str, np.ndarray]:
+        """Each target column, as float64; where rows may be skipped, NaN for a number too far away to be used."""
         parts = {self.target: target} if isinstance(self.target, str) else targets.columns(target, self.targets)
         numbers = {column: targets.numbers(part, column) for column, part in parts.items()}
-        if self.on_bad_target == "skip":
-            numbers = {
-                column: np.where(np.abs(values) <= FARTHEST_TARGET, values, np.nan)
-                for column, values in numbers.items()
-            }
-        return {self.of(column, "moments"): pa.array(values) for column, values in numbers.items()}
+        if self.on_bad_target != "skip":
+            return numbers
+        return {
+            column: np.where(np.abs(values) <= FARTHEST_TARGET, values, np.nan) for column, values in numbers.items()
+        }
 
     def without_target(self, results: Mapping[str, Statistic]) -> dict[str, tuple[int, int]]:
         """Where a target is missing or infinite."""

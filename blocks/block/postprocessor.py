@@ -1,23 +1,43 @@
 """Postprocessor: the role of what turns answers into more answers."""
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import keras
 import numpy as np
 
-from blocks.block.base import Block, State
+from blocks.block.base import Block
 from blocks.block.head import Head
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted
 from blocks.statistics import Statistic
+
+
+@dataclass(frozen=True)
+class AnswerChunk:
+    """Held-out answers, and what is true of their rows: what a postprocessor observes.
+
+    Args:
+        answers: By name, (rows, ...) each.
+        target: (rows, ...) As the head encodes it.
+        weight: (rows,) Or None, where all weigh one.
+    """
+
+    answers: Mapping[str, np.ndarray]
+    target: np.ndarray
+    weight: np.ndarray | None = None
+
+    @property
+    def weights(self) -> np.ndarray:
+        """What the rows weigh, float64 (rows,)."""
+        return np.ones(len(self.target)) if self.weight is None else self.weight.astype(np.float64)
 
 
 class Postprocessor(Block):
     """Answers to more answers, inside the exported graph. Takes and returns a dict of tensors of shape (batch, ...).
 
     Subclasses write `call`, and say in `needs` and `adds` which answers it reads and gives; those that learn from
-    held-out answers write `statistics`, `summarize` and `learn` too.
+    held-out answers write `statistics`, `observe` and `learn` too.
     """
 
     needs: tuple[str | tuple[str, ...], ...] = ()
@@ -34,8 +54,6 @@ class Postprocessor(Block):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
-        self._observed: Mapping[str, Statistic] | None = None
-        self._observed_rows = 0
 
     def bind(self, head: Head) -> None:
         """Take what must be known of the head (its classes, say); of one not adapted yet, what can be.
@@ -61,38 +79,17 @@ class Postprocessor(Block):
                 )
         return names.union(self.adds)
 
-    def statistics(self) -> dict[str, Statistic]:
-        """Fresh statistics that `learn` needs of held-out answers; empty when nothing is learned."""
-        return {}
-
-    def summarize(
-        self,
-        statistics: dict[str, Statistic],
-        answers: Mapping[str, np.ndarray],
-        target: np.ndarray,
-        weight: np.ndarray | None,
-    ) -> None:
-        """Update what `statistics` gave with a chunk of held-out answers; more may be added that depend on their shape.
-
-        Args:
-            statistics: By name; those of several chunks or workers can be merged.
-            answers: By name, (rows, ...) each.
-            target: (rows, ...) As the head encodes it.
-            weight: (rows,) Or None, where all weigh one.
-        """
-
-    def learn(self, results: Mapping[str, Statistic]) -> State:
-        """The state that follows from updated statistics. Changes nothing: `restore` does.
+    def observe(self, statistics: dict[str, Statistic], chunk: AnswerChunk) -> None:
+        """Update statistics by a chunk of held-out answers; more may be added that depend on the answers' shape.
 
         Raises:
-            EmptySource: They saw too little.
+            InvalidArgument: The block is not calibrated on such answers.
         """
-        return {}
 
     @property
     def calibrates(self) -> bool:
-        """Whether the block learns from held-out answers: whether it summarizes any."""
-        return type(self).summarize is not Postprocessor.summarize
+        """Whether the block learns from held-out answers: whether it observes any."""
+        return type(self).observe is not Postprocessor.observe
 
     @property
     def learns(self) -> bool:
@@ -111,28 +108,34 @@ class Postprocessor(Block):
                 "Call model.calibrate(held_out) before the model predicts or is exported."
             )
 
-    def observe(self, answers: Mapping[str, np.ndarray], target: np.ndarray, weight: np.ndarray | None) -> None:
-        """Take one chunk of held-out answers and encoded targets into the calibration under way."""
-        # in a proxy, as the state is: Keras wraps and tracks plain dicts
-        observed = dict(self._observed) if self._observed is not None else self.statistics()
-        self.summarize(observed, answers, target, weight)
-        self._observed = MappingProxyType(observed)
-        self._observed_rows += len(target)
+    def calibrate(self, chunks: AnswerChunk | Iterable[AnswerChunk]) -> Self:
+        """Learn from held-out answers, for use outside a `Model`, whose `calibrate` does this.
 
-    def calibrate(self) -> None:
-        """End the calibration: turn what was observed into state.
+        Args:
+            chunks: The answers that reach the block, with what is true of their rows; read once.
+
+        Returns:
+            The block itself.
 
         Raises:
-            EmptySource: Too little was observed.
+            EmptySource: There are too few rows.
         """
-        observed, self._observed = self._observed, None
-        rows, self._observed_rows = self._observed_rows, 0
-        if observed is None or rows < self.least_rows:
+        rows = 0
+
+        def counted() -> Iterator[AnswerChunk]:
+            nonlocal rows
+            for chunk in [chunks] if isinstance(chunks, AnswerChunk) else chunks:
+                rows += len(chunk.target)
+                yield chunk
+
+        statistics = self.observe_all(counted())
+        if rows < self.least_rows:
             raise EmptySource(
                 f"{type(self).__name__} is calibrated on held-out rows, {self.least_rows} at least. "
                 f"Received: {rows or 'none'}. Give model.calibrate more."
             )
-        self.restore(self.learn(observed))
+        self.restore(self.learn(statistics))
+        return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The answers; symbolic ones need no learned state, real ones do."""

@@ -1,7 +1,8 @@
 """Preprocessor: the role of what turns raw values into features."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, ClassVar, Self
 
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import pyarrow as pa
 
-from blocks.block.base import Block, State
+from blocks.block.base import Block
 from blocks.data.arrow_types import is_list, is_number, is_text, is_time
 from blocks.data.raw_arrays import to_arrow, to_raw
 from blocks.data.raw_columns import MISSING_INT, RawColumn, raw_column
@@ -18,6 +19,21 @@ from blocks.features.spec import Entry, Feature
 from blocks.statistics import Statistic
 
 FLOAT32_MAX = np.finfo(np.float32).max
+
+
+@dataclass(frozen=True)
+class ColumnChunk:
+    """What a preprocessor observes: values, and for a block that uses the target what it must know of their rows.
+
+    Args:
+        values: (rows,) What `Preprocessor.observed` gives of what enters the block.
+        target: (rows,) The head's target; a classifier's is dictionary-encoded.
+        rows: (rows,) int64 positions in the source.
+    """
+
+    values: pa.Array
+    target: pa.Array | None = None
+    rows: np.ndarray | None = None
 
 
 class Preprocessor(Block):
@@ -77,10 +93,6 @@ class Preprocessor(Block):
             stacked.restore({name: row if row.ndim > 1 else row[:, np.newaxis] for name, row in rows.items()})
         return stacked
 
-    def statistics(self) -> dict[str, Statistic]:
-        """Fresh statistics that `learn` needs of the values that enter; empty when nothing is learned."""
-        return {}
-
     def observed(self, values: Any) -> Any:
         """What the statistics are of, as one tensor: the values that enter, unless the block says otherwise.
 
@@ -89,18 +101,10 @@ class Preprocessor(Block):
         """
         return values
 
-    def observe(
-        self, statistics: Mapping[str, Statistic], values: pa.Array, target: pa.Array, rows: np.ndarray
-    ) -> None:
-        """Update the statistics of a block that uses the target, in place of `update`.
-
-        Args:
-            statistics: What `statistics` gave.
-            values: (rows,) What enters the block.
-            target: (rows,) The head's target; a classifier's is dictionary-encoded.
-            rows: (rows,) int64 positions in the source.
-        """
-        raise NotImplementedError
+    def observe(self, statistics: dict[str, Statistic], chunk: ColumnChunk) -> None:
+        """Update statistics by a chunk: each by all of its values, unless the block says otherwise."""
+        for statistic in statistics.values():
+            statistic.update(chunk.values)
 
     def places(self, values: Any) -> Any:
         """What a block that uses the target must know of each value to encode it out of fold: an int64 tensor."""
@@ -109,19 +113,6 @@ class Preprocessor(Block):
     def out_of_fold(self, places: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Emitted features of the rows, by their positions, that a block which uses the target was adapted on."""
         raise NotImplementedError
-
-    def learn(self, results: Mapping[str, Statistic]) -> State:
-        """The state that follows from updated statistics. Changes nothing: `restore` does.
-
-        Raises:
-            EmptySource: The statistics saw no usable value.
-        """
-        return {}
-
-    @property
-    def learns(self) -> bool:
-        """Whether `statistics` asks for any."""
-        return bool(self.statistics())
 
     @abstractmethod
     def compute(self, values: Any) -> Any:
@@ -202,34 +193,39 @@ class Preprocessor(Block):
             EmptySource: There is no usable value.
             InvalidArgument: The block uses the target, and there is none.
         """
-        statistics = self.statistics()
         columns = data if isinstance(data, tuple) else (data,)
         if self.uses_target and len(columns) != 2:
             raise InvalidArgument(
                 f"{type(self).__name__} learns from the target too: adapt((values, target)). Received: "
                 f"{len(columns)} column{'s' * (len(columns) > 1)}."
             )
-        rows = 0
-        for chunks in _side_by_side([_column_chunks(column) for column in columns]):
-            if self.uses_target:
-                values, target = chunks
-                self.raw_column(values.type, self.name)
-                self.observe(statistics, values, target, np.arange(rows, rows + len(values)))
-                rows += len(values)
-                continue
-            raws = [self.raw_column(chunk.type, self.name) for chunk in chunks]
-            values = chunks[0]
-            if type(self).observed is not Preprocessor.observed:
-                tensors = [
-                    keras.ops.convert_to_tensor(to_raw(chunk, raw, self.name), raw.dtype)
-                    for chunk, raw in zip(chunks, raws, strict=True)
-                ]
-                values = observations(self.observed(tensors[0] if len(tensors) == 1 else tuple(tensors)))
-            for statistic in statistics.values():
-                statistic.update(values)
+        chunks = _side_by_side([_column_chunks(column) for column in columns])
+        statistics = self.observe_all(self._with_target(chunks) if self.uses_target else map(self.column_chunk, chunks))
         if statistics:
             self.restore(self.learn(statistics))
         return self
+
+    def column_chunk(self, columns: Sequence[pa.Array]) -> ColumnChunk:
+        """What the statistics of a block that stands first in its chain are of, in a chunk of its column or columns.
+
+        Raises:
+            SchemaMismatch: The block has no use for a column's type.
+        """
+        raws = [self.raw_column(column.type, self.name) for column in columns]
+        if type(self).observed is Preprocessor.observed:
+            return ColumnChunk(columns[0])
+        tensors = [
+            keras.ops.convert_to_tensor(to_raw(column, raw, self.name), raw.dtype)
+            for column, raw in zip(columns, raws, strict=True)
+        ]
+        return ColumnChunk(observations(self.observed(tensors[0] if len(tensors) == 1 else tuple(tensors))))
+
+    def _with_target(self, chunks: Iterable[tuple[pa.Array, ...]]) -> Iterator[ColumnChunk]:
+        rows = 0
+        for values, target in chunks:
+            self.raw_column(values.type, self.name)
+            yield ColumnChunk(values, target, np.arange(rows, rows + len(values)))
+            rows += len(values)
 
 
 def observations(observed: Any) -> pa.Array:

@@ -110,15 +110,16 @@ class Sigmoid(Classifier):
             return {"counts": Counts(), "rows": Missing()}
         return {f"{column}/counts": Counts(_TWO_CLASSES) for column in self.targets}
 
-    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
-        """Each column; or all labels of all rows, and the rows."""
+    def observe(self, statistics: dict[str, Statistic], chunk: pa.Array) -> None:
+        """Count each column; or all labels of all rows, and the rows."""
         if isinstance(self.target, str):
-            labels = labels_of(target, self._separator, self.target)
-            return {"counts": once_a_row(labels), "rows": labels}
-        parts = targets.columns(target, self.targets)
-        for name, part in parts.items():
+            labels = labels_of(chunk, self._separator, self.target)
+            statistics["counts"].update(once_a_row(labels))
+            statistics["rows"].update(labels)
+            return
+        for name, part in targets.columns(chunk, self.targets).items():
             require_single(part, name)
-        return {f"{name}/counts": part for name, part in parts.items()}
+            statistics[f"{name}/counts"].update(part)
 
     def without_target(self, results: Mapping[str, Statistic]) -> dict[str, tuple[int, int]]:
         """Where a column is missing."""

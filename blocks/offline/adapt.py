@@ -6,7 +6,7 @@ that learn takes k passes, and that number is known before the start.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from os import cpu_count
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import Classifier, Head, Preprocessor, observations
+from blocks.block import Block, Classifier, ColumnChunk, Head, Preprocessor, observations
 from blocks.data import Source
 from blocks.data.raw_arrays import to_raw
 from blocks.data.raw_columns import RawColumn
@@ -26,7 +26,7 @@ from blocks.preprocessors import Columns
 from blocks.preprocessors.columns.lanes import Lane
 from blocks.preprocessors.columns.stacking import stacked
 from blocks.progress import Progress, Verbose, announce
-from blocks.statistics import Budget, Statistic, Summary, memory_bytes, update_columns
+from blocks.statistics import Budget, Statistic, Summary, memory_bytes
 from blocks.targets import target_columns as targets
 
 CHUNK_ROWS = 65_536
@@ -36,21 +36,15 @@ __all__ = ["adapt", "passes"]
 
 @dataclass
 class _Task:
-    """One block's statistics in one wave, and how to get at the values that they are of."""
+    """One block's statistics in one wave, and how to get at what they are of."""
 
     key: str
-    block: Any
+    block: Block
     columns: tuple[str, ...]
     statistics: dict[str, Statistic]
-    values: Callable[[pa.RecordBatch], pa.Array]
+    chunk: Callable[[pa.RecordBatch, int], Any]
+    """From rows of the source, and the position of the first, to what the block observes."""
     target: str | None = None
-    classes: bool = False
-
-    def updates(self, chunk: pa.RecordBatch) -> list[tuple[Statistic, pa.Array, None]]:
-        """Each statistic with the values of a chunk that it is of."""
-        values = self.values(chunk)
-        observed = self.block.observed(values) if isinstance(self.block, Head) else {}
-        return [(statistic, observed.get(name, values), None) for name, statistic in self.statistics.items()]
 
 
 def passes(columns: Columns) -> int:
@@ -125,7 +119,7 @@ def adapt(
                     state = task.block.learn(task.statistics)
                 except EmptySource as error:
                     raise EmptySource(f"Column {', '.join(map(repr, task.columns))}: {error}") from None
-                task.block.restore({**state, "source": origin} if task.target is not None else state)
+                task.block.restore(state if task.target is None or origin is None else {**state, "source": origin})
                 learned.add(id(task.block))
                 for name, statistic in task.statistics.items():
                     summary[f"{task.key}/{name}"] = statistic
@@ -197,7 +191,7 @@ def _wave(
                 head,
                 head.targets,
                 budget.share(head.statistics()),
-                lambda chunk: targets.gather(chunk, target),
+                lambda rows, first: targets.gather(rows, target),
             )
         )
     inputs = columns.inputs
@@ -211,9 +205,10 @@ def _wave(
         block = lane.blocks[depth]
         key = f"{lane.name}/{depth}:{type(block).__name__}"
         values = together.get(lane.name) or _values(lane, depth, inputs)
-        task = _Task(key, block, lane.columns, budget.share(block.statistics()), values)
+        task = _Task(key, block, lane.columns, budget.share(block.statistics()), partial(_column_chunk, values))
         if head is not None and block.uses_target:
-            task.target, task.classes = _encoding_target(head, lane.name)
+            task.target, classes = _encoding_target(head, lane.name)
+            task.chunk = partial(_chunk_with_target, values, task.target, classes)
         tasks.append(task)
     if initial is not None:
         wanted = {f"{task.key}/{name}": (task, name) for task in tasks for name in task.statistics}
@@ -315,15 +310,14 @@ def _runs(splits: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _pass(source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress: Progress) -> None:
-    users = [task for task in tasks if task.target is not None]
-    wanted = [name for task in tasks for name in task.columns] + [task.target for task in users if task.target]
+    wanted = [name for task in tasks for name in task.columns] + [task.target for task in tasks if task.target]
     names = list(dict.fromkeys(wanted)) or source.schema.names[:1]
     rows = 0
     with progress:
         for chunk in source.chunks(CHUNK_ROWS, columns=names, encoded=True, exact=False):
-            observations = [pool.submit(_observe, task, chunk, rows) for task in users]
-            update_columns([job for task in tasks if task.target is None for job in task.updates(chunk)], pool)
-            for future in observations:
+            futures = [pool.submit(task.block.observe, task.statistics, task.chunk(chunk, rows)) for task in tasks]
+            wait(futures)
+            for future in futures:
                 future.result()
             rows += len(chunk)
             progress.advance(len(chunk))
@@ -333,8 +327,14 @@ def _pass(source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress
         )
 
 
-def _observe(task: _Task, chunk: pa.RecordBatch, first: int) -> None:
-    target = chunk.column(task.target)
-    if task.classes and not pa.types.is_dictionary(target.type):
-        target = target.dictionary_encode()
-    task.block.observe(task.statistics, task.values(chunk), target, np.arange(first, first + len(chunk)))
+def _column_chunk(values: Callable[[pa.RecordBatch], pa.Array], rows: pa.RecordBatch, first: int) -> ColumnChunk:
+    return ColumnChunk(values(rows))
+
+
+def _chunk_with_target(
+    values: Callable[[pa.RecordBatch], pa.Array], target: str, classes: bool, rows: pa.RecordBatch, first: int
+) -> ColumnChunk:
+    truth = rows.column(target)
+    if classes and not pa.types.is_dictionary(truth.type):
+        truth = truth.dictionary_encode()
+    return ColumnChunk(values(rows), truth, np.arange(first, first + len(rows)))

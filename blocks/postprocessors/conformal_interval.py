@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import Head, Postprocessor, Regressor, State
+from blocks.block import AnswerChunk, Head, Postprocessor, Regressor, State
 from blocks.errors import InvalidArgument
 from blocks.postprocessors.coverage import checked_coverage, quantile_of
 from blocks.statistics import Quantiles, Statistic
@@ -48,9 +48,8 @@ class ConformalInterval(Postprocessor):
         Distribution-Free Predictive Inference for Regression, 2018 (arXiv 1604.04173).
 
     Example:
-        >>> block = ConformalInterval(0.8)
-        >>> block.observe({"prediction": np.zeros(9)}, np.arange(9.0), None)
-        >>> block.calibrate()
+        >>> from blocks.block import AnswerChunk
+        >>> block = ConformalInterval(0.8).calibrate(AnswerChunk({"prediction": np.zeros(9)}, np.arange(9.0)))
         >>> answers = block({"prediction": np.array([10.0])})
         >>> answers["low"].numpy(), answers["high"].numpy()
         (array([3.]), array([17.]))
@@ -79,20 +78,16 @@ class ConformalInterval(Postprocessor):
         levels = getattr(head, "levels", None)
         self._levels = self._levels if levels is None else [float(level) for level in levels]
 
-    def summarize(
-        self,
-        statistics: dict[str, Statistic],
-        answers: Mapping[str, np.ndarray],
-        target: np.ndarray,
-        weight: np.ndarray | None,
-    ) -> None:
+    def observe(self, statistics: dict[str, Statistic], chunk: AnswerChunk) -> None:
         """Add a chunk's scores.
 
         Raises:
             InvalidArgument: Answers and targets differ in shape.
         """
-        kind = _kind(answers)
-        low, high, unit = self._parts({name: tf.constant(answers[name]) for name in answers if name in KINDS})
+        kind, target = _kind(chunk.answers), chunk.target
+        low, high, unit = self._parts(
+            {name: tf.constant(chunk.answers[name]) for name in KINDS if name in chunk.answers}
+        )
         low, high = low.numpy(), high.numpy()
         if low.shape != target.shape:
             raise InvalidArgument(

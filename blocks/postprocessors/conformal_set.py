@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import Head, Postprocessor, State
+from blocks.block import AnswerChunk, Head, Postprocessor, State
 from blocks.postprocessors.coverage import checked_coverage, quantile_of
 from blocks.postprocessors.probabilities import classes_of, probabilities_of
 from blocks.statistics import Quantiles, Statistic
@@ -48,10 +48,9 @@ class ConformalSet(Postprocessor):
         randomisation.
 
     Example:
-        >>> block = ConformalSet(0.8)
-        >>> held_out = np.array([[0.6, 0.3, 0.1]] * 10)
-        >>> block.observe({"probabilities": held_out}, np.array([0] * 6 + [1] * 3 + [2]), None)
-        >>> block.calibrate()
+        >>> from blocks.block import AnswerChunk
+        >>> answers = {"probabilities": np.array([[0.6, 0.3, 0.1]] * 10)}
+        >>> block = ConformalSet(0.8).calibrate(AnswerChunk(answers, np.array([0] * 6 + [1] * 3 + [2])))
         >>> block({"probabilities": np.array([[0.5, 0.2, 0.3]])})["prediction_set"].numpy()
         array([[ True, False,  True]])
     """
@@ -77,21 +76,15 @@ class ConformalSet(Postprocessor):
         """The scores of the true classes."""
         return {"scores": Quantiles(SKETCH)}
 
-    def summarize(
-        self,
-        statistics: dict[str, Statistic],
-        answers: Mapping[str, np.ndarray],
-        target: np.ndarray,
-        weight: np.ndarray | None,
-    ) -> None:
+    def observe(self, statistics: dict[str, Statistic], chunk: AnswerChunk) -> None:
         """Add a chunk's scores.
 
         Raises:
             InvalidArgument: The probabilities are none.
         """
-        probabilities_of(self, answers, target)
-        scores = _scores(tf.constant(answers["probabilities"])).numpy()
-        statistics["scores"].update(pa.array(scores[np.arange(len(target)), target]))
+        probabilities_of(self, chunk)
+        scores = _scores(tf.constant(chunk.answers["probabilities"])).numpy()
+        statistics["scores"].update(pa.array(scores[np.arange(len(scores)), chunk.target]))
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The threshold.

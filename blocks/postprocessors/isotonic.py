@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import Head, Postprocessor, State
+from blocks.block import AnswerChunk, Head, Postprocessor, State
 from blocks.postprocessors.probabilities import classes_of, probabilities_of, require_every_class
 from blocks.statistics import Histogram, Statistic
 
@@ -36,11 +36,11 @@ class Isotonic(Postprocessor):
         steps are found by scikit-learn's pool of adjacent violators.
 
     Example:
-        >>> block = Isotonic()
+        >>> from blocks.block import AnswerChunk
         >>> second = np.repeat([0.2, 0.4, 0.9], 4)
         >>> given = {"probabilities": np.stack([1 - second, second], axis=1)}
-        >>> block.observe(given, np.array([0, 0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 1]), None)
-        >>> block.calibrate()
+        >>> held_out = AnswerChunk(given, np.array([0, 0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 1]))
+        >>> block = Isotonic().calibrate(held_out)
         >>> block({"probabilities": np.array([[0.7, 0.3]])})["probabilities"].numpy()
         array([[0.625, 0.375]], dtype=float32)
     """
@@ -61,28 +61,21 @@ class Isotonic(Postprocessor):
         """
         classes_of(self, head)
 
-    def summarize(
-        self,
-        statistics: dict[str, Statistic],
-        answers: Mapping[str, np.ndarray],
-        target: np.ndarray,
-        weight: np.ndarray | None,
-    ) -> None:
+    def observe(self, statistics: dict[str, Statistic], chunk: AnswerChunk) -> None:
         """Add a chunk's weights by probability, of rows of each class and of all others.
 
         Raises:
             InvalidArgument: The probabilities are none.
         """
-        given = probabilities_of(self, answers, target)
-        classes = given.shape[1]
+        given = probabilities_of(self, chunk)
+        target, weights, classes = chunk.target, chunk.weights, given.shape[1]
         most = max(2, min(1 << 18, MOST_VALUES // (2 * classes)))
-        weight = np.ones(len(target)) if weight is None else weight.astype(np.float64)
         # a rounded probability can be a last bit above 1
         given = np.minimum(given, 1.0)
         for index in range(classes) if classes > 2 else (1,):
             for name, rows in ((f"{index}", target == index), (f"not {index}", target != index)):
-                held = statistics.setdefault(name, Histogram(most))
-                held.update(pa.array(given[rows, index]), weight[rows])
+                histogram = statistics.setdefault(name, Histogram(most))
+                histogram.update(pa.array(given[rows, index]), weights[rows])
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """Each calibrated class's points, the last repeated so that all have as many.

@@ -1,12 +1,12 @@
 """What a classifier's probabilities must be before anything is learned from them; no block lives here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from blocks.block import Block, Classifier, Head
+from blocks.block import AnswerChunk, Block, Classifier, Head
 from blocks.errors import EmptySource, InvalidArgument
 
 TINY = float(np.finfo(np.float32).tiny)
@@ -16,14 +16,14 @@ FAR = 1e-3
 """How far from 1 the sum of a row's probabilities may lie."""
 
 
-def probabilities_of(block: Block, answers: Mapping[str, np.ndarray], target: np.ndarray) -> np.ndarray:
+def probabilities_of(block: Block, chunk: AnswerChunk) -> np.ndarray:
     """Held-out probabilities, float64 (rows, classes), each row a distribution over the classes of the target.
 
     Raises:
         InvalidArgument: They are not, or a target is no class of theirs.
     """
     name = type(block).__name__
-    given = np.asarray(answers["probabilities"], np.float64)
+    given, target = np.asarray(chunk.answers["probabilities"], np.float64), chunk.target
     if given.ndim != 2 or given.shape[1] < 2 or target.shape != given.shape[:1]:
         raise InvalidArgument(
             f"{name} is calibrated on probabilities of shape (rows, classes) and one class a row. "

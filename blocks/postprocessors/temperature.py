@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from blocks.block import Head, Postprocessor, State
+from blocks.block import AnswerChunk, Head, Postprocessor, State
 from blocks.postprocessors.probabilities import TINY, classes_of, probabilities_of, rows_of
 from blocks.statistics import Statistic, Totals
 
@@ -31,9 +31,9 @@ class Temperature(Postprocessor):
         Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017 (arXiv 1706.04599).
 
     Example:
-        >>> block = Temperature()
-        >>> block.observe({"probabilities": np.array([[0.9, 0.1]] * 10)}, np.array([0] * 7 + [1] * 3), None)
-        >>> block.calibrate()
+        >>> from blocks.block import AnswerChunk
+        >>> held_out = AnswerChunk({"probabilities": np.array([[0.9, 0.1]] * 10)}, np.array([0] * 7 + [1] * 3))
+        >>> block = Temperature().calibrate(held_out)
         >>> block({"probabilities": np.array([[0.9, 0.1]])})["probabilities"].numpy().round(3)
         array([[0.7, 0.3]], dtype=float32)
     """
@@ -63,28 +63,22 @@ class Temperature(Postprocessor):
         """Slopes and curvatures of the loss at every inverse temperature."""
         return {"loss": Totals(2 * len(GRID))}
 
-    def summarize(
-        self,
-        statistics: dict[str, Statistic],
-        answers: Mapping[str, np.ndarray],
-        target: np.ndarray,
-        weight: np.ndarray | None,
-    ) -> None:
+    def observe(self, statistics: dict[str, Statistic], chunk: AnswerChunk) -> None:
         """Add a chunk's slopes and curvatures.
 
         Raises:
             InvalidArgument: The probabilities are none.
         """
-        logits = np.log(np.maximum(probabilities_of(self, answers, target), TINY))
-        weight = np.ones(len(target)) if weight is None else weight.astype(np.float64)
-        chosen = logits[np.arange(len(target)), target]
+        logits = np.log(np.maximum(probabilities_of(self, chunk), TINY))
+        weights = chunk.weights
+        chosen = logits[np.arange(len(logits)), chunk.target]
         slopes, curvatures = np.empty(len(GRID)), np.empty(len(GRID))
         for i, beta in enumerate(GRID):
             scaled = np.exp(beta * (logits - logits.max(axis=1, keepdims=True)))
             share = scaled / scaled.sum(axis=1, keepdims=True)
             mean = (share * logits).sum(axis=1)
-            slopes[i] = weight @ (mean - chosen)
-            curvatures[i] = weight @ ((share * logits**2).sum(axis=1) - mean**2)
+            slopes[i] = weights @ (mean - chosen)
+            curvatures[i] = weights @ ((share * logits**2).sum(axis=1) - mean**2)
         statistics["loss"].update(rows_of(np.concatenate([slopes, curvatures])[None]))
 
     def learn(self, results: Mapping[str, Statistic]) -> State:

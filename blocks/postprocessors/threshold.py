@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import Head, Postprocessor, State
+from blocks.block import AnswerChunk, Head, Postprocessor, State
 from blocks.errors import InvalidArgument
 from blocks.postprocessors.decision_metrics import METRICS, best_threshold, best_weights, gain_of
 from blocks.postprocessors.label_names import names_of
@@ -155,29 +155,22 @@ class Threshold(Postprocessor):
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
-    def summarize(
-        self,
-        statistics: dict[str, Statistic],
-        answers: Mapping[str, np.ndarray],
-        target: np.ndarray,
-        weight: np.ndarray | None,
-    ) -> None:
+    def observe(self, statistics: dict[str, Statistic], chunk: AnswerChunk) -> None:
         """Add a chunk: with two classes the weights by probability, with more the rows.
 
         Raises:
             InvalidArgument: The probabilities are none.
         """
-        given = probabilities_of(self, answers, target)
-        weight = np.ones(len(target)) if weight is None else weight.astype(np.float64)
+        given, target, weights = probabilities_of(self, chunk), chunk.target, chunk.weights
         if given.shape[1] > 2:
             width = given.shape[1] + 1
-            held = statistics.setdefault("rows", RowSample(width, min(MOST_ROWS, MOST_CELLS // width)))
-            held.update(rows_of(np.column_stack([given, target])), weight)
+            sample = statistics.setdefault("rows", RowSample(width, min(MOST_ROWS, MOST_CELLS // width)))
+            sample.update(rows_of(np.column_stack([given, target])), weights)
             return
         yes = self._positive
         values = np.minimum(given[:, yes], 1.0)
         for name, rows in (("no", target != yes), ("yes", target == yes)):
-            statistics.setdefault(name, Histogram()).update(pa.array(values[rows]), weight[rows])
+            statistics.setdefault(name, Histogram()).update(pa.array(values[rows]), weights[rows])
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The threshold, or with more than two classes the factors, of the best decision on what was observed.

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from blocks.block import Head, Postprocessor, State
+from blocks.block import AnswerChunk, Head, Postprocessor, State
 from blocks.postprocessors.probabilities import TINY, classes_of, probabilities_of, require_every_class, rows_of
 from blocks.statistics import RowSample, Statistic
 
@@ -35,9 +35,9 @@ class VectorScaling(Postprocessor):
         Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017 (arXiv 1706.04599).
 
     Example:
-        >>> block = VectorScaling()
-        >>> block.observe({"probabilities": np.array([[0.9, 0.1]] * 10)}, np.array([0] * 7 + [1] * 3), None)
-        >>> block.calibrate()
+        >>> from blocks.block import AnswerChunk
+        >>> held_out = AnswerChunk({"probabilities": np.array([[0.9, 0.1]] * 10)}, np.array([0] * 7 + [1] * 3))
+        >>> block = VectorScaling().calibrate(held_out)
         >>> block({"probabilities": np.array([[0.9, 0.1]])})["probabilities"].numpy().round(3)
         array([[0.7, 0.3]], dtype=float32)
     """
@@ -58,22 +58,17 @@ class VectorScaling(Postprocessor):
         """
         classes_of(self, head)
 
-    def summarize(
-        self,
-        statistics: dict[str, Statistic],
-        answers: Mapping[str, np.ndarray],
-        target: np.ndarray,
-        weight: np.ndarray | None,
-    ) -> None:
+    def observe(self, statistics: dict[str, Statistic], chunk: AnswerChunk) -> None:
         """Add a chunk's logits and targets.
 
         Raises:
             InvalidArgument: The probabilities are none.
         """
-        logits = np.log(np.maximum(probabilities_of(self, answers, target), TINY))
+        logits = np.log(np.maximum(probabilities_of(self, chunk), TINY))
         width = logits.shape[1] + 1
-        held = statistics.setdefault("rows", RowSample(width, min(MOST_ROWS, MOST_CELLS // width)))
-        held.update(rows_of(np.column_stack([logits, target])), None if weight is None else weight.astype(np.float64))
+        sample = statistics.setdefault("rows", RowSample(width, min(MOST_ROWS, MOST_CELLS // width)))
+        weights = None if chunk.weight is None else chunk.weights
+        sample.update(rows_of(np.column_stack([logits, chunk.target])), weights)
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The scales and biases at the optimum over the rows that are held.

@@ -126,17 +126,15 @@ class Mean(Regressor):
                 found[self.of(column, "power")] = Power()
         return found
 
-    def observed(self, target: pa.Array) -> dict[str, pa.Array]:
-        """Each target column, and its logarithm."""
-        plain = super().observed(target)
-        values = {column: plain[self.of(column, "moments")] for column in self.targets}
-        if self._transform == "log":
-            with np.errstate(invalid="ignore", divide="ignore"):
-                for column in self.targets:
-                    plain[self.of(column, "log")] = pa.array(np.log1p(values[column].to_numpy(zero_copy_only=False)))
-        if self._transform == "power":
-            plain |= {self.of(column, "power"): values[column] for column in self.targets}
-        return plain
+    def observe(self, statistics: dict[str, Statistic], chunk: pa.Array) -> None:
+        """Update the statistics of each target column, and of its logarithm."""
+        for column, values in self.usable_numbers(chunk).items():
+            statistics[self.of(column, "moments")].update(pa.array(values))
+            if self._transform == "log":
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    statistics[self.of(column, "log")].update(pa.array(np.log1p(values)))
+            if self._transform == "power":
+                statistics[self.of(column, "power")].update(pa.array(values))
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The targets' means and scales, after the transform; with one, its exponents, origins and ranges too."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from blocks.block import Postprocessor
+from blocks.block import AnswerChunk, Postprocessor
 from blocks.errors import BlocksError
 from blocks.testing.rules import refused, require, rule, same_state
 from blocks.testing.sample_rows import CHUNKS, Case, Options, call, tile, unlearned
@@ -19,12 +19,10 @@ def postprocessor_case(block: Postprocessor, data: Any, options: Options) -> Cas
         truth = tile(np.asarray(target))
 
         def learned(size: int) -> Any:
-            fresh = unlearned(block)
-            for start in range(0, len(truth), size):
-                part = {name: value[start : start + size] for name, value in rows.items()}
-                fresh.observe(part, truth[start : start + size], None)
-            fresh.calibrate()
-            return fresh
+            parts = [slice(start, start + size) for start in range(0, len(truth), size)]
+            return unlearned(block).calibrate(
+                AnswerChunk({name: value[part] for name, value in rows.items()}, truth[part]) for part in parts
+            )
 
         subject = learned(len(truth))
         for size in CHUNKS:
@@ -34,7 +32,7 @@ def postprocessor_case(block: Postprocessor, data: Any, options: Options) -> Cas
             same_state(subject.state, learned(len(truth)).state)
         nothing = rule(block, "calibrating on nothing is refused with an error of blocks")
         with nothing, refused(BlocksError, otherwise="it calibrated"):
-            unlearned(block).calibrate()
+            unlearned(block).calibrate([])
     with rule(block, "answers that come in go out, under their names"):
         out = call(subject, rows)
         require(set(rows) <= set(out), f"{sorted(set(rows) - set(out))} lost")

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import Preprocessor, observations
+from blocks.block import Preprocessor
 from blocks.data import read
 from blocks.data.raw_arrays import to_arrow, to_raw
 from blocks.data.raw_columns import MISSING_INT
@@ -29,7 +29,6 @@ from blocks.testing.sample_rows import (
     length,
     repeat,
     signature,
-    to_tensors,
     unlearned,
 )
 
@@ -125,16 +124,8 @@ def _raw(block: Preprocessor, columns: Mapping[str, pa.Array]) -> Any:
 
 
 def _observed(block: Preprocessor, chunks: Sequence[Mapping[str, pa.Array]]) -> dict[str, Statistic]:
-    """The block's statistics of chunks of columns, as `adapt` takes them."""
-    statistics = block.statistics()
-    for chunk in chunks:
-        if type(block).observed is Preprocessor.observed and len(chunk) == 1:
-            values = next(iter(chunk.values()))
-        else:
-            values = observations(block.observed(to_tensors(_raw(block, chunk))))
-        for statistic in statistics.values():
-            statistic.update(values)
-    return statistics
+    """The block's statistics of chunks of columns."""
+    return block.observe_all(block.column_chunk(tuple(chunk.values())) for chunk in chunks)
 
 
 def _adapted(block: Preprocessor, columns: Mapping[str, pa.Array]) -> Any:

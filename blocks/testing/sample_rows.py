@@ -1,7 +1,7 @@
 """Rows for a block: NumPy arrays in a tuple or dict, given to it as to_tensors, in batches, as symbols."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Head
-from blocks.statistics import Statistic
 from blocks.testing.rules import as_long
 
 ROWS = 48
@@ -54,16 +53,6 @@ def unlearned(block: Any) -> Any:
     """The block of the same configuration that has learned nothing."""
     config = block.get_config()
     return type(block).from_config({**config, "state": None} if isinstance(block, Head) else config)
-
-
-def updated(block: Any, chunks: Sequence[pa.Array]) -> dict[str, Statistic]:
-    """A head's statistics of its target's chunks."""
-    statistics: dict[str, Statistic] = block.statistics()
-    for chunk in chunks:
-        observed = block.observed(chunk)
-        for name, statistic in statistics.items():
-            statistic.update(observed[name])
-    return statistics
 
 
 def cut(values: pa.Array, size: int) -> list[pa.Array]:

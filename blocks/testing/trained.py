@@ -27,7 +27,6 @@ from blocks.testing.sample_rows import (
     to_arrays,
     to_tensors,
     unlearned,
-    updated,
 )
 
 
@@ -61,12 +60,12 @@ def head_case(block: Head, data: Any, options: Options) -> Case:
         target = repeat(struct({name: to_arrow(values, name) for name, values in given.items()}))
     else:
         target = repeat(to_arrow(given, block.targets[0]))
-    whole = unlearned(block).learn(updated(block, [target]))
+    whole = unlearned(block).learn(block.observe_all([target]))
     for size in CHUNKS:
         with rule(block, f"learning the target in chunks (here of {size}) gives what learning at once gives"):
-            same_state(whole, unlearned(block).learn(updated(block, cut(target, size))), options.chunk_tolerance)
+            same_state(whole, unlearned(block).learn(block.observe_all(cut(target, size))), options.chunk_tolerance)
     with rule(block, "a target with no usable value is refused with BadTarget"):
-        nothing = updated(block, [pa.nulls(8, target.type)])
+        nothing = block.observe_all([pa.nulls(8, target.type)])
         with refused(BadTarget, otherwise="learned from nothing"):
             unlearned(block).learn(nothing)
     head = block.copy()

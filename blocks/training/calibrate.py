@@ -1,13 +1,13 @@
 """Calibrate: held-out batches to answers to a postprocessor's state."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from blocks.block import Head, Postprocessor
+from blocks.block import AnswerChunk, Head, Postprocessor
 from blocks.heads import of_head
 from blocks.progress import Progress, Verbose
 
@@ -46,15 +46,17 @@ def calibrate(
         return answers
 
     answer = tf.function(answers_of, reduce_retracing=True)
-    with Progress(f"calibrate {type(block).__name__}", None, verbose) as progress:
+
+    def held_out(progress: Progress) -> Iterator[AnswerChunk]:
         for features, target, *weight in batches:
             answers = {name: value.numpy() for name, value in answer(features).items()}
-            truth = of_head(target, name).numpy()
-            rows = [truth, weight[0].numpy() if weight else None]
+            truth, weights = of_head(target, name).numpy(), weight[0].numpy() if weight else None
             progress.advance(len(truth))
             gaps = np.asarray(one.gaps(truth)) if name else np.zeros(len(truth), bool)
             if gaps.any():
                 answers = {key: value[~gaps] for key, value in answers.items()}
-                rows = [None if part is None else part[~gaps] for part in rows]
-            block.observe(answers, *rows)
-    block.calibrate()
+                truth, weights = truth[~gaps], None if weights is None else weights[~gaps]
+            yield AnswerChunk(answers, truth, weights)
+
+    with Progress(f"calibrate {type(block).__name__}", None, verbose) as progress:
+        block.calibrate(held_out(progress))

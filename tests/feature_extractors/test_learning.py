@@ -124,9 +124,9 @@ def test_of_a_long_split_a_fixed_shuffled_part_is_read(made, monkeypatch):
     seen = []
     observe = MLP.observe
 
-    def count(self, statistics, features):
-        seen.append(len(features["numeric"]))
-        observe(self, statistics, features)
+    def count(self, statistics, chunk):
+        seen.append(len(chunk["numeric"]))
+        observe(self, statistics, chunk)
 
     monkeypatch.setattr(MLP, "observe", count)
     found = []

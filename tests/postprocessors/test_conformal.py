@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from blocks.block import AnswerChunk
 from blocks.classifiers import Softmax
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted
 from blocks.postprocessors import ConformalInterval, ConformalSet
@@ -20,11 +21,10 @@ def sample(seed, rows, classes=6, concentration=0.4):
 
 
 def calibrated(block, answers, target, size=300):
-    for start in range(0, len(target), size):
-        part = slice(start, start + size)
-        block.observe({name: values[part] for name, values in answers.items()}, target[part], None)
-    block.calibrate()
-    return block
+    parts = [slice(start, start + size) for start in range(0, len(target), size)]
+    return block.calibrate(
+        AnswerChunk({name: values[part] for name, values in answers.items()}, target[part]) for part in parts
+    )
 
 
 def score(row, label):
@@ -166,8 +166,8 @@ def test_the_wrong_head_or_answers_are_refused():
     with pytest.raises(
         InvalidArgument, match=r"a target for each prediction. .*shape \(50,\), targets of shape \(50, 2\)"
     ):
-        ConformalInterval().observe(answers, np.zeros((50, 2)), None)
+        ConformalInterval().calibrate(AnswerChunk(answers, np.zeros((50, 2))))
     with pytest.raises(
         InvalidArgument, match=r"ConformalSet is calibrated on probabilities of shape \(rows, classes\)"
     ):
-        ConformalSet().observe({"probabilities": np.zeros(3)}, np.zeros(3, int), None)
+        ConformalSet().calibrate(AnswerChunk({"probabilities": np.zeros(3)}, np.zeros(3, int)))

@@ -6,18 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
+from blocks.block import AnswerChunk
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.postprocessors import Isotonic
 from blocks.postprocessors import isotonic as module
 
 
 def calibrated(probabilities, target, weight=None, size=None):
-    block = Isotonic()
-    for start in range(0, len(target), size or len(target)):
-        part = slice(start, start + (size or len(target)))
-        block.observe({"probabilities": probabilities[part]}, target[part], None if weight is None else weight[part])
-    block.calibrate()
-    return block
+    parts = [slice(start, start + (size or len(target))) for start in range(0, len(target), size or len(target))]
+    return Isotonic().calibrate(
+        AnswerChunk({"probabilities": probabilities[part]}, target[part], None if weight is None else weight[part])
+        for part in parts
+    )
 
 
 def curve(given, positive, weight, at):
@@ -78,7 +78,7 @@ def test_beyond_what_is_held_it_is_close(monkeypatch):
 )
 def test_probabilities_that_are_none_are_refused(probabilities, found):
     with pytest.raises(InvalidArgument, match=rf"not negative and sum to 1. Isotonic received: .*{found}"):
-        Isotonic().observe({"probabilities": np.array(probabilities)}, np.array([0]), None)
+        Isotonic().calibrate(AnswerChunk({"probabilities": np.array(probabilities)}, np.array([0])))
 
 
 def test_a_class_without_rows_is_refused():

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
+from blocks.block import AnswerChunk
 from blocks.errors import EmptySource
 from blocks.postprocessors import Isotonic, Temperature, VectorScaling
 
@@ -18,12 +19,11 @@ def loss(beta, probabilities, target, weight):
 
 
 def calibrated(probabilities, target, weight=None, size=None):
-    block = Temperature()
-    for start in range(0, len(target), size or len(target)):
-        part = slice(start, start + (size or len(target)))
-        block.observe({"probabilities": probabilities[part]}, target[part], None if weight is None else weight[part])
-    block.calibrate()
-    return block
+    parts = [slice(start, start + (size or len(target))) for start in range(0, len(target), size or len(target))]
+    return Temperature().calibrate(
+        AnswerChunk({"probabilities": probabilities[part]}, target[part], None if weight is None else weight[part])
+        for part in parts
+    )
 
 
 def sample(seed, classes, rows, temperature):
@@ -90,17 +90,15 @@ def test_calibrating_again_starts_over():
     probabilities, target = sample(3, 3, 400, 2.0)
     block = calibrated(probabilities, target)
     first = block.temperature
-    block.observe({"probabilities": probabilities}, target, None)
-    block.calibrate()
+    block.calibrate(AnswerChunk({"probabilities": probabilities}, target))
     assert block.temperature == first
     with pytest.raises(EmptySource, match=r"calibrated on held-out rows, 10 at least. Received: none"):
-        block.calibrate()
+        block.calibrate([])
 
 
 @pytest.mark.parametrize("block", [Temperature, VectorScaling, Isotonic])
 def test_too_few_rows_are_refused_and_the_number_is_said(block):
     probabilities, target = sample(3, 3, 9, 2.0)
     made = block()
-    made.observe({"probabilities": probabilities}, target, None)
     with pytest.raises(EmptySource, match=f"{block.__name__} is calibrated on held-out rows, 10 at least. Received: 9"):
-        made.calibrate()
+        made.calibrate(AnswerChunk({"probabilities": probabilities}, target))

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from sklearn import metrics
 
+from blocks.block import AnswerChunk
 from blocks.classifiers import Softmax
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted
 from blocks.postprocessors import Threshold
@@ -27,11 +28,11 @@ def sample(seed, classes, rows, bold=1.0):
 
 
 def calibrated(block, probabilities, target, weight=None, size=100):
-    for start in range(0, len(target), size):
-        part = slice(start, start + size)
-        block.observe({"probabilities": probabilities[part]}, target[part], None if weight is None else weight[part])
-    block.calibrate()
-    return block
+    parts = [slice(start, start + size) for start in range(0, len(target), size)]
+    return block.calibrate(
+        AnswerChunk({"probabilities": probabilities[part]}, target[part], None if weight is None else weight[part])
+        for part in parts
+    )
 
 
 def labels(block, probabilities):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from blocks.block import AnswerChunk
 from blocks.errors import EmptySource, NotAdapted
 from blocks.postprocessors import VectorScaling
 from blocks.postprocessors import vector_scaling as module
@@ -26,12 +27,11 @@ def loss(parameters, logits, target, weight):
 
 
 def calibrated(probabilities, target, weight=None, size=10**9):
-    block = VectorScaling()
-    for start in range(0, len(target), size):
-        part = slice(start, start + size)
-        block.observe({"probabilities": probabilities[part]}, target[part], None if weight is None else weight[part])
-    block.calibrate()
-    return block
+    parts = [slice(start, start + size) for start in range(0, len(target), size)]
+    return VectorScaling().calibrate(
+        AnswerChunk({"probabilities": probabilities[part]}, target[part], None if weight is None else weight[part])
+        for part in parts
+    )
 
 
 @pytest.mark.parametrize(("classes", "weighted"), [(2, False), (3, True), (5, False)])

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 import tensorflow as tf
 
-from blocks.block import Preprocessor, State, emit, usable
+from blocks.block import ColumnChunk, Preprocessor, State, emit, usable
 from blocks.data.arrow_types import is_number, is_text
 from blocks.data.raw_arrays import to_raw
 from blocks.data.raw_columns import MISSING_INT, RawColumn
@@ -116,10 +116,11 @@ class TargetEncode(Preprocessor):
         """The classes' counts (none for a number), and those of value, fold and class or sign of the number."""
         return {"classes": Counts(CLASS_BYTES), "joint": Counts(MAX_BYTES)}
 
-    def observe(
-        self, statistics: Mapping[str, Statistic], values: pa.Array, target: pa.Array, rows: np.ndarray
-    ) -> None:
+    def observe(self, statistics: dict[str, Statistic], chunk: ColumnChunk) -> None:
         """Count values by fold with the target of their rows."""
+        values, target, rows = chunk.values, chunk.target, chunk.rows
+        assert target is not None
+        assert rows is not None
         if len(values) != len(target):
             raise InvalidArgument(
                 f"TargetEncode takes a target for each value. Received: {len(values)} values, {len(target)} targets."

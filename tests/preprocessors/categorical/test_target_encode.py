@@ -12,6 +12,7 @@ from sklearn.preprocessing import TargetEncoder
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors, regressors
+from blocks.block import ColumnChunk
 from blocks.errors import BadTarget, BlocksWarning, EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.offline.adapt import adapt, passes
 from blocks.offline.encoded_rows import EncodedRows
@@ -234,7 +235,7 @@ def test_chunks_and_their_order_do_not_matter(kind):
     target = table["price" if kind == "number" else "label"].combine_chunks()
     block = TargetEncode(kind=kind)
     whole = block.statistics()
-    block.observe(whole, city, target, rows)
+    block.observe(whole, ColumnChunk(city, target, rows))
     expected = block.learn(whole)
     for size in (1, 7, 64, 1000):
         statistics = block.statistics()
@@ -242,7 +243,7 @@ def test_chunks_and_their_order_do_not_matter(kind):
         for place, part in enumerate(reversed(parts)):
             given_as = city[part].dictionary_encode() if place % 2 else city[part]
             one = block.statistics()
-            block.observe(one, given_as, target[part], rows[part])
+            block.observe(one, ColumnChunk(given_as, target[part], rows[part]))
             for name, statistic in statistics.items():
                 statistic.merge(Statistic.from_bytes(one[name].to_bytes()))
         found = block.learn(statistics)
