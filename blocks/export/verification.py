@@ -24,6 +24,7 @@ from blocks.export.savedmodel import read_parts, was_fitted
 from blocks.features.sparse import as_batch_form
 from blocks.features.spec import FeatureSpec
 from blocks.files.regular import file_size
+from blocks.offline.out_of_fold import features_out_of_fold
 from blocks.offline.transform import Transform
 from blocks.progress import Progress, Verbose, check_verbose
 from blocks.targets import target_columns as targets
@@ -139,7 +140,7 @@ def verify(
         if source is not None:
             source = read(source)
             transform = Transform(preprocessor)
-            apart = _held_out(preprocessor, store)
+            apart = features_out_of_fold(preprocessor, store)
             if apart:
                 report.notes.append(
                     f"{', '.join(apart)}: encoded out of fold in the store, since the model was adapted on these rows: "
@@ -228,14 +229,6 @@ class _Stored:
     def end(self) -> None:
         if self._held or next(self._chunks, None) is not None:
             raise StoreMismatch("The store has more rows than the source that it is compared with.")
-
-
-def _held_out(preprocessor: Any, store: Any) -> list[str]:
-    """The features that a store's split holds otherwise than they are served."""
-    if store is None or store.name not in (store.metadata or {}).get("held_out", ()):
-        return []
-    outputs = preprocessor.outputs_of_lanes()
-    return [feature.name for lane, _, named in outputs if lane.blocks[-1].uses_target for feature in named]
 
 
 def _collect(report: Verification, spec: FeatureSpec, result: Mapping[str, Any], apart: Sequence[str] = ()) -> None:

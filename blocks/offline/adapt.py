@@ -5,26 +5,20 @@ blocks before it make of the column; the head's target rides along in the first.
 that learn takes k passes, and that number is known before the start.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field
 from os import cpu_count
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import tensorflow as tf
 
-from blocks.block import Block, Classifier, ColumnChunk, Head, Preprocessor, observations
+from blocks.block import Block, ColumnChunk, Head, State
 from blocks.data import Source
-from blocks.data.raw_arrays import to_raw
-from blocks.data.raw_columns import RawColumn
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch, warn
-from blocks.offline.transform import encode, identity, is_coded, observing, of_stack, positions
+from blocks.offline.observed_values import values_of_lane, values_of_stacks
+from blocks.offline.out_of_fold import origin_to_learn_from, with_target
 from blocks.preprocessors import Columns
-from blocks.preprocessors.columns.lanes import Lane
-from blocks.preprocessors.columns.stacking import stacked
 from blocks.progress import Progress, Verbose, announce
 from blocks.statistics import Budget, Statistic, Summary, memory_bytes
 from blocks.targets import target_columns as targets
@@ -44,7 +38,10 @@ class _Task:
     statistics: dict[str, Statistic]
     chunk: Callable[[pa.RecordBatch, int], Any]
     """From rows of the source, and the position of the first, to what the block observes."""
-    target: str | None = None
+    reads: tuple[str, ...] = ()
+    """Columns that it reads beside its own."""
+    remembers: State = field(default_factory=dict)
+    """State beside what is learned."""
 
 
 def passes(columns: Columns) -> int:
@@ -101,7 +98,7 @@ def adapt(
             f"Statistics can be continued when every block reads raw columns (one pass). Received: chains that take "
             f"{total} passes. Adapt on all data at once instead."
         )
-    origin = _origin(columns, head, source, initial)
+    origin = origin_to_learn_from(columns, head, source, continued=initial is not None)
     learning = [head, *(block for lane in columns.lanes for block in lane.blocks)]
     budget = Budget(available, [s.wish for block in learning if block is not None for s in block.statistics().values()])
     rows = source.estimated_rows()
@@ -111,7 +108,7 @@ def adapt(
     learned: set[int] = set()
     with ThreadPoolExecutor(cpu_count()) as pool:
         for wave in range(total):
-            tasks = _wave(columns, head, learned, initial, budget)
+            tasks = _wave(columns, head, learned, initial, budget, origin)
             progress = Progress(f"adapt {wave + 1}/{total}", rows, verbose, note=f"{len(tasks)} blocks")
             _pass(source, tasks, pool, progress)
             for task in tasks:
@@ -119,7 +116,7 @@ def adapt(
                     state = task.block.learn(task.statistics)
                 except EmptySource as error:
                     raise EmptySource(f"Column {', '.join(map(repr, task.columns))}: {error}") from None
-                task.block.restore(state if task.target is None or origin is None else {**state, "source": origin})
+                task.block.restore({**state, **task.remembers})
                 learned.add(id(task.block))
                 for name, statistic in task.statistics.items():
                     summary[f"{task.key}/{name}"] = statistic
@@ -160,56 +157,29 @@ def check_target(columns: Columns, head: Head | None, schema: pa.Schema | None) 
             )
 
 
-def _origin(columns: Columns, head: Head | None, source: Source, initial: Summary | None) -> np.ndarray | None:
-    """What tells the source from others, where a block must know the rows that it learned from."""
-    users = [lane for lane in columns.lanes if lane.blocks[-1].uses_target]
-    if not users:
-        return None
-    name = f"{type(users[0].blocks[-1]).__name__} of {users[0].name!r}"
-    if head is None:
-        raise InvalidArgument(
-            f"A block that uses the target is adapted with a head, which names it. Received: {name}, and no head. "
-            "Adapt a blocks.Model, or the block alone: block.adapt((values, target))."
-        )
-    if initial is not None:
-        raise InvalidArgument(
-            f"A block that uses the target knows the rows of one source, so its statistics cannot be continued. "
-            f"Received: initial statistics, and {name}. Adapt on all data at once."
-        )
-    return identity(source)
-
-
 def _wave(
-    columns: Columns, head: Head | None, learned: set[int], initial: Summary | None, budget: Budget
+    columns: Columns, head: Head | None, learned: set[int], initial: Summary | None, budget: Budget, origin: State
 ) -> list[_Task]:
     tasks = []
     if head is not None and id(head) not in learned:
-        target = head.target
-        tasks.append(
-            _Task(
-                "target",
-                head,
-                head.targets,
-                budget.share(head.statistics()),
-                lambda rows, first: targets.gather(rows, target),
-            )
-        )
+        share, target = budget.share(head.statistics()), head.target
+        tasks.append(_Task("target", head, head.targets, share, lambda rows, _: targets.gather(rows, target)))
     inputs = columns.inputs
     due = []
     for lane in columns.lanes:
         to_learn = [depth for depth, block in enumerate(lane.blocks) if block.learns and id(block) not in learned]
         if to_learn:
             due.append((lane, to_learn[0]))
-    together = _together(due, inputs)
+    together = values_of_stacks(due, inputs)
     for lane, depth in due:
         block = lane.blocks[depth]
         key = f"{lane.name}/{depth}:{type(block).__name__}"
-        values = together.get(lane.name) or _values(lane, depth, inputs)
-        task = _Task(key, block, lane.columns, budget.share(block.statistics()), partial(_column_chunk, values))
+        values, share = together.get(lane.name) or values_of_lane(lane, depth, inputs), budget.share(block.statistics())
         if head is not None and block.uses_target:
-            task.target, classes = _encoding_target(head, lane.name)
-            task.chunk = partial(_chunk_with_target, values, task.target, classes)
-        tasks.append(task)
+            chunk = with_target(values, head, lane)
+            tasks.append(_Task(key, block, lane.columns, share, chunk, head.targets, origin))
+        else:
+            tasks.append(_Task(key, block, lane.columns, share, _without_target(values)))
     if initial is not None:
         wanted = {f"{task.key}/{name}": (task, name) for task in tasks for name in task.statistics}
         if set(wanted) != set(initial):
@@ -227,90 +197,8 @@ def _wave(
     return tasks
 
 
-def _encoding_target(head: Head, name: str) -> tuple[str, bool]:
-    """The target that a block which uses it learns from, and whether it is one of several classes.
-
-    Raises:
-        InvalidArgument: There are several.
-    """
-    classes = isinstance(head, Classifier)
-    if not isinstance(head.target, str) or (isinstance(head, Classifier) and not head.exclusive):
-        raise InvalidArgument(
-            f"A block that uses the target learns from one number or class a row. Received: one for {name!r}, and "
-            f"{type(head).__name__} of {', '.join(map(repr, head.targets))}. Use Vocabulary or Hashing in its place."
-        )
-    return head.target, classes
-
-
-def _together(
-    due: Sequence[tuple[Lane, int]], inputs: dict[str, RawColumn]
-) -> dict[str, Callable[[pa.RecordBatch], pa.Array]]:
-    """By lane's name, from a chunk to what enters its block that is due, worked out for all equal chains at once."""
-    before = [
-        replace(lane, blocks=lane.blocks[:depth])
-        for lane, depth in due
-        if depth and _as_it_enters(lane.blocks[depth]) and not is_coded(lane, inputs)
-    ]
-    found: dict[str, Callable[[pa.RecordBatch], pa.Array]] = {}
-    for stack in stacked(before, inputs)[0]:
-        entering = _Entering(of_stack(stack, inputs))
-        found |= {lane.name: partial(entering, place) for place, lane in enumerate(stack.lanes)}
-    return found
-
-
-def _as_it_enters(block: Preprocessor) -> bool:
-    """Whether a block's statistics are of the values that enter it, and of nothing else."""
-    return type(block).observed is Preprocessor.observed and not block.uses_target
-
-
-class _Entering:
-    """What enters the blocks of several lanes, worked out once for each chunk."""
-
-    def __init__(self, function: Callable[[pa.RecordBatch], np.ndarray]) -> None:
-        self._function = function
-        self._chunk: pa.RecordBatch | None = None
-        self._values = np.empty(0)
-
-    def __call__(self, place: int, chunk: pa.RecordBatch) -> pa.Array:
-        if chunk is not self._chunk:
-            self._values, self._chunk = self._function(chunk), chunk
-        return pa.array(self._values[place])
-
-
-def _values(lane: Lane, depth: int, inputs: dict[str, RawColumn]) -> Callable[[pa.RecordBatch], pa.Array]:
-    """From a chunk to the values that the statistics of the block at `depth` of a lane are of."""
-    block = lane.blocks[depth]
-    if depth == 0 and len(lane.columns) == 1 and type(block).observed is Preprocessor.observed:
-        return lambda chunk: chunk.column(lane.columns[0])
-    observe = observing(lane, depth, inputs)
-    if is_coded(lane, inputs):
-
-        def of_distinct(chunk: pa.RecordBatch) -> pa.Array:
-            coded = encode(chunk.column(lane.columns[0]), lane.columns[0])
-            raw = np.append(to_raw(coded.dictionary, RawColumn("string"), lane.columns[0]), "")
-            seen, at = observe(tf.constant(raw, tf.string)), positions(coded)
-            if isinstance(seen, tf.RaggedTensor):
-                seen, at = seen.values, _runs(seen.row_splits.numpy(), at)
-            return pa.DictionaryArray.from_arrays(pa.array(at), observations(seen))
-
-        return of_distinct
-
-    def of_rows(chunk: pa.RecordBatch) -> pa.Array:
-        columns = (to_raw(chunk.column(name), inputs[name], name) for name in lane.columns)
-        return observations(observe(*(tf.constant(values) for values in columns)))
-
-    return of_rows
-
-
-def _runs(splits: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Positions of all values of the rows `at` of a ragged tensor, row after row: int32."""
-    begin, lengths = splits[:-1][at], np.diff(splits)[at]
-    before = np.cumsum(lengths) - lengths
-    return np.arange(lengths.sum(), dtype=np.int32) + np.repeat((begin - before).astype(np.int32), lengths)
-
-
 def _pass(source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress: Progress) -> None:
-    wanted = [name for task in tasks for name in task.columns] + [task.target for task in tasks if task.target]
+    wanted = [name for task in tasks for name in (*task.columns, *task.reads)]
     names = list(dict.fromkeys(wanted)) or source.schema.names[:1]
     rows = 0
     with progress:
@@ -327,14 +215,5 @@ def _pass(source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress
         )
 
 
-def _column_chunk(values: Callable[[pa.RecordBatch], pa.Array], rows: pa.RecordBatch, first: int) -> ColumnChunk:
-    return ColumnChunk(values(rows))
-
-
-def _chunk_with_target(
-    values: Callable[[pa.RecordBatch], pa.Array], target: str, classes: bool, rows: pa.RecordBatch, first: int
-) -> ColumnChunk:
-    truth = rows.column(target)
-    if classes and not pa.types.is_dictionary(truth.type):
-        truth = truth.dictionary_encode()
-    return ColumnChunk(values(rows), truth, np.arange(first, first + len(rows)))
+def _without_target(values: Callable[[pa.RecordBatch], pa.Array]) -> Callable[[pa.RecordBatch, int], ColumnChunk]:
+    return lambda rows, _: ColumnChunk(values(rows))

@@ -17,6 +17,7 @@ from blocks.data.raw_arrays import to_raw
 from blocks.data.raw_columns import RawColumn, raw_column
 from blocks.data.schema import require_columns
 from blocks.errors import BadTarget, BlocksError, EmptySource, warn
+from blocks.offline.out_of_fold import OutOfFold
 from blocks.offline.transform import Transform
 from blocks.store.rows import Rows
 
@@ -48,8 +49,7 @@ class EncodedRows:
             wanted += [*head.targets] + ([head.sample_weight] if head.sample_weight is not None else [])
         self.columns = list(dict.fromkeys(wanted))
         require_columns(self.columns, source.schema.names, "The source, of what the model reads")
-        self.held_out = transform.adapted_on(source)
-        """Whether the rows are those that a block which uses the target was adapted on: encoded out of fold."""
+        self.features = OutOfFold(transform, source)
         self.skipped = 0
         self.gaps: Counter[str] = Counter()
         """By head of several, how many rows it lacks a usable target of, which other heads can use."""
@@ -98,19 +98,16 @@ class EncodedRows:
                 "other heads alone."
             )
 
-    def _usable(self, skip: int, rows: int) -> Iterator[tuple[pa.RecordBatch, Any, Any, Any]]:
-        """Chunks, encoded targets, weights and (where they matter) positions of the rows that can be used."""
-        first = 0
-        for chunk in self.source.chunks(rows, columns=self.columns, encoded=True, exact=False):
+    def _usable(self, skip: int, rows: int) -> Iterator[tuple[pa.RecordBatch, Any, Any]]:
+        """Chunks, encoded targets and weights of the rows that can be used."""
+        chunks = self.source.chunks(rows, columns=self.columns, encoded=True, exact=False)
+        for chunk in self.features.with_positions(chunks):
             target, weight, usable = self._target(chunk)
-            place = np.arange(first, first + len(chunk)) if self.held_out else None
-            first += len(chunk)
             if usable is not None and not usable.all():
                 self.skipped += int(len(usable) - usable.sum())
                 chunk = chunk.filter(pa.array(usable))
                 target = None if target is None else _taken(target, usable)
                 weight = None if weight is None else weight[usable]
-                place = None if place is None else place[usable]
             self._any = self._any or len(chunk) > 0
             self._weight += 0.0 if weight is None else float(weight.sum())
             if self.head is not None and isinstance(target, dict):
@@ -121,12 +118,12 @@ class EncodedRows:
                 skip -= len(chunk)
                 continue
             rest = slice(skip, None)
-            yield chunk.slice(skip), _taken(target, rest), _taken(weight, rest), _taken(place, rest)
+            yield chunk.slice(skip), _taken(target, rest), _taken(weight, rest)
             skip = 0
 
-    def _rows(self, chunk: pa.RecordBatch, target: Any, weight: Any, place: np.ndarray | None) -> Rows:
+    def _rows(self, chunk: pa.RecordBatch, target: Any, weight: Any) -> Rows:
         keys = {name: _key(chunk.column(name), name) for name in self.keys}
-        return Rows(self.transform(chunk, place), target, weight, keys)
+        return Rows(self.features(chunk), target, weight, keys)
 
     def _target(self, chunk: pa.RecordBatch) -> tuple[Any, Any, np.ndarray | None]:
         if self.head is None:

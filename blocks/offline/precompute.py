@@ -11,6 +11,7 @@ from blocks.block import Classifier, Head
 from blocks.data import read
 from blocks.errors import EmptySource, InvalidArgument, StoreError, StoreMismatch
 from blocks.offline.encoded_rows import EncodedRows
+from blocks.offline.out_of_fold import splits_out_of_fold
 from blocks.offline.store_parts import described_parts, store_parts, why_not
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
@@ -78,9 +79,8 @@ def precompute(
         "heads": [_described(head, one) for one in describe_heads(head)],
         "head_state": head.get_config()["state"],
         "described": described_parts(preprocessor),
+        **splits_out_of_fold(transform, sources),
     }
-    if transform.uses_target:
-        metadata["held_out"] = [name for name, source in sources.items() if transform.adapted_on(source)]
     try:
         store = write(
             path,

@@ -3,8 +3,6 @@
 All that differs between the two is here; the rest of the library asks the rows.
 """
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -15,10 +13,12 @@ import numpy as np
 from blocks.arguments import check_whole_number
 from blocks.block import Head, fingerprint
 from blocks.data import Source, read
-from blocks.errors import InvalidArgument, warn
+from blocks.errors import InvalidArgument
 from blocks.features.spec import FeatureSpec
 from blocks.offline.adapt import adapt
 from blocks.offline.encoded_rows import EncodedRows
+from blocks.offline.out_of_fold import OutOfFold, is_out_of_fold, warn_of_leaks
+from blocks.offline.same_rows import digest_of_rows
 from blocks.offline.store_parts import require_made_by
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
@@ -59,8 +59,7 @@ class TrainingRows(ABC):
         made_of = self._made_of()
         if made_of is None:
             return None
-        rows = {name: value for name, value in made_of.items() if name != "schema"}
-        return hashlib.blake2b(json.dumps(rows, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
+        return digest_of_rows(made_of, 16).hex()
 
     def batches(
         self,
@@ -87,12 +86,8 @@ class TrainingRows(ABC):
             InvalidArgument: `batch_size` is no whole number, 1 at least; or rows on the fly begin in mid-epoch.
         """
         made = self._batches(preprocessor, head, transform, check_whole_number("batch_size", batch_size, 1), order)
-        users = [lane.name for lane in preprocessor.lanes if lane.blocks[-1].uses_target]
-        if training and users and not self._adapted_on(transform):
-            warn(
-                f"{', '.join(map(repr, users))} learned from the target of another source than this: rows that are in "
-                "both see their own target. Train on the very source of adapt, or on the store's split of it."
-            )
+        if training:
+            warn_of_leaks(preprocessor, self._out_of_fold(transform))
         return made
 
     @abstractmethod
@@ -133,7 +128,7 @@ class TrainingRows(ABC):
     ) -> Batches: ...
 
     @abstractmethod
-    def _adapted_on(self, transform: MakeTransform) -> bool:
+    def _out_of_fold(self, transform: MakeTransform) -> bool:
         """Whether a block that uses the target was adapted on these very rows, and so encodes each out of fold."""
 
 
@@ -177,8 +172,8 @@ class _StoredRows(TrainingRows):
         require_made_by(self._split, preprocessor, head)
         return of_stream(self._split.stream(batch_size, **order._asdict()))
 
-    def _adapted_on(self, transform: MakeTransform) -> bool:
-        return self._split.name in self._metadata.get("held_out", ())
+    def _out_of_fold(self, transform: MakeTransform) -> bool:
+        return is_out_of_fold(self._split)
 
 
 class _SourceRows(TrainingRows):
@@ -235,8 +230,8 @@ class _SourceRows(TrainingRows):
         rows = EncodedRows(self._source, transform(), head)
         return of_rows(rows, batch_size, shuffle=order.shuffle, seed=order.seed, epoch=order.epoch)
 
-    def _adapted_on(self, transform: MakeTransform) -> bool:
-        return transform().adapted_on(self._source)
+    def _out_of_fold(self, transform: MakeTransform) -> bool:
+        return OutOfFold(transform(), self._source).applies
 
 
 def training_rows(data: Any) -> TrainingRows:

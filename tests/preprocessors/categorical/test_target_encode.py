@@ -16,6 +16,7 @@ from blocks.block import ColumnChunk
 from blocks.errors import BadTarget, BlocksWarning, EmptySource, InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.offline.adapt import adapt, passes
 from blocks.offline.encoded_rows import EncodedRows
+from blocks.offline.out_of_fold import OutOfFold
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns, TargetEncode
 from blocks.preprocessors.categorical.target_encode import MAX_CELLS
@@ -265,7 +266,7 @@ def test_a_saved_model_comes_back(tmp_path, classes):
     assert loaded.spec == model.spec
     assert model.spec["numeric"].shape == (3 if classes == 2 else 7,)
     np.testing.assert_array_equal(loaded.predict(rows)["probabilities"], model.predict(rows)["probabilities"])
-    assert loaded.transform.adapted_on(blocks.read(table))
+    assert OutOfFold(loaded.transform, blocks.read(table)).applies
 
 
 # -- the road ----------------------------------------------------------------------------------------------------------
@@ -346,8 +347,8 @@ def test_other_rows_are_encoded_as_they_are_served(road):
 def test_selected_columns_are_the_same_rows(road):
     model, splits = road
     columns = ["size", "city", "store", model.head.target]
-    assert model.transform.adapted_on(splits["train"].select(columns))
-    assert not model.transform.adapted_on(splits["valid"].select(columns))
+    assert OutOfFold(model.transform, splits["train"].select(columns)).applies
+    assert not OutOfFold(model.transform, splits["valid"].select(columns)).applies
 
 
 def interrupted(chunks, after, rows):
@@ -432,14 +433,14 @@ def test_a_block_that_learns_before_it_takes_another_pass():
     np.testing.assert_array_equal(alone.state["sums"], columns["size"][0][1].state["sums"])
     source = blocks.read(table)
     transform = Transform(columns)
-    assert transform.adapted_on(source)
-    batch = table.combine_chunks().to_batches()[0]
-    found = transform(batch, np.arange(len(table)))["numeric"]
+    encode = OutOfFold(transform, source)
+    assert encode.applies
+    (batch,) = encode.with_positions(table.combine_chunks().to_batches())
+    found = encode(batch)["numeric"]
     np.testing.assert_array_equal(found[:, :1], held_out(alone, ids))
     np.testing.assert_array_equal(found[:, 1:], held_out(plain, table["city"].fill_null("").to_pylist()))
     for size in (1, 33):
-        starts = range(0, len(table), size)
-        parts = [transform(batch.slice(start, size), np.arange(len(table))[start : start + size]) for start in starts]
+        parts = [encode(batch.slice(start, size)) for start in range(0, len(table), size)]
         assert np.concatenate([part["numeric"] for part in parts]).tobytes() == found.tobytes()
 
 

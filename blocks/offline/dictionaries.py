@@ -1,0 +1,64 @@
+"""Columns of strings by their distinct values: Arrow dictionaries, and what was worked out for the latest of each."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from blocks.data.arrow_types import is_text
+from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_columns import RawColumn
+from blocks.preprocessors.columns.lanes import Lane
+
+TEXT = RawColumn("string")
+
+
+def is_coded(lane: Lane, inputs: Mapping[str, RawColumn]) -> bool:
+    """Whether a lane is worked on distinct values: it reads a single column of strings."""
+    return len(lane.columns) == 1 and inputs[lane.columns[0]] == TEXT
+
+
+def encode(column: pa.Array, name: str) -> pa.DictionaryArray:
+    """A column of strings, dictionary-encoded."""
+    if pa.types.is_dictionary(column.type):
+        return column
+    if not is_text(column.type):  # refused, unless nothing is there
+        column = pa.array(to_raw(column, TEXT, name), pa.string())
+    return column.dictionary_encode()
+
+
+def positions(coded: pa.DictionaryArray) -> np.ndarray:
+    """Each row's position in the dictionary; one past its end for a missing value."""
+    indices = coded.indices
+    if indices.null_count:
+        indices = pc.fill_null(indices.cast(pa.int32()), len(coded.dictionary))
+    return indices.to_numpy(zero_copy_only=False)
+
+
+def distinct_values(dictionary: pa.Array, name: str) -> np.ndarray:
+    """A dictionary's values as they enter a block, and last a missing one."""
+    return np.append(to_raw(dictionary, TEXT, name), "")
+
+
+class LatestResults:
+    """By lane's name, what was worked out for the values of the latest dictionary: most chunks come with the same."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, tuple[pa.Array, np.ndarray]] = {}
+
+    def get(self, lane: Lane, dictionary: pa.Array) -> np.ndarray | None:
+        """What was worked out for this very dictionary, if it is the latest."""
+        latest = self._latest.get(lane.name)
+        return None if latest is None or not _same(latest[0], dictionary) else latest[1]
+
+    def put(self, lane: Lane, dictionary: pa.Array, values: np.ndarray) -> None:
+        """Remember what was worked out."""
+        self._latest[lane.name] = (dictionary, values)
+
+
+def _same(one: pa.Array, other: pa.Array) -> bool:
+    if one is other or len(one) != len(other):
+        return one is other
+    same_memory = [b.address if b else 0 for b in one.buffers()] == [b.address if b else 0 for b in other.buffers()]
+    return (same_memory and one.offset == other.offset) or one.equals(other)
