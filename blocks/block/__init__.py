@@ -15,10 +15,12 @@ is what `.keras` files, fingerprints and copies hold, so nothing learned can be 
 """
 
 from blocks.block.base import Block, State, fingerprint, usable, without_names
+from blocks.block.classifier import Classifier
 from blocks.block.feature_extractor import FeatureExtractor, number_names
-from blocks.block.head import Classifier, Head, Regressor
+from blocks.block.head import Head
 from blocks.block.postprocessor import AnswerChunk, Postprocessor
 from blocks.block.preprocessor import ColumnChunk, Preprocessor, emit, observations
+from blocks.block.regressor import Regressor
 
 __all__ = [
     "AnswerChunk",

@@ -59,8 +59,8 @@ class Block(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The block of a configuration, of this version or an older one."""
-        own = inspect.signature(cls.__init__).parameters
-        return cls(**{name if name in own else RENAMED.get(name, name): value for name, value in config.items()})
+        arguments = inspect.signature(cls.__init__).parameters
+        return cls(**{name if name in arguments else RENAMED.get(name, name): value for name, value in config.items()})
 
     @property
     def adapted(self) -> bool:
@@ -174,10 +174,10 @@ def without_names(config: Any) -> Any:
     """
     if isinstance(config, Mapping):
         if "class_name" in config and isinstance(config.get("config"), Mapping):
-            kept = {
+            compared = {
                 _BEFORE.get(k, k): v for k, v in config["config"].items() if k not in ("name", "dtype", "trainable")
             }
-            return [config["class_name"], without_names(kept)]
+            return [config["class_name"], without_names(compared)]
         return {key: without_names(value) for key, value in config.items()}
     if isinstance(config, list | tuple):
         return [without_names(value) for value in config]

@@ -249,8 +249,8 @@ def emit(values: Any) -> Any:
     if dtype != "float64":
         return rounded
     # what is finite stays finite, for which half the bytes are touched after rounding; infinities and NaN pass
-    held = keras.ops.clip(rounded, -FLOAT32_MAX, FLOAT32_MAX)
-    return keras.ops.where(keras.ops.isfinite(values), held, rounded)
+    clipped = keras.ops.clip(rounded, -FLOAT32_MAX, FLOAT32_MAX)
+    return keras.ops.where(keras.ops.isfinite(values), clipped, rounded)
 
 
 def _column_chunks(data: Any) -> Iterable[pa.Array]:

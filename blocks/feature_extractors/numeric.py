@@ -80,10 +80,10 @@ def as_config(identifier: Any) -> Any:
 def from_config(config: Any, **options: Any) -> keras.layers.Layer:
     """A fresh layer of what `as_config` gave, with some options replaced; those that its class lacks do not matter."""
     if isinstance(config, str):
-        kind, given = KINDS[config], {}
+        kind, arguments = KINDS[config], {}
     else:
         kind = KINDS[{made.__name__: name for name, made in KINDS.items()}[config["class_name"]]]
-        given = {key: value for key, value in config["config"].items() if key not in ("dtype", "trainable", "name")}
+        arguments = {key: value for key, value in config["config"].items() if key not in ("dtype", "trainable", "name")}
     if kind is not PiecewiseLinearEmbeddings:
         options.pop("names", None)
-    return kind(**{**given, **options})
+    return kind(**{**arguments, **options})

@@ -83,7 +83,7 @@ class OutOfFold:
 
 def _places(lane: Lane, raw: Mapping[str, np.ndarray]) -> np.ndarray:
     tensors = {name: tf.constant(values) for name, values in raw.items()}
-    return np.asarray(lane.blocks[-1].places(lane.compute(lane.given(tensors), -1)))
+    return np.asarray(lane.blocks[-1].places(lane.compute(lane.inputs_from(tensors), -1)))
 
 
 def _using_target(lanes: Iterable[Lane]) -> list[Lane]:

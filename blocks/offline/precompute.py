@@ -34,13 +34,13 @@ def plan(transform: Transform, head: Head, data: Any, keys: Sequence[str] = ()) 
         keys: Columns that travel along.
     """
     source = read(data)
-    feed = EncodedRows(source, transform, head, keys)
+    encoded = EncodedRows(source, transform, head, keys)
 
     def chunks(skip: int) -> Iterator[Rows]:
         # a split may be empty, if another is not: the writer sees to that
         with suppress(EmptySource):
-            yield from feed.chunks(skip)
-        feed.warn()
+            yield from encoded.chunks(skip)
+        encoded.warn()
 
     return SplitPlan(chunks, source.estimated_rows())
 

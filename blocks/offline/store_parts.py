@@ -65,7 +65,7 @@ def why_not(metadata: Any, preprocessor: Columns) -> str:
         preprocessor: Adapted; what is to be used with it.
     """
     stored = (metadata or {}).get("described") or {}
-    told = []
+    differences = []
     for lane, now in described_parts(preprocessor).items():
         before = stored.get(lane) or now
         before = {what: {_of_now(name): value for name, value in named.items()} for what, named in before.items()}
@@ -75,9 +75,9 @@ def why_not(metadata: Any, preprocessor: Columns) -> str:
             for name in sorted(now[what].keys() | before[what].keys())
             if now[what].get(name) != before[what].get(name)
         ]
-        told += sorted(differing, key=lambda text: "digest" in text)[:1]
-    more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
-    return f" {'; '.join(told[:3])}{more}." if told else ""
+        differences += sorted(differing, key=lambda text: "digest" in text)[:1]
+    more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
+    return f" {'; '.join(differences[:3])}{more}." if differences else ""
 
 
 def require_made_by(split: StoreSplit, preprocessor: Columns, head: Head) -> None:

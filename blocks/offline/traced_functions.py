@@ -22,13 +22,13 @@ LEAST_ROWS = 64
 
 def features_of_lane(lane: Lane, inputs: Mapping[str, RawColumn]) -> Callable[..., Any]:
     """From a lane's raw columns to its features."""
-    return _of_columns(lambda raw: emit(lane.compute(lane.given(raw))), lane, inputs)
+    return _of_columns(lambda raw: emit(lane.compute(lane.inputs_from(raw))), lane, inputs)
 
 
 def observed_by(lane: Lane, depth: int, inputs: Mapping[str, RawColumn]) -> Callable[..., Any]:
     """From a lane's raw columns to what the statistics of its block at `depth` are of."""
     block = lane.blocks[depth]
-    return _of_columns(lambda raw: block.observed(lane.compute(lane.given(raw), depth)), lane, inputs)
+    return _of_columns(lambda raw: block.observed(lane.compute(lane.inputs_from(raw), depth)), lane, inputs)
 
 
 def features_of_texts(stack: Stack) -> Callable[..., Any]:
@@ -46,8 +46,8 @@ def packed_features(
     def function(*tensors: Any) -> tuple[dict[str, Any], list[Any]]:
         of_stacks, rest = tensors[: len(packing.stacks)], tensors[len(packing.stacks) :]
         raw = dict(zip(columns, rest, strict=True))
-        packed = packing(of_stacks, [lane.given(raw) for lane in packing.singles])
-        return packed, [emit(lane.compute(lane.given(raw))) for lane in others]
+        packed = packing(of_stacks, [lane.inputs_from(raw) for lane in packing.singles])
+        return packed, [emit(lane.compute(lane.inputs_from(raw))) for lane in others]
 
     return _concrete(function, signature)
 

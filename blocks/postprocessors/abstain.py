@@ -51,9 +51,9 @@ class Abstain(Postprocessor):
         """The answers and `abstain`."""
         reasons = []
         if self.confidence is not None:
-            given = inputs.get("confidence")
-            given = tf.reduce_max(inputs["probabilities"], axis=-1) if given is None else given
-            reasons.append(tf.logical_not(given >= tf.cast(self.confidence, given.dtype)))
+            confidence = inputs.get("confidence")
+            confidence = tf.reduce_max(inputs["probabilities"], axis=-1) if confidence is None else confidence
+            reasons.append(tf.logical_not(confidence >= tf.cast(self.confidence, confidence.dtype)))
         if self.max_set_size is not None:
             size = inputs["set_size"]
             reasons.append(tf.logical_or(size > self.max_set_size, size < 1))

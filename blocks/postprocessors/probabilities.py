@@ -23,27 +23,28 @@ def probabilities_of(block: Block, chunk: AnswerChunk) -> np.ndarray:
         InvalidArgument: They are not, or a target is no class of theirs.
     """
     name = type(block).__name__
-    given, target = np.asarray(chunk.answers["probabilities"], np.float64), chunk.target
-    if given.ndim != 2 or given.shape[1] < 2 or target.shape != given.shape[:1]:
+    probabilities, target = np.asarray(chunk.answers["probabilities"], np.float64), chunk.target
+    if probabilities.ndim != 2 or probabilities.shape[1] < 2 or target.shape != probabilities.shape[:1]:
         raise InvalidArgument(
             f"{name} is calibrated on probabilities of shape (rows, classes) and one class a row. "
-            f"Received: probabilities of shape {given.shape}, targets of shape {target.shape}."
+            f"Received: probabilities of shape {probabilities.shape}, targets of shape {target.shape}."
         )
-    sums = given.sum(axis=1)
+    sums = probabilities.sum(axis=1)
     # NaN fails both comparisons
-    wrong = ~((given.min(axis=1, initial=np.inf) >= 0) & (np.abs(sums - 1) <= FAR))
+    wrong = ~((probabilities.min(axis=1, initial=np.inf) >= 0) & (np.abs(sums - 1) <= FAR))
     if wrong.any():
         row = int(np.argmax(wrong))
+        found = probabilities[row].tolist()[:10]
         raise InvalidArgument(
-            f"Probabilities are not negative and sum to 1. {name} received: {given[row].tolist()[:10]}, with the sum "
-            f"{sums[row]:.6g}. Give it a classifier's probabilities over classes that exclude each other."
+            f"Probabilities are not negative and sum to 1. {name} received: {found}, with the "
+            f"sum {sums[row]:.6g}. Give it a classifier's probabilities over classes that exclude each other."
         )
-    if len(target) and not (target.min() >= 0 and target.max() < given.shape[1]):
+    if len(target) and not (target.min() >= 0 and target.max() < probabilities.shape[1]):
         raise InvalidArgument(
-            f"{name} is calibrated on targets from 0 to {given.shape[1] - 1}, the positions of the classes. "
+            f"{name} is calibrated on targets from 0 to {probabilities.shape[1] - 1}, the positions of the classes. "
             f"Received: from {target.min()} to {target.max()}."
         )
-    return given
+    return probabilities
 
 
 def classes_of(block: Block, head: Head, *, exclusive: bool = True) -> tuple[Any, ...] | None:

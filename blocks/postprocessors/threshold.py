@@ -161,14 +161,14 @@ class Threshold(Postprocessor):
         Raises:
             InvalidArgument: The probabilities are none.
         """
-        given, target, weights = probabilities_of(self, chunk), chunk.target, chunk.weights
-        if given.shape[1] > 2:
-            width = given.shape[1] + 1
+        probabilities, target, weights = probabilities_of(self, chunk), chunk.target, chunk.weights
+        if probabilities.shape[1] > 2:
+            width = probabilities.shape[1] + 1
             sample = statistics.setdefault("rows", RowSample(width, min(MOST_ROWS, MOST_CELLS // width)))
-            sample.update(rows_of(np.column_stack([given, target])), weights)
+            sample.update(rows_of(np.column_stack([probabilities, target])), weights)
             return
         yes = self._positive
-        values = np.minimum(given[:, yes], 1.0)
+        values = np.minimum(probabilities[:, yes], 1.0)
         for name, rows in (("no", target != yes), ("yes", target == yes)):
             statistics.setdefault(name, Histogram()).update(pa.array(values[rows]), weights[rows])
 
@@ -180,10 +180,10 @@ class Threshold(Postprocessor):
         """
         if "rows" in results:
             sample = results["rows"].result()
-            given, target = sample.values[:, :-1], sample.values[:, -1].astype(np.int64)
-            require_every_class(self, np.bincount(target, sample.weights, given.shape[1]))
+            probabilities, target = sample.values[:, :-1], sample.values[:, -1].astype(np.int64)
+            require_every_class(self, np.bincount(target, sample.weights, probabilities.shape[1]))
             assert self.metric is not None
-            return {"factors": best_weights(given, target, sample.weights, METRICS[self.metric])}
+            return {"factors": best_weights(probabilities, target, sample.weights, METRICS[self.metric])}
         no, yes = results["no"].result(), results["yes"].result()
         order = [no, yes] if self._positive == 1 else [yes, no]
         require_every_class(self, np.array([side.weights.sum() for side in order]))
@@ -207,10 +207,10 @@ class Threshold(Postprocessor):
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """The answers and the decision."""
         names = names_of(self, self._classes)
-        given = inputs["probabilities"]
-        exact = tf.cast(given, tf.float64)
+        probabilities = inputs["probabilities"]
+        exact = tf.cast(probabilities, tf.float64)
         more: dict[str, Any] = {}
-        if given.shape[-1] == 2:
+        if probabilities.shape[-1] == 2:
             yes = self._positive
             threshold = self._threshold if self.calibrates else tf.constant(self._analytic(), tf.float64)
             best = tf.where(exact[:, yes] >= threshold, yes, 1 - yes)
@@ -219,7 +219,7 @@ class Threshold(Postprocessor):
             best = tf.argmin(exact @ tf.constant(self.cost), axis=-1)
         else:
             best = tf.argmax(exact * self._factors, axis=-1)
-        confidence = tf.cast(tf.gather(given, best, batch_dims=1), tf.float32)
+        confidence = tf.cast(tf.gather(probabilities, best, batch_dims=1), tf.float32)
         return {**inputs, "label": tf.gather(names, best), "confidence": confidence, **more}
 
     def get_config(self) -> dict[str, Any]:

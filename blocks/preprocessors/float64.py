@@ -45,7 +45,7 @@ def full_packets(function: Callable[[Any], Any], values: Any) -> Any:
 
 def within_float32(values: Any) -> Any:
     """float64 values, those beyond float32's range at its ends; NaN stays."""
-    return held(values, -FLOAT32_MAX, FLOAT32_MAX)
+    return clip_keep_nan(values, -FLOAT32_MAX, FLOAT32_MAX)
 
 
 def finite_stays_finite(values: Any) -> Any:
@@ -53,12 +53,12 @@ def finite_stays_finite(values: Any) -> Any:
     return tf.where(tf.math.is_inf(values), values, within_float32(values))
 
 
-def held(values: Any, low: Any, high: Any) -> Any:
+def clip_keep_nan(values: Any, low: Any, high: Any) -> Any:
     """float64 values, those beyond the ends at them; NaN stays."""
     return tf.where(values < low, low, tf.where(values > high, high, values))
 
 
-def bounded(values: Any, low: Any, high: Any) -> Any:
+def infinite_to_ends(values: Any, low: Any, high: Any) -> Any:
     """float64 values, infinite ones at the ends that were seen."""
     return tf.where(tf.math.is_inf(values), tf.where(values > 0, high, low), values)
 

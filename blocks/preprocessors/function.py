@@ -120,11 +120,11 @@ class Function(Preprocessor):
         ops = {node.op for node in graph.node}
         ops |= {node.op for part in graph.library.function for node in part.node_def}
         python, random = sorted(ops & set(_PYTHON)), sorted(op for op in ops if op.startswith(_RANDOM))
-        held = [tensor.dtype.name for tensor in function.captured_inputs if tensor.dtype in (tf.resource, tf.variant)]
+        captured = [t.dtype.name for t in function.captured_inputs if t.dtype in (tf.resource, tf.variant)]
         for found, why in (
             (python, "calls Python, which an exported model does not have"),
             (random, "draws random numbers, so that offline and served values would differ"),
-            (held, "captures variables or tables, which are not saved with it"),
+            (captured, "captures variables or tables, which are not saved with it"),
         ):
             if found:
                 raise NotExportable(

@@ -16,13 +16,13 @@ from blocks.preprocessors.categorical.hashing import check_buckets
 from blocks.preprocessors.categorical.token_table import (
     as_text,
     check_limits,
+    count_kept,
     is_missing,
-    kept,
     key_type,
-    learned,
     lookup_table,
     positions,
     size,
+    state_of_counts,
     unpack,
 )
 from blocks.preprocessors.float64 import check_choice
@@ -79,14 +79,9 @@ class Cross(Preprocessor):
         self.top_k = top_k
         self.missing = missing
 
-    @property
-    def learns(self) -> bool:
-        """Only when combinations are not hashed."""
-        return self.num_buckets is None
-
     def statistics(self) -> dict[str, Statistic]:
-        """The keys' counts."""
-        return {"counts": Counts()} if self.learns else {}
+        """The keys' counts, when combinations are not hashed."""
+        return {"counts": Counts()} if self.num_buckets is None else {}
 
     def observed(self, values: Any) -> Any:
         """The keys, "" where a combination is missing."""
@@ -105,7 +100,7 @@ class Cross(Preprocessor):
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The kept keys, in order."""
         counts = results["counts"].result()
-        return learned(self, counts, kept(counts, self.min_count, self.top_k))
+        return state_of_counts(self, counts, count_kept(counts, self.min_count, self.top_k))
 
     def _restore(self, state: State) -> None:
         if state:

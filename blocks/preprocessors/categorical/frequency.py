@@ -12,12 +12,12 @@ from blocks.block import Preprocessor, State, usable
 from blocks.data.raw_columns import RawColumn
 from blocks.preprocessors.categorical.token_table import (
     check_limits,
+    count_kept,
     is_missing,
-    kept,
     key_type,
-    learned,
     lookup_table,
     positions,
+    state_of_counts,
     unpack,
 )
 from blocks.preprocessors.float64 import check_choice, number_or_keep
@@ -71,13 +71,13 @@ class Frequency(Preprocessor):
         """The values, and the number that each becomes; last that of an unseen one."""
         counts = results["counts"].result()
         usable(counts.total, "Frequency")
-        number = kept(counts, self.min_count, self.top_k)
+        number = count_kept(counts, self.min_count, self.top_k)
         numbers = counts.counts[:number].astype(np.float64)
         if self.output_mode == "relative":
             numbers = numbers / counts.total
         elif self.output_mode == "log":
             numbers = np.log1p(numbers)
-        return {**learned(self, counts, number), "numbers": np.append(numbers, 0.0)}
+        return {**state_of_counts(self, counts, number), "numbers": np.append(numbers, 0.0)}
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor
 from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.categorical.token_table import given, is_missing, key_type, lookup_table, positions
+from blocks.preprocessors.categorical.token_table import is_missing, key_type, lookup_table, positions, state_of_given
 from blocks.preprocessors.ends_of_chains import text_output
 
 
@@ -63,7 +63,7 @@ class Map(Preprocessor):
         if default is not None and not (isinstance(default, str) if self._text else _is_number(default)):
             kind = "a string" if self._text else "a number"
             raise InvalidArgument(f"Map's default is {kind}, as the dictionary's values are. Received: {default!r}.")
-        state = given([key for key, _ in pairs], "Map's dictionary")
+        state = state_of_given([key for key, _ in pairs], "Map's dictionary")
         if keep and (default is not None or not self._text or "integers" in state):
             raise InvalidArgument(
                 f"Map keeps what its dictionary lacks from strings to strings, without a default. "

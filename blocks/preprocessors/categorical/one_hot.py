@@ -14,15 +14,15 @@ from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.token_table import (
     as_features,
     check_limits,
-    given,
+    count_kept,
     is_missing,
-    kept,
     key_type,
-    learned,
     lookup_table,
     portable,
     positions,
     size,
+    state_of_counts,
+    state_of_given,
     token_features,
     unpack,
 )
@@ -85,23 +85,18 @@ class OneHot(Preprocessor):
         self.vocabulary = None if vocabulary is None else portable(vocabulary, "OneHot's vocabulary")
         if self.vocabulary is not None:
             usable(len(self.vocabulary), "OneHot")
-            self.restore(given(self.vocabulary, "OneHot's vocabulary"))
-
-    @property
-    def learns(self) -> bool:
-        """Only when no vocabulary is given."""
-        return self.vocabulary is None
+            self.restore(state_of_given(self.vocabulary, "OneHot's vocabulary"))
 
     def statistics(self) -> dict[str, Statistic]:
-        """The tokens' counts."""
-        return {"counts": Counts()} if self.learns else {}
+        """The tokens' counts, when no vocabulary is given."""
+        return {"counts": Counts()} if self.vocabulary is None else {}
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The kept tokens, in order."""
         counts = results["counts"].result()
-        number = kept(counts, self.min_count, self.top_k)
+        number = count_kept(counts, self.min_count, self.top_k)
         usable(number + len(self._before), "OneHot")
-        return learned(self, counts, number)
+        return state_of_counts(self, counts, number)
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)

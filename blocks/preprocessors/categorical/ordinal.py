@@ -12,7 +12,14 @@ from blocks.block import Preprocessor
 from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
-from blocks.preprocessors.categorical.token_table import given, is_missing, key_type, lookup_table, portable, positions
+from blocks.preprocessors.categorical.token_table import (
+    is_missing,
+    key_type,
+    lookup_table,
+    portable,
+    positions,
+    state_of_given,
+)
 from blocks.preprocessors.float64 import check_choice, number_or_keep
 
 
@@ -55,7 +62,7 @@ class Ordinal(Preprocessor):
         self.output_mode = output_mode
         self.missing = number_or_keep("Ordinal", missing)
         self.unseen = number_or_keep("Ordinal", unseen)
-        self.restore(given(self.order, "Ordinal's order"))
+        self.restore(state_of_given(self.order, "Ordinal's order"))
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
         self._table = lookup_table(state)

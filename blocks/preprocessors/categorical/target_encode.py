@@ -7,16 +7,22 @@ from typing import Any, ClassVar, Final
 import keras
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as pt
 import tensorflow as tf
 
 from blocks.block import ColumnChunk, Preprocessor, State, emit, usable
-from blocks.data.arrow_types import is_number, is_text
-from blocks.data.raw_arrays import to_raw
-from blocks.data.raw_columns import MISSING_INT, RawColumn
-from blocks.errors import BadTarget, InvalidArgument, NotAdapted, SchemaMismatch
+from blocks.data.arrow_types import is_number
+from blocks.data.raw_columns import RawColumn
+from blocks.errors import BadTarget, InvalidArgument, NotAdapted
 from blocks.features.spec import Feature
+from blocks.preprocessors.categorical.joint_tokens import (
+    classes_of_target,
+    distinct_entries,
+    joint_tokens,
+    numbers_of_target,
+    parts_of_tokens,
+    ranked_values,
+)
 from blocks.preprocessors.categorical.token_table import (
     as_features,
     is_missing,
@@ -41,9 +47,6 @@ CLASS_BYTES: Final = 1 << 22
 
 MAX_CELLS: Final = 1 << 27
 """Of what is learned: distinct values times folds times features."""
-
-_HEAD: Final = np.dtype([("integer", "u1"), ("fold", "u1"), ("label", ">u8")])
-"""How a counted token begins; the value's bytes follow, none for a missing one."""
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -127,7 +130,7 @@ class TargetEncode(Preprocessor):
             )
         weights = None
         if self._takes_numbers(target.type):
-            numbers = _numbers(target)
+            numbers = numbers_of_target(target)
             # beyond that no head uses a row either
             used = np.abs(numbers) <= MAX_WEIGHT
             # weights are never negative, so that negative targets are counted apart
@@ -135,17 +138,13 @@ class TargetEncode(Preprocessor):
             weights = np.abs(numbers)[used]
         else:
             statistics["classes"].update(target)
-            labels, label_of_row, used = _classes(target)
-        entries, entry_of_row, integer = _entries(values, self.name)
+            labels, label_of_row, used = classes_of_target(target)
+        entries, entry_of_row, integer = distinct_entries(values, self.name)
         code = (entry_of_row * self.folds + self._fold(rows)) * len(labels) + label_of_row
         coded = pa.array(code[used]).dictionary_encode()
         rest, which = np.divmod(coded.dictionary.to_numpy(), max(len(labels), 1))
         entry, fold = np.divmod(rest, self.folds)
-        heads = np.empty(len(which), _HEAD)
-        heads["integer"], heads["fold"], heads["label"] = integer, fold, labels[which]
-        begin = pa.Array.from_buffers(pa.binary(_HEAD.itemsize), len(heads), [None, pa.py_buffer(heads.tobytes())])
-        separator = pa.scalar(b"", pa.large_binary())
-        tokens = pc.binary_join_element_wise(begin.cast(pa.large_binary()), entries.take(pa.array(entry)), separator)
+        tokens = joint_tokens(entries.take(pa.array(entry)), integer, fold, labels[which])
         statistics["joint"].update(pa.DictionaryArray.from_arrays(coded.indices, tokens), weights)
 
     def _takes_numbers(self, target: pa.DataType) -> bool:
@@ -168,17 +167,17 @@ class TargetEncode(Preprocessor):
         joint, found = results["joint"].result(), results["classes"].result()
         for counted, what in ((found, "classes"), (joint, "distinct values by fold and class")):
             if not counted.exact:
-                held = results["joint" if counted is joint else "classes"].parameters()["max_bytes"]
-                self._too_many(counted.distinct, what, f"what fits in {held / (1 << 20):.3g} MiB")
+                max_bytes = results["joint" if counted is joint else "classes"].parameters()["max_bytes"]
+                self._too_many(counted.distinct, what, f"what fits in {max_bytes / (1 << 20):.3g} MiB")
         if found.total and len(found.values) < 2:
             raise BadTarget(
                 f"TargetEncode learns from two classes or more. Received: {found.values.to_pylist()} alone."
             )
         usable(joint.total, "TargetEncode")
-        heads, entries = _parted(joint.values)
+        heads, entries = parts_of_tokens(joint.values)
         coded = entries.dictionary_encode()
         entry_of_token = coded.indices.to_numpy()
-        tokens, place = _ranked(coded.dictionary, np.bincount(entry_of_token, joint.counts), heads)
+        tokens, place = ranked_values(coded.dictionary, np.bincount(entry_of_token, joint.counts), heads)
         usable(len(tokens), "TargetEncode")
         classes = sorted(found.values.to_pylist())
         # of two classes the second says all
@@ -301,82 +300,6 @@ class TargetEncode(Preprocessor):
             "seed": self.seed,
             "width": self.width,
         }
-
-
-def _numbers(target: pa.Array) -> np.ndarray:
-    """A target as float64, NaN where it is missing.
-
-    Raises:
-        BadTarget: It holds no numbers.
-    """
-    target = target.dictionary_decode() if pt.is_dictionary(target.type) else target
-    if not is_number(target.type) and not pt.is_null(target.type):
-        raise BadTarget(
-            f"TargetEncode takes the target for a number. Received: one of type {target.type}. Cast it, or use "
-            "kind='classes'."
-        )
-    return to_raw(target, RawColumn("float64"), "target")
-
-
-def _classes(target: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Hashes of the distinct classes, each row's class among them, and which rows have one."""
-    coded = target if pt.is_dictionary(target.type) else target.dictionary_encode()
-    found = coded.dictionary
-    there = found.is_valid().to_numpy(zero_copy_only=False)
-    if is_text(found.type):
-        there &= pc.fill_null(pc.not_equal(pc.binary_length(found), 0), False).to_numpy(zero_copy_only=False)
-    elif pt.is_floating(found.type):
-        there &= pc.fill_null(pc.is_finite(found), False).to_numpy(zero_copy_only=False)
-    class_of_row = pc.fill_null(coded.indices.cast(pa.int64()), len(found)).to_numpy()
-    return np.append(hash64(found), np.uint64(0)), class_of_row, np.append(there, False)[class_of_row]
-
-
-def _entries(values: pa.Array, name: str) -> tuple[pa.Array, np.ndarray, bool]:
-    """Distinct values as bytes, b"" for what is missing; each row's among them; and whether they are integers.
-
-    Raises:
-        SchemaMismatch: They are neither text nor integers.
-    """
-    coded = values if pt.is_dictionary(values.type) else values.dictionary_encode()
-    found = coded.dictionary
-    missing = pa.array([b""], pa.large_binary())
-    integer = pt.is_integer(found.type) or pt.is_boolean(found.type)
-    if integer:
-        numbers = to_raw(found, RawColumn("int64"), name)
-        found = pa.array(numbers, mask=numbers == MISSING_INT).cast(pa.large_string())
-    elif not is_text(found.type) and not pt.is_null(found.type):
-        raise SchemaMismatch(
-            f"TargetEncode takes strings or integers. Received: {name!r} with values of type {found.type}. Put a block "
-            "before it that makes ids of them (Bucketize(), for quantities)."
-        )
-    entries = pa.concat_arrays([pc.fill_null(found.cast(pa.large_binary()), b""), missing])
-    return entries, pc.fill_null(coded.indices.cast(pa.int64()), len(found)).to_numpy(), integer
-
-
-def _parted(tokens: pa.Array) -> tuple[np.ndarray, pa.Array]:
-    """What each counted token begins with, and the values' bytes after it."""
-    offsets = np.frombuffer(tokens.buffers()[1], np.int64)[tokens.offset : tokens.offset + len(tokens) + 1]
-    data = np.frombuffer(tokens.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
-    offsets = offsets - offsets[0]
-    at = offsets[:-1, np.newaxis] + np.arange(_HEAD.itemsize)
-    rest = np.ones(len(data), bool)
-    rest[at] = False
-    bounds = offsets - _HEAD.itemsize * np.arange(len(offsets))
-    buffers = [None, pa.py_buffer(bounds.tobytes()), pa.py_buffer(data[rest].tobytes())]
-    return data[at].view(_HEAD)[:, 0], pa.Array.from_buffers(pa.large_binary(), len(tokens), buffers)
-
-
-def _ranked(entries: pa.Array, counts: np.ndarray, heads: np.ndarray) -> tuple[pa.Array, np.ndarray]:
-    """The values among counted entries by falling count, ties by value; and each entry's rank, the last if missing."""
-    there = np.flatnonzero(pc.binary_length(entries).to_numpy())
-    tokens = entries.take(pa.array(there))
-    if heads["integer"].any():
-        tokens = tokens.cast(pa.large_string()).cast(pa.int64())
-    table = pa.table({"count": counts[there], "token": tokens})
-    order = pc.sort_indices(table, [("count", "descending"), ("token", "ascending")])
-    place = np.full(len(entries), len(tokens))
-    place[there[order.to_numpy()]] = np.arange(len(tokens))
-    return tokens.take(order), place
 
 
 def _name(value: Any) -> str:

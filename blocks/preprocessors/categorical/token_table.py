@@ -50,7 +50,7 @@ def _decoded(token: bytes, owner: str) -> str:
         ) from None
 
 
-def given(tokens: Sequence[Any], owner: str) -> State:
+def state_of_given(tokens: Sequence[Any], owner: str) -> State:
     """The state that given tokens make.
 
     Raises:
@@ -62,13 +62,13 @@ def given(tokens: Sequence[Any], owner: str) -> State:
         raise InvalidArgument(f"{owner} takes integers of 64 bits. Received: a larger one.") from None
 
 
-def kept(counts: CountsResult, min_count: int, top_k: int | None) -> int:
+def count_kept(counts: CountsResult, min_count: int, top_k: int | None) -> int:
     """How many of the counted tokens, which stand by falling count, a vocabulary keeps."""
     frequent = int(np.searchsorted(-counts.counts, -min_count, side="right"))
     return frequent if top_k is None else min(frequent, top_k)
 
 
-def learned(owner: Preprocessor, counts: CountsResult, number: int) -> State:
+def state_of_counts(owner: Preprocessor, counts: CountsResult, number: int) -> State:
     """The first `number` of the counted tokens as state, with the counts' error where they are no longer exact.
 
     Warns:

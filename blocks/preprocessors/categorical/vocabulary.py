@@ -14,17 +14,17 @@ from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.token_table import (
     as_text,
-    given,
+    count_kept,
     is_missing,
     joint_positions,
     joint_tables,
-    kept,
     key_type,
-    learned,
     lookup_table,
     portable,
     positions,
     size,
+    state_of_counts,
+    state_of_given,
     unpack,
 )
 from blocks.statistics import Counts, Statistic
@@ -85,16 +85,11 @@ class Vocabulary(Preprocessor):
         self._counts()  # refuses too little
         self.vocabulary = None if vocabulary is None else portable(vocabulary, "A given vocabulary")
         if self.vocabulary is not None:
-            self.restore(given(self.vocabulary, "A given vocabulary"))
-
-    @property
-    def learns(self) -> bool:
-        """Only when no vocabulary is given."""
-        return self.vocabulary is None
+            self.restore(state_of_given(self.vocabulary, "A given vocabulary"))
 
     def statistics(self) -> dict[str, Statistic]:
-        """The tokens' counts."""
-        return {"counts": self._counts()} if self.learns else {}
+        """The tokens' counts, when no vocabulary is given."""
+        return {"counts": self._counts()} if self.vocabulary is None else {}
 
     def _counts(self) -> Counts:
         return Counts() if self.max_bytes is None else Counts(self.max_bytes, shared=False)
@@ -102,7 +97,7 @@ class Vocabulary(Preprocessor):
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The kept tokens, in order."""
         counts = results["counts"].result()
-        return learned(self, counts, kept(counts, self.min_count, self.top_k))
+        return state_of_counts(self, counts, count_kept(counts, self.min_count, self.top_k))
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)

@@ -1,9 +1,8 @@
 """Columns: one chain of preprocessors a column, packed into a few dense arrays. What `infer` chooses is in infer."""
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any, Self
 
 import keras
@@ -16,8 +15,9 @@ from blocks.block import Preprocessor, State, emit
 from blocks.data import read
 from blocks.data.raw_columns import RawColumn
 from blocks.data.schema import require_columns
-from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch, warn
+from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
+from blocks.preprocessors.columns.choice import warn_of_choices
 from blocks.preprocessors.columns.infer import infer_choices
 from blocks.preprocessors.columns.lanes import (
     Chain,
@@ -27,10 +27,10 @@ from blocks.preprocessors.columns.lanes import (
     checked_chains,
     key_config,
     key_of_config,
-    key_text,
     places_of,
-    selector_text,
 )
+from blocks.preprocessors.columns.printed import text_of_plan, text_of_state
+from blocks.preprocessors.columns.required import require_alike, require_batch
 from blocks.preprocessors.columns.stacking import Packing, stacked
 from blocks.statistics import memory_bytes
 
@@ -127,15 +127,7 @@ class Columns(Preprocessor):
             raise SchemaMismatch(
                 "No column is of use: " + "; ".join(f"{choice.column}: {choice.reason}" for choice in choices)
             )
-        if left_out := [choice for choice in choices if choice.aloud]:
-            named = ", ".join(f"{choice.column!r} ({choice.reason})" for choice in left_out)
-            names = [choice.column for choice in left_out]
-            warn(
-                f"Left out, as no features: {named}. exclude={names!r} agrees; a chain for one in Columns takes it in."
-            )
-        for choice in choices:
-            if choice.doubt:
-                warn(f"Column {choice.column!r}{'' if choice.blocks else ' is left out'}: {choice.doubt}.")
+        warn_of_choices(choices)
         columns = cls(chosen)
         columns._plan.choices.extend(choices)
         return columns
@@ -280,7 +272,7 @@ class Columns(Preprocessor):
                         f"All blocks of a column read it alike. Received: column {column!r}, wanted as {raw[column]} "
                         f"and as {wanted}. Give one of them a copy of the column under another name."
                     )
-            _check_alike(lane, raw)
+            require_alike(lane, raw)
         self._plan.raw.clear()
         self._plan.raw.update(raw)
 
@@ -312,18 +304,7 @@ class Columns(Preprocessor):
         Raises:
             SchemaMismatch: Naming them.
         """
-        wanted = set(self.inputs)
-        missing, extra = sorted(wanted - set(names)), sorted(set(names) - wanted)
-        if missing or extra:
-            raise SchemaMismatch(
-                f"A batch of raw rows holds exactly the model's columns: {', '.join(self.inputs)}. Received: "
-                + "; ".join(
-                    f"{what} {', '.join(map(repr, columns))}{_hint(columns, near)}"
-                    for what, columns, near in (("missing", missing, ()), ("extra", extra, missing))
-                    if columns
-                )
-                + "."
-            )
+        require_batch(list(self.inputs), names)
 
     def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Packed features of raw columns of shape (batch,)."""
@@ -333,9 +314,9 @@ class Columns(Preprocessor):
             raise SchemaMismatch(f"All raw columns of a batch have the same number of rows. Received: {lengths}.")
         packing, others = self._graph()
         stacks = [tf.stack([inputs[column] for column in stack.columns]) for stack in packing.stacks]
-        packed = packing(stacks, [lane.given(inputs) for lane in packing.singles])
+        packed = packing(stacks, [lane.inputs_from(inputs) for lane in packing.singles])
         scalars: dict[str, Any] = {name: packed[name] for name in (NUMERIC, CATEGORICAL) if name in packed}
-        return {**scalars, **{lane.entry_name: emit(lane.compute(lane.given(inputs))) for lane in others}}
+        return {**scalars, **{lane.entry_name: emit(lane.compute(lane.inputs_from(inputs))) for lane in others}}
 
     def _graph(self) -> tuple[Packing, list[Lane]]:
         """What works out the scalar features, and the lanes of higher rank; made anew when a block has learned."""
@@ -394,58 +375,11 @@ class Columns(Preprocessor):
         return made
 
     def __str__(self) -> str:
-        reasons = {choice.column: choice.reason for choice in self._plan.choices}
-        rows = [
-            (key_text(key), "; ".join(" > ".join(type(block).__name__ for block in chain) for chain in chains))
-            for key, chains in self._plan.chains.items()
-        ]
-        rows += [
-            (selector_text(key), "; ".join(" > ".join(type(block).__name__ for block in chain) for chain in chains))
-            for key, chains in self._plan.selectors
-        ]
-        rows += [(choice.column, "(left out)") for choice in self._plan.choices if not choice.blocks]
-        return "\n".join(_aligned([(name, what, reasons.get(name, "")) for name, what in rows]))
+        return text_of_plan(self._plan)
 
     def __repr__(self) -> str:
         return f"<Columns of {', '.join(self.columns)}>"
 
     def describe(self) -> str:
         """The learned state, a line for each block, as text."""
-        rows = []
-        for lane in self.lanes:
-            for block in lane.blocks:
-                summary = ", ".join(f"{name}={_brief(value)}" for name, value in block.state.items())
-                rows.append((lane.name, type(block).__name__, summary or "(learns nothing)"))
-        return "\n".join(_aligned(rows))
-
-
-def _check_alike(lane: Lane, raw: Mapping[str, RawColumn]) -> None:
-    """Refuse columns of several kinds where a block takes them all as one.
-
-    Raises:
-        SchemaMismatch: They are.
-    """
-    kinds = {column: raw[column] for column in lane.columns if raw[column].is_time}
-    if len(set(kinds.values())) > 1 and any(block.alike for block in lane.blocks):
-        raise SchemaMismatch(
-            f"{type(lane.blocks[-1]).__name__} takes times of one kind. Received: "
-            f"{', '.join(f'{column!r} as {kind}' for column, kind in kinds.items())}. Cast one: "
-            "pyarrow.compute.assume_timezone(column, 'Europe/Rome') says whose clock a timestamp without a zone shows."
-        )
-
-
-def _hint(names: Sequence[str], known: Any) -> str:
-    close = [match for name in names for match in get_close_matches(name, list(known), 1)]
-    return f" (did you mean {', '.join(map(repr, close))}?)" if close else ""
-
-
-def _brief(value: np.ndarray) -> str:
-    if value.size == 1:
-        return f"{value.item():.6g}" if value.dtype.kind == "f" else str(value.item())
-    return f"{value.dtype.name}[{value.size}]"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        return text_of_state(self.lanes)

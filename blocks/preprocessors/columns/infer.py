@@ -1,7 +1,7 @@
 """What to do with each column of a table when nobody has said: the rules of `Columns.infer`, and nothing else."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from blocks.data.arrow_types import is_instant, is_list, is_number, is_text, is_
 from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import EmptySource
 from blocks.preprocessors.categorical.vocabulary import Vocabulary
+from blocks.preprocessors.columns.choice import Choice
 from blocks.preprocessors.columns.storage_artefacts import Numbering, unnamed
 from blocks.preprocessors.columns.text_kinds import Written, written
 from blocks.preprocessors.numeric.log1p import Log1p
@@ -53,19 +54,6 @@ NONE = f"nothing stands in {MIN_ROWS} rows"
 
 PROSE_ROWS = 1_000
 """Texts in which is looked for a word that stands in as many rows."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was chosen for one column, and why; no blocks where it is left out."""
-
-    column: str
-    blocks: list[Preprocessor] | tuple[list[Preprocessor], ...]
-    reason: str
-    aloud: bool = False
-    """Whether leaving the column out is said at once: it looks like any other, and would be taken for a feature."""
-    doubt: str = ""
-    """What speaks for another choice, and how to make it, if anything does."""
 
 
 def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: int) -> list[Choice]:

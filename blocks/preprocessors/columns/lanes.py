@@ -14,7 +14,7 @@ from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.names import aside, column_name, entry_name, is_entry_name
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature
-from blocks.preprocessors.columns.infer import Choice
+from blocks.preprocessors.columns.choice import Choice
 
 Chain: TypeAlias = Preprocessor | Sequence[Preprocessor]
 Key: TypeAlias = str | tuple[str, ...] | pa.DataType | re.Pattern[str]
@@ -46,7 +46,7 @@ class Lane:
             values = tuple(map(block.compute, values)) if each else block.compute(values)
         return values
 
-    def given(self, raw: Mapping[str, Any]) -> Any:
+    def inputs_from(self, raw: Mapping[str, Any]) -> Any:
         """What enters the chain, of raw values by column: those of its column, or a tuple for several."""
         values = tuple(raw[column] for column in self.columns)
         return values[0] if len(values) == 1 else values

@@ -59,8 +59,8 @@ def stacked(
         group = sorted(found, key=lambda lane: not _indicates(lane))
         if len(group) > 1 and (blocks := _stacked_blocks(group)):
             stacks.append(Stack(tuple(group), blocks))
-    held = {lane.name for stack in stacks for lane in stack.lanes}
-    return stacks, [lane for lane in lanes if lane.name not in held]
+    in_stacks = {lane.name for stack in stacks for lane in stack.lanes}
+    return stacks, [lane for lane in lanes if lane.name not in in_stacks]
 
 
 def _may_stack(lane: Lane) -> bool:
@@ -107,8 +107,8 @@ class Packing:
 
     def __init__(self, lanes: Sequence[Lane], stacks: Sequence[Stack], places: Places) -> None:
         self.stacks = tuple(stacks)
-        held = {lane.name for stack in stacks for lane in stack.lanes}
-        self.singles = tuple(lane for lane in lanes if lane.name not in held)
+        in_stacks = {lane.name for stack in stacks for lane in stack.lanes}
+        self.singles = tuple(lane for lane in lanes if lane.name not in in_stacks)
         self.columns: dict[str, list[int]] = {NUMERIC: [], CATEGORICAL: []}
         """For each entry, the columns there of what `__call__` gives, in rising order."""
         self._order: dict[str, list[int]] = {}

@@ -47,12 +47,12 @@ class GeoGrid(Preprocessor):
 
     def __init__(self, resolutions: float | Sequence[float] = (10.0, 1.0), *, num_bins: int = 100_000, **kwargs: Any):
         super().__init__(**kwargs)
-        given = [resolutions] if isinstance(resolutions, int | float) else list(resolutions)
-        if not given or len(set(given)) < len(given) or not all(1e-4 <= edge <= 180 for edge in given):
+        edges = [resolutions] if isinstance(resolutions, int | float) else list(resolutions)
+        if not edges or len(set(edges)) < len(edges) or not all(1e-4 <= edge <= 180 for edge in edges):
             raise InvalidArgument(
                 f"GeoGrid's resolutions are different numbers of degrees from 0.0001 to 180. Received: {resolutions!r}."
             )
-        self.resolutions = [float(edge) for edge in given]
+        self.resolutions = [float(edge) for edge in edges]
         self.num_bins = check_whole_number("GeoGrid's num_bins", num_bins, 1, most=2**31 - 2)
 
     def compute(self, values: Any) -> Any:

@@ -10,7 +10,14 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.float64 import NAN, check_percentages, finite_stays_finite, held, number_or_keep, scalars
+from blocks.preprocessors.float64 import (
+    NAN,
+    check_percentages,
+    clip_keep_nan,
+    finite_stays_finite,
+    number_or_keep,
+    scalars,
+)
 from blocks.statistics import Quantiles, Statistic
 
 
@@ -88,7 +95,8 @@ class Clip(Preprocessor):
         """Clipped values in float64."""
         values = tf.cast(values, tf.float64)
         other = NAN if self.missing == "keep" else np.float64(self.missing)
-        return finite_stays_finite(tf.where(tf.math.is_nan(values), other, held(values, self._low, self._high)))
+        clipped = clip_keep_nan(values, self._low, self._high)
+        return finite_stays_finite(tf.where(tf.math.is_nan(values), other, clipped))
 
     def examples(self, dtype: str) -> list[Any]:
         """The ends and their neighbours, and what is missing or extreme."""

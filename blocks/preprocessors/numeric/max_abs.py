@@ -11,12 +11,12 @@ from blocks.block import Preprocessor, State, usable
 from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import (
     NAN,
-    bounded,
     check_choice,
+    clip_keep_nan,
     divisor,
     flagged,
     flagged_features,
-    held,
+    infinite_to_ends,
     scalars,
     unflagged,
     within_float32,
@@ -82,9 +82,9 @@ class MaxAbs(Preprocessor):
         """Scaled values in float64."""
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
-        scaled = within_float32(bounded(values, self._low, self._high) / self._scale)
+        scaled = within_float32(infinite_to_ends(values, self._low, self._high) / self._scale)
         if self.clip:
-            scaled = held(scaled, np.float64(-1), np.float64(1))
+            scaled = clip_keep_nan(scaled, np.float64(-1), np.float64(1))
         # one NaN for all: a sign bit or payload that entered must not leave
         scaled = tf.where(absent, self._fill if self.missing == "mean" else NAN, scaled)
         return flagged(scaled, absent, self.add_indicator)

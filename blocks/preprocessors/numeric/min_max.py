@@ -13,14 +13,14 @@ from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import (
     FLOAT32_MAX,
     NAN,
-    bounded,
     check_choice,
+    clip_keep_nan,
     divisor,
     flagged,
     flagged_features,
     from_unit,
-    held,
     in_unit,
+    infinite_to_ends,
     scalars,
     unflagged,
     unit_of,
@@ -109,10 +109,10 @@ class MinMax(Preprocessor):
         """Scaled values in float64."""
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
-        values = in_unit(bounded(values, self._low, self._high), self._unit)
+        values = in_unit(infinite_to_ends(values, self._low, self._high), self._unit)
         scaled = within_float32(values * self._scale + self._offset)
         if self.clip:
-            scaled = held(scaled, *np.array(self.feature_range))
+            scaled = clip_keep_nan(scaled, *np.array(self.feature_range))
         # one NaN for all: a sign bit or payload that entered must not leave
         scaled = tf.where(absent, self._fill if self.missing == "mean" else NAN, scaled)
         return flagged(scaled, absent, self.add_indicator)

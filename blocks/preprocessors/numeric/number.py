@@ -75,14 +75,9 @@ class Number(Preprocessor):
         if decimal is not None and unit is not None:
             self.restore(_state(decimal, unit))
 
-    @property
-    def learns(self) -> bool:
-        """Unless decimal mark and unit are given."""
-        return self.given_decimal is None or self.given_unit is None
-
     def statistics(self) -> dict[str, Statistic]:
-        """What speaks for each decimal mark and unit."""
-        return {"forms": Counts(MAX_BYTES)} if self.learns else {}
+        """What speaks for each decimal mark and unit, unless decimal mark and unit are given."""
+        return {"forms": Counts(MAX_BYTES)} if self.given_decimal is None or self.given_unit is None else {}
 
     def observed(self, values: Any) -> Any:
         """The decimal marks by which each text is a number, and its unit."""

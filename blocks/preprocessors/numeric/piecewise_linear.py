@@ -13,12 +13,12 @@ from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import (
     NAN,
     SMALLEST_NORMAL,
-    bounded,
     check_choice,
     flagged,
     flagged_features,
     from_unit,
     in_unit,
+    infinite_to_ends,
     unit_of,
     unit_variable,
     with_unit,
@@ -116,7 +116,7 @@ class PiecewiseLinear(Preprocessor):
         """The encoding in float64."""
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
-        present = bounded(tf.where(absent, self._low, values), self._low, self._high)
+        present = infinite_to_ends(tf.where(absent, self._low, values), self._low, self._high)
         filled = (in_unit(present, self._unit)[:, tf.newaxis] - self._left) / self._width
         filled = within_float32(tf.maximum(tf.minimum(filled, self._most), self._least))
         filled = tf.where(absent[:, tf.newaxis], np.float64(0) if self.missing == "zero" else NAN, filled)

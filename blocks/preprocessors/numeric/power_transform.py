@@ -13,7 +13,6 @@ from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import (
     FLOAT64_MAX,
     NAN,
-    bounded,
     check_choice,
     divisor,
     flagged,
@@ -21,6 +20,7 @@ from blocks.preprocessors.float64 import (
     from_unit,
     full_packets,
     in_unit,
+    infinite_to_ends,
     scalars,
     unflagged,
     unit_of,
@@ -140,7 +140,7 @@ class PowerTransform(Preprocessor):
         """Transformed values in float64."""
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
-        present = bounded(tf.where(absent, self._low, values), self._low, self._high)
+        present = infinite_to_ends(tf.where(absent, self._low, values), self._low, self._high)
         if self._plain:
             # through logarithms, large numbers would lose digits
             one = np.float64(self.method == "box-cox")

@@ -15,10 +15,10 @@ from blocks.preprocessors.float64 import (
     NAN,
     SMALLEST_NORMAL,
     check_choice,
+    clip_keep_nan,
     flagged,
     flagged_features,
     full_packets,
-    held,
     in_unit,
     unflagged,
     unit_of,
@@ -111,7 +111,7 @@ class QuantileTransform(Preprocessor):
         absent = tf.math.is_nan(values)
         quantiles, ranks = tf.convert_to_tensor(self._quantiles), tf.convert_to_tensor(self._ranks)
         low, high = quantiles[0], quantiles[-1]
-        inside = held(tf.where(absent, low, values), low, high)
+        inside = clip_keep_nan(tf.where(absent, low, values), low, high)
         below = tf.searchsorted(quantiles, inside, side="right") - 1
         above = tf.searchsorted(quantiles, inside, side="left")
         inside, quantiles, low, high = (in_unit(part, self._unit) for part in (inside, quantiles, low, high))
@@ -123,7 +123,7 @@ class QuantileTransform(Preprocessor):
         rank = tf.where(inside >= high, tf.ones_like(rank), rank)
         rank = tf.where(values > high, rank, tf.where(inside <= low, tf.zeros_like(rank), rank))
         if self.output_distribution == "normal":
-            rank = held(rank, _LEAST_RANK, 1 - _LEAST_RANK)
+            rank = clip_keep_nan(rank, _LEAST_RANK, 1 - _LEAST_RANK)
             rank = full_packets(tf.math.ndtri, rank)
         middle = np.float64(0.5 if self.output_distribution == "uniform" else 0.0)
         rank = tf.where(absent, middle if self.missing == "median" else NAN, rank)

@@ -12,7 +12,6 @@ from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import (
     NAN,
-    bounded,
     check_choice,
     check_percentages,
     divisor,
@@ -20,6 +19,7 @@ from blocks.preprocessors.float64 import (
     flagged_features,
     from_unit,
     in_unit,
+    infinite_to_ends,
     scalars,
     unflagged,
     unit_of,
@@ -124,7 +124,7 @@ class RobustScale(Preprocessor):
         """Scaled values in float64."""
         values = tf.cast(values, tf.float64)
         absent = tf.math.is_nan(values)
-        scaled = (in_unit(bounded(values, self._low, self._high), self._unit) - self._center) / self._scale
+        scaled = (in_unit(infinite_to_ends(values, self._low, self._high), self._unit) - self._center) / self._scale
         # one NaN for all: a sign bit or payload that entered must not leave
         scaled = tf.where(absent, self._fill if self.missing == "median" else NAN, scaled)
         return flagged(within_float32(scaled), absent, self.add_indicator)

@@ -88,7 +88,7 @@ def replaced(text: Any, places: Any, becomes: Any) -> Any:
     several = tf.concat([first[:, tf.newaxis], several[:, 1:]], axis=1)
     stays = several != _DROPPED
     rows = tf.repeat(decoded.value_rowids(), tf.reduce_sum(tf.cast(stays, tf.int64), axis=1))
-    kept = tf.RaggedTensor.from_value_rowids(
+    characters = tf.RaggedTensor.from_value_rowids(
         tf.boolean_mask(several, stays), rows, nrows=decoded.nrows(), validate=False
     )
-    return tf.strings.unicode_encode(kept, "UTF-8")
+    return tf.strings.unicode_encode(characters, "UTF-8")

@@ -14,14 +14,14 @@ from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.token_table import (
     as_features,
     check_limits,
-    given,
+    count_kept,
     is_missing,
-    kept,
-    learned,
     lookup_table,
     portable,
     positions,
     size,
+    state_of_counts,
+    state_of_given,
     token_features,
     unpack,
 )
@@ -97,16 +97,11 @@ class MultiHot(Preprocessor):
         self.vocabulary = None if vocabulary is None else portable(vocabulary, "MultiHot's vocabulary")
         if self.vocabulary is not None:
             usable(len(self.vocabulary), "MultiHot")
-            self.restore(given([str(token) for token in self.vocabulary], "MultiHot's vocabulary"))
-
-    @property
-    def learns(self) -> bool:
-        """Only when no vocabulary is given."""
-        return self.vocabulary is None
+            self.restore(state_of_given([str(token) for token in self.vocabulary], "MultiHot's vocabulary"))
 
     def statistics(self) -> dict[str, Statistic]:
-        """The tokens' counts."""
-        return {"counts": Counts()} if self.learns else {}
+        """The tokens' counts, when no vocabulary is given."""
+        return {"counts": Counts()} if self.vocabulary is None else {}
 
     def observed(self, values: Any) -> Any:
         """The tokens of each row."""
@@ -124,9 +119,9 @@ class MultiHot(Preprocessor):
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The kept tokens, in order."""
         counts = results["counts"].result()
-        number = kept(counts, max(self.min_count, self.min_rows), self.top_k)
+        number = count_kept(counts, max(self.min_count, self.min_rows), self.top_k)
         usable(number + len(self._before), "MultiHot")
-        return learned(self, counts, number)
+        return state_of_counts(self, counts, number)
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)

@@ -14,12 +14,12 @@ from blocks.features.spec import Entry, Feature
 from blocks.preprocessors.categorical.token_table import (
     as_features,
     check_limits,
+    count_kept,
     is_missing,
-    kept,
-    learned,
     lookup_table,
     positions,
     size,
+    state_of_counts,
     token_features,
     unpack,
 )
@@ -125,11 +125,11 @@ class TfIdf(Preprocessor):
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The kept tokens, and the rarity of each."""
         counts = results["documents"].result()
-        number = kept(counts, self.min_count, self.top_k)
+        number = count_kept(counts, self.min_count, self.top_k)
         usable(number, "TfIdf")
         texts = counts.missing  # no token is "", so that each of those stands for a text
         idf = np.log((texts + 1) / (counts.counts[:number] + 1)) + 1.0
-        return {**learned(self, counts, number), "idf": idf}
+        return {**state_of_counts(self, counts, number), "idf": idf}
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)

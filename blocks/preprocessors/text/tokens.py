@@ -12,14 +12,14 @@ from blocks.errors import InvalidArgument
 from blocks.features.spec import Entry, Feature
 from blocks.preprocessors.categorical.token_table import (
     check_limits,
-    given,
+    count_kept,
     is_missing,
-    kept,
-    learned,
     lookup_table,
     portable,
     positions,
     size,
+    state_of_counts,
+    state_of_given,
     unpack,
 )
 from blocks.preprocessors.text.splitting import check_split, flat, split_text
@@ -86,16 +86,11 @@ class Tokens(Preprocessor):
         self.num_oov_indices = num_oov_indices
         self.vocabulary = None if vocabulary is None else portable(vocabulary, "Tokens' vocabulary")
         if self.vocabulary is not None:
-            self.restore(given(self.vocabulary, "Tokens' vocabulary"))
-
-    @property
-    def learns(self) -> bool:
-        """Only when no vocabulary is given."""
-        return self.vocabulary is None
+            self.restore(state_of_given(self.vocabulary, "Tokens' vocabulary"))
 
     def statistics(self) -> dict[str, Statistic]:
-        """The tokens' counts."""
-        return {"counts": Counts()} if self.learns else {}
+        """The tokens' counts, when no vocabulary is given."""
+        return {"counts": Counts()} if self.vocabulary is None else {}
 
     def observed(self, values: Any) -> Any:
         """The tokens of each row."""
@@ -107,7 +102,7 @@ class Tokens(Preprocessor):
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The kept tokens, in order."""
         counts = results["counts"].result()
-        return learned(self, counts, kept(counts, self.min_count, self.top_k))
+        return state_of_counts(self, counts, count_kept(counts, self.min_count, self.top_k))
 
     def _restore(self, state: State) -> None:
         self._table = lookup_table(state)

@@ -61,14 +61,9 @@ class Elapsed(Preprocessor):
         if not self.learns:
             self.restore({"reference": _instant(self.since)})
 
-    @property
-    def learns(self) -> bool:
-        """Only when no date is given."""
-        return self.since in ("min", "max")
-
     def statistics(self) -> dict[str, Statistic]:
-        """The range of what is seen."""
-        return {"range": Moments()} if self.learns else {}
+        """The range of what is seen, when no date is given."""
+        return {"range": Moments()} if self.since in ("min", "max") else {}
 
     def observed(self, values: Any) -> Any:
         """Microseconds as float64, NaN where missing."""

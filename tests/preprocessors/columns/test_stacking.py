@@ -116,7 +116,7 @@ def one_by_one(columns, raw):
     """Entry to features, by each column's own blocks."""
     parts = {}
     for lane in columns.lanes:
-        values = emit(lane.compute(lane.given(raw))).numpy()
+        values = emit(lane.compute(lane.inputs_from(raw))).numpy()
         entry = "numeric" if values.dtype.kind == "f" else "categorical"
         parts.setdefault(entry, []).append(values if values.ndim == 2 else values[:, np.newaxis])
     return {entry: np.concatenate(values, axis=1) for entry, values in parts.items()}
@@ -192,7 +192,7 @@ def test_features_stand_in_the_order_of_the_columns_whatever_is_stacked():
 def one_by_one_of(columns, raw, entry):
     values = []
     for lane in columns.lanes:
-        found = emit(lane.compute(lane.given(raw))).numpy()
+        found = emit(lane.compute(lane.inputs_from(raw))).numpy()
         if lane.entry() is not None:
             if lane.name == entry:
                 return found

@@ -1,0 +1,47 @@
+"""Refusals of `Columns`: columns that a batch lacks or has too many, or that are not of one kind."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+from blocks.data.raw_columns import RawColumn
+from blocks.errors import SchemaMismatch
+from blocks.preprocessors.columns.lanes import Lane
+
+
+def require_batch(wanted: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse a batch that lacks a column or has one more.
+
+    Raises:
+        SchemaMismatch: Naming them.
+    """
+    missing, extra = sorted(set(wanted) - set(names)), sorted(set(names) - set(wanted))
+    if missing or extra:
+        raise SchemaMismatch(
+            f"A batch of raw rows holds exactly the model's columns: {', '.join(wanted)}. Received: "
+            + "; ".join(
+                f"{what} {', '.join(map(repr, columns))}{_hint(columns, near)}"
+                for what, columns, near in (("missing", missing, ()), ("extra", extra, missing))
+                if columns
+            )
+            + "."
+        )
+
+
+def require_alike(lane: Lane, raw: Mapping[str, RawColumn]) -> None:
+    """Refuse columns of several kinds where a block takes them all as one.
+
+    Raises:
+        SchemaMismatch: They are.
+    """
+    kinds = {column: raw[column] for column in lane.columns if raw[column].is_time}
+    if len(set(kinds.values())) > 1 and any(block.alike for block in lane.blocks):
+        raise SchemaMismatch(
+            f"{type(lane.blocks[-1]).__name__} takes times of one kind. Received: "
+            f"{', '.join(f'{column!r} as {kind}' for column, kind in kinds.items())}. Cast one: "
+            "pyarrow.compute.assume_timezone(column, 'Europe/Rome') says whose clock a timestamp without a zone shows."
+        )
+
+
+def _hint(names: Sequence[str], known: Sequence[str]) -> str:
+    close = [match for name in names for match in get_close_matches(name, known, 1)]
+    return f" (did you mean {', '.join(map(repr, close))}?)" if close else ""
