@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 
 from blocks.block.base import Block
+from blocks.block.classifier import Classifier
 from blocks.block.head import Head
 from blocks.errors import EmptySource, InvalidArgument, NotAdapted
 from blocks.statistics import Statistic
@@ -49,6 +50,12 @@ class Postprocessor(Block):
     converts: bool = False
     """Whether its answers are in another unit than the target, so that nothing can be calibrated after it."""
 
+    works_on: ClassVar[type] = Head
+    """The kind of head whose answers it takes: `Classifier` or `Regressor`, say."""
+
+    exclusive_classes: ClassVar[bool] = False
+    """Whether a classifier's classes must exclude each other, so that the probabilities of a row sum to 1."""
+
     least_rows: int = 1
     """How many held-out rows it takes to calibrate; fewer are refused."""
 
@@ -61,6 +68,18 @@ class Postprocessor(Block):
         Raises:
             InvalidArgument: The block has no use for a head of that kind.
         """
+        if not isinstance(head, self.works_on):
+            kind = self.works_on.__name__.lower()
+            answers = "probabilities" if issubclass(self.works_on, Classifier) else "predictions"
+            raise InvalidArgument(
+                f"{type(self).__name__} works on a {kind}'s {answers}. Received: a {type(head).__name__} head. "
+                f"Leave it out, or use a {kind}."
+            )
+        if self.exclusive_classes and isinstance(head, Classifier) and not head.exclusive:
+            raise InvalidArgument(
+                f"{type(self).__name__} works on probabilities of classes that exclude each other, whose sum is 1. "
+                f"Received: a {type(head).__name__} head, whose classes can all be true of a row. Leave it out."
+            )
 
     def after(self, answers: Iterable[str]) -> set[str]:
         """The names of the answers once the block has run on answers of these names.

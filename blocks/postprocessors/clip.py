@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from blocks.block import Head, Postprocessor
+from blocks.block import Postprocessor, Regressor
 from blocks.errors import InvalidArgument
-from blocks.postprocessors.numbers import NEEDS, POINTS, require_regressor
+from blocks.postprocessors.numbers import NEEDS, POINTS
 
 
 # another name than preprocessors.Clip's, or one would be reloaded as the other
@@ -28,6 +28,7 @@ class Clip(Postprocessor):
         array([0., 2.], dtype=float32)
     """
 
+    works_on = Regressor
     needs = NEEDS
 
     def __init__(self, low: float | None = None, high: float | None = None, **kwargs: Any) -> None:
@@ -43,14 +44,6 @@ class Clip(Postprocessor):
             )
         self.low = low
         self.high = high
-
-    def bind(self, head: Head) -> None:
-        """Check the head.
-
-        Raises:
-            InvalidArgument: The head is no regressor.
-        """
-        require_regressor(self, head)
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """The answers, clipped."""

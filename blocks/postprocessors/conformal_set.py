@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import AnswerChunk, Head, Postprocessor, State
+from blocks.block import AnswerChunk, Classifier, Postprocessor, State
 from blocks.postprocessors.coverage import checked_coverage, quantile_of
-from blocks.postprocessors.probabilities import classes_of, probabilities_of
+from blocks.postprocessors.probabilities import probabilities_of
 from blocks.statistics import Quantiles, Statistic
 
 SKETCH = 4096
@@ -55,6 +55,8 @@ class ConformalSet(Postprocessor):
         array([[ True, False,  True]])
     """
 
+    works_on = Classifier
+    exclusive_classes = True
     needs = ("probabilities",)
     adds = ("prediction_set", "set_size")
 
@@ -63,14 +65,6 @@ class ConformalSet(Postprocessor):
         self.coverage = checked_coverage(self, coverage)
         self.allow_empty = bool(allow_empty)
         self._restore({"score": np.asarray(math.nan)})
-
-    def bind(self, head: Head) -> None:
-        """Check the head.
-
-        Raises:
-            InvalidArgument: The head is no classifier.
-        """
-        classes_of(self, head)
 
     def statistics(self) -> dict[str, Statistic]:
         """The scores of the true classes."""

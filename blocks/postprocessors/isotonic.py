@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import AnswerChunk, Head, Postprocessor, State
-from blocks.postprocessors.probabilities import classes_of, probabilities_of, require_every_class
+from blocks.block import AnswerChunk, Classifier, Postprocessor, State
+from blocks.postprocessors.probabilities import probabilities_of, require_every_class
 from blocks.statistics import Histogram, Statistic
 
 MOST_VALUES = 1 << 22
@@ -45,6 +45,8 @@ class Isotonic(Postprocessor):
         array([[0.625, 0.375]], dtype=float32)
     """
 
+    works_on = Classifier
+    exclusive_classes = True
     needs = ("probabilities",)
     adds = ("probabilities",)
     least_rows = 10
@@ -52,14 +54,6 @@ class Isotonic(Postprocessor):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._restore({"given": np.array([[0.0, 1.0]]), "honest": np.array([[0.0, 1.0]])})
-
-    def bind(self, head: Head) -> None:
-        """Check the head.
-
-        Raises:
-            InvalidArgument: The head is no classifier.
-        """
-        classes_of(self, head)
 
     def observe(self, statistics: dict[str, Statistic], chunk: AnswerChunk) -> None:
         """Add a chunk's weights by probability, of rows of each class and of all others.

@@ -5,8 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from blocks.block import Block
+from blocks.block import Block, Classifier, Head
 from blocks.errors import NotAdapted
+
+
+def classes_of(head: Head) -> tuple[Any, ...] | None:
+    """The classes of a classifier, or None while it has not been adapted."""
+    return tuple(head.classes) if isinstance(head, Classifier) and head.adapted else None
 
 
 def names_of(block: Block, classes: Sequence[Any] | None) -> Any:

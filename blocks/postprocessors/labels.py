@@ -6,9 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from blocks.block import Head, Postprocessor
-from blocks.postprocessors.label_names import names_of
-from blocks.postprocessors.probabilities import classes_of
+from blocks.block import Classifier, Head, Postprocessor
+from blocks.postprocessors.label_names import classes_of, names_of
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -28,6 +27,8 @@ class Labels(Postprocessor):
         (array([b'no'], dtype=object), array([0.9], dtype=float32))
     """
 
+    works_on = Classifier
+    exclusive_classes = True
     needs = ("probabilities",)
     adds = ("label", "confidence")
 
@@ -41,7 +42,8 @@ class Labels(Postprocessor):
         Raises:
             InvalidArgument: The head is no classifier, or its classes do not exclude each other.
         """
-        self._classes = classes_of(self, head) or self._classes
+        super().bind(head)
+        self._classes = classes_of(head) or self._classes
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """The answers, `label` and `confidence`."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blocks.block import AnswerChunk, Block, Classifier, Head
+from blocks.block import AnswerChunk, Block
 from blocks.errors import EmptySource, InvalidArgument
 
 TINY = float(np.finfo(np.float32).tiny)
@@ -45,25 +45,6 @@ def probabilities_of(block: Block, chunk: AnswerChunk) -> np.ndarray:
             f"Received: from {target.min()} to {target.max()}."
         )
     return probabilities
-
-
-def classes_of(block: Block, head: Head, *, exclusive: bool = True) -> tuple[Any, ...] | None:
-    """The classes of a classifier, or None while it has not been adapted.
-
-    Raises:
-        InvalidArgument: The head is no classifier, or its classes do not exclude each other where they must.
-    """
-    if not isinstance(head, Classifier):
-        raise InvalidArgument(
-            f"{type(block).__name__} works on a classifier's probabilities. Received: a {type(head).__name__} head. "
-            "Leave it out, or use a classifier."
-        )
-    if exclusive and not head.exclusive:
-        raise InvalidArgument(
-            f"{type(block).__name__} works on probabilities of classes that exclude each other, whose sum is 1. "
-            f"Received: a {type(head).__name__} head, whose classes can all be true of a row. Leave it out."
-        )
-    return tuple(head.classes) if head.adapted else None
 
 
 def position(block: Block, name: Any, classes: Sequence[Any]) -> int:

@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 
 from blocks.arguments import check_whole_number
-from blocks.block import Head, Postprocessor
-from blocks.postprocessors.numbers import NEEDS, POINTS, require_regressor
+from blocks.block import Postprocessor, Regressor
+from blocks.postprocessors.numbers import NEEDS, POINTS
 
 
 # another name than preprocessors.Round's, or one would be reloaded as the other
@@ -29,6 +29,7 @@ class Round(Postprocessor):
         (array([2., 4.], dtype=float32), array([1., 1.], dtype=float32))
     """
 
+    works_on = Regressor
     needs = NEEDS
 
     def __init__(self, decimals: int = 0, **kwargs: Any) -> None:
@@ -37,14 +38,6 @@ class Round(Postprocessor):
         with tf.init_scope():
             # a variable: TensorFlow rewrites x / constant as x * (1 / constant), other bits
             self._power = tf.Variable(10.0 ** abs(decimals), dtype=tf.float64, trainable=False)
-
-    def bind(self, head: Head) -> None:
-        """Check the head.
-
-        Raises:
-            InvalidArgument: The head is no regressor.
-        """
-        require_regressor(self, head)
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """The answers, rounded."""

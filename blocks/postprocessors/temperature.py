@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from blocks.block import AnswerChunk, Head, Postprocessor, State
-from blocks.postprocessors.probabilities import TINY, classes_of, probabilities_of, rows_of
+from blocks.block import AnswerChunk, Classifier, Postprocessor, State
+from blocks.postprocessors.probabilities import TINY, probabilities_of, rows_of
 from blocks.statistics import Statistic, Totals
 
 GRID = np.geomspace(0.02, 50.0, 129)
@@ -38,6 +38,8 @@ class Temperature(Postprocessor):
         array([[0.7, 0.3]], dtype=float32)
     """
 
+    works_on = Classifier
+    exclusive_classes = True
     needs = ("probabilities",)
     adds = ("probabilities",)
     least_rows = 10
@@ -50,14 +52,6 @@ class Temperature(Postprocessor):
     def temperature(self) -> float:
         """The learned temperature; above 1 the probabilities were too bold."""
         return float(self.state["temperature"])
-
-    def bind(self, head: Head) -> None:
-        """Check the head.
-
-        Raises:
-            InvalidArgument: The head is no classifier.
-        """
-        classes_of(self, head)
 
     def statistics(self) -> dict[str, Statistic]:
         """Slopes and curvatures of the loss at every inverse temperature."""

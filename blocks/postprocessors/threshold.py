@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from blocks.block import AnswerChunk, Head, Postprocessor, State
+from blocks.block import AnswerChunk, Classifier, Head, Postprocessor, State
 from blocks.errors import InvalidArgument
 from blocks.postprocessors.decision_metrics import METRICS, best_threshold, best_weights, gain_of
-from blocks.postprocessors.label_names import names_of
-from blocks.postprocessors.probabilities import classes_of, position, probabilities_of, require_every_class, rows_of
+from blocks.postprocessors.label_names import classes_of, names_of
+from blocks.postprocessors.probabilities import position, probabilities_of, require_every_class, rows_of
 from blocks.statistics import Histogram, RowSample, Statistic
 
 MOST_ROWS = 1 << 18
@@ -59,6 +59,8 @@ class Threshold(Postprocessor):
         array([b'ill'], dtype=object)
     """
 
+    works_on = Classifier
+    exclusive_classes = True
     needs = ("probabilities",)
     least_rows = 10
 
@@ -94,7 +96,8 @@ class Threshold(Postprocessor):
         Raises:
             InvalidArgument: The head is no classifier, or its classes do not fit the cost or `positive`.
         """
-        classes = classes_of(self, head)
+        super().bind(head)
+        classes = classes_of(head)
         if classes is not None:
             self._take(classes)
 

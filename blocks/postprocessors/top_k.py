@@ -7,10 +7,9 @@ import keras
 import tensorflow as tf
 
 from blocks.arguments import check_whole_number
-from blocks.block import Head, Postprocessor
+from blocks.block import Classifier, Head, Postprocessor
 from blocks.errors import InvalidArgument
-from blocks.postprocessors.label_names import names_of
-from blocks.postprocessors.probabilities import classes_of
+from blocks.postprocessors.label_names import classes_of, names_of
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -30,6 +29,7 @@ class TopK(Postprocessor):
         array([[b'c', b'a']], dtype=object)
     """
 
+    works_on = Classifier
     needs = ("probabilities",)
     adds = ("top_labels", "top_probabilities")
 
@@ -45,7 +45,8 @@ class TopK(Postprocessor):
         Raises:
             InvalidArgument: The head is no classifier, or has fewer than `k` classes.
         """
-        self._classes = classes_of(self, head, exclusive=False) or self._classes
+        super().bind(head)
+        self._classes = classes_of(head) or self._classes
         self._require_so_many()
 
     def _require_so_many(self) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from blocks.block import Head, Postprocessor
+from blocks.block import Postprocessor, Regressor
 from blocks.errors import InvalidArgument
-from blocks.postprocessors.numbers import NEEDS, POINTS, require_regressor
+from blocks.postprocessors.numbers import NEEDS, POINTS
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -30,6 +30,7 @@ class Units(Postprocessor):
         array([212.], dtype=float32)
     """
 
+    works_on = Regressor
     needs = NEEDS
     converts = True
 
@@ -43,14 +44,6 @@ class Units(Postprocessor):
         self.scale = float(scale)
         self.offset = float(offset)
         self.unit = unit
-
-    def bind(self, head: Head) -> None:
-        """Check the head.
-
-        Raises:
-            InvalidArgument: The head is no regressor.
-        """
-        require_regressor(self, head)
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """The answers, converted in float64."""

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from blocks.block import AnswerChunk, Head, Postprocessor, State
-from blocks.postprocessors.probabilities import TINY, classes_of, probabilities_of, require_every_class, rows_of
+from blocks.block import AnswerChunk, Classifier, Postprocessor, State
+from blocks.postprocessors.probabilities import TINY, probabilities_of, require_every_class, rows_of
 from blocks.statistics import RowSample, Statistic
 
 MOST_ROWS = 1 << 18
@@ -42,6 +42,8 @@ class VectorScaling(Postprocessor):
         array([[0.7, 0.3]], dtype=float32)
     """
 
+    works_on = Classifier
+    exclusive_classes = True
     needs = ("probabilities",)
     adds = ("probabilities",)
     least_rows = 10
@@ -49,14 +51,6 @@ class VectorScaling(Postprocessor):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._restore({"scale": np.ones(1), "bias": np.zeros(1)})
-
-    def bind(self, head: Head) -> None:
-        """Check the head.
-
-        Raises:
-            InvalidArgument: The head is no classifier.
-        """
-        classes_of(self, head)
 
     def observe(self, statistics: dict[str, Statistic], chunk: AnswerChunk) -> None:
         """Add a chunk's logits and targets.
