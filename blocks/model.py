@@ -28,7 +28,7 @@ from blocks.inference.model_predictor import ModelPredictor
 from blocks.inference.predictor import predict
 from blocks.model_description import as_html, as_one_line, as_text, describe, parts_in_order
 from blocks.offline.adapt import adapt, check_target, passes
-from blocks.offline.precompute import plan, precompute
+from blocks.offline.precompute import precompute, split_plan
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.preprocessors.columns.auto import AutoColumns, as_preprocessor
@@ -465,7 +465,7 @@ class Model(keras.Model):
 
     def plan(self, data: Any, keys: Sequence[str] = ()) -> SplitPlan:
         """How a split's rows are made of its source: for `store.repair(splits, planner=model.plan)`."""
-        return plan(self.transform, self.head, data, keys)
+        return split_plan(self.transform, self.head, data, keys)
 
     # -- from raw rows to answers --------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ OPTIONS = ("layout", "compression", "rows_per_shard", "rows_per_chunk", "workers
 """What `blocks.store.writing.write.write` takes of a user's, beside the format."""
 
 
-def plan(transform: Transform, head: Head, data: Any, keys: Sequence[str] = ()) -> SplitPlan:
+def split_plan(transform: Transform, head: Head, data: Any, keys: Sequence[str] = ()) -> SplitPlan:
     """How a split's rows are made of its source, from any row on.
 
     Args:
@@ -84,13 +84,13 @@ def precompute(
     try:
         store = write(
             path,
-            {name: plan(transform, head, source, keys) for name, source in sources.items()},
+            {name: split_plan(transform, head, source, keys) for name, source in sources.items()},
             fingerprint={
                 "source": {name: source.fingerprint(content=by_content) for name, source in sources.items()},
                 "keys": list(keys),
                 **store_parts(preprocessor, head),
             },
-            planner=partial(plan, transform, head),
+            planner=partial(split_plan, transform, head),
             format=format,
             columns=columns,
             spec=spec.to_json(),

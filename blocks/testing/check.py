@@ -74,15 +74,15 @@ def check_block(
         bases = [base for base in type(block).__bases__ if issubclass(base, Block)]
         require(len(bases) == 1 and bases[0] in ROLES, ", ".join(base.__name__ for base in bases))
     config = check_config(block)
-    subject = {
+    cases = {
         Preprocessor: preprocessor_case,
         FeatureExtractor: extractor_case,
         Head: head_case,
         Postprocessor: postprocessor_case,
     }
-    role = next(role for role in subject if isinstance(block, role))
+    role = next(role for role in cases if isinstance(block, role))
     options = Options(finite, 0.0 if role is Preprocessor else tolerance, chunk_tolerance)
-    case = subject[role](block, data, options)
+    case = cases[role](block, data, options)
     check_state(case)
     check_inputs(case)
     check_paths(case, options)

@@ -19,17 +19,16 @@ from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
 from blocks.preprocessors.columns.choice import warn_of_choices
 from blocks.preprocessors.columns.infer import infer_choices
-from blocks.preprocessors.columns.lanes import (
+from blocks.preprocessors.columns.keyed_chains import (
     Chain,
     Key,
-    Lane,
-    Plan,
+    KeyedChains,
     checked_chains,
     key_config,
     key_of_config,
-    places_of,
 )
-from blocks.preprocessors.columns.printed import text_of_plan, text_of_state
+from blocks.preprocessors.columns.lanes import Lane, places_of
+from blocks.preprocessors.columns.printed import text_of_choices, text_of_state
 from blocks.preprocessors.columns.required import require_alike, require_batch
 from blocks.preprocessors.columns.stacking import Packing, stacked
 from blocks.statistics import memory_bytes
@@ -80,9 +79,9 @@ class Columns(Preprocessor):
             raise InvalidArgument(
                 f"Columns takes a dict of column names to blocks, one at least. Received: {columns!r}."
             )
-        self._plan = Plan(raw={name: RawColumn.from_config(column) for name, column in (raw or {}).items()})
+        self._keyed = KeyedChains(raw={name: RawColumn.from_config(column) for name, column in (raw or {}).items()})
         for key, value in columns.items():
-            self._plan.add(key, checked_chains(key, value))
+            self._keyed.add(key, checked_chains(key, value))
         self._track_blocks()
 
     @classmethod
@@ -129,34 +128,34 @@ class Columns(Preprocessor):
             )
         warn_of_choices(choices)
         columns = cls(chosen)
-        columns._plan.choices.extend(choices)
+        columns._keyed.choices.extend(choices)
         return columns
 
     # -- editing -----------------------------------------------------------------------------------------------------
 
     def __getitem__(self, column: str | tuple[str, ...]) -> tuple[tuple[Preprocessor, ...], ...]:
-        return self._plan.chains[column]
+        return self._keyed.chains[column]
 
     def __setitem__(self, column: str | tuple[str, ...], chain: Chain | tuple[Chain, ...]) -> None:
         self._editable()
         chains = checked_chains(column, chain)
-        if column in self._plan.chains:
-            self._plan.chains[column] = chains
+        if column in self._keyed.chains:
+            self._keyed.chains[column] = chains
         else:
-            self._plan.add(column, chains)
-        self._plan.choices[:] = [choice for choice in self._plan.choices if choice.column != column]
+            self._keyed.add(column, chains)
+        self._keyed.choices[:] = [choice for choice in self._keyed.choices if choice.column != column]
         self._track_blocks()
 
     def __delitem__(self, column: str | tuple[str, ...]) -> None:
         self._editable()
-        if len(self._plan.chains) == 1:
+        if len(self._keyed.chains) == 1:
             raise InvalidArgument(f"Columns keeps one column at least. Received: del of the last, {column!r}.")
-        del self._plan.chains[column]
-        self._plan.choices[:] = [choice for choice in self._plan.choices if choice.column != column]
+        del self._keyed.chains[column]
+        self._keyed.choices[:] = [choice for choice in self._keyed.choices if choice.column != column]
         self._track_blocks()
 
     def _editable(self) -> None:
-        if self.built or self._plan.raw:
+        if self.built or self._keyed.raw:
             raise InvalidArgument("Columns can be edited until it is adapted. Build a new one from the same blocks.")
 
     def _track_blocks(self) -> None:
@@ -168,7 +167,7 @@ class Columns(Preprocessor):
     @property
     def lanes(self) -> list[Lane]:
         """The chains, each with its columns and the name of its output."""
-        return self._plan.lanes()
+        return self._keyed.lanes()
 
     @property
     def inputs(self) -> dict[str, RawColumn]:
@@ -177,9 +176,9 @@ class Columns(Preprocessor):
         Raises:
             NotAdapted: The columns' types are not known yet.
         """
-        if not self._plan.raw:
+        if not self._keyed.raw:
             raise NotAdapted(f"Columns {self.name!r} does not know its columns' types yet. Call adapt(source) first.")
-        return dict(self._plan.raw)
+        return dict(self._keyed.raw)
 
     @property
     def columns(self) -> list[str]:
@@ -225,7 +224,7 @@ class Columns(Preprocessor):
     @property
     def adapted(self) -> bool:
         """Whether types are known and every block has learned what it needs."""
-        return bool(self._plan.raw) and all(block.adapted for block in self._blocks)
+        return bool(self._keyed.raw) and all(block.adapted for block in self._blocks)
 
     @property
     def state(self) -> State:
@@ -260,7 +259,7 @@ class Columns(Preprocessor):
         Raises:
             SchemaMismatch: A column is unknown, or of a type that its block has no use for.
         """
-        self._plan.select(schema)
+        self._keyed.select(schema)
         self._track_blocks()
         require_columns(self.columns, schema.names, "Columns")
         raw: dict[str, RawColumn] = {}
@@ -273,8 +272,8 @@ class Columns(Preprocessor):
                         f"and as {wanted}. Give one of them a copy of the column under another name."
                     )
             require_alike(lane, raw)
-        self._plan.raw.clear()
-        self._plan.raw.update(raw)
+        self._keyed.raw.clear()
+        self._keyed.raw.update(raw)
 
     def adapt(self, data: Any) -> Self:
         """Refused: the passes over all columns are `blocks.offline.adapt`'s, which a model's `adapt` makes.
@@ -321,7 +320,7 @@ class Columns(Preprocessor):
     def _graph(self) -> tuple[Packing, list[Lane]]:
         """What works out the scalar features, and the lanes of higher rank; made anew when a block has learned."""
         learned = tuple(block._state for block in self._blocks)
-        made = self._plan.made
+        made = self._keyed.made
         if made is None or len(made[0]) != len(learned) or not all(map(operator.is_, made[0], learned)):
             lanes = self.lanes
             places = places_of(lanes)
@@ -329,7 +328,7 @@ class Columns(Preprocessor):
             # a few rows at a time: operations cost more than values
             stacks, _ = stacked(scalars, self.inputs, indicators=True)
             others = [lane for lane in lanes if places[lane.name][1] is None]
-            self._plan.made = made = learned, (Packing(scalars, stacks, places), others)
+            self._keyed.made = made = learned, (Packing(scalars, stacks, places), others)
         return made[1]
 
     def resources(self) -> list[Any]:
@@ -353,12 +352,12 @@ class Columns(Preprocessor):
                 key_config(key),
                 [[keras.saving.serialize_keras_object(block) for block in chain] for chain in chains],
             ]
-            for key, chains in [*self._plan.chains.items(), *self._plan.selectors]
+            for key, chains in [*self._keyed.chains.items(), *self._keyed.selectors]
         ]
         return {
             **super().get_config(),
             "columns": columns,
-            "raw": {name: column.get_config() for name, column in self._plan.raw.items()},
+            "raw": {name: column.get_config() for name, column in self._keyed.raw.items()},
         }
 
     @classmethod
@@ -371,11 +370,11 @@ class Columns(Preprocessor):
             for key, chains in config["columns"]
         }
         made = cls(**{**config, "columns": columns})
-        made._plan.tell_times_from_identifiers()
+        made._keyed.tell_times_from_identifiers()
         return made
 
     def __str__(self) -> str:
-        return text_of_plan(self._plan)
+        return text_of_choices(self._keyed)
 
     def __repr__(self) -> str:
         return f"<Columns of {', '.join(self.columns)}>"

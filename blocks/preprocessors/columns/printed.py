@@ -4,15 +4,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from blocks.preprocessors.columns.lanes import Chains, Lane, Plan, key_text, selector_text
+from blocks.preprocessors.columns.keyed_chains import Chains, KeyedChains, key_text, selector_text
+from blocks.preprocessors.columns.lanes import Lane
 
 
-def text_of_plan(plan: Plan) -> str:
+def text_of_choices(keyed: KeyedChains) -> str:
     """A line for each key, with the reason where `infer` chose; and for each column that it left out."""
-    reasons = {choice.column: choice.reason for choice in plan.choices}
-    rows = [(key_text(key), _names(chains)) for key, chains in plan.chains.items()]
-    rows += [(selector_text(key), _names(chains)) for key, chains in plan.selectors]
-    rows += [(choice.column, "(left out)") for choice in plan.choices if not choice.blocks]
+    reasons = {choice.column: choice.reason for choice in keyed.choices}
+    rows = [(key_text(key), _names(chains)) for key, chains in keyed.chains.items()]
+    rows += [(selector_text(key), _names(chains)) for key, chains in keyed.selectors]
+    rows += [(choice.column, "(left out)") for choice in keyed.choices if not choice.blocks]
     return "\n".join(_aligned([(name, what, reasons.get(name, "")) for name, what in rows]))
 
 

@@ -1,4 +1,4 @@
-"""Stacking: lanes of equal chains as one run of operations over all their columns. What a lane is, is in plan."""
+"""Stacking: lanes of equal chains as one run of operations over all their columns. What a lane is, is in lanes."""
 
 import json
 from collections.abc import Mapping, Sequence

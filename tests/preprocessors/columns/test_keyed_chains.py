@@ -15,7 +15,7 @@ from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.offline.adapt import adapt, passes
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns, Cross, Cyclical, MissingIndicator, Normalize, Round, Vocabulary
-from blocks.preprocessors.columns.lanes import key_of_config
+from blocks.preprocessors.columns.keyed_chains import key_of_config
 
 
 def test_chains_that_end_alike_keep_their_own_outputs():
@@ -80,7 +80,7 @@ TYPES = [
 def test_a_key_of_any_type_survives_its_configuration(key):
     stored = json.loads(json.dumps(Columns({key: MissingIndicator()}).get_config()))
     columns = Columns.from_config(stored)
-    assert [found for found, _ in columns._plan.selectors] == [key]
+    assert [found for found, _ in columns._keyed.selectors] == [key]
 
 
 def test_types_of_older_files_are_read():
@@ -92,7 +92,7 @@ def test_types_of_older_files_are_read():
 )
 def test_a_pattern_keeps_its_flags(key):
     columns = Columns.from_config(json.loads(json.dumps(Columns({key: MissingIndicator()}).get_config())))
-    assert [found for found, _ in columns._plan.selectors] == [key]
+    assert [found for found, _ in columns._keyed.selectors] == [key]
     assert key_of_config({"pattern": "age"}) == re.compile("age")
     with pytest.raises(InvalidArgument, match=r"one of text.*Received: re\.compile\(b'age'\)\. Compile it from a str"):
         Columns({re.compile(b"age"): MissingIndicator()})
