@@ -1,11 +1,10 @@
-"""SQLite: a prediction table as a database of one table, written in transactions and read back in chunks."""
+"""SQLite: a prediction table as a database of one table, written in transactions and read back in chunks, over ADBC."""
 
 import base64
 import json
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from blocks.errors import MalformedData
 
 SUFFIXES = (".db", ".sqlite", ".sqlite3")
 TABLE = "predictions"
+
+_OF_KIND = {"integer": "0", "real": "0.5", "text": "''"}
 
 _ROW = "_rowid_"
 """SQLite's number of a row, in the order of writing."""
@@ -38,27 +39,26 @@ class SqliteWriter:
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
-        self._connection.execute("pragma journal_mode = off")
-        self._schema = schema
-        columns = [column for field in schema for column in _columns(field)]
+        self._connection = _connected(str(path))
+        self._cursor = self._connection.cursor()
+        self._cursor.execute("pragma journal_mode = off")
         taken = {_ROW}
-        quoted = ", ".join(f"{_quoted(_of_its_own(name, taken))} {kind}" for name, kind in columns)
-        self._connection.execute(f"create table {TABLE} ({quoted})")
-        self._connection.execute("create table blocks (schema text)")
+        self._columns = [(_of_its_own(name, taken), kind) for field in schema for name, kind in _columns(field)]
+        quoted = ", ".join(f"{_quoted(name)} {kind}" for name, kind in self._columns)
+        self._cursor.execute(f"create table {TABLE} ({quoted})")
+        self._cursor.execute("create table blocks (schema text)")
         packed = base64.b64encode(schema.serialize().to_pybytes()).decode()
-        self._connection.execute("insert into blocks values (?)", (packed,))
-        self._insert = f"insert into {TABLE} values ({', '.join('?' * len(columns))})"
+        self._cursor.execute("insert into blocks values (?)", (packed,))
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Adds rows in one transaction."""
-        columns = [values for field in self._schema for values in _stored(batch.column(field.name))]
-        self._connection.execute("begin")
-        self._connection.executemany(self._insert, zip(*(values.to_pylist() for values in columns), strict=True))
-        self._connection.execute("commit")
+        columns = [values for column in batch.columns for values in _stored(column)]
+        rows = pa.RecordBatch.from_arrays(columns, names=[name for name, _ in self._columns])
+        self._cursor.adbc_ingest(TABLE, rows, mode="append")
 
     def close(self) -> None:
         """Ends the database."""
+        self._cursor.close()
         self._connection.close()
 
 
@@ -73,17 +73,24 @@ class SqliteTable:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        from adbc_driver_manager import DatabaseError
+
         self._path = Path(path)
         try:
-            with self._open() as connection:
-                packed = connection.execute("select schema from blocks").fetchone()[0]
-                self._rows = int(connection.execute(f"select count(*) from {TABLE}").fetchone()[0])
-        except (sqlite3.Error, TypeError) as error:
+            with self._opened() as cursor:
+                cursor.execute("select schema from blocks")
+                packed = cursor.fetchone()[0]
+                cursor.execute(f"select count(*) from {TABLE}")
+                self._rows = int(cursor.fetchone()[0])
+        except (DatabaseError, TypeError) as error:
             raise MalformedData(f"{path} is no prediction table of blocks in SQLite: {error}.") from None
         self.schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(packed)))
 
-    def _open(self) -> Any:
-        return closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True))
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        uri = f"{self._path.absolute().as_uri()}?mode=ro"
+        with _connected(uri) as connection, connection.cursor() as cursor:
+            yield cursor
 
     def count(self) -> int:
         """Rows."""
@@ -95,17 +102,28 @@ class SqliteTable:
         return {"name": self._path.name, "size": found.st_size, "mtime_ns": found.st_mtime_ns}
 
     def chunks(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """The rows in order."""
-        widths = [len(_columns(field)) for field in self.schema]
-        with self._open() as connection:
-            cursor = connection.execute(f"select * from {TABLE} order by {_ROW}")
-            while found := cursor.fetchmany(rows):
-                columns = iter(zip(*found, strict=True))
+        """The rows in order, about so many at once."""
+        columns = [[kind for _, kind in _columns(field)] for field in self.schema]
+        # ADBC takes a column's type from the first rows, which may be null: one row of each type goes before
+        first = ", ".join(_OF_KIND[kind] for kinds in columns for kind in kinds)
+        with self._opened() as cursor:
+            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(rows)})
+            cursor.execute(f"select 0, {first} union all select {_ROW}, * from {TABLE} order by 1")
+            for number, batch in enumerate(cursor.fetch_record_batch()):
+                batch = batch.slice(0 if number else 1)
+                found = iter(batch.columns[1:])
                 arrays = [
-                    _restored([next(columns) for _ in range(width)], field.type)
-                    for field, width in zip(self.schema, widths, strict=True)
+                    _restored([next(found) for _ in kinds], field.type)
+                    for field, kinds in zip(self.schema, columns, strict=True)
                 ]
-                yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+                if len(batch):
+                    yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _connected(uri: str) -> Any:
+    from adbc_driver_sqlite import dbapi  # takes longer to import than everything else here
+
+    return dbapi.connect(uri, autocommit=True)
 
 
 def _columns(field: pa.Field) -> list[tuple[str, str]]:
@@ -148,27 +166,25 @@ def _scalar(values: pa.Array) -> pa.Array:
     if pt.is_temporal(kind):
         return values.cast(pa.int32() if kind.bit_width == 32 else pa.int64()).cast(pa.int64())
     if pt.is_boolean(kind):
-        return values.cast(pa.uint8())
-    if _kind(kind) != "text":
-        return values
+        values = values.cast(pa.uint8())
     if pt.is_list(kind) or pt.is_large_list(kind):
         return pa.array([None if value is None else json.dumps(value) for value in values.to_pylist()], pa.string())
-    return values.cast(pa.string())
+    return values.cast({"real": pa.float64(), "integer": pa.int64(), "text": pa.string()}[_kind(kind)])
 
 
-def _restored(columns: list[tuple[Any, ...]], kind: pa.DataType) -> pa.Array:
+def _restored(columns: list[pa.Array], kind: pa.DataType) -> pa.Array:
     if pt.is_fixed_size_list(kind):
         parts = [_restored([column], kind.value_type) for column in columns]
         order = np.arange(len(parts) * len(parts[0])).reshape(len(parts), -1).T.reshape(-1)
         return pa.FixedSizeListArray.from_arrays(pa.concat_arrays(parts).take(pa.array(order)), kind.list_size)
     values = columns[0]
     if pt.is_temporal(kind):
-        return pa.array(values, pa.int64()).cast(pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
+        return values.cast(pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
     if pt.is_boolean(kind):
-        return pa.array(values, pa.uint8()).cast(kind)
+        return values.cast(pa.uint8()).cast(kind)
     if pt.is_floating(kind):
         # SQLite has no NaN: it holds one as null
-        return pa.array(np.array(values, np.float64)).cast(kind)
+        return values.fill_null(np.nan).cast(kind)
     if pt.is_list(kind) or pt.is_large_list(kind):
-        return pa.array([None if value is None else json.loads(value) for value in values], kind)
-    return pa.array(values).cast(kind)
+        return pa.array([None if value is None else json.loads(value) for value in values.to_pylist()], kind)
+    return pa.nulls(len(values)) if pt.is_null(kind) else values.cast(kind)
