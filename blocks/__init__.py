@@ -3,110 +3,70 @@
 Names are loaded when they are first used, so that `blocks --help` answers at once.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from blocks.arrow_memory import use_frugal_pool
-from blocks.lazy import quiet_from_here, quiet_import
+from blocks.lazy import loader as _loader
+from blocks.lazy import quiet_from_here
 
-if TYPE_CHECKING:
-    from blocks import (
-        baselines,
-        classifiers,
-        data,
-        errors,
-        evaluate,
-        feature_extractors,
-        postprocessors,
-        preprocessors,
-        regressors,
-        statistics,
-        store,
-        testing,
-    )
-    from blocks.comparing import compare
-    from blocks.data import Source, read
-    from blocks.evaluate.explanations.explain import explain
-    from blocks.export import verify
-    from blocks.features import FeatureSpec
-    from blocks.model import Model, load
-    from blocks.reporting import report
-    from blocks.statistics import Summary
-    from blocks.store import open_store
-    from blocks.training.resume import Resume
+if TYPE_CHECKING:  # for type checkers, as `_HOMES` has it
+    from blocks import baselines as baselines
+    from blocks import classifiers as classifiers
+    from blocks import data as data
+    from blocks import errors as errors
+    from blocks import evaluate as evaluate
+    from blocks import feature_extractors as feature_extractors
+    from blocks import postprocessors as postprocessors
+    from blocks import preprocessors as preprocessors
+    from blocks import regressors as regressors
+    from blocks import statistics as statistics
+    from blocks import store as store
+    from blocks import testing as testing
+    from blocks.comparing import compare as compare
+    from blocks.data import Source as Source
+    from blocks.data import read as read
+    from blocks.evaluate.explanations.explain import explain as explain
+    from blocks.export import verify as verify
+    from blocks.features import FeatureSpec as FeatureSpec
+    from blocks.model import Model as Model
+    from blocks.model import load as load
+    from blocks.reporting import report as report
+    from blocks.statistics import Summary as Summary
+    from blocks.store import open_store as open_store
+    from blocks.training.resume import Resume as Resume
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "FeatureSpec": "blocks.features",
-    "Model": "blocks.model",
-    "Resume": "blocks.training.resume",
-    "Source": "blocks.data",
-    "Summary": "blocks.statistics",
-    "compare": "blocks.comparing",
-    "explain": "blocks.evaluate.explanations.explain",
-    "report": "blocks.reporting",
-    "load": "blocks.model",
-    "open_store": "blocks.store",
-    "read": "blocks.data",
-    "verify": "blocks.export",
+    "FeatureSpec": "features",
+    "Model": "model",
+    "Resume": "training.resume",
+    "Source": "data",
+    "Summary": "statistics",
+    "baselines": "",
+    "classifiers": "",
+    "compare": "comparing",
+    "data": "",
+    "errors": "",
+    "evaluate": "",
+    "explain": "evaluate.explanations.explain",
+    "feature_extractors": "",
+    "load": "model",
+    "open_store": "store",
+    "postprocessors": "",
+    "preprocessors": "",
+    "read": "data",
+    "regressors": "",
+    "report": "reporting",
+    "statistics": "",
+    "store": "",
+    "testing": "",
+    "verify": "export",
 }
-_MODULES = (
-    "baselines",
-    "classifiers",
-    "data",
-    "errors",
-    "evaluate",
-    "feature_extractors",
-    "postprocessors",
-    "preprocessors",
-    "regressors",
-    "statistics",
-    "store",
-    "testing",
-)
 
-__all__ = [
-    "FeatureSpec",
-    "Model",
-    "Resume",
-    "Source",
-    "Summary",
-    "baselines",
-    "classifiers",
-    "compare",
-    "data",
-    "errors",
-    "evaluate",
-    "explain",
-    "feature_extractors",
-    "load",
-    "open_store",
-    "postprocessors",
-    "preprocessors",
-    "read",
-    "regressors",
-    "report",
-    "statistics",
-    "store",
-    "testing",
-    "verify",
-]
+__all__ = sorted(_HOMES)
 
+__getattr__, __dir__ = _loader(__name__, _HOMES)
 
 use_frugal_pool()
 quiet_from_here()
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES and name not in _MODULES:
-        raise AttributeError(f"module 'blocks' has no attribute {name!r}")
-    with quiet_import():
-        module = import_module(_HOMES.get(name, f"blocks.{name}"))
-    value = getattr(module, name) if name in _HOMES else module
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*__all__, *globals()})

@@ -26,23 +26,27 @@ def loader(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any]
 
     Args:
         package: Its `__name__`.
-        homes: Name to the module of the package that defines it.
+        homes: Name to the module of the package that defines it; "" for a module of the package.
 
     Example:
-        >>> find, names = loader("blocks", {"read": "data"})
-        >>> find("read").__name__
-        'read'
+        >>> find, names = loader("blocks", {"read": "data", "data": ""})
+        >>> find("read").__name__, find("data").__name__
+        ('read', 'blocks.data')
         >>> find("write")
         Traceback (most recent call last):
         AttributeError: module 'blocks' has no attribute 'write'
         >>> names()
-        ['read']
+        ['data', 'read']
     """
 
     def find(name: str) -> Any:
-        if name in homes:
-            return getattr(import_module(f"{package}.{homes[name]}"), name)
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        with quiet_import():
+            home = import_module(f"{package}.{homes[name] or name}")
+        found = getattr(home, name) if homes[name] else home
+        setattr(sys.modules[package], name, found)  # not to be looked for again
+        return found
 
     return find, lambda: sorted(homes)
 
