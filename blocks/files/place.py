@@ -1,73 +1,26 @@
-"""Where a store lies: a local folder, or one on a file system that TensorFlow reaches by a URL.
+"""Where a store lies: a local folder, or one behind a URL, on a file system of `blocks.files.remote_files`.
 
-TensorFlow itself brings "gs://" and "ram://"; tensorflow-io (the extra `io`) adds "s3://", "az://", "hdfs://" and
-others, and reading from "http://" and "https://". TFRecord is written there; stores of both formats are read.
-
-tensorflow-io 0.37.1 ends a process that used "s3://" by SIGABRT at its exit, after everything is written (its issue
-2039): look at the store then, not at the exit code.
+TFRecord is written behind URLs; stores of both formats are read.
 """
 
 import errno
-import io
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from blocks.errors import InvalidArgument, StoreError
+from blocks.files.remote_files import ARROW_SCHEMES, ArrowFiles, TensorFlowFiles, os_errors
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
-_CODES = {
-    "NotFoundError": errno.ENOENT,
-    "AlreadyExistsError": errno.EEXIST,
-    "ResourceExhaustedError": errno.ENOSPC,
-    "PermissionDeniedError": errno.EACCES,
-    "UnauthenticatedError": errno.EACCES,
-    "UnimplementedError": errno.EROFS,
-    "FailedPreconditionError": errno.ENOTDIR,
-}
 # What says nothing of the file itself
 _PASSING = {
     getattr(errno, name)
     for name in ("EACCES", "EPERM", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EINTR", "ESTALE", "ETIMEDOUT", "EHOSTDOWN")
 }
-
-
-@contextmanager
-def os_errors() -> Iterator[None]:
-    """Turn TensorFlow's errors of file access into the `OSError` that they stand for."""
-    try:
-        yield
-    except Exception as error:
-        if (known := os_error(error)) is None:
-            raise
-        raise known from error
-
-
-def os_error(error: BaseException) -> OSError | None:
-    """The `OSError` that an error of TensorFlow stands for, None for any other error."""
-    if type(error).__module__.partition(".")[0] != "tensorflow" or not hasattr(error, "message"):
-        return None
-    return OSError(_CODES.get(type(error).__name__, errno.EIO), error.message)
-
-
-def _gfile(scheme: str) -> Any:
-    """Find TensorFlow's functions on files, for a scheme that they know."""
-    import tensorflow as tf
-
-    if scheme not in tf.io.gfile.get_registered_schemes():
-        with suppress(ImportError):
-            import tensorflow_io  # noqa: F401 (adds its file systems)
-        if scheme not in (known := tf.io.gfile.get_registered_schemes()):
-            told = ", ".join(sorted(f"{name}://" for name in known if name))
-            raise InvalidArgument(
-                f"A store lies in a local folder, or where TensorFlow has a file system: {told}. "
-                f"Received: {scheme}://. tensorflow-io has s3, az, hdfs, http and more: pip install 'ml-blocks[io]'."
-            )
-    return tf.io.gfile
 
 
 def is_damage(error: OSError, place: "Place") -> bool:
@@ -86,36 +39,6 @@ def unreachable(place: "Place", error: OSError) -> StoreError:
 
 class _Size(NamedTuple):
     st_size: int
-
-
-class _File(io.RawIOBase):
-    """A file being read, at any position."""
-
-    def __init__(self, file: Any):
-        self._file = file
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        with os_errors():
-            self._file.seek(offset, whence=whence)
-            return int(self._file.tell())
-
-    def readinto(self, buffer: Any) -> int:
-        with os_errors():
-            data = self._file.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def read_at(self, buffer: memoryview, offset: int) -> int:
-        """Read at an offset; say how many bytes came."""
-        self.seek(offset)
-        return self.readinto(buffer)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 class Remote:
@@ -137,17 +60,35 @@ class Remote:
 
     def __init__(self, url: str):
         scheme, _, rest = url.partition("://")
-        self._url = f"{scheme.lower()}://{re.sub('/+', '/', rest).rstrip('/')}"
-        self._files = _gfile(scheme.lower())
+        scheme = scheme.lower()
+        self._query = ""
+        self._files: ArrowFiles | TensorFlowFiles
+        if scheme in ARROW_SCHEMES:
+            from pyarrow.fs import FileSystem
+
+            rest, mark, query = rest.partition("?")
+            self._query = mark + query
+        self._url = f"{scheme}://{re.sub('/+', '/', rest).rstrip('/')}"
+        if scheme in ARROW_SCHEMES:
+            with os_errors():
+                filesystem, self._path = FileSystem.from_uri(self._url + self._query)
+            self._files = ArrowFiles(filesystem)
+        else:
+            self._files, self._path = TensorFlowFiles(scheme), self._url
+
+    def _at(self, url: str, path: str) -> "Remote":
+        other = copy(self)
+        other._url, other._path = url, path
+        return other
 
     def __str__(self) -> str:
-        return self._url
+        return re.sub("://[^/@]*@", "://", self._url) + self._query
 
     def __fspath__(self) -> str:
-        return self._url
+        return self._url + self._query
 
     def __truediv__(self, name: str) -> "Remote":
-        return Remote(f"{self._url}/{name}")
+        return self._at(f"{self._url}/{name}", f"{self._path}/{name}")
 
     @property
     def name(self) -> str:
@@ -157,7 +98,7 @@ class Remote:
     @property
     def parent(self) -> "Remote":
         """The folder that this is in."""
-        return Remote(self._url.rpartition("/")[0])
+        return self._at(self._url.rpartition("/")[0], self._path.rpartition("/")[0])
 
     def with_name(self, name: str) -> "Remote":
         """Another name in the same folder."""
@@ -166,66 +107,66 @@ class Remote:
     def exists(self) -> bool:
         """Whether there is such a file or folder."""
         with os_errors():
-            return bool(self._files.exists(self._url))
+            return self._files.kind(self._path) != "NotFound"
 
     def is_dir(self) -> bool:
         """Whether it is a folder."""
         with os_errors():
-            return bool(self._files.isdir(self._url))
+            return self._files.kind(self._path) == "Directory"
 
     def stat(self) -> _Size:
         """Say the size of a file."""
         with os_errors():
-            return _Size(int(self._files.stat(self._url).length))
+            return _Size(self._files.size(self._path))
 
     def iterdir(self) -> Iterator["Remote"]:
         """List a folder; where folders are but parts of names, one that holds nothing is none."""
         with os_errors():
-            names = self._files.listdir(self._url) if self._files.isdir(self._url) else []
-        return (self / name.rstrip("/") for name in names)
+            names = self._files.names(self._path)
+        return (self / name for name in names)
 
     def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
         """Make a folder, with those above it, where there is none; both arguments are as they have to be."""
         with os_errors():
-            self._files.makedirs(self._url)
+            self._files.make_folder(self._path)
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Delete a file."""
-        with os_errors():
-            if not missing_ok or self._files.exists(self._url):
-                self._files.remove(self._url)
+        if not missing_ok or self.exists():
+            with os_errors():
+                self._files.delete(self._path)
 
     def remove_tree(self) -> None:
         """Delete a folder and what is in it, where there is one."""
-        with os_errors():
-            if self._files.isdir(self._url):
-                self._files.rmtree(self._url)
+        if self.is_dir():
+            with os_errors():
+                self._files.delete_folder(self._path)
 
-    def replace(self, target: str | os.PathLike[str]) -> None:
+    def replace(self, target: Any) -> None:
         """Give a file another name, and its place to it."""
         with os_errors():
-            self._files.rename(self._url, os.fspath(target), overwrite=True)
+            self._files.rename(self._path, target._path)
 
-    def open(self, mode: str = "rb", buffering: int = 0) -> _File:
-        """Open a file to read, which goes by requests of 512 KiB."""
+    def open(self, mode: str = "rb", buffering: int = 0) -> Any:
+        """Open a file to read: at any position, by `read_at(size, offset)` too."""
         with os_errors():
-            return _File(self._files.GFile(self._url, "rb"))
+            return self._files.open(self._path)
 
     def read_bytes(self) -> bytes:
         """Read a whole file."""
-        with os_errors(), self._files.GFile(self._url, "rb") as file:
+        with os_errors(), self._files.open(self._path) as file:
             return bytes(file.read())
 
     def write_bytes(self, data: bytes) -> int:
         """Write a whole file."""
-        with os_errors(), self._files.GFile(self._url, "wb") as file:
-            file.write(data)
+        with os_errors():
+            self._files.write(self._path, data)
         return len(data)
 
     def upload(self, local: Path) -> None:
         """Write a whole file, from a local one."""
         with os_errors():
-            self._files.copy(str(local), self._url, overwrite=True)
+            self._files.write(self._path, local)
 
 
 Place = Path | Remote
@@ -235,14 +176,14 @@ def place(path: str | os.PathLike[str]) -> Place:
     """Say where a path or a URL leads.
 
     Raises:
-        InvalidArgument: TensorFlow has no file system for the URL.
+        InvalidArgument: there is no file system for the URL.
 
     Example:
         >>> place("ram://bucket/store"), place("here/store")
         (<blocks.files.place.Remote object at ...>, PosixPath('here/store'))
         >>> place("gopher://host/store")
         Traceback (most recent call last):
-        blocks.errors.InvalidArgument: A store lies in a local folder, or where TensorFlow has a file system: ...
+        blocks.errors.InvalidArgument: A store lies in a local folder, or where pyarrow or TensorFlow has a ...
     """
     if isinstance(path, Remote):
         return path

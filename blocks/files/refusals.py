@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from blocks.errors import BlocksError, StoreError, WriteError
-from blocks.files.place import Place, os_error
+from blocks.files.place import Place
+from blocks.files.remote_files import os_error
 
 _FIXES = {
     errno.ENOSPC: "the disk is full; free space and repeat the same call",

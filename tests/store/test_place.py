@@ -1,4 +1,4 @@
-"""Stores behind URLs: written and read by TensorFlow's file systems, and by tensorflow-io's where it is installed."""
+"""Stores behind URLs: written and read by the file systems of pyarrow, of TensorFlow and of tensorflow-io."""
 
 import errno
 import http.server
@@ -264,13 +264,14 @@ def test_a_store_on_a_web_server_is_read(small, tmp_path, served):
 
 
 _ON_S3 = """
-import os, sys
+import sys
 sys.path.insert(0, sys.argv[1])
 import small_store as small
+from blocks.errors import StoreMismatch
 from blocks.store import open_store
 from blocks.files.place import Remote
 
-url = "s3://bucket/some/store"
+url = sys.argv[2]
 store = small.make(url, "tfrecord", count=300, rows_per_shard=100)
 assert store.check() == []
 before = small.digests(store.path)
@@ -283,37 +284,27 @@ store.repair({"train": small.plan(300)}, planner=lambda plan, keys: plan)
 assert small.digests(store.path) == before
 rows = [int(i) for _, target, _ in open_store(url)["train"].stream(64).dataset() for i in target]
 assert sorted(rows) == list(range(300)) != rows
-print("whole", flush=True)
-os._exit(0)  # tensorflow-io 0.37.1 aborts at the exit of a process that used S3: its issue 2039
+assert "secret" not in str(store.path)
+try:
+    open_store(url.replace("some", "none"))
+except StoreMismatch:
+    print("whole", flush=True)
 """
 
 
 def test_a_store_on_s3():
-    pytest.importorskip("tensorflow_io", reason="needs the extra io")
     server = pytest.importorskip("moto.server", reason="needs moto's S3 server, which make test-io installs")
     import urllib.request
 
     s3 = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     s3.start()
     try:
-        endpoint = "http://{}:{}".format(*s3.get_host_and_port())
-        urllib.request.urlopen(urllib.request.Request(f"{endpoint}/bucket", method="PUT")).close()
-        environment = {
-            "S3_ENDPOINT": endpoint,
-            "S3_USE_HTTPS": "0",
-            "S3_VERIFY_SSL": "0",
-            "AWS_ACCESS_KEY_ID": "any",
-            "AWS_SECRET_ACCESS_KEY": "any",
-            "AWS_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        host = "{}:{}".format(*s3.get_host_and_port())
+        urllib.request.urlopen(urllib.request.Request(f"http://{host}/bucket", method="PUT")).close()
+        url = f"s3://any:secret@bucket/some/store?scheme=http&endpoint_override={host}&region=us-east-1"
         done = subprocess.run(
-            [sys.executable, "-c", _ON_S3, str(SCRIPT.parent)],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=300,
+            [sys.executable, "-c", _ON_S3, str(SCRIPT.parent), url], capture_output=True, text=True, timeout=300
         )
     finally:
         s3.stop()
-    assert done.stdout.split() == ["whole"], done.stderr
+    assert (done.returncode, done.stdout.split()) == (0, ["whole"]), done.stderr

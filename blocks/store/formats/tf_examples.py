@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from blocks.files.place import os_errors
+from blocks.files.remote_files import os_errors
 from blocks.store.checksum import chunk_sum
 from blocks.store.formats.shard import RECORDS, Access, ShardFormat, ShardSettings
 from blocks.store.formats.tfrecord import FRAME_HEAD, FRAME_TAIL, frames

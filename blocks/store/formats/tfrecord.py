@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from blocks.files.place import os_errors
+from blocks.files.remote_files import os_errors
 from blocks.store.formats.shard import ShardFormat, ShardSettings
 from blocks.store.rows import StoredArray
 

@@ -7,9 +7,11 @@ call of a thread that reads.
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from blocks.files.place import Place, Remote
 from blocks.files.regular import open_regular
+from blocks.files.remote_files import os_errors
 
 _MOST = 512
 
@@ -35,7 +37,7 @@ class RangeFile:
 
     def __init__(self, path: Place):
         self._handle = -1
-        self._remote = None
+        self._remote: Any = None
         if isinstance(path, Remote):
             self._remote = path.open()
         else:
@@ -57,7 +59,7 @@ class RangeFile:
                 if self._remote is None:
                     count = os.preadv(self._handle, buffers, offset)
                 else:
-                    count = self._remote.read_at(buffers[0], offset)
+                    count = self._read_ahead(buffers, offset)
                 if not count:
                     raise EOFError("the file ends too early")
                 offset += count
@@ -65,6 +67,17 @@ class RangeFile:
                     count -= len(buffers.pop(0))
                 if count:
                     buffers[0] = buffers[0][count:]
+
+    def _read_ahead(self, buffers: list[memoryview], offset: int) -> int:
+        """Fill as many buffers as one request gives bytes for: behind a URL requests cost most."""
+        with os_errors():
+            data = memoryview(self._remote.read_at(sum(map(len, buffers)), offset))
+        start = 0
+        for buffer in buffers:
+            part = data[start : start + len(buffer)]
+            buffer[: len(part)] = part
+            start += len(part)
+        return start
 
 
 def _adjoining(pieces: list[Piece]) -> Iterator[tuple[int, list[memoryview]]]:
