@@ -121,9 +121,9 @@ def constant(data: Any, head: Head, **options: Any) -> Baseline:
     """The classes' shares, or the target's mean, whatever the features.
 
     Args:
-        data: A store's split, or rows (anything that `blocks.read` takes), to learn from.
-        head: A `Softmax` or a `Mean`; adapted or not.
-        options: As of `boosted`.
+        data: As of `boosted`, and so are the head and the options.
+        head: A `Softmax` or a `Mean`.
+        options: `preprocessor`, `seed` and `max_rows`.
 
     Example:
         >>> from blocks import regressors

@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, log_loss
 import blocks
 from blocks import baselines, classifiers, feature_extractors, preprocessors, regressors
 from blocks.errors import InvalidArgument
+from blocks.store import Rows
 
 
 def rows(count=240, seed=0):
@@ -126,3 +127,12 @@ def test_what_baselines_cannot_do_is_refused(model, store):
         found.predict(rows())
     with_preprocessor = baselines.constant(store["train"], model.head, preprocessor=model.preprocessor)
     assert with_preprocessor.predict(rows())["probabilities"].shape == (240, 2)
+
+
+@pytest.mark.parametrize("size", [7, 64, 1000])
+def test_the_sample_does_not_depend_on_the_chunks(size):
+    numbers = np.arange(1000.0)
+    chunks = (Rows({"x": numbers[start : start + size]}) for start in range(0, 1000, size))
+    drawn = np.random.default_rng(3).random(1000)
+    expected = np.sort(np.argsort(drawn)[:100])
+    np.testing.assert_array_equal(baselines._sampled(chunks, 100, 3).features["x"], expected)

@@ -37,11 +37,11 @@ def calibrate(
         EmptySource: There is too little to calibrate on.
     """
     one = head.heads[name]
-    before = list(postprocessors[: list(postprocessors).index(block)])
+    earlier_blocks = list(postprocessors[: list(postprocessors).index(block)])
 
     def answers_of(features: Any) -> dict[str, Any]:
         answers = one.answer(of_head(core(features, training=False), name))
-        for earlier in before:
+        for earlier in earlier_blocks:
             answers = earlier(answers)
         return answers
 

@@ -10,15 +10,15 @@ class History(keras.callbacks.History):
     """Keras' history of one call of `fit`, told of an epoch before the user's callbacks: a model that they save has it.
 
     Args:
-        before: Epochs of the same training from before, as `kept` gave them.
+        earlier: Epochs of the same training from before, as `kept` gave them.
     """
 
-    def __init__(self, before: dict[str, Any] | None = None) -> None:
+    def __init__(self, earlier: dict[str, Any] | None = None) -> None:
         super().__init__()
-        self.before = before
+        self.earlier = earlier
         self.epoch: list[int] = []
         self._last: dict[str, Any] = {}
-        self._told: set[str] = set()
+        self._names_at_end: set[str] = set()
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Keep what is there: a run that goes on in mid-epoch begins twice."""
@@ -26,12 +26,12 @@ class History(keras.callbacks.History):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Take an epoch's numbers."""
         super().on_epoch_end(epoch, logs)
-        self._last, self._told = logs or {}, set(logs or ())
+        self._last, self._names_at_end = logs or {}, set(logs or ())
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Take what callbacks have added to the epoch before: the learning rate."""
         for name, value in self._last.items():
-            if name not in self._told:
+            if name not in self._names_at_end:
                 self.history.setdefault(name, []).append(value)
         self._last = {}
 
@@ -54,12 +54,12 @@ def kept(history: Any) -> dict[str, Any] | None:
     """
     if history is None:
         return None
-    before = getattr(history, "before", None) or {"epoch": [], "history": {}}
-    names = dict.fromkeys([*before["history"], *history.history])
+    earlier = getattr(history, "earlier", None) or {"epoch": [], "history": {}}
+    names = dict.fromkeys([*earlier["history"], *history.history])
     return {
-        "epoch": [*before["epoch"], *map(int, history.epoch)],
+        "epoch": [*earlier["epoch"], *map(int, history.epoch)],
         "history": {
-            name: [*before["history"].get(name, ()), *np.asarray(history.history.get(name, ()), float).tolist()]
+            name: [*earlier["history"].get(name, ()), *np.asarray(history.history.get(name, ()), float).tolist()]
             for name in names
         },
     }
@@ -68,6 +68,6 @@ def kept(history: Any) -> dict[str, Any] | None:
 def whole_history(history: Any) -> keras.callbacks.History:
     """A history with the epochs from before among its own; empty where there is none."""
     found = keras.callbacks.History()
-    told = kept(history) or {"epoch": [], "history": {}}
-    found.epoch, found.history = told["epoch"], told["history"]
+    epochs = kept(history) or {"epoch": [], "history": {}}
+    found.epoch, found.history = epochs["epoch"], epochs["history"]
     return found

@@ -112,7 +112,7 @@ def fit_from(
         prepare()
         return fit(core, batches_from(kwargs.get("initial_epoch", 0), 0), epochs=epochs, **kwargs)
     epoch, batch = resume.restore(core)
-    history.before = resume.history
+    history.earlier = resume.history
     if (epoch, batch) != (0, 0):
         at = f"step {batch + 1} of epoch {epoch + 1}" if batch else f"epoch {epoch + 1}"
         left = "nothing is left to train" if epoch >= epochs else f"it goes on with {at}"

@@ -45,7 +45,7 @@ class TrainingBar(keras.callbacks.ProgbarLogger):
         """Put a line in its place."""
         self._close()
         taken = time.perf_counter() - self._begun
-        _say(f"epoch {epoch + 1}/{self.params.get('epochs')}", [*_told(logs or {}), f"{taken:.1f} s"])
+        _say(f"epoch {epoch + 1}/{self.params.get('epochs')}", [*_metric_texts(logs or {}), f"{taken:.1f} s"])
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Begin a bar, unless it is an epoch's validation."""
@@ -61,7 +61,7 @@ class TrainingBar(keras.callbacks.ProgbarLogger):
         """Put a line in its place."""
         if not self._trains:
             self._close()
-            _say(self._what, _told(logs or {}))
+            _say(self._what, _metric_texts(logs or {}))
 
     def on_train_end(self, logs: Any = None) -> None:
         """Leave no bar behind."""
@@ -97,7 +97,7 @@ class TrainingBar(keras.callbacks.ProgbarLogger):
         self._bar = None
 
 
-def _told(logs: Mapping[str, Any]) -> list[str]:
+def _metric_texts(logs: Mapping[str, Any]) -> list[str]:
     """Metrics by name, those of held-out rows in brackets, the loss first."""
     names = [name for name in logs if not name.startswith("val_")]
     names.sort(key=lambda name: name != "loss")

@@ -221,13 +221,13 @@ class Resume(keras.callbacks.Callback):
 
 def _other(saved: dict[str, Any], given: dict[str, Any]) -> str:
     """What differs between two runs' batches, with both values where they tell a reader anything."""
-    told = []
+    differing = []
     for name in sorted(given.keys() | saved.keys()):
         before, now = saved.get(name), given.get(name)
         if before != now:
             digests = any(isinstance(value, str | dict | list) for value in (before, now))
-            told.append(name if digests else f"{name} ({now!r}, saved with {before!r})")
-    return ", ".join(told)
+            differing.append(name if digests else f"{name} ({now!r}, saved with {before!r})")
+    return ", ".join(differing)
 
 
 def _written(value: np.ndarray) -> np.ndarray:
