@@ -53,7 +53,7 @@ def rechunk(batches: Iterator[pa.RecordBatch], rows: int, *, exact: bool = True)
     Args:
         batches: record batches of one schema, but that strings may be dictionaries in some.
         rows: rows of a chunk, at least 1.
-        exact: False to give out what is held, however little, rather than to cut a batch and copy.
+        exact: False to give out what is there, however little, rather than to cut a batch and copy.
 
     Yields:
         Record batches.
@@ -64,23 +64,23 @@ def rechunk(batches: Iterator[pa.RecordBatch], rows: int, *, exact: bool = True)
         >>> [b["a"].to_pylist() for b in rechunk(parts, 3)]
         [[1, 4, 4], [4, 4, 2], [2]]
     """
-    held: list[pa.RecordBatch] = []
+    waiting: list[pa.RecordBatch] = []
     have = 0
     for batch in batches:
-        if held and not exact and have + batch.num_rows > rows:
-            yield _joined(held)
-            held, have = [], 0
+        if waiting and not exact and have + batch.num_rows > rows:
+            yield _joined(waiting)
+            waiting, have = [], 0
         start = 0
         while start < batch.num_rows:
             piece = batch.slice(start, rows - have)
             start += piece.num_rows
             have += piece.num_rows
-            held.append(piece)
+            waiting.append(piece)
             if have == rows:
-                yield _joined(held)
-                held, have = [], 0
-    if held:
-        yield _joined(held)
+                yield _joined(waiting)
+                waiting, have = [], 0
+    if waiting:
+        yield _joined(waiting)
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:

@@ -248,12 +248,6 @@ def format_of(file: File) -> str:
     return actual or EXTENSIONS[extension]
 
 
-def describe(files: Sequence[File]) -> str:
-    """The first path, and how many more."""
-    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return f"{files[0].name!r}{more}"
-
-
 @contextlib.contextmanager
 def unchanged(file: File) -> Iterator[None]:
     """Refuses a file that was written to between the first look at it and the end of this reading of it.

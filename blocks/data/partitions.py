@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from blocks.data.files import File
-from blocks.data.reader_protocol import FilesReader, Filterable, Reader
+from blocks.data.files_reader import FilesReader
+from blocks.data.reader_protocol import Filterable, Reader
 
 _NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -50,10 +51,10 @@ def partition_of(path: str, root: str = "") -> Values:
 
 def partitions_of(files: Sequence[File]) -> list[Values]:
     """The columns in the folders of each file."""
-    return [partition_of(_whole(file, file.path), _whole(file, file.root) if file.root else "") for file in files]
+    return [partition_of(_absolute(file, file.path), _absolute(file, file.root) if file.root else "") for file in files]
 
 
-def _whole(file: File, path: str) -> str:
+def _absolute(file: File, path: str) -> str:
     """A path with all its folders: a relative one has some above it."""
     return os.path.abspath(path) if file.local else path
 
@@ -72,7 +73,7 @@ def partition_types(files: Sequence[File], partitions: Sequence[Values]) -> dict
     for file, partition in zip(files, partitions, strict=True):
         for name, value in partition.items():
             values.setdefault(name, set()).update([] if value is None else [value])
-        folder = _whole(file, file.path).rpartition("/")[0]
+        folder = _absolute(file, file.path).rpartition("/")[0]
         while partition and "/" in folder:
             folder, _, last = folder.rpartition("/")
             if _is_partition(last) and folder not in looked:
@@ -130,9 +131,9 @@ class PartitionedReader:
     @property
     def schema(self) -> pa.Schema:
         """The columns of the files, then those of the folders."""
-        own = self._inner.schema
-        more = [pa.field(name, kind) for name, kind in self._types.items() if name not in own.names]
-        return pa.schema([*own, *more], metadata=own.metadata)
+        inner = self._inner.schema
+        more = [pa.field(name, kind) for name, kind in self._types.items() if name not in inner.names]
+        return pa.schema([*inner, *more], metadata=inner.metadata)
 
     @property
     def rejected(self) -> int:
@@ -165,14 +166,14 @@ class PartitionedReader:
     ) -> Iterator[pa.RecordBatch]:
         """Gives the rows, file by file; see `Reader`."""
         schema = self.schema
-        own = self._inner.schema.names
+        inner = self._inner.schema.names
         target = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-        wanted = [name for name in target.names if name in own] or own[:1]
+        wanted = [name for name in target.names if name in inner] or inner[:1]
         for index, partition in enumerate(self._partitions):
             scalars = {
                 field.name: pa.scalar(partition.get(field.name), pa.string()).cast(field.type)
                 for field in target
-                if field.name not in own
+                if field.name not in inner
             }
             for batch in self._inner.chunks(rows, wanted, encoded=encoded, only=index):
                 arrays = [

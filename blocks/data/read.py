@@ -9,10 +9,11 @@ from typing import Any
 from blocks.arguments import checked
 from blocks.data import formats
 from blocks.data.files import File, format_of, resolve
+from blocks.data.files_reader import FilesReader
 from blocks.data.formats import FORMATS
 from blocks.data.formats.in_memory import reader_of
 from blocks.data.partitions import PartitionedReader, partitions_of
-from blocks.data.reader_protocol import FilesReader, Reader
+from blocks.data.reader_protocol import Reader
 from blocks.data.source import Source
 from blocks.errors import InvalidArgument
 

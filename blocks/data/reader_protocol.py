@@ -40,15 +40,6 @@ class Reader(Protocol):
         """What this reads, in a few words, for messages."""
 
 
-class FilesReader(Reader, Protocol):
-    """A reader of files that can give the rows of one of them."""
-
-    def chunks(
-        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False, only: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """The rows, of the file of an index alone where one is given; see `Reader`."""
-
-
 @runtime_checkable
 class Filterable(Protocol):
     """A reader that can leave out parts of a file in which no row satisfies an expression."""

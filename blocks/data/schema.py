@@ -1,6 +1,6 @@
 """Schemas: one schema for many files, a batch brought into a schema, and unknown column names.
 
-How values enter the graph (float64, int64, string) lives in `raw`.
+How values enter the graph (float64, int64, string) lives in `raw_columns`.
 """
 
 import difflib
@@ -28,10 +28,10 @@ def natural_schema(schema: pa.Schema, where: str) -> pa.Schema:
         SchemaMismatch: if two columns have one name.
     """
     require_unique(schema.names, where)
-    own = {name: value for name, value in (schema.metadata or {}).items() if name in (b"blocks", _INDEX)}
+    kept = {name: value for name, value in (schema.metadata or {}).items() if name in (b"blocks", _INDEX)}
     if index := [name for name in _pandas_index(schema) if name in schema.names]:
-        own[_INDEX] = json.dumps(index).encode()
-    return pa.schema([pa.field(f.name, natural_type(f.type)) for f in schema], metadata=own or None)
+        kept[_INDEX] = json.dumps(index).encode()
+    return pa.schema([pa.field(f.name, natural_type(f.type)) for f in schema], metadata=kept or None)
 
 
 def index_columns(schema: pa.Schema) -> list[str]:

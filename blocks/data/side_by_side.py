@@ -39,8 +39,8 @@ class BesideReader:
         """
         names = self.schema.names if columns is None else list(columns)
         others = [name for name in names if name in self._columns]
-        own = [name for name in names if name not in self._columns] or self._table.schema.names[:1]
-        table = self._table.chunks(rows, columns=own)
+        of_table = [name for name in names if name not in self._columns] or self._table.schema.names[:1]
+        table = self._table.chunks(rows, columns=of_table)
         sources = (batch for source in self._sources for batch in source.chunks(rows, columns=others or self._columns))
         for one, other in itertools.zip_longest(table, rechunk(sources, rows)):
             if one is None or other is None or len(one) != len(other):

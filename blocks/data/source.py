@@ -296,7 +296,7 @@ def content_hash(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:
     for batch in rechunk(batches, 65_536):
         for column in batch.columns:
             for part in _flat(column):
-                digest.update(hash64(part if _is_single(part.type) else _shown(part)).tobytes())
+                digest.update(hash64(part if _is_single(part.type) else _as_text(part)).tobytes())
     return digest.hexdigest()
 
 
@@ -304,7 +304,7 @@ def _is_single(kind: pa.DataType) -> bool:
     return canonical_type(kind) is not None
 
 
-def _shown(array: pa.Array) -> pa.Array:
+def _as_text(array: pa.Array) -> pa.Array:
     """Values of a type that nothing here computes with (unions, intervals) as text."""
     return pa.array([None if value is None else repr(value) for value in array.to_pylist()], pa.string())
 

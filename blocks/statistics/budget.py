@@ -74,14 +74,14 @@ class Budget:
     def __init__(self, memory: int, wishes: Iterable[int]) -> None:
         wanted = sorted(wish for wish in wishes if wish)
         self.level = _level(memory, wanted)
-        held = sum(min(wish, self.level) for wish in wanted)
+        used = sum(min(wish, self.level) for wish in wanted)
         if wanted and self.level < min(LEAST_SHARE, wanted[-1]):
             least = (len(wanted) + WORKING) * LEAST_SHARE
             raise InvalidArgument(
                 f"{len(wanted)} statistics need {least >> 10} KiB of memory at least. Received: memory={memory} bytes. "
                 f'Give them more: adapt(..., memory="{-(-least >> 20)}MiB").'
             )
-        self.room = Room(max(memory - held, 0))
+        self.room = Room(max(memory - used, 0))
 
     def share(self, statistics: Mapping[str, Statistic]) -> dict[str, Statistic]:
         """Fresh statistics within their shares."""

@@ -131,7 +131,7 @@ class Quantiles(Statistic):
             raise InvalidArgument(f"exact is 0 at least. Received: {exact}.")
         self._k, self._exact = k, exact
         self._tally = Tally()
-        self._held: list[np.ndarray] = []
+        self._numbers: list[np.ndarray] = []
         self._sketch: kll_doubles_sketch | None = None
 
     def parameters(self) -> dict[str, Any]:
@@ -171,7 +171,7 @@ class Quantiles(Statistic):
 
     def _merge(self, other: Self) -> None:
         self._tally.add(other._tally)
-        for values in other._held:
+        for values in other._numbers:
             self._take(values)
         if other._sketch is not None:
             self._to_sketch().merge(other._sketch)
@@ -180,21 +180,21 @@ class Quantiles(Statistic):
         if self._sketch is not None:
             self._sketch.update(values)
         elif len(values):
-            self._held.append(values)
-            if sum(len(held) for held in self._held) > self._exact:
+            self._numbers.append(values)
+            if sum(len(numbers) for numbers in self._numbers) > self._exact:
                 self._to_sketch()
 
     def _to_sketch(self) -> kll_doubles_sketch:
         if self._sketch is None:
             self._sketch = kll_doubles_sketch(self._k)
-            for values in self._held:
+            for values in self._numbers:
                 self._sketch.update(values)
-            self._held = []
+            self._numbers = []
         return self._sketch
 
     def _sorted(self) -> np.ndarray:
-        values = np.sort(np.concatenate([np.zeros(0), *self._held]))
-        self._held = [values] if len(values) else []
+        values = np.sort(np.concatenate([np.zeros(0), *self._numbers]))
+        self._numbers = [values] if len(values) else []
         return values
 
     def _state(self) -> tuple[dict[str, Any], list[bytes]]:

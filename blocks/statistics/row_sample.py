@@ -17,9 +17,9 @@ class RowSampleResult:
 
     Attributes:
         rows: Rows seen.
-        values: (held, width) float64, in an order that depends on the rows alone.
-        weights: (held,) float64.
-        exact: Whether all rows are held.
+        values: (kept, width) float64, in an order that depends on the rows alone.
+        weights: (kept,) float64.
+        exact: Whether all rows are kept.
     """
 
     rows: int
@@ -36,7 +36,7 @@ class RowSample(Statistic):
 
     Args:
         width: Numbers of a row.
-        most: Rows held, 8 (width + 2) bytes each.
+        most: Rows kept, 8 (width + 2) bytes each.
         seed: Another seed, another sample.
 
     Example:
@@ -54,7 +54,7 @@ class RowSample(Statistic):
             raise InvalidArgument(f"width and most are 1 at least. Received: width={width}, most={most}.")
         self._width, self._most, self._seed = width, most, seed
         self._rows = 0
-        self._held = [np.zeros((0, width + 1))]
+        self._kept = [np.zeros((0, width + 1))]
         self._hashes = [np.zeros(0, np.uint64)]
 
     def parameters(self) -> dict[str, Any]:
@@ -62,9 +62,9 @@ class RowSample(Statistic):
         return {"width": self._width, "most": self._most, "seed": self._seed}
 
     def result(self) -> RowSampleResult:
-        """Returns the rows held so far."""
+        """Returns the rows kept so far."""
         self._compact()
-        rows = self._held[0].copy()
+        rows = self._kept[0].copy()
         return RowSampleResult(self._rows, rows[:, :-1], rows[:, -1], self._rows <= self._most)
 
     def _update(self, values: pa.Array, weights: np.ndarray | None) -> None:
@@ -76,29 +76,29 @@ class RowSample(Statistic):
         self._add(np.column_stack([numbers, weight]) + 0.0, len(numbers))
 
     def _merge(self, other: Self) -> None:
-        for held in other._held:
-            self._add(held, 0)
+        for kept in other._kept:
+            self._add(kept, 0)
         self._rows += other._rows
 
     def _add(self, rows: np.ndarray, seen: int) -> None:
         self._rows += seen
         if len(rows):
-            self._held.append(rows)
+            self._kept.append(rows)
             self._hashes.append(_hashed(rows, self._seed))
-        if sum(len(held) for held in self._held) > 2 * self._most:
+        if sum(len(kept) for kept in self._kept) > 2 * self._most:
             self._compact()
 
     def _compact(self) -> None:
-        rows, hashes = np.concatenate(self._held), np.concatenate(self._hashes)
+        rows, hashes = np.concatenate(self._kept), np.concatenate(self._hashes)
         if len(rows) > self._most:
             first = np.argpartition(hashes, self._most - 1)[: self._most]
             rows, hashes = rows[first], hashes[first]
         order = np.argsort(hashes, kind="stable")
-        self._held, self._hashes = [rows[order]], [hashes[order]]
+        self._kept, self._hashes = [rows[order]], [hashes[order]]
 
     def _state(self) -> tuple[dict[str, Any], list[bytes]]:
         self._compact()
-        return {"rows": self._rows}, [self._held[0].astype("<f8").tobytes()]
+        return {"rows": self._rows}, [self._kept[0].astype("<f8").tobytes()]
 
     def _restore(self, state: dict[str, Any], parts: list[bytes]) -> None:
         rows = np.frombuffer(parts[0], "<f8").astype(np.float64).reshape(-1, self._width + 1)

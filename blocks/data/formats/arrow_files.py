@@ -9,13 +9,14 @@ import pyarrow.dataset as ds
 import pyarrow.ipc as paipc
 import pyarrow.orc as paorc
 
-from blocks.data.files import File, describe, naming, unchanged
+from blocks.data.files import File, naming
+from blocks.data.files_reader import FilesReader
 from blocks.data.schema import conform, natural_schema, unify
 
 _FIX: Final = "It may be truncated: write or copy it again."
 
 
-class BatchFilesReader:
+class BatchFilesReader(FilesReader):
     """Arrow IPC or ORC files as one table, in order.
 
     A batch (a stripe of ORC) is read whole; files on this machine are mapped, so uncompressed batches cost nothing.
@@ -26,11 +27,8 @@ class BatchFilesReader:
         opener: of a file, what has its `schema`, `count`, `batches` of columns, and `close`.
     """
 
-    ahead: bool = True
-
     def __init__(self, files: Sequence[File], format: str, opener: Callable[[File], Any]) -> None:
-        self._files = list(files)
-        self._format = format
+        super().__init__(files, format)
         self._opener = opener
         schemas = []
         self._counts: list[int | None] = []
@@ -50,34 +48,21 @@ class BatchFilesReader:
         known = [count for count in self._counts if count is not None]
         return sum(known) if len(known) == len(self._counts) else None
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Names, sizes and times of change."""
-        return {"format": self._format, "files": [file.fingerprint() for file in self._files]}
-
-    def description(self) -> str:
-        """The first path and the number of files."""
-        return describe(self._files)
-
-    def chunks(
-        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False, only: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """Gives the rows, file by file, or those of one file; see `Reader`."""
-        chosen = slice(None) if only is None else slice(only, only + 1)
-        target = self._schema if columns is None else pa.schema([self._schema.field(name) for name in columns])
-        for file in self._files[chosen]:
-            with unchanged(file), contextlib.ExitStack() as stack:
+    def _rows_of(self, index: int, target: pa.Schema, rows: int, encoded: bool) -> Iterator[pa.RecordBatch]:
+        file = self._files[index]
+        with contextlib.ExitStack() as stack:
+            with naming(file, _FIX):
+                opened = stack.enter_context(contextlib.closing(self._opener(file)))
+            batches = opened.batches(target.names)
+            while True:
                 with naming(file, _FIX):
-                    opened = stack.enter_context(contextlib.closing(self._opener(file)))
-                batches = opened.batches(target.names)
-                while True:
+                    batch = next(batches, None)
+                if batch is None:
+                    break
+                for start in range(0, batch.num_rows, rows):
                     with naming(file, _FIX):
-                        batch = next(batches, None)
-                    if batch is None:
-                        break
-                    for start in range(0, batch.num_rows, rows):
-                        with naming(file, _FIX):
-                            piece = conform(batch.slice(start, rows), target, encoded=encoded)
-                        yield piece
+                        piece = conform(batch.slice(start, rows), target, encoded=encoded)
+                    yield piece
 
 
 def read_ipc(files: Sequence[File]) -> BatchFilesReader:

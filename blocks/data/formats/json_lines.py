@@ -7,7 +7,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.json as pajson
 
-from blocks.data.files import File, describe, naming, unchanged
+from blocks.data.files import File, naming
+from blocks.data.files_reader import FilesReader
 from blocks.data.formats.csv.dialect import LINES
 from blocks.data.formats.csv.options import to_type
 from blocks.data.formats.csv.row_spans import RowSpan, row_spans
@@ -18,7 +19,7 @@ from blocks.errors import MalformedData, SchemaMismatch, warn
 _BLOCK: Final = 8 << 20
 
 
-class JsonLinesReader:
+class JsonLinesReader(FilesReader):
     """JSON lines files as one table, in order; keys that a line does not have are null in it.
 
     The first use scans the files once: a column's type holds all its values: float64 where integers stand beside
@@ -29,15 +30,13 @@ class JsonLinesReader:
         column_types: types of columns, which are then not inferred.
     """
 
-    ahead: bool = True
-
     def __init__(self, files: Sequence[File], column_types: Mapping[str, Any] | None = None) -> None:
-        self._files = list(files)
+        super().__init__(files, "json")
         self._declared = {name: to_type(name, kind) for name, kind in (column_types or {}).items()}
         self._lock = threading.Lock()
         self._scanned: tuple[pa.Schema, int] | None = None
         self._texts: set[str] = set()  # columns whose numbers are read as text
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     @property
     def schema(self) -> pa.Schema:
@@ -51,24 +50,13 @@ class JsonLinesReader:
     def fingerprint(self) -> dict[str, Any]:
         """Names, sizes, times of change, and declared types."""
         types = {name: str(kind) for name, kind in self._declared.items()}
-        return {"format": "json", "files": [file.fingerprint() for file in self._files], "column_types": types}
+        return {**super().fingerprint(), "column_types": types}
 
-    def description(self) -> str:
-        """The first path and the number of files."""
-        return describe(self._files)
-
-    def chunks(
-        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False, only: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """Gives the rows, file by file, or those of one file; see `Reader`."""
-        chosen = slice(None) if only is None else slice(only, only + 1)
-        schema = self.schema
-        target = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-        for file in self._files[chosen]:
-            with unchanged(file):
-                for block in self._blocks(file):
-                    for batch in self._parsed(file, block, target, "ignore").to_batches():
-                        yield conform(batch, target)
+    def _rows_of(self, index: int, target: pa.Schema, rows: int, encoded: bool) -> Iterator[pa.RecordBatch]:
+        file = self._files[index]
+        for block in self._blocks(file):
+            for batch in self._parsed(file, block, target, "ignore").to_batches():
+                yield conform(batch, target)
 
     def _scan(self) -> tuple[pa.Schema, int]:
         with self._lock:
@@ -113,8 +101,8 @@ class JsonLinesReader:
             for name, value in lost.items():
                 if name in flat:
                     self._keep_text(name, f"{file.name}: column {name!r} holds {value}, which float64 rounds")
-                elif name not in self._told:
-                    self._told.add(name)
+                elif name not in self._warned:
+                    self._warned.add(name)
                     warn(
                         f"{file.name}: column {name!r} holds {value}, which is rounded to float64. Declare it to "
                         f"choose: column_types={{{name!r}: ...}}, of uint64 for instance."

@@ -3,14 +3,15 @@
 import contextlib
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from blocks.data.files import File, describe, naming, unchanged
+from blocks.data.files import File, naming
+from blocks.data.files_reader import FilesReader
 from blocks.data.schema import conform, natural_schema, require_exact, unify
 
 _BUFFER: Final = 1 << 18
@@ -19,7 +20,7 @@ _BUFFER: Final = 1 << 18
 _FIX: Final = "It may be truncated: write or copy it again."
 
 
-class ParquetReader:
+class ParquetReader(FilesReader):
     """Parquet files as one table, in order; row groups are decoded piece by piece.
 
     What is held is a chunk, a page and a read buffer for each column, and the dictionaries of one row group: a writer's
@@ -29,10 +30,8 @@ class ParquetReader:
         files: at least one.
     """
 
-    ahead: bool = True
-
     def __init__(self, files: Sequence[File]) -> None:
-        self._files = list(files)
+        super().__init__(files, "parquet")
         self._expression: pc.Expression | None = None
         self._metadata: list[tuple[pa.Schema, pq.FileMetaData]] = []
         for file in self._files:
@@ -57,46 +56,33 @@ class ParquetReader:
         found._expression = expression if self._expression is None else self._expression & expression
         return found
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Names, sizes and times of change."""
-        return {"format": "parquet", "files": [file.fingerprint() for file in self._files]}
-
-    def description(self) -> str:
-        """The first path and the number of files."""
-        return describe(self._files)
-
-    def chunks(
-        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False, only: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """Gives the rows, file by file, or those of one file; see `Reader`."""
-        chosen = slice(None) if only is None else slice(only, only + 1)
-        target = self._schema if columns is None else pa.schema([self._schema.field(name) for name in columns])
-        for file, (schema, metadata) in list(zip(self._files, self._metadata, strict=True))[chosen]:
-            groups = self._groups(file, metadata)
-            if not groups:
-                continue
-            held = set(schema.names)
-            present = [name for name in target.names if name in held]
-            # decoding text into a dictionary costs less than decoding it and encoding it after, however it is stored
-            dictionaries = [name for name in present if encoded and _is_text(schema.field(name).type)]
-            with unchanged(file), contextlib.ExitStack() as stack:
+    def _rows_of(self, index: int, target: pa.Schema, rows: int, encoded: bool) -> Iterator[pa.RecordBatch]:
+        file, (schema, metadata) = self._files[index], self._metadata[index]
+        groups = self._groups(file, metadata)
+        if not groups:
+            return
+        in_file = set(schema.names)
+        present = [name for name in target.names if name in in_file]
+        # decoding text into a dictionary costs less than decoding it and encoding it after, however it is stored
+        dictionaries = [name for name in present if encoded and _is_text(schema.field(name).type)]
+        with contextlib.ExitStack() as stack:
+            with naming(file, _FIX):
+                handle = stack.enter_context(file.open())
+                opened = stack.enter_context(
+                    pq.ParquetFile(handle, read_dictionary=dictionaries, buffer_size=_BUFFER, pre_buffer=False)
+                )
+            for group in groups:
+                # one row group after the other, lest two groups' pages and dictionaries are held at once
                 with naming(file, _FIX):
-                    handle = stack.enter_context(file.open())
-                    opened = stack.enter_context(
-                        pq.ParquetFile(handle, read_dictionary=dictionaries, buffer_size=_BUFFER, pre_buffer=False)
-                    )
-                for group in groups:
-                    # one row group after the other, lest two groups' pages and dictionaries are held at once
+                    batches = opened.iter_batches(rows, columns=present or schema.names[:1], row_groups=[group])
+                while True:
                     with naming(file, _FIX):
-                        batches = opened.iter_batches(rows, columns=present or schema.names[:1], row_groups=[group])
-                    while True:
-                        with naming(file, _FIX):
-                            batch = next(batches, None)
-                            if batch is None:
-                                break
-                            batch = conform(batch, target, encoded=encoded)
-                        yield batch
-                    del batches
+                        batch = next(batches, None)
+                        if batch is None:
+                            break
+                        batch = conform(batch, target, encoded=encoded)
+                    yield batch
+                del batches
 
     def _ends(self, file: int, column: str) -> tuple[int, int] | None:
         """The least and the largest integer of a column, from a file's footer, where it says so."""

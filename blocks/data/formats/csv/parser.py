@@ -28,7 +28,7 @@ class Misfit(NamedTuple):
 
     Attributes:
         column: its position in the file.
-        row: its number in the block, from 1, if Arrow told.
+        row: its number in the block, from 1, if Arrow says it.
         why: Arrow's words.
     """
 

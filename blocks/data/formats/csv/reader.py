@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from blocks.data.files import File, describe, extensions, unchanged
+from blocks.data.files import File, extensions
+from blocks.data.files_reader import FilesReader
 from blocks.data.formats.csv.digits import EXACT
 from blocks.data.formats.csv.options import CsvOptions
 from blocks.data.formats.csv.parser import refuse_bad_row
@@ -32,7 +33,7 @@ def read_csv(files: Sequence[File], **options: Any) -> "CsvReader":
     return CsvReader(files, made)
 
 
-class CsvReader:
+class CsvReader(FilesReader):
     """CSV files as one table, in order.
 
     Types that are not declared are inferred from the first block; the first use scans the files once, and a later value
@@ -44,10 +45,8 @@ class CsvReader:
         options: see `CsvOptions`.
     """
 
-    ahead: bool = True
-
     def __init__(self, files: Sequence[File], options: CsvOptions) -> None:
-        self._files = list(files)
+        super().__init__(files, "csv")
         self._options = options
         self._lock = threading.Lock()
         self._scans: list[Scanned] | None = None
@@ -77,33 +76,23 @@ class CsvReader:
         for added in ("skip_lines", "skip_initial_space"):  # of later versions: not in the stores of earlier ones
             if not getattr(self._options, added):
                 del options[added]
-        return {"format": "csv", "files": [file.fingerprint() for file in self._files], "options": options}
+        return {**super().fingerprint(), "options": options}
 
-    def description(self) -> str:
-        """The first path and the number of files."""
-        return describe(self._files)
-
-    def chunks(
-        self, rows: int, columns: Sequence[str] | None = None, *, encoded: bool = False, only: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """Gives the rows, file by file, or those of one file; see `Reader`."""
-        chosen = slice(None) if only is None else slice(only, only + 1)
-        scans = self._scanned()
-        target = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
-        for file, scan in list(zip(self._files, scans, strict=True))[chosen]:
-            present = [name for name in target.names if name in scan.types] or scan.names[:1]
-            types = {name: self.schema.field(name).type for name in present}
-            with unchanged(file), contextlib.closing(spans_of(file, scan.parser.options)) as cut:
-                for index, block in enumerate(cut):
-                    names = scan.names if index else None
-                    try:
-                        table, bad = scan.parser.parse(file, block, names, types, present)
-                    except pa.ArrowInvalid as error:
-                        scan.parser.refuse(error, file, block, names, types, scan.names)
-                    if len(bad) and scan.rows is None:
-                        refuse_bad_row(bad)
-                    for batch in table.to_batches():
-                        yield conform(batch, target)
+    def _rows_of(self, index: int, target: pa.Schema, rows: int, encoded: bool) -> Iterator[pa.RecordBatch]:
+        file, scan, schema = self._files[index], self._scanned()[index], self.schema
+        present = [name for name in target.names if name in scan.types] or scan.names[:1]
+        types = {name: schema.field(name).type for name in present}
+        with contextlib.closing(spans_of(file, scan.parser.options)) as cut:
+            for place, block in enumerate(cut):
+                names = scan.names if place else None
+                try:
+                    table, bad = scan.parser.parse(file, block, names, types, present)
+                except pa.ArrowInvalid as error:
+                    scan.parser.refuse(error, file, block, names, types, scan.names)
+                if len(bad) and scan.rows is None:
+                    refuse_bad_row(bad)
+                for batch in table.to_batches():
+                    yield conform(batch, target)
 
     def _scanned(self) -> list[Scanned]:
         with self._lock:
