@@ -1,20 +1,13 @@
-"""Deviance: the loss and metric of numbers that are not negative, and what their heads share."""
+"""Deviance: the loss and metric of numbers that are not negative."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from blocks.block import Regressor
 from blocks.block.precision import wide
-from blocks.errors import BadTarget
-from blocks.regressors.error_metrics import error_metrics
-from blocks.statistics import Statistic
-
-FARTHEST = 50.0
-"""The logarithm of how far a prediction is from the mean at most, so that none overflows."""
 
 
 def deviance(true: Any, predicted: Any, power: float) -> Any:
@@ -82,29 +75,3 @@ class DevianceMetric(keras.metrics.Mean):
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
         return {**super().get_config(), "power": self.power}
-
-
-def require_not_negative(head: Regressor, results: Mapping[str, Statistic]) -> None:
-    """Refuse targets with negative numbers, and those that are 0 in every row.
-
-    Raises:
-        BadTarget: There are some.
-    """
-    for column in head.targets:
-        moments = results[head.of(column, "moments")].result()
-        if moments.count and (moments.min < 0 or moments.max == 0):
-            raise BadTarget(
-                f"{type(head).__name__} is for numbers that are not negative, nor all 0. Received: {column!r} from "
-                f"{moments.min:g} to {moments.max:g}. Filter them out, or use Mean."
-            )
-
-
-def rates(units: Any, head: Regressor) -> Any:
-    """Outputs of dense units (batch, targets) to predictions: the mean times the exponential."""
-    logarithm = ops.clip(ops.cast(units, wide()), -FARTHEST, FARTHEST)
-    return ops.exp(logarithm[:, 0] if isinstance(head.target, str) else logarithm) * head.state["mean"]
-
-
-def deviance_metrics(head: Regressor, power: float) -> list[keras.metrics.Metric]:
-    """Fresh metrics: errors and deviance in the target's unit."""
-    return [*error_metrics(head), DevianceMetric(power)]

@@ -1,20 +1,13 @@
-"""Poisson: the expected value of a count."""
-
-from collections.abc import Mapping
-from typing import Any, ClassVar
+"""Poisson: the expected value of a count; a Tweedie regression at power 1."""
 
 import keras
-import numpy as np
-import pyarrow as pa
 
-from blocks.block import Regressor, State
-from blocks.block.precision import wide
-from blocks.regressors.deviance import DevianceLoss, deviance_metrics, rates, require_not_negative
-from blocks.statistics import Statistic
+from blocks.block import Regressor
+from blocks.regressors.deviance_regression import DevianceRegression
 
 
 @keras.saving.register_keras_serializable(package="blocks")
-class Poisson(Regressor):
+class Poisson(DevianceRegression, Regressor):
     """The expected value of a count, or of several, by a dense unit each and the exponential: a Poisson regression.
 
     The loss is the deviance of the target in units of its mean; the metrics are errors and deviance in the target's
@@ -36,6 +29,7 @@ class Poisson(Regressor):
     Parameters: (width + 1) * targets.
 
     Example:
+        >>> import pyarrow as pa
         >>> from blocks import regressors
         >>> regressors.Poisson("visits").encode(pa.array([3, -1, None]))
         (array([ 3., -1., nan]), array([ True, False, False]))
@@ -43,46 +37,4 @@ class Poisson(Regressor):
     Source: McCullagh, Nelder, "Generalized Linear Models" (1989).
     """
 
-    wanted: ClassVar[str] = "a target that is a finite number, not negative, at most 1e+100"
-
-    def learn(self, results: Mapping[str, Statistic]) -> State:
-        """The targets' means and scales.
-
-        Raises:
-            BadTarget: There are none, or a target is negative, or 0 in every row.
-        """
-        require_not_negative(self, results)
-        return super().learn(results)
-
-    def encode(self, target: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers themselves, float64, and which rows are usable: finite, and not negative."""
-        values, usable = super().encode(target)
-        return values, usable & (values >= 0 if values.ndim == 1 else (values >= 0).all(axis=1))
-
-    def build(self, input_shape: Any) -> None:
-        """Make the dense units."""
-        self.require_adapted()
-        self.unit = self.dense(len(self.targets), input_shape)
-        self.built = True
-
-    def call(self, inputs: Any) -> Any:
-        """The expected numbers."""
-        return rates(self.unit(inputs), self)
-
-    def compute_output_spec(self, inputs: Any) -> Any:
-        """(batch,) or (batch, targets)."""
-        several = () if isinstance(self.target, str) else (len(self.targets),)
-        return keras.KerasTensor((inputs.shape[0], *several), wide())
-
-    def default_loss(self) -> keras.losses.Loss:
-        """The deviance of the target in units of its mean."""
-        self.require_adapted()
-        return DevianceLoss(1.0, self.state["mean"].tolist())
-
-    def default_metrics(self) -> list[keras.metrics.Metric]:
-        """Errors and deviance, in the target's unit."""
-        return deviance_metrics(self, 1.0)
-
-    def answer(self, predictions: Any) -> dict[str, Any]:
-        """The prediction."""
-        return {"prediction": predictions}
+    power = 1.0
