@@ -3,7 +3,7 @@
 import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Unpack, overload
+from typing import Any, overload
 
 import keras
 import numpy as np
@@ -13,9 +13,7 @@ from blocks.arguments import checked
 from blocks.baselines import Baseline
 from blocks.errors import InvalidArgument
 from blocks.evaluate.paired_differences import compare_tables
-from blocks.evaluate.scoring.summed_table import FEW
-from blocks.evaluate.tables.grouping import By
-from blocks.evaluate.tables.prediction_table import OPTIONS, TableOptions
+from blocks.evaluate.tables.prediction_table import OPTIONS
 from blocks.model import Model
 from blocks.progress import Progress, Verbose
 from blocks.store import Store, StoreSplit
@@ -147,31 +145,12 @@ _OPTIONS = [
 def compare(
     contestants: Mapping[str, Contestant] | Sequence[Contestant],
     store: Store | Mapping[str, StoreSplit],
-    *,
-    seeds: Sequence[int] = (0, 1, 2),
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    seconds: float | None = None,
-    train: str = "train",
-    valid: str | None = "valid",
-    test: str = "test",
-    verbose: Verbose = "auto",
+    **options: Any,
 ) -> Comparison: ...
 
 
 @overload
-def compare(
-    contestants: Mapping[str, Any] | Sequence[Any],
-    *,
-    by: By = None,
-    metrics: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    bootstrap: int = 1000,
-    seed: int = 0,
-    few: int = FEW,
-    max_groups: int = 100,
-    **options: Unpack[TableOptions],
-) -> pa.Table: ...
+def compare(contestants: Mapping[str, Any] | Sequence[Any], store: None = None, **options: Any) -> pa.Table: ...
 
 
 @checked(also=[*_OPTIONS, *OPTIONS])

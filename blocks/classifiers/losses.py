@@ -110,6 +110,6 @@ class LabelLoss(keras.losses.Loss):
 
 def surprise(probability: Any, gamma: float) -> Any:
     """`-(1 - p)^gamma log p` of each probability."""
-    held = ops.clip(probability, EPSILON, 1 - EPSILON)
-    focus = 1.0 if gamma == 0 else ops.power(1 - held, gamma)
-    return -focus * ops.log(held)
+    clipped = ops.clip(probability, EPSILON, 1 - EPSILON)
+    focus = 1.0 if gamma == 0 else ops.power(1 - clipped, gamma)
+    return -focus * ops.log(clipped)

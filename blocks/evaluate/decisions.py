@@ -118,8 +118,8 @@ def gains(
         [4.0, 2.0, 1.3333333333333333, 1.0]
     """
     opened = PredictionTable.of(table, **options)
-    held, _, _ = _acted(opened, fn, positive)
-    rows, hits, money = (np.cumsum(column[::-1]) for column in held.sums.T)
+    scores, _, _ = _acted(opened, fn, positive)
+    rows, hits, money = (np.cumsum(column[::-1]) for column in scores.sums.T)
     kept = np.unique(np.linspace(0, len(rows) - 1, min(points, len(rows))).round().astype(int))
     chosen, gain = rows / rows[-1], hits / max(hits[-1], 1e-300)
     profit = pa.array(money[kept]) if fn is not None else pa.nulls(len(kept), pa.float64())
@@ -127,7 +127,7 @@ def gains(
         {
             "chosen": chosen[kept],
             "rows": rows[kept].astype(np.int64),
-            "threshold": held.scores[::-1][kept],
+            "threshold": scores.scores[::-1][kept],
             "gain": gain[kept],
             "lift": (gain / chosen)[kept],
             "profit": profit,
@@ -179,10 +179,10 @@ def best_threshold(
     settings = checked_settings(confidence, bootstrap, seed)
     tuning, judging = (PredictionTable.of(table, **options) for table in (tune, judge))
     _refuse_shared(tuning, judging)
-    held, base, rows = _acted(tuning, fn, positive)
-    earned = np.append(0.0, np.cumsum(held.sums[::-1, 2]))
+    scores, base, rows = _acted(tuning, fn, positive)
+    earned = np.append(0.0, np.cumsum(scores.sums[::-1, 2]))
     best = int(np.argmax(earned))
-    threshold = float(np.append(np.inf, held.scores[::-1])[best])
+    threshold = float(np.append(np.inf, scores.scores[::-1])[best])
     sums = np.zeros((BUCKETS, 3))
     for score, _, gained, without, positions in _decisions(judging, fn, positive):
         bucket = buckets(positions, BUCKETS)
@@ -207,11 +207,11 @@ def best_threshold(
 def _refuse_shared(tuning: PredictionTable, judging: PredictionTable) -> None:
     keys = tuning.description.keys
     if keys and keys == judging.description.keys:
-        held = []
+        hashes = []
         for opened in (tuning, judging):
             parts = [hash_rows(chunk.columns) for _, chunk in opened.placed_chunks(keys)]
-            held.append(np.unique(np.concatenate([np.zeros(0, np.uint64), *parts])))
-        shared = len(np.intersect1d(held[0], held[1], assume_unique=True))
+            hashes.append(np.unique(np.concatenate([np.zeros(0, np.uint64), *parts])))
+        shared = len(np.intersect1d(hashes[0], hashes[1], assume_unique=True))
         if shared:
             raise InvalidArgument(
                 f"A threshold is judged on other rows than it was chosen on. Received: {shared:,} rows in both, by "
@@ -225,14 +225,14 @@ def _refuse_shared(tuning: PredictionTable, judging: PredictionTable) -> None:
 
 def _acted(table: PredictionTable, fn: Worth | None, positive: Any) -> tuple[ScoreTable, float, int]:
     """By score: rows, rows of the class, money gained by acting; what not acting earns, and the number of rows."""
-    held, base, rows = ScoreTable(3), 0.0, 0
+    scores, base, rows = ScoreTable(3), 0.0, 0
     for score, is_class, gained, without, _ in _decisions(table, fn, positive):
-        held.update(score, np.stack([np.ones(len(score)), is_class, gained], axis=1))
+        scores.update(score, np.stack([np.ones(len(score)), is_class, gained], axis=1))
         base += float(without.sum())
         rows += len(score)
     if not rows:
         raise EmptySource(f"There is no row to act on. Received: {table!r}.")
-    return held, base, rows
+    return scores, base, rows
 
 
 def _decisions(
@@ -254,8 +254,8 @@ def _decisions(
 
 
 def _scores(reader: HeadReader, chunk: pa.RecordBatch, positive: Any) -> np.ndarray:
-    held = reader.scores(chunk)
-    return held[:, _class_index(reader.head, positive)] if reader.is_classifier else held
+    scores = reader.scores(chunk)
+    return scores[:, _class_index(reader.head, positive)] if reader.is_classifier else scores
 
 
 def _class_index(head: HeadDescription, positive: Any) -> int:

@@ -70,13 +70,13 @@ def calibration(
                 continue
             p = rows.probabilities[:, c]
             columns = [weight, weight * (rows.target == c), weight * p, weight * weight]
-            held = tables.setdefault(name + suffix if not suffix else suffix[1:-1], ScoreTable(4, LIMIT))
-            held.update(p, np.stack(columns, axis=1))
-    tables = {name: held for name, held in tables.items() if len(held)}
+            scores = tables.setdefault(name + suffix if not suffix else suffix[1:-1], ScoreTable(4, LIMIT))
+            scores.update(p, np.stack(columns, axis=1))
+    tables = {name: scores for name, scores in tables.items() if len(scores)}
     if not tables:
         raise EmptySource(f"There is no row to judge: none has a usable target. Received: {opened!r}.")
     counted = options.get("sample_weight") is None
-    parts = [_binned(name, held, bins, strategy, confidence, counted) for name, held in tables.items()]
+    parts = [_binned(name, scores, bins, strategy, confidence, counted) for name, scores in tables.items()]
     return pa.concat_tables(parts)
 
 
@@ -196,16 +196,16 @@ def residuals(
     if not predictions.result().count:
         raise EmptySource("There is no row to take residuals of.")
     edges = predictions.result().quantile(np.linspace(0, 1, bins + 1)[1:-1])
-    held = [(Moments(), Moments(), Quantiles()) for _ in range(bins)]
+    statistics = [(Moments(), Moments(), Quantiles()) for _ in range(bins)]
     for _, rows in _number_rows(opened):
         place, residual = np.searchsorted(edges, rows.prediction), rows.target - rows.prediction
-        for i, (predicted, moments, quantiles) in enumerate(held):
+        for i, (predicted, moments, quantiles) in enumerate(statistics):
             inside = place == i
             predicted.update(pa.array(rows.prediction[inside]))
             moments.update(pa.array(residual[inside]))
             quantiles.update(pa.array(residual[inside]))
     found: dict[str, list[Any]] = {}
-    for i, (predicted, moments, quantiles) in enumerate(held):
+    for i, (predicted, moments, quantiles) in enumerate(statistics):
         of = moments.result()
         if not of.count:
             continue
@@ -243,9 +243,9 @@ def _number_rows(table: PredictionTable) -> Iterator[tuple[str, NumberRows]]:
             yield suffix, rows
 
 
-def _binned(name: str, held: ScoreTable, bins: int, strategy: str, confidence: float, counted: bool) -> pa.Table:
-    weight, hit, predicted, squares = held.sums.T
-    score = held.scores if held.exact else predicted / np.maximum(weight, 1e-300)
+def _binned(name: str, scores: ScoreTable, bins: int, strategy: str, confidence: float, counted: bool) -> pa.Table:
+    weight, hit, predicted, squares = scores.sums.T
+    score = scores.scores if scores.exact else predicted / np.maximum(weight, 1e-300)
     edges = np.linspace(0, 1, bins + 1)
     if strategy == "quantile":
         edges = _quantiles(score, weight, edges, counted)

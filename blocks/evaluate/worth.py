@@ -151,9 +151,9 @@ def judged_rows(
             answers = {"probabilities": rows.probabilities, "label": names[rows.label]}
             yield chunk, names[rows.target], answers, rows.positions
         else:
-            own = {"prediction": rows.prediction, "quantiles": rows.quantiles, "low": rows.low, "high": rows.high}
-            own["standard_deviation"] = rows.deviation
-            yield chunk, rows.target, {k: v for k, v in own.items() if v is not None}, rows.positions
+            answers = {"prediction": rows.prediction, "quantiles": rows.quantiles, "low": rows.low, "high": rows.high}
+            answers["standard_deviation"] = rows.deviation
+            yield chunk, rows.target, {k: v for k, v in answers.items() if v is not None}, rows.positions
 
 
 def checked_money(fn: Worth, truth: np.ndarray, answers: dict[str, np.ndarray], chunk: pa.RecordBatch) -> np.ndarray:

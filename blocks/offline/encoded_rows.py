@@ -20,6 +20,7 @@ from blocks.errors import BadTarget, BlocksError, EmptySource, warn
 from blocks.offline.out_of_fold import OutOfFold
 from blocks.offline.transform import Transform
 from blocks.store.rows import Rows
+from blocks.targets.sample_weights import sample_weights
 
 CHUNK_ROWS = 65_536
 _MOST_WEIGHT = 1e30
@@ -131,14 +132,9 @@ class EncodedRows:
         target, usable = self.head.encode_rows(chunk)
         weight = None
         if self.head.sample_weight is not None:
-            weight = to_raw(chunk.column(self.head.sample_weight), RawColumn("float64"), self.head.sample_weight)
-            fits = (weight >= 0) & (weight <= _MOST_WEIGHT)
-            if not fits.all():
-                raise BadTarget(
-                    "Sample weights are finite and not negative, and at most 1e30: losses are weighed in float32. "
-                    f"Received: {self.head.sample_weight!r} with {weight[~fits][0]}. Divide them by the largest."
-                )
-            weight = weight.astype(np.float32)
+            column = chunk.column(self.head.sample_weight)
+            # losses are weighed in float32
+            weight = sample_weights(column, self.head.sample_weight, most=_MOST_WEIGHT).astype(np.float32)
         return target, weight, usable
 
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 import sklearn.metrics as sk
 
-from blocks.errors import BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
+from blocks.errors import BadTarget, BlocksWarning, EmptySource, InvalidArgument, SchemaMismatch
 from blocks.evaluate import confusion, curves, metrics
 from blocks.evaluate.scoring import classification
 
@@ -297,7 +297,7 @@ def test_far_from_zero_no_digit_is_lost():
         (lambda t: metrics(t.drop(["probabilities"]), **TOLD), SchemaMismatch, "has the column 'probabilities' or"),
         (lambda t: metrics(t, **TOLD, confidence=95), InvalidArgument, "between 0 and 1"),
         (lambda t: metrics(t, **TOLD, bootstrap=-1), InvalidArgument, "number of replicates"),
-        (lambda t: metrics(t, **TOLD, sample_weight="bad"), InvalidArgument, "finite and not negative"),
+        (lambda t: metrics(t, **TOLD, sample_weight="bad"), BadTarget, "finite and not negative"),
         (lambda t: confusion(t, **TOLD, nonsense=1), InvalidArgument, "confusion takes .* Received: nonsense"),
     ],
 )

@@ -95,8 +95,8 @@ def partial_dependence(
             places.append(point)
             low, high = np.quantile(of_rows[:, column], [0.1, 0.9])
             mean = of_rows[:, column].mean()
-            shown = None if classes[column] is None else str(classes[column])
-            for name, value in zip(RESULTS, (shown, float(mean), float(low), float(high)), strict=True):
+            class_name = None if classes[column] is None else str(classes[column])
+            for name, value in zip(RESULTS, (class_name, float(mean), float(low), float(high)), strict=True):
                 found[name].append(value)
     taken = np.array(places).T
     others = {*RESULTS, *names}

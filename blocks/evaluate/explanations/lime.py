@@ -66,10 +66,10 @@ class Lime:
                 f"Answers must be finite to be explained. Received: {lost:,} of {len(answers):,} that are not, for "
                 "rows with some values of this row and others of the background."
             )
-        own = float(answers[0])
-        if (answers == own).all():
+        answer = float(answers[0])
+        if (answers == answer).all():
             nothing = tuple(Contribution(name, value, 0.0) for name, value in drawn.features)
-            return Explanation(nothing, own, own, own, 1.0)
+            return Explanation(nothing, answer, answer, answer, 1.0)
         width = self.kernel_width * np.sqrt(len(row.schema))
 
         def kernel(distance: np.ndarray) -> np.ndarray:
@@ -81,4 +81,4 @@ class Lime:
         )
         of_feature = [(*drawn.features[place], float(weight)) for place, weight in weights]
         contributions = tuple(Contribution(name, value, weight) for name, value, weight in of_feature)
-        return Explanation(contributions, float(intercept), float(local[0]), own, float(fidelity))
+        return Explanation(contributions, float(intercept), float(local[0]), answer, float(fidelity))

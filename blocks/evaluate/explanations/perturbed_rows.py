@@ -70,35 +70,35 @@ def neighbours(row: pa.Table, background: pa.Table, count: int, seed: int) -> Ne
     features: list[tuple[str, Any]] = []
     changed = np.zeros(1 + len(points))
     for place, name in enumerate(row.schema.names):
-        own = row.column(name).combine_chunks()
+        value = row.column(name).combine_chunks()
         others = background.column(name).combine_chunks()
-        tokens = _tokens(own, others)
+        tokens = _tokens(value, others)
         if tokens is not None:
             random = np.random.default_rng([seed, place])
-            shown, drawn, mask = _shortened(own.type, tokens, points[:, place], random)
+            values, drawn, mask = _shortened(value.type, tokens, points[:, place], random)
         else:
-            shown, drawn, mask = _replaced(own, others, points[:, place])
-        columns.append(pa.concat_arrays([own, drawn]))
-        if shown:
-            kept.append(np.vstack([np.ones((1, len(shown)), bool), mask]))
-            features += [(name, value) for value in shown]
+            values, drawn, mask = _replaced(value, others, points[:, place])
+        columns.append(pa.concat_arrays([value, drawn]))
+        if values:
+            kept.append(np.vstack([np.ones((1, len(values)), bool), mask]))
+            features += [(name, one) for one in values]
             changed[1:] += 1.0 - mask.mean(axis=1)
     rows = pa.Table.from_arrays(columns, schema=row.schema)
     return Neighbours(rows, np.hstack(kept) if kept else np.ones((len(changed), 0), bool), features, changed)
 
 
-def _replaced(own: pa.Array, values: pa.Array, point: np.ndarray) -> tuple[list[Any], pa.Array, np.ndarray]:
+def _replaced(value: pa.Array, values: pa.Array, point: np.ndarray) -> tuple[list[Any], pa.Array, np.ndarray]:
     """The row's value where the point lies in the lower half, and others in their order over the upper half."""
-    groups, order = grouped(pa.concat_arrays([values, own]))
+    groups, order = grouped(pa.concat_arrays([values, value]))
     others = np.flatnonzero(groups[:-1] != groups[-1])
     kept = point < 0.5
     if not len(others):
-        return [], own.take(pa.array(np.zeros(len(point), np.int64))), kept[:, None]
+        return [], value.take(pa.array(np.zeros(len(point), np.int64))), kept[:, None]
     others = others[np.argsort(order[others], kind="stable")]
     place = np.maximum(2.0 * point - 1.0, 0.0) * len(others)
     elsewhere = values.take(pa.array(others[place.astype(np.int64)]))
-    shown = None if groups[-1] == MISSING else own[0].as_py()
-    return [shown], pc.if_else(pa.array(kept), own[0], elsewhere), kept[:, None]
+    present = None if groups[-1] == MISSING else value[0].as_py()
+    return [present], pc.if_else(pa.array(kept), value[0], elsewhere), kept[:, None]
 
 
 def grouped(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -148,11 +148,11 @@ def is_prose(values: pa.Array) -> bool:
     return len(present) > 0 and pc.mean(spaced).as_py() >= 0.5 and pc.count_distinct(present).as_py() > len(present) / 2
 
 
-def _tokens(own: pa.Array, values: pa.Array) -> list[str] | None:
+def _tokens(value: pa.Array, values: pa.Array) -> list[str] | None:
     """The row's text cut into words and what stands between them, where it is a text of several words."""
-    if not is_text(own.type) or is_missing(own)[0] or not is_prose(values):
+    if not is_text(value.type) or is_missing(value)[0] or not is_prose(values):
         return None
-    tokens = re.findall(r"\w+|\W+", own[0].as_py())
+    tokens = re.findall(r"\w+|\W+", value[0].as_py())
     return tokens if len({token for token in tokens if _is_word(token)}) > 1 else None
 
 

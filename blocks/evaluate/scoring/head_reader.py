@@ -16,9 +16,10 @@ from blocks.evaluate.scoring.classification import Classification, ClassRows
 from blocks.evaluate.scoring.metric_sums import MetricSums
 from blocks.evaluate.scoring.regression import NumberRows, Regression
 from blocks.evaluate.scoring.row_selection import Rows, select_rows
-from blocks.evaluate.tables.answer_columns import all_finite, label_truth, matrix, numbers, of_target, weights
+from blocks.evaluate.tables.answer_columns import all_finite, label_truth, matrix, numbers, of_target
 from blocks.targets.classes import encode_classes
 from blocks.targets.description import HeadDescription
+from blocks.targets.sample_weights import sample_weights
 
 CHUNK_ROWS = 65_536
 ROUNDING = 1e-6
@@ -91,7 +92,7 @@ class HeadReader:
             start: Place of its first row in the table.
         """
         positions = np.arange(start, start + len(chunk))
-        weight = None if self.weight is None else weights(chunk.column(self.weight), self.weight)
+        weight = None if self.weight is None else sample_weights(chunk.column(self.weight), self.weight)
         found = Found({}, {}, Counter())
         if self.is_multilabel:
             self._read_labels(chunk, positions, weight, found)

@@ -1,4 +1,4 @@
-"""Columns: what a prediction table holds as the NumPy arrays that are judged: lists, numbers, weights, labels."""
+"""Columns: what a prediction table holds as the NumPy arrays that are judged: lists, numbers, labels."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ import pyarrow.types as pt
 
 from blocks.data.arrow_types import is_number
 from blocks.data.encodings import natural_type
-from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.errors import SchemaMismatch
 from blocks.targets.description import HeadDescription
 from blocks.targets.label_sets import encode_labels
 
@@ -32,10 +32,10 @@ def matrix(values: pa.Array, name: str) -> np.ndarray:
     inner = values.values.slice(values.offset * kind.list_size, len(values) * kind.list_size)
     if pt.is_boolean(inner.type):
         inner = inner.cast(pa.uint8())
-    held = inner.to_numpy(zero_copy_only=False).reshape(len(values), kind.list_size)
+    rows = inner.to_numpy(zero_copy_only=False).reshape(len(values), kind.list_size)
     if values.null_count:
-        held = np.where(np.asarray(values.is_null())[:, None], np.nan, held)
-    return held
+        rows = np.where(np.asarray(values.is_null())[:, None], np.nan, rows)
+    return rows
 
 
 def numbers(values: pa.Array, name: str) -> np.ndarray:
@@ -71,18 +71,3 @@ def all_finite(values: np.ndarray) -> np.ndarray:
     """Which rows hold finite numbers alone."""
     finite = np.isfinite(values)
     return finite if finite.ndim == 1 else finite.all(axis=1)
-
-
-def weights(values: pa.Array, name: str) -> np.ndarray:
-    """A column of sample weights, (rows,) float64.
-
-    Raises:
-        InvalidArgument: One is negative or not finite.
-    """
-    held = numbers(values, name).astype(np.float64, copy=False)
-    if not (held >= 0).all() or not np.isfinite(held).all():
-        raise InvalidArgument(
-            f"Sample weights are finite and not negative. Received: {name!r} with "
-            f"{held[~((held >= 0) & np.isfinite(held))][0]}."
-        )
-    return held

@@ -79,12 +79,12 @@ class Grouping:
         for column, bucket in self.buckets.items():
             values = _bucketed(chunk.column(column), bucket)
             encoded = values if pt.is_dictionary(values.type) else values.dictionary_encode()
-            told = [_told(value) for value in encoded.dictionary.to_pylist()] + ["null"]
-            own = pc.fill_null(encoded.indices.cast(pa.int64()), len(told) - 1).to_numpy(zero_copy_only=False)
-            seen, codes = np.unique(codes * len(told) + own, return_inverse=True)
+            texts = [_text(value) for value in encoded.dictionary.to_pylist()] + ["null"]
+            places = pc.fill_null(encoded.indices.cast(pa.int64()), len(texts) - 1).to_numpy(zero_copy_only=False)
+            seen, codes = np.unique(codes * len(texts) + places, return_inverse=True)
             self.check(len(seen))
             names = [
-                ", ".join(part for part in (names[code // len(told)], f"{column}={told[code % len(told)]}") if part)
+                ", ".join(part for part in (names[code // len(texts)], f"{column}={texts[code % len(texts)]}") if part)
                 for code in seen.tolist()
             ]
         return names, codes
@@ -102,7 +102,7 @@ class Grouping:
             )
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 

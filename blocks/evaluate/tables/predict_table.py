@@ -158,8 +158,8 @@ def _write_parts(aside: Path, answered: AnsweredRows, chunk_rows: int, verbose: 
                 parts.append(part)
                 if not part.exists():
                     batch, counts = answered.answered(chunk, name)
-                    told = json.dumps({"rows": {name or "": len(chunk)}, "left_out": dict(counts)})
-                    table = pa.Table.from_batches([batch]).replace_schema_metadata({"counts": told})
+                    counted = json.dumps({"rows": {name or "": len(chunk)}, "left_out": dict(counts)})
+                    table = pa.Table.from_batches([batch]).replace_schema_metadata({"counts": counted})
                     with durable.whole_file(part) as file:
                         pq.write_table(table, file, row_group_size=len(chunk))
                 progress.advance(len(chunk))
@@ -171,9 +171,9 @@ def _publish(final: Path, answered: AnsweredRows, plan: dict[str, Any], parts: S
     rows: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     for part in parts:
-        told = json.loads(pq.read_schema(part).metadata[b"counts"])
-        rows.update(told["rows"])
-        left_out.update(told["left_out"])
+        counted = json.loads(pq.read_schema(part).metadata[b"counts"])
+        rows.update(counted["rows"])
+        left_out.update(counted["left_out"])
     counts = {"rows": dict(rows), "left_out": dict(left_out)}
     description = dataclasses.replace(answered.description, plan=plan, counts=counts)
     schema = description.added_to(answered.schema)
@@ -193,8 +193,8 @@ def _publish(final: Path, answered: AnsweredRows, plan: dict[str, Any], parts: S
 
 def _warn(keys: Sequence[str], hashes: Sequence[np.ndarray], left_out: Counter[str], rows: int) -> None:
     if left_out:
-        told = ", ".join(f"{count:,} {name}" for name, count in sorted(left_out.items()))
-        warn(f"Of {rows:,} rows in the table: {told}.")
+        reasons = ", ".join(f"{count:,} {name}" for name, count in sorted(left_out.items()))
+        warn(f"Of {rows:,} rows in the table: {reasons}.")
     seen = sum(map(len, hashes))
     if hashes and (distinct := len(np.unique(np.concatenate(hashes)))) < seen:
         warn(
