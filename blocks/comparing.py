@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
 import keras
@@ -12,6 +12,7 @@ import pyarrow as pa
 from blocks.arguments import checked
 from blocks.baselines import Baseline
 from blocks.errors import InvalidArgument
+from blocks.evaluate.model_ranking import VALID, Comparison
 from blocks.evaluate.paired_differences import compare_tables
 from blocks.evaluate.tables.prediction_table import OPTIONS
 from blocks.model import Model
@@ -21,54 +22,6 @@ from blocks.store import Store, StoreSplit
 __all__ = ["Comparison", "compare"]
 
 Contestant = Model | Callable[..., Baseline]
-
-
-RANKED_BY = "loss"
-VALID, SPREAD = "valid_", "_spread"
-COUNTS = ("parameters", "epochs", "seconds", "rows_per_second")
-
-
-class Comparison:
-    """What `compare` found: models in the order of their validation loss, best first.
-
-    It prints every model's validation, and the test rows' metrics once: those of the model that validation chose. More
-    looks at test rows would choose by them.
-
-    Attributes:
-        table: Arrow: `rank` (from 1; null without validation), `model`, for each metric its mean over seeds and its
-            `_spread` (standard deviation, of n - 1), on the validation rows as `valid_METRIC` and on the test rows as
-            `METRIC`, `parameters` that are trained, `epochs`, `seconds` a fit, and `rows_per_second` of training.
-        runs: Arrow: the same of every single fit, with its `seed`, in the order of the fits.
-    """
-
-    def __init__(self, runs: pa.Table) -> None:
-        self.runs = runs
-        self.table = _summary(runs)
-        self._ranked = f"{VALID}{RANKED_BY}" in runs.column_names
-
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        return self.table.__arrow_c_stream__(requested_schema)
-
-    def __repr__(self) -> str:
-        measured = _metrics(self.table)
-        judged = [name for name in measured if name.startswith(VALID) or not self._ranked]
-        columns = [*(["rank"] if self._ranked else []), "model", *judged, *COUNTS]
-        rows = [[name if name != "rows_per_second" else "rows/s" for name in columns]]
-        rows += [[_cell(name, row) for name in columns] for row in self.table.to_pylist()]
-        widths = [max(len(row[place]) for row in rows) for place in range(len(columns))]
-        left = ("rank", "model")
-        lines = [
-            "  ".join(
-                cell.ljust(width) if name in left else cell.rjust(width)
-                for name, cell, width in zip(columns, row, widths, strict=True)
-            ).rstrip()
-            for row in rows
-        ]
-        if self._ranked:
-            best = self.table.slice(0, 1).to_pylist()[0]
-            on_test = ", ".join(f"{name} {_cell(name, best)}" for name in measured if not name.startswith(VALID))
-            lines.append(f"on test rows, of the first alone: {best['model']}: {on_test}")
-        return "\n".join(lines)
 
 
 @checked()
@@ -277,47 +230,3 @@ def _split(store: Any, name: str) -> StoreSplit:
 
 def _trained(core: keras.Model) -> int:
     return int(sum(np.prod(weight.shape) for weight in core.trainable_variables))
-
-
-def _metrics(table: pa.Table) -> list[str]:
-    """The columns of metrics, without their spreads."""
-    others = ("rank", "model", "seed", *COUNTS)
-    return [name for name in table.column_names if name not in others and not name.endswith(SPREAD)]
-
-
-def _summary(runs: pa.Table) -> pa.Table:
-    rows = runs.to_pylist()
-    metrics = _metrics(runs)
-    found = []
-    for name in dict.fromkeys(row["model"] for row in rows):
-        mine = [row for row in rows if row["model"] == name]
-        line: dict[str, Any] = {"model": name}
-        for metric in metrics:
-            values = np.array([np.nan if row[metric] is None else row[metric] for row in mine], np.float64)
-            line[metric] = float(values.mean())
-            line[f"{metric}{SPREAD}"] = float(values.std(ddof=1)) if len(values) > 1 else None
-        line["parameters"] = mine[0]["parameters"]
-        line |= {count: float(np.mean([row[count] for row in mine])) for count in COUNTS[1:]}
-        found.append(line)
-    by = f"{VALID}{RANKED_BY}"
-    if by in metrics:
-        found.sort(key=lambda line: (np.isnan(line[by]), line[by]))
-    for place, line in enumerate(found):
-        line["rank"] = place + 1 if by in metrics else None
-    types = {"model": pa.string(), "parameters": pa.int64(), "rank": pa.int64()}
-    measured = [part for metric in metrics for part in (metric, f"{metric}{SPREAD}")]
-    fields: Iterator[tuple[str, pa.DataType]] = (
-        (name, types.get(name, pa.float64())) for name in ["rank", "model", *measured, *COUNTS]
-    )
-    return pa.Table.from_pylist(found, schema=pa.schema(list(fields)))
-
-
-def _cell(name: str, row: Mapping[str, Any]) -> str:
-    value, spread = row[name], row.get(f"{name}{SPREAD}")
-    if name in ("model", "rank"):
-        return str(value)
-    if name in ("parameters", "rows_per_second"):
-        return f"{value:,.0f}"
-    if name in ("epochs", "seconds"):
-        return f"{value:.1f}"
-    return f"{value:.4g}" if spread is None else f"{value:.4g} +-{spread:.2g}"

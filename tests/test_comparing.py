@@ -10,8 +10,8 @@ import pytest
 
 import blocks
 from blocks import baselines, classifiers, feature_extractors, preprocessors
-from blocks.comparing import Comparison
 from blocks.errors import InvalidArgument
+from blocks.evaluate.model_ranking import Comparison
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,13 @@ def test_it_is_ranked_by_validation_and_not_by_test():
     assert unranked.table["model"].to_pylist() == ["a", "b", "c"]
     assert unranked.table["rank"].to_pylist() == [None, None, None]
     assert repr(unranked).splitlines()[0].split()[:2] == ["model", "loss"]
+
+
+def test_a_notebook_shows_names_as_they_are():
+    counts = {"parameters": 1, "epochs": 1, "seconds": 1.0, "rows_per_second": 1.0}
+    shown = Comparison(pa.Table.from_pylist([{"model": "<b>", "seed": 0, "loss": 0.5, **counts}]))._repr_html_()
+    assert shown.count("<tr>") == 2
+    assert "<td>&lt;b&gt;</td>" in shown
 
 
 def test_a_fit_is_the_one_that_the_model_makes_itself(model, store, found):
