@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from blocks.errors import InvalidArgument
 from blocks.statistics.hashing import mix64
-from blocks.statistics.numeric import finite_numbers, interpolated
+from blocks.statistics.numeric import NumbersSeen, checked_fractions, finite_numbers, interpolated
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.tally import Tally
 
@@ -20,30 +20,16 @@ _LEAST = 16
 
 
 @dataclasses.dataclass(frozen=True)
-class DistinctValuesResult:
-    """What `DistinctValues` learned.
+class DistinctValuesResult(NumbersSeen):
+    """What `DistinctValues` learned, beside the attributes of `NumbersSeen`.
 
     Attributes:
-        rows: Rows seen.
-        count: Rows with a finite number.
-        missing: Rows with null or NaN.
-        negative_infinite: Rows with -inf.
-        positive_infinite: Rows with inf.
-        min: Least finite number, exact; nan when there is none.
-        max: Largest finite number, exact; nan when there is none.
         values: (values,) float64, rising: all different numbers when exact, else a uniform sample of them.
         exact: Whether `values` are all.
         error: Rank error as a fraction of the different numbers: a quantile lies between those at q - error and
             q + error with 99% confidence, one q at a time; 0.0 when exact.
     """
 
-    rows: int
-    count: int
-    missing: int
-    negative_infinite: int
-    positive_infinite: int
-    min: float
-    max: float
     values: np.ndarray
     exact: bool
     error: float
@@ -60,9 +46,7 @@ class DistinctValuesResult:
         Raises:
             InvalidArgument: A fraction lies outside 0 to 1.
         """
-        fractions = np.asarray(q, dtype=np.float64)
-        if not np.all((fractions >= 0) & (fractions <= 1)):
-            raise InvalidArgument(f"A quantile is asked for by fractions from 0 to 1. Received: {q!r}.")
+        fractions = checked_fractions(q)
         if not self.count:
             return np.full(fractions.shape, math.nan)
         found = interpolated(self.values, fractions)

@@ -5,7 +5,9 @@ import math
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
+from blocks.errors import InvalidArgument
 from blocks.statistics.canonical import canonical_type, microseconds
 from blocks.statistics.statistic import unsupported
 from blocks.statistics.tally import Tally
@@ -28,6 +30,29 @@ class Numbers:
     low: float
     high: float
     tally: Tally
+
+
+@dataclasses.dataclass(frozen=True)
+class NumbersSeen:
+    """How many rows a statistic of numbers has seen, by what they hold, and between which ends.
+
+    Attributes:
+        rows: Rows seen.
+        count: Rows with a finite number.
+        missing: Rows with null or NaN.
+        negative_infinite: Rows with -inf.
+        positive_infinite: Rows with inf.
+        min: Least finite number, exact; nan when there is none.
+        max: Largest finite number, exact; nan when there is none.
+    """
+
+    rows: int
+    count: int
+    missing: int
+    negative_infinite: int
+    positive_infinite: int
+    min: float
+    max: float
 
 
 def finite_numbers(statistic: str, column: pa.Array, weights: np.ndarray | None) -> Numbers:
@@ -57,6 +82,18 @@ def finite_numbers(statistic: str, column: pa.Array, weights: np.ndarray | None)
         weights = None if weights is None else weights[finite]
         low, high = _extremes(values)
     return Numbers(values, weights, low, high, tally)
+
+
+def checked_fractions(q: ArrayLike) -> np.ndarray:
+    """The fractions that quantiles are asked for by, as float64.
+
+    Raises:
+        InvalidArgument: One lies outside 0 to 1.
+    """
+    fractions = np.asarray(q, dtype=np.float64)
+    if not np.all((fractions >= 0) & (fractions <= 1)):
+        raise InvalidArgument(f"A quantile is asked for by fractions from 0 to 1. Received: {q!r}.")
+    return fractions
 
 
 def interpolated(ordered: np.ndarray, fractions: np.ndarray) -> np.ndarray:

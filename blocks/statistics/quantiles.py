@@ -10,7 +10,7 @@ from datasketches import kll_doubles_sketch
 from numpy.typing import ArrayLike
 
 from blocks.errors import InvalidArgument
-from blocks.statistics.numeric import finite_numbers, interpolated
+from blocks.statistics.numeric import NumbersSeen, checked_fractions, finite_numbers, interpolated
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.tally import Tally
 
@@ -19,29 +19,15 @@ _NUMBER = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class QuantilesResult:
-    """What `Quantiles` learned.
+class QuantilesResult(NumbersSeen):
+    """What `Quantiles` learned, beside the attributes of `NumbersSeen`.
 
     Attributes:
-        rows: Rows seen.
-        count: Rows with a finite number.
-        missing: Rows with null or NaN.
-        negative_infinite: Rows with -inf.
-        positive_infinite: Rows with inf.
-        min: Least finite number, exact; nan when there is none.
-        max: Largest finite number, exact; nan when there is none.
         exact: Whether all numbers are still held.
         error: Rank error as a fraction of `count`: a quantile lies between those at q - error and q + error with 99%
             confidence, one q at a time; 0.0 when exact.
     """
 
-    rows: int
-    count: int
-    missing: int
-    negative_infinite: int
-    positive_infinite: int
-    min: float
-    max: float
     exact: bool
     error: float
     _sorted: np.ndarray = dataclasses.field(repr=False, compare=False)
@@ -60,9 +46,7 @@ class QuantilesResult:
         Raises:
             InvalidArgument: A fraction lies outside 0 to 1.
         """
-        fractions = np.asarray(q, dtype=np.float64)
-        if not np.all((fractions >= 0) & (fractions <= 1)):
-            raise InvalidArgument(f"A quantile is asked for by fractions from 0 to 1. Received: {q!r}.")
+        fractions = checked_fractions(q)
         if not self.count:
             return np.full(fractions.shape, math.nan)
         if self._sketch is None:

@@ -107,3 +107,26 @@ class Sample:
     def regular(self) -> bool:
         """Whether all rows have."""
         return self.share == 1.0
+
+
+class NamedRows:
+    """The rows of the modal width under their names, by columns."""
+
+    def __init__(
+        self, names: Sequence[str] | None, line: int, rows: Sequence[tuple[int, list[str]]], sample: Sample
+    ) -> None:
+        self.names = names
+        self.line = line  # of the names, or of the first row
+        self.rows = [row for _, row in rows]
+        self.lines = [line for line, _ in rows]
+        self.sample = sample
+        self.columns = list(zip(*self.rows, strict=True)) if self.rows else []
+        self.kinds = [[kind(cell) for cell in column] for column in self.columns]
+
+    def name(self, column: int) -> str:
+        """A column's name, for a message."""
+        return repr(self.names[column]) if self.names and column < len(self.names) else f"number {column + 1}"
+
+    def after_blank(self, row: int) -> bool:
+        """Whether a blank line stands before a row."""
+        return self.sample.after_blank[self.sample.lines.index(self.lines[row])]

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from blocks.data.files import File, naming
 from blocks.data.formats.csv.delimiter import said_delimiter, sniffed_delimiter
-from blocks.data.formats.csv.diagnosis import Finding, diagnose, initial_spaces, quoted_otherwise
+from blocks.data.formats.csv.diagnosis import diagnose
+from blocks.data.formats.csv.findings import Finding, initial_spaces, quoted_otherwise
 from blocks.data.formats.csv.first_lines import SIZE, Sample
 from blocks.data.formats.csv.lines import WithoutLines, line_ends
 from blocks.data.formats.csv.options import CsvOptions

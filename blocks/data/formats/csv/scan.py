@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from blocks.data.chunking import ahead
 from blocks.data.files import File, naming
-from blocks.data.formats.csv.diagnosis import stray_text
 from blocks.data.formats.csv.digits import EXACT, largest, losses
+from blocks.data.formats.csv.findings import stray_text
 from blocks.data.formats.csv.first_lines import NUMBERS
 from blocks.data.formats.csv.header import Head, diagnosed, opened, said_dialect, sampled
 from blocks.data.formats.csv.options import CsvOptions
