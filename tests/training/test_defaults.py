@@ -13,7 +13,7 @@ import blocks
 from blocks import Resume, classifiers, feature_extractors, postprocessors, preprocessors, regressors
 from blocks.errors import NotAdapted
 from blocks.preprocessors.columns.auto import AutoColumns
-from blocks.training import defaults as auto
+from blocks.training import defaults
 
 
 def rows(count=300, seed=0):
@@ -67,7 +67,7 @@ def test_all_on_auto_runs_and_beats_the_prior(tmp_path):
     model.save(tmp_path / "model.keras")
     again = blocks.load(tmp_path / "model.keras")
     assert again.automatic == model.automatic == ("preprocessor", "feature_extractor")
-    assert again.core.optimizer.name == auto.AUTO
+    assert again.core.optimizer.name == defaults.AUTO
     assert same_answers(model, again, splits["test"])
 
 
@@ -140,21 +140,21 @@ def test_training_stops_when_held_out_rows_say_so_and_the_best_weights_are_back(
     wrong = rows().set_column(3, "label", pa.array(label))  # what is learned of it is false of held-out rows
     history = model.fit(wrong, validation_data=splits["valid"]).history
     losses = history["val_loss"]
-    assert len(losses) < auto.MOST_EPOCHS
+    assert len(losses) < defaults.MOST_EPOCHS
     assert model.evaluate(splits["valid"])["loss"] == pytest.approx(min(losses), rel=1e-4)
     rates = history["learning_rate"]
-    assert rates[0] == pytest.approx(auto.LEARNING_RATE)
+    assert rates[0] == pytest.approx(defaults.LEARNING_RATE)
     assert rates[-1] < rates[0]
-    auto.length(model.core, 300, True, [])
-    assert float(model.core.optimizer.learning_rate) == pytest.approx(auto.LEARNING_RATE)  # anew for the next fit
+    defaults.length(model.core, 300, True, [])
+    assert float(model.core.optimizer.learning_rate) == pytest.approx(defaults.LEARNING_RATE)  # anew for the next fit
 
 
 def test_without_held_out_rows_the_number_of_epochs_is_fixed_and_the_rate_falls():
     model = small()
     model.adapt(rows())
     history = model.fit(rows())
-    assert len(history.epoch) == auto.MOST_FIXED
-    assert history.history["learning_rate"][-1] < 0.05 * auto.LEARNING_RATE < history.history["learning_rate"][9]
+    assert len(history.epoch) == defaults.MOST_FIXED
+    assert history.history["learning_rate"][-1] < 0.05 * defaults.LEARNING_RATE < history.history["learning_rate"][9]
 
 
 def test_what_is_said_wins():
@@ -173,15 +173,15 @@ def test_own_callbacks_stand_in_for_those_of_auto():
     model = small()
     model.adapt(rows())
     model.compile()
-    stop, fall = keras.callbacks.EarlyStopping(), keras.callbacks.LearningRateScheduler(auto.falling(3))
-    kinds = [type(one).__name__ for one in auto.length(model.core, 300, True, [])[1]]
+    stop, fall = keras.callbacks.EarlyStopping(), keras.callbacks.LearningRateScheduler(defaults.falling(3))
+    kinds = [type(one).__name__ for one in defaults.length(model.core, 300, True, [])[1]]
     assert kinds == ["ReduceLROnPlateau", "EarlyStopping"]
-    assert [type(one).__name__ for one in auto.length(model.core, 300, True, [stop])[1]] == ["ReduceLROnPlateau"]
-    assert [type(one).__name__ for one in auto.length(model.core, 300, True, [fall])[1]] == ["EarlyStopping"]
-    epochs, more = auto.length(model.core, 250_000, True, [])
+    assert [type(one).__name__ for one in defaults.length(model.core, 300, True, [stop])[1]] == ["ReduceLROnPlateau"]
+    assert [type(one).__name__ for one in defaults.length(model.core, 300, True, [fall])[1]] == ["EarlyStopping"]
+    epochs, more = defaults.length(model.core, 250_000, True, [])
     assert epochs == 8
     assert [type(one).__name__ for one in more] == ["LearningRateScheduler", "EarlyStopping"]
-    assert auto.length(model.core, 300, False, [fall]) == (auto.MOST_FIXED, [])
+    assert defaults.length(model.core, 300, False, [fall]) == (defaults.MOST_FIXED, [])
 
 
 def test_wide_models_train_on_fewer_rows_in_all():
@@ -192,31 +192,31 @@ def test_wide_models_train_on_fewer_rows_in_all():
     for model in (wide, narrow):
         model.adapt(rows())
         model.compile()
-    assert auto.row_passes(narrow.core) == auto.ROW_PASSES > 5 * auto.row_passes(wide.core)
-    assert auto.length(wide.core, 40_000, True, [])[0] < auto.length(narrow.core, 40_000, True, [])[0] == 50
-    assert auto.length(wide.core, 10**6, True, [])[0] == auto.LEAST_FIXED
-    assert auto.length(narrow.core, None, True, [])[0] == auto.MOST_EPOCHS
+    assert defaults.row_passes(narrow.core) == defaults.ROW_PASSES > 5 * defaults.row_passes(wide.core)
+    assert defaults.length(wide.core, 40_000, True, [])[0] < defaults.length(narrow.core, 40_000, True, [])[0] == 50
+    assert defaults.length(wide.core, 10**6, True, [])[0] == defaults.LEAST_FIXED
+    assert defaults.length(narrow.core, None, True, [])[0] == defaults.MOST_EPOCHS
 
 
 def test_a_run_that_can_be_resumed_has_a_fixed_number_of_epochs(tmp_path):
     model = small()
     model.adapt(rows())
     model.compile()
-    epochs, more = auto.length(model.core, 300, True, [Resume(tmp_path / "resume")])
-    assert epochs == auto.MOST_FIXED
+    epochs, more = defaults.length(model.core, 300, True, [Resume(tmp_path / "resume")])
+    assert epochs == defaults.MOST_FIXED
     assert [type(one).__name__ for one in more] == ["LearningRateScheduler"]  # which depends on the epoch alone
 
 
 @pytest.mark.parametrize("count", [1, 90, 5_000, 20_000, 49_999, 10**6, 10**9])
 def test_batches_and_epochs_follow_the_rows(count):
-    size = auto.batch_size(count)
+    size = defaults.batch_size(count)
     assert size & (size - 1) == 0
-    assert auto.SMALLEST_BATCH <= size <= auto.LARGEST_BATCH
-    if size not in (auto.SMALLEST_BATCH, auto.LARGEST_BATCH):
-        assert 0.6 * auto.STEPS_AN_EPOCH < count / size < 1.5 * auto.STEPS_AN_EPOCH
-    epochs = auto.fixed_epochs(count)
-    assert auto.LEAST_FIXED <= epochs <= auto.MOST_FIXED
-    assert epochs * count <= max(auto.ROW_PASSES, auto.LEAST_FIXED * count)
+    assert defaults.SMALLEST_BATCH <= size <= defaults.LARGEST_BATCH
+    if size not in (defaults.SMALLEST_BATCH, defaults.LARGEST_BATCH):
+        assert 0.6 * defaults.STEPS_AN_EPOCH < count / size < 1.5 * defaults.STEPS_AN_EPOCH
+    epochs = defaults.fixed_epochs(count)
+    assert defaults.LEAST_FIXED <= epochs <= defaults.MOST_FIXED
+    assert epochs * count <= max(defaults.ROW_PASSES, defaults.LEAST_FIXED * count)
 
 
 def test_defaults_are_auto():
