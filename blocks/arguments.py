@@ -86,8 +86,10 @@ def checked(
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            # how a class is made may be its parent's to say
-            name = type(args[0]).__name__ if function.__name__ == "__init__" and args else called
+            name = called
+            if "." in called and args:  # a method may be its parent's
+                owner = args[0] if isinstance(args[0], type) else type(args[0])
+                name = owner.__name__ + ("" if function.__name__ == "__init__" else f".{function.__name__}")
             try:
                 signature.bind(*args, **kwargs)
                 fits = not closed or kwargs.keys() <= {*signature.parameters, *(also or ())}

@@ -1,13 +1,14 @@
-"""Model: all parts composed, and handed to adapt, store, export and evaluate. No mechanism lives here."""
+"""Model: all parts composed, and handed to adapt, store and evaluate. No mechanism lives here.
+
+How it is trained, answers and is saved stand where that is done: `training.trainer`, `inference.answerer` and
+`export.saver`.
+"""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 import blocks.classifiers
 import blocks.postprocessors
@@ -17,15 +18,14 @@ from blocks.block import FeatureExtractor, Head, Postprocessor, fingerprint
 from blocks.data import Source, read
 from blocks.errors import InvalidArgument, NotAdapted, warn
 from blocks.evaluate import predict_table
-from blocks.export import export
-from blocks.export.keras_file import hidden_from_keras, read_keras_file, write_keras_file
+from blocks.export.keras_file import read_keras_file
+from blocks.export.saver import Saver
 from blocks.features.spec import FeatureSpec
 from blocks.files.format_version import refuse_newer
 from blocks.heads import as_head
+from blocks.inference.answerer import Answerer
 from blocks.inference.chains import chains, check_chains, map_blocks
-from blocks.inference.graph import InferenceGraph, raw_tensors
-from blocks.inference.model_predictor import ModelPredictor
-from blocks.inference.predictor import predict
+from blocks.inference.graph import InferenceGraph
 from blocks.model_description import as_html, as_one_line, as_text, describe, parts_in_order
 from blocks.offline.adapt import adapt, check_target, passes
 from blocks.offline.precompute import precompute, split_plan
@@ -36,19 +36,12 @@ from blocks.progress import Verbose, announce, check_verbose
 from blocks.statistics import Summary
 from blocks.store import SplitPlan, Store
 from blocks.training import defaults as auto
-from blocks.training import loop
 from blocks.training.argument_hints import ALSO, HINTS
-from blocks.training.calibrate import calibrate
-from blocks.training.compiling import checked_settings, compile_core
 from blocks.training.core import build_core
-from blocks.training.history import History, kept, whole_history
-from blocks.training.learn import learn, weigh_classes
-from blocks.training.resume import Resume
-from blocks.training.training_batches import Batches, errors_of
-from blocks.training.training_rows import BatchOrder, TrainingRows, training_rows
+from blocks.training.history import History, kept
+from blocks.training.trainer import Trainer
 from blocks.training.untrained import digest_of_last
 
-PREDICT_ROWS = 8192
 FORMAT_VERSION = 1
 """Of a .keras file's configuration; files of before it was said are of the first."""
 
@@ -65,7 +58,7 @@ _ROLES: dict[str, tuple[Any, str, str]] = {
 
 @keras.saving.register_keras_serializable(package="blocks")
 @checked_methods(also=ALSO, hints=HINTS)
-class Model(keras.Model):
+class Model(Trainer, Answerer, Saver):
     """Preprocessor, feature extractor, head and postprocessors, from raw rows to answers.
 
     Calling the model, `predict`, the reloaded `.keras` file and the exported SavedModel mean raw rows to answers.
@@ -190,7 +183,7 @@ class Model(keras.Model):
         return summary
 
     def _bind(self) -> None:
-        for name, chain in chains(self.head, self.postprocessors).items():
+        for name, chain in self._chains().items():
             head = self.head.heads[name]
             for block in chain:
                 block.bind(head)
@@ -211,7 +204,7 @@ class Model(keras.Model):
         self._parts.core = None
         self.core = self._parts.core = build_core(spec, self.feature_extractor, self.head, seed=self.seed)
         self._parts.drawn, self._parts.warned = digest_of_last(self.core), set()
-        check_chains(self.core, self.head, chains(self.head, self.postprocessors))
+        check_chains(self.core, self.head, self._chains())
         self._trained_on = ()
         self.built = True
         self._compile_core()
@@ -222,197 +215,6 @@ class Model(keras.Model):
         return self.preprocessor.spec
 
     # -- training ----------------------------------------------------------------------------------------------------
-
-    def compile(self, optimizer: Any = None, loss: Any = None, metrics: Any = None, **kwargs: Any) -> None:
-        """Choose how the core is trained. Optional: `fit` does this with its defaults.
-
-        Args:
-            optimizer: As of `keras.Model.compile`; AdamW with a rate that did well on several tables unless given.
-            loss: The head's unless given; over (encoded target, the core's predictions).
-            metrics: The head's unless given.
-            kwargs: `weighted_metrics`, `jit_compile`, `steps_per_execution`, ... as of `keras.Model.compile`. Unless
-                given, up to 32 steps run as one call, after which callbacks are told that a batch has ended: 1 tells
-                them of each, and takes up to 1.9 times as long.
-        """
-        self._compiled_with = checked_settings(self.head, optimizer, loss, metrics, **kwargs)
-        self._compile_core()
-
-    def _compile_core(self) -> None:
-        if self._parts.core is not None and self._compiled_with is not None:
-            compile_core(self.core, self.head, self._compiled_with)
-
-    def fit(
-        self,
-        data: Any,
-        *,
-        validation_data: Any = None,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        shuffle: bool = True,
-        seed: int = 0,
-        verbose: Verbose = "auto",
-        **kwargs: Any,
-    ) -> keras.callbacks.History:
-        """Train the core by gradients.
-
-        With nothing said but the data, the optimizer is AdamW, whose rate falls, and training ends when the loss on
-        `validation_data` has not fallen for some epochs. Of more than 50,000 rows, without held-out ones, or with a
-        `Resume` among the callbacks, it lasts 4 to 20 epochs. The best weights are restored, where rows are held out
-        and there is no `Resume`. What is said is done: an optimizer of `compile`'s keeps its rate, and a number of
-        epochs is that number.
-
-        Args:
-            data: A store's split, or rows (anything that `blocks.read` takes), which are transformed on the fly in a
-                background thread.
-            validation_data: The same, or None; never shuffled.
-            epochs: Passes over the data; None for as long as it helps, see above.
-            batch_size: Rows a step; None for about 128 steps an epoch, of 32 to 1,024 rows.
-            shuffle: Whether to shuffle, anew each epoch.
-            seed: Decides every order.
-            verbose: As of Keras: 0, 1 or 2; "auto" is a bar on a terminal and silence elsewhere.
-            kwargs: `callbacks`, `initial_epoch`, `steps_per_epoch`, ... as of `keras.Model.fit`. Each epoch's order is
-                its own: training that goes on with `initial_epoch` sees what it would have seen. A callback's `model`
-                is the core, but what it saves is this whole model: `ModelCheckpoint` writes what `blocks.load` reads.
-
-        Returns:
-            Keras' history of this call; `model.history` has that of before a kill or a reload too.
-
-        Raises:
-            NotAdapted: `adapt` was not called.
-            StoreMismatch: The store was made by another preprocessor or target.
-            BadTarget: A row's target is unusable.
-        """
-        self._require_core("fit")
-        verbose = check_verbose(verbose)
-        if epochs is not None:
-            epochs = check_whole_number("epochs", epochs, otherwise="or None")
-        for name, least in (("initial_epoch", 0), ("steps_per_epoch", 1), ("validation_steps", 1)):
-            if kwargs.get(name) is not None:
-                kwargs[name] = check_whole_number(name, kwargs[name], least)
-        seed = check_whole_number("seed", seed)
-        if isinstance(frequency := kwargs.get("validation_freq", 1), float | str):
-            raise InvalidArgument(
-                f"validation_freq is a whole number of epochs, or a list of epochs. Received: {frequency!r}."
-            )
-        if not self.core.compiled:
-            self.compile()
-        rows = training_rows(data)
-        held_out = None if validation_data is None else training_rows(validation_data)
-        valid = None if held_out is None else self._batches(held_out, batch_size or PREDICT_ROWS)
-        batch_size = auto.batch_size(rows.count) if batch_size is None else batch_size
-        callbacks = loop.callbacks(kwargs.pop("callbacks", None))
-        if epochs is None:
-            epochs, more = auto.length(self.core, rows.count, valid is not None, callbacks)
-            callbacks += more
-            stops = any(isinstance(one, keras.callbacks.EarlyStopping) for one in callbacks)
-            told = f"up to {epochs} epochs, until val_loss no longer falls" if stops else f"{epochs} epochs"
-            announce(f"fit: {told}", verbose)
-
-        def train(epoch: int, batch: int) -> Batches:
-            return self._batches(rows, batch_size, BatchOrder(shuffle, seed, epoch, batch), training=True)
-
-        def prepare() -> None:
-            learn(self.feature_extractor, rows, self.head, lambda: self.transform)
-            weigh_classes(self.core, self.head, rows)
-
-        if rows.fingerprint is not None and rows.fingerprint not in self._trained_on:
-            self._trained_on = (*self._trained_on, rows.fingerprint)
-        resume = next((c for c in callbacks if isinstance(c, Resume)), None)
-        if resume is not None:
-            if kwargs.get("steps_per_epoch") is not None:
-                raise InvalidArgument(
-                    "Resume counts the batches of whole epochs. Received: Resume and steps_per_epoch. Leave one of "
-                    "them out; Resume(every=...) saves as often as you like."
-                )
-            order = BatchOrder(shuffle, seed)
-            resume.batches = rows.identity(self.preprocessor, self.head, batch_size, order)
-        with self._saved_whole():
-            return loop.fit_from(
-                self.core,
-                resume,
-                train,
-                valid=valid,
-                epochs=epochs,
-                prepare=prepare,
-                steps_per_execution=(self._compiled_with or {}).get("steps_per_execution"),
-                verbose=verbose,
-                callbacks=callbacks,
-                **kwargs,
-            )
-
-    @contextmanager
-    def _saved_whole(self) -> Iterator[None]:
-        """Let whatever saves or loads the core meanwhile, a callback of any kind, do so with the whole model."""
-        own = vars(self.core)
-        names = ("save", "save_weights", "load_weights", "export")
-        own.update({name: getattr(self, name) for name in names})
-        try:
-            yield
-        finally:
-            for name in names:
-                own.pop(name, None)
-
-    @property
-    def history(self) -> keras.callbacks.History:
-        """Loss and metrics by epoch of the last training, reloads and kills included; empty before the first."""
-        return whole_history(getattr(self._parts.core, "history", None))
-
-    def evaluate(
-        self, data: Any, *, batch_size: int = 8192, verbose: Verbose = "auto", **kwargs: Any
-    ) -> dict[str, float]:
-        """Loss and metrics of the core's predictions on held-out rows, by name.
-
-        Args:
-            data: A store's split, or rows (anything that `blocks.read` takes).
-            batch_size: Rows a step.
-            verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
-            kwargs: As of `keras.Model.evaluate`.
-
-        Raises:
-            NotAdapted, StoreMismatch, BadTarget: As they say.
-        """
-        self._require_core("evaluate")
-        verbose = check_verbose(verbose)
-        if not self.core.compiled:
-            self.compile()
-        held_out = self._batches(training_rows(data), batch_size)
-        return loop.evaluate(self.core, held_out, verbose=verbose, **kwargs)
-
-    def calibrate(self, data: Any, *, allow_training_rows: bool = False, verbose: Verbose = "auto") -> None:
-        """Let the postprocessors learn from held-out rows, in their order.
-
-        Args:
-            data: A store's split, or rows, that were not trained on.
-            allow_training_rows: Whether to go on with a split or source that `fit` was given. Other rows that hold
-                some of those cannot be told.
-            verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
-
-        Raises:
-            InvalidArgument: `fit` was given the same rows.
-            NotAdapted, StoreMismatch, BadTarget, EmptySource: As they say.
-        """
-        self._require_core("calibrate")
-        verbose, rows = check_verbose(verbose), training_rows(data)
-        if not allow_training_rows and self._trained_on and rows.fingerprint in self._trained_on:
-            raise InvalidArgument(
-                "calibrate takes rows that the model was not trained on, since it is surer of those than of new ones. "
-                f"Received: {rows}, which fit was given. Give held-out rows, or "
-                "allow_training_rows=True."
-            )
-        chained = chains(self.head, self.postprocessors)
-        if not any(block.calibrates for chain in chained.values() for block in chain):
-            warn("calibrate: no postprocessor of this model learns, nothing is done. Give it Temperature(), say.")
-        for name, chain in chained.items():
-            for block in chain:
-                if block.calibrates:
-                    held_out = self._batches(rows, PREDICT_ROWS)
-                    with errors_of(held_out):
-                        calibrate(self.core, self.head, chain, block, held_out.dataset, name=name, verbose=verbose)
-        self._parts.graph = None
-
-    def _batches(self, rows: TrainingRows, batch_size: int, *order: BatchOrder, training: bool = False) -> Batches:
-        parts = self.preprocessor, self.head, lambda: self.transform
-        return rows.batches(*parts, batch_size, *order, training=training)
 
     # -- the store ---------------------------------------------------------------------------------------------------
 
@@ -469,73 +271,6 @@ class Model(keras.Model):
 
     # -- from raw rows to answers --------------------------------------------------------------------------------------
 
-    def __call__(self, rows: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Answers of a batch of raw rows, as tensors.
-
-        Args:
-            rows: A dict with exactly the model's columns, each of shape (batch,), or a table that has them.
-
-        Raises:
-            NotAdapted, SchemaMismatch: As they say.
-        """
-        self._require_core("call the model")
-        if not any(isinstance(value, keras.KerasTensor) for value in keras.tree.flatten(rows)):
-            rows = raw_tensors(rows, self.preprocessor)
-        return super().__call__(rows, *args, **kwargs)
-
-    def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The graph itself."""
-        return self.graph(inputs)
-
-    @property
-    def graph(self) -> InferenceGraph:
-        """The parts in order, ready to run."""
-        hidden_from_keras("graph")
-        self._require_core("use the model")
-        if self._parts.graph is None:
-            for chain in chains(self.head, self.postprocessors).values():
-                for block in chain:
-                    block.require_adapted()
-            self._parts.graph = InferenceGraph(self.preprocessor, self.core, self.head, self.postprocessors)
-        return self._parts.graph
-
-    @property
-    def transform(self) -> Transform:
-        """The preprocessor's fast path over Arrow chunks."""
-        hidden_from_keras("transform")
-        if self._parts.transform is None:
-            self._parts.transform = Transform(self.preprocessor)
-        return self._parts.transform
-
-    def predict(
-        self,
-        data: Any,
-        *,
-        batch_size: int = PREDICT_ROWS,
-        verbose: Verbose = "auto",
-    ) -> dict[str, np.ndarray]:
-        """Answers of raw rows, in chunks; `predict_table` writes them to a file instead.
-
-        Args:
-            data: Anything that `blocks.read` takes. A dict holds the model's columns and, at most, its target and
-                weights; a source may hold any others.
-            batch_size: Rows that go through the core at once.
-            verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
-
-        Returns:
-            A dict of NumPy arrays, (rows, ...) each.
-
-        Raises:
-            NotAdapted, SchemaMismatch, EmptySource: As they say.
-        """
-        self._require_core("predict")
-        batch_size = check_whole_number("batch_size", batch_size, 1)
-        self._warn_untrained("predict")
-        if isinstance(data, Mapping):
-            beside = {*self.head.targets, self.head.sample_weight} - set(self.preprocessor.inputs)
-            self.preprocessor.check_keys([name for name in data if name not in beside])
-        return predict(self._predictor(batch_size), read(data), verbose=verbose)
-
     def predict_table(
         self,
         data: Any,
@@ -566,17 +301,6 @@ class Model(keras.Model):
         """
         options: dict[str, Any] = {"keys": keys, "targets": targets, "split": split, "overwrite": overwrite}
         return predict_table(self.predictor, data, path, verbose=verbose, **options)
-
-    @property
-    def predictor(self) -> ModelPredictor:
-        """The model as `blocks.evaluate` takes it: it answers chunks of raw rows."""
-        hidden_from_keras("predictor")
-        self._require_core("predict")
-        self._warn_untrained("predict")
-        return self._predictor(PREDICT_ROWS)
-
-    def _predictor(self, batch_size: int) -> ModelPredictor:
-        return ModelPredictor(self.graph, self.transform, batch_size)
 
     # -- variations, files -------------------------------------------------------------------------------------------
 
@@ -639,62 +363,10 @@ class Model(keras.Model):
         self._trained_on, self._parts.drawn = other._trained_on, other._parts.drawn
         if other.history.epoch:
             self.core.history = History(kept(other.core.history))
-        chained = zip(*(chains(one.head, one.postprocessors).values() for one in (self, other)), strict=True)
+        chained = zip(*(one._chains().values() for one in (self, other)), strict=True)
         for mine, its in ((a, b) for pair in chained for a, b in zip(*pair, strict=False)) if calibrated else ():
             if its.state:
                 mine.restore(its.state)
-
-    def load_weights(self, filepath: str | os.PathLike[str], **kwargs: Any) -> None:
-        """Read what `save_weights` wrote of a model of the same parts: weights, and all that was learned.
-
-        Args:
-            filepath: Ends in `.weights.h5`.
-            kwargs: As of `keras.Model.load_weights`.
-
-        Raises:
-            NotAdapted: The model has no weights yet.
-        """
-        self._require_core("load weights")
-        super().load_weights(filepath, **kwargs)
-        self._parts.graph = self._parts.transform = None
-
-    def export(self, path: str | os.PathLike[str], *, golden: Any = None) -> None:
-        """Write one SavedModel that needs TensorFlow alone, with what `blocks.verify` replays beside it.
-
-        Args:
-            path: The folder; TensorFlow Serving wants its name to be a number. It must not exist.
-            golden: Rows to keep as examples with their expected features and answers; made up from what was learned
-                unless given.
-
-        Raises:
-            NotAdapted, NotExportable, InvalidArgument: As they say.
-        """
-        self._require_core("export")
-        self._warn_untrained("export")
-        export(self.graph, path, golden=golden, fitted=self.fitted)
-
-    def save(
-        self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
-    ) -> None:
-        """Write weights, learned state and the state of training into one `.keras` file, whole or not at all.
-
-        Killed at any moment, or on a full disk, the file is what it was or what it was to be. `blocks.load` reads it.
-
-        Args:
-            filepath: The file; its name ends in `.keras`.
-            overwrite: Whether to replace a file that is there without a question.
-            zipped: As of `keras.Model.save`; not False.
-            kwargs: As of `keras.Model.save`.
-
-        Raises:
-            InvalidArgument: Another ending, or a folder: those formats leave out what was learned from data.
-            NotExportable: A part holds a Python lambda, which no file is loaded with.
-            WriteError: The operating system keeps it from being written.
-        """
-        if self._parts.core is not None and self.core.compiled and not self.core.optimizer.built:
-            # a reload builds it, and Keras then misses in the file what was not there yet
-            self.core.optimizer.build(self.core.trainable_variables)
-        write_keras_file(self, partial(super().save, **kwargs), filepath, overwrite, zipped)
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
@@ -738,15 +410,6 @@ class Model(keras.Model):
             model.core.history = History(config["history"])
         return model
 
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """The core's, so that training goes on after a reload."""
-        return None if self._parts.core is None else self.core.get_compile_config()
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile the core as it was."""
-        if self._parts.core is not None:
-            self.core.compile_from_config(config)
-
     def describe(self) -> str:
         """The model in words: what happens to each column and why, the parts, and how it is trained, as text."""
         optimizer = self.core.optimizer if self._parts.core is not None and self.core.compiled else None
@@ -770,7 +433,10 @@ class Model(keras.Model):
         return as_html(parts_in_order(*self._in_order()), self._state)
 
     def _in_order(self) -> tuple[Any, Any, Head, dict[str, list[Postprocessor]]]:
-        return self.preprocessor, self.feature_extractor, self.head, chains(self.head, self.postprocessors)
+        return self.preprocessor, self.feature_extractor, self.head, self._chains()
+
+    def _chains(self) -> dict[str, list[Postprocessor]]:
+        return chains(self.head, self.postprocessors)
 
     @property
     def _state(self) -> str:

@@ -3,9 +3,7 @@
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -13,27 +11,7 @@ import keras
 from blocks.errors import InvalidArgument, MalformedData, NewerFormat, NotExportable
 from blocks.files.durable import whole_file
 from blocks.files.refusals import explained
-
-_walking: ContextVar[bool] = ContextVar("walking", default=False)
-
-
-def hidden_from_keras(name: str) -> None:
-    """Be no attribute while Keras reads each of a model's in search of layers: what takes long to make is not made.
-
-    Raises:
-        AttributeError: It does so now.
-    """
-    if _walking.get():
-        raise AttributeError(name)
-
-
-@contextmanager
-def _walk() -> Iterator[None]:
-    token = _walking.set(True)
-    try:
-        yield
-    finally:
-        _walking.reset(token)
+from blocks.inference.answerer import while_keras_walks
 
 
 def write_keras_file(
@@ -60,7 +38,7 @@ def write_keras_file(
             "model.export(folder) writes a SavedModel."
         )
     _require_loadable(model)
-    with warnings.catch_warnings(), _walk():
+    with warnings.catch_warnings(), while_keras_walks():
         # what is not built yet is built by adapt, after a reload too
         warnings.filterwarnings("ignore", message=".*not yet been built")
         if "://" in os.fspath(path) or (not overwrite and os.path.exists(path)):
@@ -85,7 +63,7 @@ def read_keras_file(path: str | os.PathLike[str]) -> Any:
             "An export is read by tf.saved_model.load, or given by its path to blocks.verify, explain and report."
         )
     try:
-        with _walk():
+        with while_keras_walks():
             return keras.saving.load_model(path)
     except NewerFormat as error:
         raise NewerFormat(f"'{os.fspath(path)}' cannot be loaded. {error}") from None

@@ -23,10 +23,6 @@ HINTS = {
     },
     "evaluate": {**_ROWS, "return_dict": "Leave it out: it is a dict always."},
     "calibrate": _ROWS,
-    "predict": {
-        "steps": "Leave it out: every row is answered.",
-        **dict.fromkeys(("path", "keys"), "A file is written by model.predict_table(rows, path, keys=[...])."),
-    },
     "compile": dict.fromkeys(("learning_rate", "lr"), "It is the optimizer's: keras.optimizers.AdamW(1e-3)."),
 }
 ALSO = {

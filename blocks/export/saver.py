@@ -1,0 +1,77 @@
+"""Saver: a model into files: its `.keras` file, its weights, its SavedModel."""
+
+import os
+from functools import partial
+from typing import Any
+
+import keras
+
+from blocks.arguments import checked_methods
+from blocks.export.keras_file import write_keras_file
+from blocks.export.savedmodel import export
+
+
+@checked_methods()
+class Saver(keras.Model):
+    """What a `blocks.Model` is saved by; of its parts it uses `core` and `graph`."""
+
+    def load_weights(self, filepath: str | os.PathLike[str], **kwargs: Any) -> None:
+        """Read what `save_weights` wrote of a model of the same parts: weights, and all that was learned.
+
+        Args:
+            filepath: Ends in `.weights.h5`.
+            kwargs: As of `keras.Model.load_weights`.
+
+        Raises:
+            NotAdapted: The model has no weights yet.
+        """
+        self._require_core("load weights")
+        super().load_weights(filepath, **kwargs)
+        self._parts.graph = self._parts.transform = None
+
+    def export(self, path: str | os.PathLike[str], *, golden: Any = None) -> None:
+        """Write one SavedModel that needs TensorFlow alone, with what `blocks.verify` replays beside it.
+
+        Args:
+            path: The folder; TensorFlow Serving wants its name to be a number. It must not exist.
+            golden: Rows to keep as examples with their expected features and answers; made up from what was learned
+                unless given.
+
+        Raises:
+            NotAdapted, NotExportable, InvalidArgument: As they say.
+        """
+        self._require_core("export")
+        self._warn_untrained("export")
+        export(self.graph, path, golden=golden, fitted=self.fitted)
+
+    def save(
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    ) -> None:
+        """Write weights, learned state and the state of training into one `.keras` file, whole or not at all.
+
+        Killed at any moment, or on a full disk, the file is what it was or what it was to be. `blocks.load` reads it.
+
+        Args:
+            filepath: The file; its name ends in `.keras`.
+            overwrite: Whether to replace a file that is there without a question.
+            zipped: As of `keras.Model.save`; not False.
+            kwargs: As of `keras.Model.save`.
+
+        Raises:
+            InvalidArgument: Another ending, or a folder: those formats leave out what was learned from data.
+            NotExportable: A part holds a Python lambda, which no file is loaded with.
+            WriteError: The operating system keeps it from being written.
+        """
+        if self._parts.core is not None and self.core.compiled and not self.core.optimizer.built:
+            # a reload builds it, and Keras then misses in the file what was not there yet
+            self.core.optimizer.build(self.core.trainable_variables)
+        write_keras_file(self, partial(super().save, **kwargs), filepath, overwrite, zipped)
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The core's, so that training goes on after a reload."""
+        return None if self._parts.core is None else self.core.get_compile_config()
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile the core as it was."""
+        if self._parts.core is not None:
+            self.core.compile_from_config(config)
