@@ -47,6 +47,9 @@ class Preprocessor(Block):
     identifier: ClassVar[bool] = False
     """Whether integers enter as int64 identifiers rather than as float64 quantities."""
 
+    categories: ClassVar[bool] = False
+    """Whether values are categories, strings or int64 identifiers, so that a column of fractions is refused."""
+
     accepts: tuple[str, ...] = ("number",)
     """The families of Arrow types that may enter: "number", "text", "time", "list"."""
 
@@ -66,6 +69,9 @@ class Preprocessor(Block):
     """Whether `compute` works on several columns at once too: values of shape (columns, rows) for (rows,), and state
     with a first axis of columns (numbers as (columns, 1)). Wide tables then run as few operations. What an argument
     `add_indicator` adds, if there is one, is the last feature."""
+
+    add_indicator: bool = False
+    """Whether a last feature, `<name>_missing`, says where a value was missing; an argument of the blocks that can."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
@@ -119,8 +125,8 @@ class Preprocessor(Block):
         """The block's work at full precision: a tensor of shape (batch,) to one of shape (batch,) or (batch, k)."""
 
     def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
-        """The features that come out, in order; one unless the block says otherwise."""
-        return [Feature(name, columns)]
+        """The features that come out, in order; unless the block says otherwise, one and its missing-indicator."""
+        return [Feature(name, columns)] + ([Feature(f"{name}_missing", columns)] if self.add_indicator else [])
 
     def entry(self, name: str, columns: tuple[str, ...]) -> Entry | None:
         """The entry of higher rank that comes out (tokens, an image), in place of scalar features; None for those."""
@@ -133,6 +139,15 @@ class Preprocessor(Block):
             SchemaMismatch: The block has no use for the type.
         """
         families = {"number": is_number, "text": is_text, "time": is_time, "list": is_list}
+        value_type = type.value_type if pa.types.is_dictionary(type) else type
+        if self.categories and (pa.types.is_floating(value_type) or pa.types.is_decimal(value_type)):
+            raise SchemaMismatch(
+                f"{self.__class__.__name__} takes strings or integers. Received: column {column!r} of type {type}. "
+                f"Cast identifiers that were read as floats (read(..., column_types={{{column!r}: 'int64'}})), or "
+                "bucketize quantities."
+            )
+        if self.categories and pa.types.is_null(value_type):
+            return RawColumn("int64" if "integers" in self.state else "string")
         if not pa.types.is_null(type) and not any(families[family](type) for family in self.accepts):
             raise SchemaMismatch(
                 f"{self.__class__.__name__} takes columns of {' or '.join(self.accepts)}. "
@@ -141,7 +156,7 @@ class Preprocessor(Block):
             )
         if pa.types.is_null(type) and "number" not in self.accepts:
             return RawColumn("string" if "text" in self.accepts else "instant" if "time" in self.accepts else "list")
-        return raw_column(type, identifier=self.identifier)
+        return raw_column(type, identifier=self.identifier or self.categories)
 
     def examples(self, dtype: str) -> list[Any]:
         """Raw values worth trying, none of them from anybody's rows: usual, extreme, missing, unseen.

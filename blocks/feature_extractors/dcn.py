@@ -8,7 +8,7 @@ from keras import ops
 
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
-from blocks.feature_extractors.inputs import TabularInputs
+from blocks.feature_extractors.inputs import inputs_of
 from blocks.feature_extractors.mlp import MLP
 from blocks.feature_extractors.numeric import as_config
 from blocks.features.spec import FeatureSpec
@@ -85,10 +85,7 @@ class DCN(FeatureExtractor):
     def make(self, input_shape: Any) -> None:
         """Make cross layers and the perceptron."""
         policy = self.dtype_policy
-        self.inputs_layer = TabularInputs(
-            self.spec, self.embedding_dim, self.numeric_embeddings, dtype=policy, name="inputs"
-        )
-        self.inputs_layer.build(input_shape)
+        self.inputs_layer = inputs_of(self, input_shape)
         width = self.inputs_layer.compute_output_shape(input_shape)[-1]
         self.reduce, self.cross = [], []
         for index in range(self.cross_layers):

@@ -219,3 +219,17 @@ def weighted_sum(pairs: Any, table: Any, dtype: str) -> Any:
     cells = columns + ops.expand_dims(ops.arange(batch, dtype="int32") * width, 1)
     dense = ops.segment_sum(ops.reshape(values, (-1,)), ops.reshape(cells, (-1,)), num_segments=batch * width)
     return ops.matmul(ops.reshape(dense, (batch, width)), table)
+
+
+def inputs_of(extractor: Any, input_shape: Any, **kwargs: Any) -> TabularInputs:
+    """The inputs of an extractor, in its precision and built, as its `embedding_dim` and `numeric_embeddings` say."""
+    layer = TabularInputs(
+        extractor.spec,
+        extractor.embedding_dim,
+        extractor.numeric_embeddings,
+        dtype=extractor.dtype_policy,
+        name="inputs",
+        **kwargs,
+    )
+    layer.build(input_shape)
+    return layer

@@ -7,7 +7,7 @@ import keras
 
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
-from blocks.feature_extractors.inputs import TabularInputs
+from blocks.feature_extractors.inputs import inputs_of
 from blocks.feature_extractors.numeric import as_config
 from blocks.features.spec import FeatureSpec
 
@@ -71,10 +71,7 @@ class MLP(FeatureExtractor):
 
     def make(self, input_shape: Any) -> None:
         """Make the layers, the features' shapes being known."""
-        self.inputs_layer = TabularInputs(
-            self.spec, self.embedding_dim, self.numeric_embeddings, dtype=self.dtype_policy, name="inputs"
-        )
-        self.inputs_layer.build(input_shape)
+        self.inputs_layer = inputs_of(self, input_shape)
         shape = self.inputs_layer.compute_output_shape(input_shape)
         self.dense, self.norms = [], []
         for index, width in enumerate(self.units):

@@ -7,7 +7,7 @@ import keras
 
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
-from blocks.feature_extractors.inputs import TabularInputs
+from blocks.feature_extractors.inputs import inputs_of
 from blocks.feature_extractors.numeric import as_config
 from blocks.features.spec import FeatureSpec
 
@@ -86,10 +86,7 @@ class ResNet(FeatureExtractor):
     def make(self, input_shape: Any) -> None:
         """Make the layers."""
         policy = self.dtype_policy
-        self.inputs_layer = TabularInputs(
-            self.spec, self.embedding_dim, self.numeric_embeddings, dtype=policy, name="inputs"
-        )
-        self.inputs_layer.build(input_shape)
+        self.inputs_layer = inputs_of(self, input_shape)
         hidden = round(self.width * self.hidden_factor)
 
         def dense(units: int, width: int, name: str) -> keras.layers.Dense:

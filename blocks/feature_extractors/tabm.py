@@ -8,7 +8,7 @@ from keras import ops
 
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
-from blocks.feature_extractors.inputs import TabularInputs
+from blocks.feature_extractors.inputs import inputs_of
 from blocks.feature_extractors.numeric import as_config
 from blocks.features.spec import FeatureSpec
 
@@ -144,10 +144,7 @@ class TabM(FeatureExtractor):
     def make(self, input_shape: Any) -> None:
         """Make kernels and adapters."""
         policy = self.dtype_policy
-        self.inputs_layer = TabularInputs(
-            self.spec, self.embedding_dim, self.numeric_embeddings, dtype=policy, name="inputs"
-        )
-        self.inputs_layer.build(input_shape)
+        self.inputs_layer = inputs_of(self, input_shape)
         pieces = self.inputs_layer.widths(input_shape)
         width = sum(pieces)
         self.before, self.dense, self.after, self.biases = [], [], [], []

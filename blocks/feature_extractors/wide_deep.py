@@ -9,7 +9,7 @@ from keras import ops
 
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
-from blocks.feature_extractors.inputs import TabularInputs, weighted_sum
+from blocks.feature_extractors.inputs import inputs_of, weighted_sum
 from blocks.feature_extractors.mlp import MLP
 from blocks.feature_extractors.numeric import as_config
 from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
@@ -105,10 +105,7 @@ class WideDeep(FeatureExtractor):
     def make(self, input_shape: Any) -> None:
         """Make both parts."""
         policy = self.dtype_policy
-        self.inputs_layer = TabularInputs(
-            self.spec, self.embedding_dim, self.numeric_embeddings, dtype=policy, name="inputs"
-        )
-        self.inputs_layer.build(input_shape)
+        self.inputs_layer = inputs_of(self, input_shape)
         self.deep = MLP(self.units, activation=self.activation, dropout=self.dropout, dtype=policy, name="deep")
         self.deep.build(self.inputs_layer.compute_output_shape(input_shape))
         numbers = input_shape.get(NUMERIC) if isinstance(input_shape, Mapping) else input_shape

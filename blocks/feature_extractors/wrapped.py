@@ -7,7 +7,7 @@ import keras
 
 from blocks.block import FeatureExtractor
 from blocks.errors import InvalidArgument
-from blocks.feature_extractors.inputs import TabularInputs
+from blocks.feature_extractors.inputs import inputs_of
 from blocks.feature_extractors.numeric import as_config
 from blocks.features.spec import FeatureSpec
 
@@ -75,10 +75,7 @@ class Keras(FeatureExtractor):
         """Build the wrapped layer on what it will be given."""
         self.flat = None
         if self.inputs_name == "flat":
-            self.flat = TabularInputs(
-                self.spec, self.embedding_dim, self.numeric_embeddings, dtype=self.dtype_policy, name="inputs"
-            )
-            self.flat.build(input_shape)
+            self.flat = inputs_of(self, input_shape)
             shape = self.flat.compute_output_shape(input_shape)
         else:
             shape = input_shape if self.inputs_name == "packed" else input_shape[self._entry()]

@@ -5,11 +5,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State
-from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.hashing import check_buckets
@@ -18,7 +16,6 @@ from blocks.preprocessors.categorical.token_table import (
     check_limits,
     count_kept,
     is_missing,
-    key_type,
     lookup_table,
     positions,
     size,
@@ -54,7 +51,7 @@ class Cross(Preprocessor):
     """
 
     several = True
-    identifier = True
+    categories = True
     accepts = ("text", "number")
 
     def __init__(
@@ -116,14 +113,6 @@ class Cross(Preprocessor):
     def cardinality(self) -> int:
         """Number of ids: missing, and the buckets; or missing, unseen, and the keys."""
         return 1 + self.num_buckets if self.num_buckets is not None else 2 + size(self.state)
-
-    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
-        """String or int64.
-
-        Raises:
-            SchemaMismatch: The column holds fractions.
-        """
-        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The ids, int32."""

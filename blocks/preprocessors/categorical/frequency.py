@@ -5,16 +5,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
-from blocks.data.raw_columns import RawColumn
 from blocks.preprocessors.categorical.token_table import (
     check_limits,
     count_kept,
     is_missing,
-    key_type,
     lookup_table,
     positions,
     state_of_counts,
@@ -43,7 +40,7 @@ class Frequency(Preprocessor):
         array([ 0.75,  0.25,  0.  , -1.  ], dtype=float32)
     """
 
-    identifier = True
+    categories = True
     accepts = ("text", "number")
 
     def __init__(
@@ -83,14 +80,6 @@ class Frequency(Preprocessor):
         self._table = lookup_table(state)
         with tf.init_scope():
             self._numbers = tf.Variable(state["numbers"], trainable=False)
-
-    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
-        """String or int64.
-
-        Raises:
-            SchemaMismatch: The column holds fractions.
-        """
-        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The numbers in float64."""

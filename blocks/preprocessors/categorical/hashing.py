@@ -4,15 +4,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import pyarrow as pa
 import tensorflow as tf
 
 from blocks.arguments import check_whole_number
 from blocks.block import Preprocessor
-from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
-from blocks.preprocessors.categorical.token_table import as_text, is_missing, key_type
+from blocks.preprocessors.categorical.token_table import as_text, is_missing
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -36,7 +34,7 @@ class Hashing(Preprocessor):
     Source: https://github.com/google/farmhash (Fingerprint64).
     """
 
-    identifier = True
+    categories = True
     accepts = ("text", "number")
     stacks = True
 
@@ -51,14 +49,6 @@ class Hashing(Preprocessor):
     def cardinality(self) -> int:
         """Number of ids: missing, and the buckets."""
         return 1 + self.num_buckets
-
-    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
-        """String or int64.
-
-        Raises:
-            SchemaMismatch: The column holds fractions.
-        """
-        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The ids, int32."""

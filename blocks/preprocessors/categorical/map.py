@@ -12,7 +12,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor
 from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
-from blocks.preprocessors.categorical.token_table import is_missing, key_type, lookup_table, positions, state_of_given
+from blocks.preprocessors.categorical.token_table import is_missing, lookup_table, positions, state_of_given
 from blocks.preprocessors.ends_of_chains import text_output
 
 
@@ -39,7 +39,7 @@ class Map(Preprocessor):
         array([b'New York', b'Oslo'], dtype=object)
     """
 
-    identifier = True
+    categories = True
     accepts = ("text", "number")
     stacks = True
 
@@ -88,7 +88,7 @@ class Map(Preprocessor):
         """
         if pa.types.is_null(type):
             return RawColumn("int64" if self._table.key_dtype == tf.int64 else "string")
-        return key_type(self, type, column) or super().raw_column(type, column)
+        return super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The dictionary's values: strings, or float64."""

@@ -5,18 +5,15 @@ from typing import Any
 
 import keras
 import numpy as np
-import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
-from blocks.data.raw_columns import RawColumn
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.token_table import (
     as_features,
     check_limits,
     count_kept,
     is_missing,
-    key_type,
     lookup_table,
     portable,
     positions,
@@ -59,7 +56,7 @@ class OneHot(Preprocessor):
         ['city_other', 'city=rome', 'city=oslo']
     """
 
-    identifier = True
+    categories = True
     accepts = ("text", "number")
 
     def __init__(
@@ -112,14 +109,6 @@ class OneHot(Preprocessor):
         """The tokens in the order of their columns: bytes, or integers."""
         self.require_adapted()
         return unpack(self.state)
-
-    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
-        """String or int64: a quantity has no tokens.
-
-        Raises:
-            SchemaMismatch: The column holds fractions.
-        """
-        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The columns, float64."""

@@ -5,16 +5,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor
-from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.token_table import (
     is_missing,
-    key_type,
     lookup_table,
     portable,
     positions,
@@ -42,7 +39,7 @@ class Ordinal(Preprocessor):
         array([ 2.,  0.,  1., -1.], dtype=float32)
     """
 
-    identifier = True
+    categories = True
     accepts = ("text", "number")
 
     def __init__(
@@ -71,14 +68,6 @@ class Ordinal(Preprocessor):
     def cardinality(self) -> int:
         """Number of ids: missing, unseen, and the order's."""
         return 2 + len(self.order)
-
-    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
-        """String or int64.
-
-        Raises:
-            SchemaMismatch: The column holds fractions.
-        """
-        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The places in float64, or the ids, int32."""

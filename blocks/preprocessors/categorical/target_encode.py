@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from blocks.block import ColumnChunk, Preprocessor, State, emit, usable
 from blocks.data.arrow_types import is_number
-from blocks.data.raw_columns import RawColumn
 from blocks.errors import BadTarget, InvalidArgument, NotAdapted
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.joint_tokens import (
@@ -26,7 +25,6 @@ from blocks.preprocessors.categorical.joint_tokens import (
 from blocks.preprocessors.categorical.token_table import (
     as_features,
     is_missing,
-    key_type,
     label,
     lookup_table,
     pack,
@@ -86,7 +84,7 @@ class TargetEncode(Preprocessor):
     2001), the m-estimate; scikit-learn's `TargetEncoder(smooth=m)` computes the same.
     """
 
-    identifier = True
+    categories = True
     accepts = ("text", "number")
     uses_target: ClassVar[bool] = True
 
@@ -227,14 +225,6 @@ class TargetEncode(Preprocessor):
         return encodings
 
     # -- use ---------------------------------------------------------------------------------------------------------
-
-    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
-        """String or int64.
-
-        Raises:
-            SchemaMismatch: The column holds fractions.
-        """
-        return key_type(self, type, column) or super().raw_column(type, column)
 
     def compute(self, values: Any) -> Any:
         """The encodings from all folds, float64."""

@@ -200,24 +200,6 @@ def as_text(values: Any) -> Any:
     return values if values.dtype == tf.string else tf.as_string(tf.cast(values, tf.int64))
 
 
-def key_type(block: Preprocessor, type: pa.DataType, column: str) -> RawColumn | None:
-    """As what a column enters where the rule for tokens decides: of a column with no type; None otherwise.
-
-    Raises:
-        SchemaMismatch: The column holds fractions: a quantity is no token.
-    """
-    value_type = type.value_type if pt.is_dictionary(type) else type
-    if pt.is_floating(value_type) or pt.is_decimal(value_type):
-        raise SchemaMismatch(
-            f"{block.__class__.__name__} takes strings or integers. Received: column {column!r} of type {type}. Cast "
-            f"identifiers that were read as floats (read(..., column_types={{{column!r}: 'int64'}})), or bucketize "
-            "quantities."
-        )
-    if pt.is_null(value_type):
-        return RawColumn("int64" if "integers" in block.state else "string")
-    return None
-
-
 def label(token: Any) -> str:
     r"""A token as part of a feature's name: printable, short, and another one for every token.
 

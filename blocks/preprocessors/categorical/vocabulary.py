@@ -5,11 +5,9 @@ from typing import Any, Self
 
 import keras
 import numpy as np
-import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State
-from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument
 from blocks.features.spec import Feature
 from blocks.preprocessors.categorical.token_table import (
@@ -18,7 +16,6 @@ from blocks.preprocessors.categorical.token_table import (
     is_missing,
     joint_positions,
     joint_tables,
-    key_type,
     lookup_table,
     portable,
     positions,
@@ -59,7 +56,7 @@ class Vocabulary(Preprocessor):
         array([3, 2, 1, 0], dtype=int32)
     """
 
-    identifier = True
+    categories = True
     accepts = ("text", "number")
 
     def __init__(
@@ -118,14 +115,6 @@ class Vocabulary(Preprocessor):
     def cardinality(self) -> int:
         """Number of ids: missing, out of vocabulary, and tokens."""
         return 1 + self.num_oov_indices + size(self.state)
-
-    def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
-        """String or int64: a quantity has no vocabulary.
-
-        Raises:
-            SchemaMismatch: The column holds fractions.
-        """
-        return key_type(self, type, column) or super().raw_column(type, column)
 
     @classmethod
     def stack(cls, blocks: Sequence[Self]) -> Any:

@@ -73,7 +73,7 @@ def _own(block: type[Preprocessor]) -> bool:
 
 
 def _indicates(lane: Lane) -> bool:
-    return bool(getattr(lane.blocks[-1], "add_indicator", False))
+    return lane.blocks[-1].add_indicator
 
 
 def _chain(lane: Lane, indicators: bool) -> str:

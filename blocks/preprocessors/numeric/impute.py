@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
-from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import scalars
 from blocks.statistics import Counts, Moments, Quantiles, Statistic
 
@@ -89,10 +88,6 @@ class Impute(Preprocessor):
         absent = tf.math.is_nan(values)
         filled = tf.where(absent, self._fill, values)
         return tf.stack([filled, tf.cast(absent, tf.float64)], axis=-1) if self.add_indicator else filled
-
-    def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
-        """The number, and its indicator."""
-        return [Feature(name, columns)] + ([Feature(f"{name}_missing", columns)] if self.add_indicator else [])
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""

@@ -8,14 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
-from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import (
     NAN,
     check_choice,
     clip_keep_nan,
     divisor,
     flagged,
-    flagged_features,
     infinite_to_ends,
     scalars,
     unflagged,
@@ -88,10 +86,6 @@ class MaxAbs(Preprocessor):
         # one NaN for all: a sign bit or payload that entered must not leave
         scaled = tf.where(absent, self._fill if self.missing == "mean" else NAN, scaled)
         return flagged(scaled, absent, self.add_indicator)
-
-    def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
-        """The scaled number, and its indicator."""
-        return flagged_features([Feature(name, columns)], name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Numbers up to the largest and beyond, and what is missing or extreme."""

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
-from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import (
     FLOAT32_MAX,
     NAN,
@@ -17,7 +16,6 @@ from blocks.preprocessors.float64 import (
     clip_keep_nan,
     divisor,
     flagged,
-    flagged_features,
     from_unit,
     in_unit,
     infinite_to_ends,
@@ -116,10 +114,6 @@ class MinMax(Preprocessor):
         # one NaN for all: a sign bit or payload that entered must not leave
         scaled = tf.where(absent, self._fill if self.missing == "mean" else NAN, scaled)
         return flagged(scaled, absent, self.add_indicator)
-
-    def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
-        """The scaled number, and its indicator."""
-        return flagged_features([Feature(name, columns)], name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Numbers of the range and beyond, and what is missing or extreme."""

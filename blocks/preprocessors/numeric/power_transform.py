@@ -9,14 +9,12 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
-from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import (
     FLOAT64_MAX,
     NAN,
     check_choice,
     divisor,
     flagged,
-    flagged_features,
     from_unit,
     full_packets,
     in_unit,
@@ -163,10 +161,6 @@ class PowerTransform(Preprocessor):
     def _joined(self, powered: Any, across: Any) -> Any:
         """The transform of the other sign, measured as that of the origin's sign is, so that the two join at 0."""
         return tf.where(across, (powered - self._start) * self._back, powered)
-
-    def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
-        """The transformed number, and its indicator."""
-        return flagged_features([Feature(name, columns)], name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Numbers of the range and beyond, and what is missing or extreme."""

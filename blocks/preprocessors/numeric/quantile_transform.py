@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
-from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import (
     FLOAT64_MAX,
     NAN,
@@ -17,7 +16,6 @@ from blocks.preprocessors.float64 import (
     check_choice,
     clip_keep_nan,
     flagged,
-    flagged_features,
     full_packets,
     in_unit,
     unflagged,
@@ -128,10 +126,6 @@ class QuantileTransform(Preprocessor):
         middle = np.float64(0.5 if self.output_distribution == "uniform" else 0.0)
         rank = tf.where(absent, middle if self.missing == "median" else NAN, rank)
         return flagged(rank, absent, self.add_indicator)
-
-    def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
-        """The rank, and its indicator."""
-        return flagged_features([Feature(name, columns)], name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Quantiles and numbers between them, and what is missing or extreme."""

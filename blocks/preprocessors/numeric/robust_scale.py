@@ -9,14 +9,12 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
-from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import (
     NAN,
     check_choice,
     check_percentages,
     divisor,
     flagged,
-    flagged_features,
     from_unit,
     in_unit,
     infinite_to_ends,
@@ -128,10 +126,6 @@ class RobustScale(Preprocessor):
         # one NaN for all: a sign bit or payload that entered must not leave
         scaled = tf.where(absent, self._fill if self.missing == "median" else NAN, scaled)
         return flagged(within_float32(scaled), absent, self.add_indicator)
-
-    def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
-        """The scaled number, and its indicator."""
-        return flagged_features([Feature(name, columns)], name, columns, self.add_indicator)
 
     def examples(self, dtype: str) -> list[Any]:
         """Numbers about the center, and what is missing or extreme."""

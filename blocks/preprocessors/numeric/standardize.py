@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor, State, usable
 from blocks.errors import InvalidArgument
-from blocks.features.spec import Feature
 from blocks.preprocessors.float64 import (
     SMALLEST_NORMAL,
     divisor,
@@ -97,10 +96,6 @@ class Standardize(Preprocessor):
         if self.add_indicator:
             return tf.stack([scaled, tf.cast(absent, tf.float64)], axis=-1)
         return scaled
-
-    def outputs(self, name: str, columns: tuple[str, ...]) -> list[Feature]:
-        """The scaled number, and its indicator."""
-        return [Feature(name, columns)] + ([Feature(f"{name}_missing", columns)] if self.add_indicator else [])
 
     def examples(self, dtype: str) -> list[Any]:
         """Numbers about the mean, and what is missing or extreme."""
