@@ -16,10 +16,11 @@ is what `.keras` files, fingerprints and copies hold, so nothing learned can be 
 
 from blocks.block.base import Block, State, fingerprint, usable, without_names
 from blocks.block.classifier import Classifier
+from blocks.block.column_chunk import ColumnChunk, observations
 from blocks.block.feature_extractor import FeatureExtractor, number_names
 from blocks.block.head import Head
 from blocks.block.postprocessor import AnswerChunk, Postprocessor
-from blocks.block.preprocessor import ColumnChunk, Preprocessor, emit, observations
+from blocks.block.preprocessor import Preprocessor, emit
 from blocks.block.regressor import Regressor
 
 __all__ = [

@@ -18,16 +18,25 @@ def postprocessor_case(block: Postprocessor, data: Any, options: Options) -> Cas
     if block.calibrates and target is not None:
         truth = tile(np.asarray(target))
 
-        def learned(size: int) -> Any:
+        def chunks(size: int) -> list[AnswerChunk]:
             parts = [slice(start, start + size) for start in range(0, len(truth), size)]
-            return unlearned(block).calibrate(
-                AnswerChunk({name: value[part] for name, value in rows.items()}, truth[part]) for part in parts
-            )
+            return [AnswerChunk({name: value[part] for name, value in rows.items()}, truth[part]) for part in parts]
+
+        def learned(size: int) -> Any:
+            return unlearned(block).calibrate(chunks(size))
 
         calibrated = learned(len(truth))
         for size in CHUNKS:
             with rule(block, f"calibrating in chunks (here of {size}) gives what calibrating at once gives"):
                 same_state(calibrated.state, learned(size).state, max(options.chunk_tolerance, options.tolerance))
+        with rule(block, "merged statistics of parts teach what the whole teaches, and observing changes no block"):
+            fresh = unlearned(block)
+            merged, *others = (fresh.observe_all([part]) for part in chunks(len(truth) // 2))
+            for other in others:
+                for name, statistic in other.items():
+                    merged.setdefault(name, statistic.empty()).merge(statistic)
+            same_state(calibrated.state, fresh.learn(merged), max(options.chunk_tolerance, options.tolerance))
+            same_state(unlearned(block).state, fresh.state)
         with rule(block, "calibrating twice changes nothing"):
             same_state(calibrated.state, learned(len(truth)).state)
         nothing = rule(block, "calibrating on nothing is refused with an error of blocks")
