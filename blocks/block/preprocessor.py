@@ -40,7 +40,7 @@ class Preprocessor(Block):
     several: bool = False
     """Whether the block takes several columns, as a tuple."""
 
-    alike: ClassVar[bool] = False
+    one_kind_of_time: ClassVar[bool] = False
     """Whether the times among several columns must be of one kind, all with a zone say."""
 
     emits_features: bool = True

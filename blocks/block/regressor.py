@@ -30,9 +30,9 @@ class Regressor(Head):
 
     def statistics(self) -> dict[str, Statistic]:
         """The moments of each target."""
-        return {self.of(column, "moments"): Moments() for column in self.targets}
+        return {self.statistic_name(column, "moments"): Moments() for column in self.targets}
 
-    def of(self, column: str, name: str) -> str:
+    def statistic_name(self, column: str, name: str) -> str:
         """What a statistic of a target column is called."""
         return name if isinstance(self.target, str) else f"{column}/{name}"
 
@@ -43,7 +43,7 @@ class Regressor(Head):
             BadTarget: One holds no numbers.
         """
         for column, values in self.usable_numbers(chunk).items():
-            statistics[self.of(column, "moments")].update(pa.array(values))
+            statistics[self.statistic_name(column, "moments")].update(pa.array(values))
 
     def usable_numbers(self, target: pa.Array) -> dict[str, np.ndarray]:
         """Each target column, as float64; where rows may be skipped, NaN for a number too far away to be used."""
@@ -57,7 +57,7 @@ class Regressor(Head):
 
     def without_target(self, results: Mapping[str, Statistic]) -> dict[str, tuple[int, int]]:
         """Where a target is missing or infinite."""
-        found = {column: results[self.of(column, "moments")].result() for column in self.targets}
+        found = {column: results[self.statistic_name(column, "moments")].result() for column in self.targets}
         return {column: (moments.rows - moments.count, moments.rows) for column, moments in found.items()}
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
@@ -66,7 +66,7 @@ class Regressor(Head):
         Raises:
             BadTarget: A target has no finite number, one too far away, or deviations that are too small.
         """
-        found = [results[self.of(column, "moments")].result() for column in self.targets]
+        found = [results[self.statistic_name(column, "moments")].result() for column in self.targets]
         for column, moments in zip(self.targets, found, strict=True):
             if not moments.count:
                 raise BadTarget(

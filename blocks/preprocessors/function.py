@@ -89,7 +89,7 @@ class Function(Preprocessor):
         """The function's result in float64, or ids."""
         columns = [tf.convert_to_tensor(value) for value in (values if isinstance(values, tuple | list) else (values,))]
         columns = [tf.cast(value, tf.float64) if value.dtype.is_floating else value for value in columns]
-        result = self._concrete(columns)(*(_whole(column) for column in columns))[: tf.shape(columns[0])[0]]
+        result = self._concrete(columns)(*(_padded_rows(column) for column in columns))[: tf.shape(columns[0])[0]]
         if self.cardinality is None:
             return tf.cast(result, tf.float64)
         return tf.where((result >= 0) & (result < self.cardinality), result, tf.zeros_like(result))
@@ -214,7 +214,7 @@ def _registered_name(fn: Any) -> str:
     return str(name)
 
 
-def _whole(column: Any) -> Any:
+def _padded_rows(column: Any) -> Any:
     """Rows up to a multiple of 16, the last one repeated."""
     rows = tf.shape(column)[0]
     return tf.gather(column, tf.minimum(tf.range(rows + -rows % _ROWS), rows - 1))

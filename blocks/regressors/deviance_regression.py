@@ -42,7 +42,7 @@ class DevianceRegression(_Base):
             BadTarget: There are none, or a target is negative, or 0 in every row.
         """
         for column in self.targets:
-            moments = results[self.of(column, "moments")].result()
+            moments = results[self.statistic_name(column, "moments")].result()
             if moments.count and (moments.min < 0 or moments.max == 0):
                 raise BadTarget(
                     f"{type(self).__name__} is for numbers that are not negative, nor all 0. Received: {column!r} from "

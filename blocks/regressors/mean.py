@@ -119,22 +119,22 @@ class Mean(Regressor):
         """The moments of each target, and what the transform asks for."""
         found: dict[str, Statistic] = {}
         for column in self.targets:
-            found[self.of(column, "moments")] = Moments()
+            found[self.statistic_name(column, "moments")] = Moments()
             if self._transform == "log":
-                found[self.of(column, "log")] = Moments()
+                found[self.statistic_name(column, "log")] = Moments()
             if self._transform == "power":
-                found[self.of(column, "power")] = Power()
+                found[self.statistic_name(column, "power")] = Power()
         return found
 
     def observe(self, statistics: dict[str, Statistic], chunk: pa.Array) -> None:
         """Update the statistics of each target column, and of its logarithm."""
         for column, values in self.usable_numbers(chunk).items():
-            statistics[self.of(column, "moments")].update(pa.array(values))
+            statistics[self.statistic_name(column, "moments")].update(pa.array(values))
             if self._transform == "log":
                 with np.errstate(invalid="ignore", divide="ignore"):
-                    statistics[self.of(column, "log")].update(pa.array(np.log1p(values)))
+                    statistics[self.statistic_name(column, "log")].update(pa.array(np.log1p(values)))
             if self._transform == "power":
-                statistics[self.of(column, "power")].update(pa.array(values))
+                statistics[self.statistic_name(column, "power")].update(pa.array(values))
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The targets' means and scales, after the transform; with one, its exponents, origins and ranges too."""
@@ -143,17 +143,17 @@ class Mean(Regressor):
             return state
         learned = []
         for column in self.targets:
-            moments = results[self.of(column, "moments")].result()
+            moments = results[self.statistic_name(column, "moments")].result()
             if self._transform == "log":
                 if moments.min < 0:
                     raise BadTarget(
                         f"The logarithm is for targets that are not negative. Received: {column!r} with "
                         f"{moments.min:g}. Use transform='power'."
                     )
-                found = results[self.of(column, "log")].result()
+                found = results[self.statistic_name(column, "log")].result()
                 exponent, origin, mean, std = 0.0, 0.0, found.mean, found.std
             else:
-                power = results[self.of(column, "power")].result()
+                power = results[self.statistic_name(column, "power")].result()
                 exponent, origin, mean, std = power.exponent, power.origin, power.mean, power.std
             learned.append((mean, std if std > 0 else 1.0, exponent, origin, moments.min, moments.max))
         names = ("mean", "scale", "exponent", "origin", "low", "high")

@@ -29,7 +29,7 @@ from blocks.preprocessors.columns.keyed_chains import (
 )
 from blocks.preprocessors.columns.lanes import Lane, places_of
 from blocks.preprocessors.columns.printed import text_of_choices, text_of_state
-from blocks.preprocessors.columns.required import require_alike, require_batch
+from blocks.preprocessors.columns.required import require_batch, require_one_kind_of_time
 from blocks.preprocessors.columns.stacking import Packing, stacked
 from blocks.statistics import memory_bytes
 
@@ -271,7 +271,7 @@ class Columns(Preprocessor):
                         f"All blocks of a column read it alike. Received: column {column!r}, wanted as {raw[column]} "
                         f"and as {wanted}. Give one of them a copy of the column under another name."
                     )
-            require_alike(lane, raw)
+            require_one_kind_of_time(lane, raw)
         self._keyed.raw.clear()
         self._keyed.raw.update(raw)
 

@@ -27,14 +27,14 @@ def require_batch(wanted: Sequence[str], names: Sequence[str]) -> None:
         )
 
 
-def require_alike(lane: Lane, raw: Mapping[str, RawColumn]) -> None:
+def require_one_kind_of_time(lane: Lane, raw: Mapping[str, RawColumn]) -> None:
     """Refuse columns of several kinds where a block takes them all as one.
 
     Raises:
         SchemaMismatch: They are.
     """
     kinds = {column: raw[column] for column in lane.columns if raw[column].is_time}
-    if len(set(kinds.values())) > 1 and any(block.alike for block in lane.blocks):
+    if len(set(kinds.values())) > 1 and any(block.one_kind_of_time for block in lane.blocks):
         raise SchemaMismatch(
             f"{type(lane.blocks[-1]).__name__} takes times of one kind. Received: "
             f"{', '.join(f'{column!r} as {kind}' for column, kind in kinds.items())}. Cast one: "

@@ -64,11 +64,11 @@ def stacked(
 
 
 def _may_stack(lane: Lane) -> bool:
-    stackable = all(type(block).stacks or _own(type(block)) for block in lane.blocks)
+    stackable = all(type(block).stacks or _stacks_itself(type(block)) for block in lane.blocks)
     return stackable and bool(lane.blocks) and len(lane.columns) == 1
 
 
-def _own(block: type[Preprocessor]) -> bool:
+def _stacks_itself(block: type[Preprocessor]) -> bool:
     return block.stack.__func__ is not Preprocessor.stack.__func__  # type: ignore[attr-defined]
 
 

@@ -38,7 +38,7 @@ class Difference(Preprocessor):
 
     accepts = ("time",)
     several = True
-    alike: ClassVar[bool] = True
+    one_kind_of_time: ClassVar[bool] = True
 
     def __init__(self, unit: str = "day", *, missing: str | float = "keep", **kwargs: Any) -> None:
         super().__init__(**kwargs)
