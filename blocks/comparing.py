@@ -39,7 +39,7 @@ def train_and_compare(
     verbose: Verbose = "auto",
 ) -> Comparison:
     """Train every model anew with every seed, and judge it; see `compare`."""
-    contestants = _named(models)
+    contestants = _by_name(models)
     splits = {name: _split(store, name) for name in (train, test, *([valid] if valid else []))}
     head = next((one.head for one in contestants.values() if isinstance(one, Model)), None)
     if head is None:
@@ -196,7 +196,7 @@ class _Budget(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def _named(models: Mapping[str, Contestant] | Sequence[Contestant]) -> dict[str, Contestant]:
+def _by_name(models: Mapping[str, Contestant] | Sequence[Contestant]) -> dict[str, Contestant]:
     pairs = list(models.items()) if isinstance(models, Mapping) else [(_name(one), one) for one in models]
     names = [name for name, _ in pairs]
     doubled = sorted({name for name in names if names.count(name) > 1})

@@ -1,4 +1,4 @@
-"""Evaluate: prediction tables, and what they say. No training; to compare is `blocks.compare`'s."""
+"""Evaluate: prediction tables, and what they say. Nothing is trained here; `blocks.compare` compares."""
 
 from blocks.evaluate.curve_tables import confusion, curves
 from blocks.evaluate.decisions import BestThreshold, best_threshold, gains, top_n

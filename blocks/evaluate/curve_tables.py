@@ -99,7 +99,7 @@ def curves(
 
 
 def _classifications(table: PredictionTable, by: By, max_groups: int) -> Iterator[tuple[str, Classification]]:
-    summed = sum_up(table, [table.head_meant], table.grouping(by, max_groups))
+    summed = sum_up(table, [table.chosen_head], table.grouping(by, max_groups))
     summed.warn()
     for group, sums in summed.with_all():
         for (_, suffix), found in sums.by_head.items():

@@ -50,7 +50,7 @@ def top_n(
     if n < 1:
         raise InvalidArgument(f"n is a positive number of rows. Received: {n!r}.")
     opened = PredictionTable.of(table, **options)
-    reader = HeadReader(opened.head_meant, opened.schema)
+    reader = HeadReader(opened.chosen_head, opened.schema)
     best: pa.Table | None = None
     for start, chunk in opened.placed_chunks(opened.schema.names):
         score = _scores(reader, chunk, positive)
@@ -239,7 +239,7 @@ def _decisions(
     table: PredictionTable, fn: Worth | None, positive: Any
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """Of each chunk: score, whether of the class, money gained by acting, money without acting, positions."""
-    chosen = table.head_meant
+    chosen = table.chosen_head
     c = _class_index(chosen, positive)
     names = np.array(chosen.classes)
     for chunk, truth, answers, positions in judged_rows(table):

@@ -28,8 +28,8 @@ class Pair:
     """
 
     def __init__(self, one: PredictionTable, two: PredictionTable, by: By, max_groups: int) -> None:
-        heads = [table.head_meant for table in (one, two)]
-        self.readers = [HeadReader(table.head_meant, table.schema) for table in (one, two)]
+        heads = [table.chosen_head for table in (one, two)]
+        self.readers = [HeadReader(table.chosen_head, table.schema) for table in (one, two)]
         if self.readers[0].is_classifier != self.readers[1].is_classifier or heads[0].classes != heads[1].classes:
             raise InvalidArgument(
                 "Tables that are compared are of one target, with the same classes in the same order. Received: "

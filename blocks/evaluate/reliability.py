@@ -137,7 +137,7 @@ def quantile_coverage(
         0.75
     """
     opened = PredictionTable.of(table, **options)
-    levels = opened.head_meant.levels or ()
+    levels = opened.chosen_head.levels or ()
     hits: dict[float | None, np.ndarray] = {}
     for _, rows in _number_rows(opened):
         weight = np.ones(len(rows.target)) if rows.weight is None else rows.weight
@@ -220,7 +220,7 @@ def residuals(
 
 
 def _rows(table: PredictionTable) -> Iterator[tuple[HeadReader, str, Rows]]:
-    reader = HeadReader(table.head_meant, table.schema)
+    reader = HeadReader(table.chosen_head, table.schema)
     for start, chunk in table.placed_chunks(reader.columns):
         for suffix, rows in reader.read(chunk, start).rows.items():
             yield reader, suffix, rows

@@ -137,7 +137,7 @@ def judged_rows(
     table: PredictionTable,
 ) -> Iterator[tuple[pa.RecordBatch, np.ndarray, dict[str, np.ndarray], np.ndarray]]:
     """Chunks of the rows that can be judged: with their truth, answers and positions."""
-    head = table.head_meant
+    head = table.chosen_head
     reader = HeadReader(head, table.schema)
     if reader.is_multilabel or len(head.targets) > 1:
         raise InvalidArgument(f"Worth is of one target. Received: {', '.join(head.targets)}.")

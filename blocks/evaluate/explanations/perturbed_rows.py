@@ -89,7 +89,7 @@ def neighbours(row: pa.Table, background: pa.Table, count: int, seed: int) -> Ne
 
 def _replaced(value: pa.Array, values: pa.Array, point: np.ndarray) -> tuple[list[Any], pa.Array, np.ndarray]:
     """The row's value where the point lies in the lower half, and others in their order over the upper half."""
-    groups, order = grouped(pa.concat_arrays([values, value]))
+    groups, order = alike_groups(pa.concat_arrays([values, value]))
     others = np.flatnonzero(groups[:-1] != groups[-1])
     kept = point < 0.5
     if not len(others):
@@ -101,7 +101,7 @@ def _replaced(value: pa.Array, values: pa.Array, point: np.ndarray) -> tuple[lis
     return [present], pc.if_else(pa.array(kept), value[0], elsewhere), kept[:, None]
 
 
-def grouped(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+def alike_groups(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Which values count as alike, and an order of the values.
 
     Returns:
@@ -109,9 +109,9 @@ def grouped(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         missing ones, that are the values where these have an order, and their groups elsewhere.
 
     Example:
-        >>> grouped(pa.array(["a", "b", "", None, "a"]))[0].tolist()
+        >>> alike_groups(pa.array(["a", "b", "", None, "a"]))[0].tolist()
         [0, 1, -1, -1, 0]
-        >>> grouped(pa.array([float(x) for x in range(20)] + [float("nan")]))[0].tolist()[::4]
+        >>> alike_groups(pa.array([float(x) for x in range(20)] + [float("nan")]))[0].tolist()[::4]
         [0, 0, 1, 2, 3, -1]
     """
     if pt.is_nested(values.type):

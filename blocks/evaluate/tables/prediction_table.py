@@ -103,7 +103,7 @@ class PredictionTable(Source):
         return cls(source, description, head=head, chunk_rows=chunk_rows)
 
     @property
-    def head_meant(self) -> HeadDescription:
+    def chosen_head(self) -> HeadDescription:
         """The head that is named, or the only one.
 
         Raises:
@@ -114,7 +114,7 @@ class PredictionTable(Source):
     @property
     def heads(self) -> tuple[HeadDescription, ...]:
         """All heads, or the one that is named."""
-        return self.description.heads if self._head is None else (self.head_meant,)
+        return self.description.heads if self._head is None else (self.chosen_head,)
 
     def grouping(self, by: By, most: int) -> Grouping:
         """The groups of the table's rows.
