@@ -8,7 +8,8 @@ from blocks.evaluate.explanations.explanation import Contribution, Explainer, Ex
 from blocks.evaluate.explanations.importance import permutation_importance
 from blocks.evaluate.explanations.lime import Lime
 from blocks.evaluate.metric_table import metrics
-from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage, residuals
+from blocks.evaluate.reliability import calibration, calibration_stages
+from blocks.evaluate.residuals import quantile_coverage, residuals
 from blocks.evaluate.tables.predict_table import predict_table
 from blocks.evaluate.worth import cost_matrix, value
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from blocks.errors import EmptySource, InvalidArgument
-from blocks.evaluate.reliability import calibration, calibration_stages, quantile_coverage
+from blocks.evaluate.reliability import calibration, calibration_stages
+from blocks.evaluate.residuals import quantile_coverage
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table, flat
 from blocks.reporting.class_order import judged_classes

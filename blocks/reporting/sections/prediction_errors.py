@@ -3,7 +3,7 @@
 import numpy as np
 
 from blocks.evaluate.curve_tables import confusion, curves
-from blocks.evaluate.reliability import residuals
+from blocks.evaluate.residuals import residuals
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table, flat
 from blocks.reporting.class_order import judged_classes, worst_first
