@@ -7,11 +7,11 @@ layout. The names below load when they are used.
 from blocks.lazy import loader as _loader
 
 _HOME = {
-    "StoredArray": "rows",
+    "StoredArray": "stored_array",
     "Rows": "rows",
     "SplitPlan": "rows",
     "Store": "store",
-    "StoreSplit": "store",
+    "StoreSplit": "split",
     "Stream": "reading.stream",
     "check": "integrity",
     "feature_spec": "formats.tf_examples",

@@ -22,7 +22,7 @@ from blocks.store.checksum import text_sum
 from blocks.store.formats import shard_format
 from blocks.store.formats.shard import Shard, ShardSettings
 from blocks.store.manifest_checks import nonsense
-from blocks.store.rows import StoredArray
+from blocks.store.stored_array import StoredArray
 
 NAME = "manifest.json"
 JOURNAL = "journal.jsonl"

@@ -16,7 +16,7 @@ from blocks.errors import InvalidArgument
 from blocks.features.sparse import MOST_COLUMNS
 from blocks.store.formats import shard_format
 from blocks.store.formats.shard import RECORDS, Access, ShardFormat
-from blocks.store.rows import MAX_KEY_BYTES, StoredArray, parted
+from blocks.store.stored_array import MAX_KEY_BYTES, StoredArray, parted
 
 SPLIT_NAME = re.compile(r"\w[\w.-]*")
 MAX_AXES = 31

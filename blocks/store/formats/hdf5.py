@@ -18,7 +18,7 @@ from blocks.files import durable
 from blocks.files.place import Place
 from blocks.store.checksum import chunk_sum
 from blocks.store.formats.shard import Access, Shard, ShardFormat, ShardSettings
-from blocks.store.rows import StoredArray
+from blocks.store.stored_array import StoredArray
 
 _PAGE = 4096
 _MAX_ATTRIBUTE = 32_000

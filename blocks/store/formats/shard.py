@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from blocks.files.place import Place
-from blocks.store.rows import StoredArray, parted
+from blocks.store.stored_array import StoredArray, parted
 
 RECORDS = "records"
 """What the manifest lists sums and offsets by where these are of records, not of arrays."""

@@ -18,7 +18,7 @@ from blocks.files.remote_files import os_errors
 from blocks.store.checksum import chunk_sum
 from blocks.store.formats.shard import RECORDS, Access, ShardFormat, ShardSettings
 from blocks.store.formats.tfrecord import FRAME_HEAD, FRAME_TAIL, frames
-from blocks.store.rows import INDICES, LENGTHS, StoredArray, parted
+from blocks.store.stored_array import INDICES, LENGTHS, StoredArray, parted
 
 
 def _kind(entry: StoredArray) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 
 from blocks.files.remote_files import os_errors
 from blocks.store.formats.shard import ShardFormat, ShardSettings
-from blocks.store.rows import StoredArray
+from blocks.store.stored_array import StoredArray
 
 MAGIC = b"BLOCKS1\n"
 FRAME_HEAD, FRAME_TAIL = 12, 4

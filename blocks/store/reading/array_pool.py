@@ -8,7 +8,7 @@ from collections import deque
 
 import numpy as np
 
-from blocks.store.rows import StoredArray
+from blocks.store.stored_array import StoredArray
 
 _Free = deque[np.ndarray]
 

@@ -20,7 +20,7 @@ from blocks.store.checksum import chunk_sum, chunk_sums, file_sum
 from blocks.store.formats.shard import RECORDS, Shard
 from blocks.store.manifest import Manifest
 from blocks.store.reading.byte_ranges import Piece, RangeFile
-from blocks.store.rows import StoredArray, disordered, parted
+from blocks.store.stored_array import StoredArray, disordered, parted
 
 _OPEN_FILES = 64
 # What a file that is not what its manifest says makes h5py, NumPy and TensorFlow raise

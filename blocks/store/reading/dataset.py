@@ -21,7 +21,7 @@ from blocks.errors import BlocksError
 from blocks.features.sparse import as_batch_form
 from blocks.store.reading.batches import Settings, as_batch, place_of, rebatch
 from blocks.store.reading.shuffle_windows import Block, WindowLoader
-from blocks.store.rows import StoredArray, parted, together
+from blocks.store.stored_array import StoredArray, parted, together
 from blocks.tensorflow_callbacks import HeldFor, called_by_tensorflow
 
 

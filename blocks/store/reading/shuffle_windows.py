@@ -13,7 +13,7 @@ from blocks.store.formats.shard import Shard
 from blocks.store.reading.array_pool import ArrayPool
 from blocks.store.reading.chunk_reader import ChunkReader
 from blocks.store.reading.order import Order
-from blocks.store.rows import StoredArray, parted, together
+from blocks.store.stored_array import StoredArray, parted, together
 
 Block = dict[str, Any]
 

@@ -21,7 +21,7 @@ from blocks.store.formats import FORMATS
 from blocks.store.formats.shard import Shard
 from blocks.store.manifest import JOURNAL
 from blocks.store.manifest_checks import SPLIT_NAME, nonsense_of_entries
-from blocks.store.rows import StoredArray
+from blocks.store.stored_array import StoredArray
 
 _SIZES = {
     "type": "object",

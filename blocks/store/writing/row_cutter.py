@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from blocks.store.rows import Rows, StoredArray, conform
+from blocks.store.rows import Rows
+from blocks.store.stored_array import StoredArray, conform
 
 Block = dict[str, Any]
 

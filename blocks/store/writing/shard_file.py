@@ -8,7 +8,8 @@ from blocks.files import durable
 from blocks.files.place import Place
 from blocks.store.checksum import chunk_sum, file_sum
 from blocks.store.formats.shard import Shard, ShardSettings
-from blocks.store.rows import apart, narrow
+from blocks.store.rows import narrow
+from blocks.store.stored_array import apart
 
 
 def write_shard(path: Place, settings: ShardSettings, blocks: Iterable[Mapping[str, np.ndarray]]) -> Shard:

@@ -19,7 +19,8 @@ from blocks.store.formats.shard import Shard, ShardSettings
 from blocks.store.integrity import check, require_files, shard_problems
 from blocks.store.manifest import Manifest
 from blocks.store.manifest_checks import SPLIT_NAME
-from blocks.store.rows import SplitPlan, describe, mean_bytes
+from blocks.store.rows import SplitPlan
+from blocks.store.stored_array import describe, mean_bytes
 from blocks.store.writing.journal import Journal
 from blocks.store.writing.row_cutter import RowCutter
 from blocks.store.writing.shard_threads import Pipeline

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from blocks.store.reading.array_pool import ArrayPool
-from blocks.store.rows import StoredArray
+from blocks.store.stored_array import StoredArray
 
 ENTRY = StoredArray("features/numeric", "<f4", (4,))
 

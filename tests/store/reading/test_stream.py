@@ -190,7 +190,7 @@ iterator = iter(made)
 next(iterator)
 """
     for _ in range(5):
-        subprocess.run([sys.executable, "-c", code, str(split._folder)], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", code, str(split._store.path)], check=True, timeout=60)
 
 
 def test_every_row_is_as_likely_anywhere_in_a_window():
@@ -281,4 +281,4 @@ def test_a_dataset_that_is_gone_keeps_nothing(split):
 
 def test_memory_is_stated(small, split):
     assert split.stream(64, window=2, threads=1).memory_bytes == 3 * 2 * 40 * (12 + 4 + 4 + 4)
-    assert open_store(split._folder)["train"].rows == 1000
+    assert open_store(split._store.path)["train"].rows == 1000
