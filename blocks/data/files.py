@@ -235,7 +235,8 @@ def format_of(file: File) -> str:
     extension = extensions(file.path)[0]
     first = file.magic()
     foreign = next((what for magic, what in _FOREIGN_MAGIC.items() if first.startswith(magic)), None)
-    if foreign:
+    own = FORMATS[EXTENSIONS[extension]].magic if extension in EXTENSIONS else b""
+    if foreign and not (own and first.startswith(own)):
         raise MalformedData(f"{file.name} is {foreign}, which blocks does not read. Unpack it, or export it as CSV.")
     actual = next((name for name, known in FORMATS.items() if known.magic and first.startswith(known.magic)), None)
     if actual == "orc" and EXTENSIONS.get(extension, "orc") != "orc":

@@ -9,7 +9,9 @@ import pyarrow.csv as pacsv
 import pytest
 
 import blocks.data
-from blocks.errors import InvalidArgument
+from blocks.data.files import format_of, resolve
+from blocks.data.formats import EXTENSIONS, FORMATS, Format
+from blocks.errors import InvalidArgument, MalformedData
 
 ADVICE = "A source is read several times.*cat PIPE > rows.csv.*pyarrow.csv.read_csv"
 
@@ -59,3 +61,13 @@ def test_the_standard_input_is_a_pipe_and_the_advice_reads_it(tmp_path: pathlib.
     with open(filled(), "rb") as stream:
         (tmp_path / "rows.csv").write_bytes(stream.read())
     assert blocks.data.read(tmp_path / "rows.csv").count() == 2
+
+
+def test_a_format_of_its_own_may_begin_as_files_that_are_not_read(tmp_path: pathlib.Path, monkeypatch) -> None:
+    for name in ("a.zipped", "a.csv"):
+        (tmp_path / name).write_bytes(b"PK\x03\x04 and so on")
+    monkeypatch.setitem(FORMATS, "zipped", Format("zipped:read", (".zipped",), b"PK\x03\x04"))
+    monkeypatch.setitem(EXTENSIONS, ".zipped", "zipped")
+    assert format_of(resolve(tmp_path / "a.zipped")[0]) == "zipped"
+    with pytest.raises(MalformedData, match="is a ZIP archive"):
+        format_of(resolve(tmp_path / "a.csv")[0])
