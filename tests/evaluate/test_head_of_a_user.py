@@ -24,8 +24,8 @@ class AnyOf(Classifier):
     exclusive = False
     gap = 255
 
-    def observed(self, target):
-        return {"counts": once_a_row(labels_of(target, None, self.target))}
+    def observe(self, statistics, chunk):
+        statistics["counts"].update(once_a_row(labels_of(chunk, None, self.target)))
 
     @property
     def encoding(self):
