@@ -1,8 +1,8 @@
 """The journal of an unfinished store: what was asked for, and each shard that is safely on the disk.
 
-Text lines, each a crc32 and one JSON value: the plan, then `{"entries": ...}` once the first rows were seen, then one
-line a finished shard, in the order in which they finished. A line torn by a crash, or one that no writer wrote, ends
-what is believed.
+Text lines, each a crc32 and one JSON value: the write's key, then `{"entries": ...}` once the first rows were seen,
+then one line a finished shard, in the order in which they finished. A line torn by a crash, or one that no writer
+wrote, ends what is believed.
 """
 
 import json
@@ -72,13 +72,13 @@ def _believable(content: Any, first: bool) -> bool:
 
 
 class Journal:
-    """The record of one write: what it plans and which shards are done.
+    """The record of one write: what it writes and which shards are done.
 
     Args:
         folder: the store's.
 
     Attributes:
-        plan: the settings and fingerprint that the write was begun with, or None where nothing was begun.
+        key: the settings and fingerprint that the write was begun with, or None where nothing was begun.
         entries: the store's entries, empty until the first rows were seen.
         sizes: {"rows_per_chunk": int, "rows_per_shard": int}, as empty as `entries`.
         shards: by split, by index.
@@ -88,7 +88,7 @@ class Journal:
         >>> from pathlib import Path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Journal(Path(folder)).begin({"format": "hdf5"})
-        ...     Journal(Path(folder)).plan
+        ...     Journal(Path(folder)).key
         {'format': 'hdf5'}
     """
 
@@ -98,7 +98,7 @@ class Journal:
         self._load()
 
     def _load(self) -> None:
-        self.plan: dict[str, Any] | None = None
+        self.key: dict[str, Any] | None = None
         self.entries: tuple[StoredArray, ...] = ()
         self.sizes: dict[str, int] = {}
         self.shards: dict[str, dict[int, Shard]] = {}
@@ -112,7 +112,7 @@ class Journal:
                     f"{error.strerror}. Delete it, or choose another path."
                 ) from None
             contents, self._size = _parse(raw)
-            self.plan = contents[0] if contents else {}
+            self.key = contents[0] if contents else {}
             for content in contents[1:]:
                 if "entries" in content:
                     self.entries = tuple(map(StoredArray.from_json, content["entries"]))
@@ -120,9 +120,9 @@ class Journal:
                 else:
                     self.shards.setdefault(content["split"], {})[content["index"]] = Shard(**content["shard"])
 
-    def begin(self, plan: dict[str, Any]) -> None:
-        """Start over with a new plan."""
-        durable.write_bytes(self.path, _line(plan))
+    def begin(self, key: dict[str, Any]) -> None:
+        """Start over with a new key."""
+        durable.write_bytes(self.path, _line(key))
         self._load()
 
     def describe(self, entries: tuple[StoredArray, ...], sizes: dict[str, int]) -> None:

@@ -18,12 +18,17 @@ from blocks.store.formats import FORMATS, shard_format
 from blocks.store.formats.shard import Shard, ShardSettings
 from blocks.store.integrity import check, require_files, shard_problems
 from blocks.store.manifest import Manifest
-from blocks.store.manifest_checks import SPLIT_NAME
 from blocks.store.rows import SplitPlan
 from blocks.store.stored_array import describe, mean_bytes
 from blocks.store.writing.journal import Journal
 from blocks.store.writing.row_cutter import RowCutter
 from blocks.store.writing.shard_threads import Pipeline
+from blocks.store.writing.write_key import (
+    differences_from_begun,
+    differences_from_finished,
+    mismatch,
+    write_key,
+)
 
 MAX_CHUNK_ROWS, MAX_CHUNK_BYTES = 8192, 8 << 20
 MAX_SHARD_ROWS, MAX_SHARD_BYTES = 1 << 20, 64 << 20
@@ -93,7 +98,7 @@ def write(
     """
     folder, verbose = place(path), check_verbose(verbose)
     form = shard_format(format, layout, compression)
-    plan = _plan(
+    key = write_key(
         splits, format, layout, compression, rows_per_shard, rows_per_chunk, columns, spec, metadata, fingerprint
     )
     if isinstance(folder, Remote) and not form.remote:
@@ -103,94 +108,17 @@ def write(
         unfinished = (folder / manifest.JOURNAL).exists() or (folder / LOCK).exists()
         if (folder / manifest.NAME).exists() and not overwrite and not unfinished:
             # A finished store needs no lock, and may lie in a folder that cannot be written.
-            if parts := _compare_finished(plan, _intact(folder)):
-                raise _refuse(folder, parts, unfinished=False)
+            if parts := differences_from_finished(key, _intact(folder)):
+                raise mismatch(folder, parts, unfinished=False)
             return True
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
-            journal = _prepare(folder, plan, overwrite)
+            journal = _prepare(folder, key, overwrite)
             if journal is None:
                 return True
             _write_missing(folder, journal, splits, workers, verbose)
-            _finish(folder, journal, plan)
+            _finish(folder, journal, key)
     return False
-
-
-def _plan(
-    splits: Mapping[str, SplitPlan],
-    format: str,
-    layout: str,
-    compression: str | None,
-    rows_per_shard: int | None,
-    rows_per_chunk: int | None,
-    columns: Mapping[str, Sequence[str]] | None,
-    spec: Any,
-    metadata: Any,
-    fingerprint: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Check the arguments, and put what a store depends on into one JSON value."""
-    sizes = {
-        name: None if value is None else check_whole_number(name, value, 1, otherwise="or None")
-        for name, value in (("rows_per_shard", rows_per_shard), ("rows_per_chunk", rows_per_chunk))
-    }
-    for name in splits:
-        if not isinstance(name, str) or not SPLIT_NAME.fullmatch(name):
-            raise InvalidArgument(
-                f"A split is named by letters, digits, '_', '-' and '.', for its files. Received: {name!r}."
-            )
-    return manifest.as_json(
-        {
-            "splits": list(splits),
-            "format": format,
-            "layout": layout,
-            "compression": compression,
-            **sizes,
-            "columns": {name: list(names) for name, names in (columns or {}).items()},
-            "spec": spec,
-            "metadata": metadata,
-            "fingerprint": dict(fingerprint),
-        }
-    )
-
-
-def _refuse(folder: Place, parts: list[str], unfinished: bool) -> StoreMismatch:
-    parts = manifest.told(parts)
-    touched = any(part.startswith("source") for part in parts)
-    known_by = " Files are known by name, size and time of change, or with by_content=True by what they hold."
-    return StoreMismatch(
-        f"The {'unfinished ' if unfinished else ''}store '{folder}' was made otherwise: {', '.join(parts)} "
-        f"{'differs' if len(parts) == 1 else 'differ'}. It is left as it is.{known_by if touched else ''} "
-        "Choose another path, delete the folder, or pass overwrite=True."
-    )
-
-
-def _compare(plan: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Name what differs; sizes that the caller left open fit any."""
-    open_sizes = [
-        name for name in ("rows_per_shard", "rows_per_chunk") if plan[name] is None or other.get(name) is None
-    ]
-    ours = {name: value for name, value in plan.items() if name not in (*open_sizes, "fingerprint")}
-    # what is only told of a store, and older ones do not tell, is no difference
-    parts = [name for name, value in ours.items() if _compared(value) != _compared(other.get(name))]
-    return manifest.differences(plan["fingerprint"], other.get("fingerprint")) + parts
-
-
-def _compared(value: Any) -> Any:
-    return {k: v for k, v in value.items() if k != "described"} if isinstance(value, dict) else value
-
-
-def _finished(content: Manifest) -> dict[str, Any]:
-    """Put a manifest into the form of a plan."""
-    columns = {e.name: list(e.columns) for e in content.entries if e.columns is not None and not e.is_key}
-    names = ("format", "layout", "compression", "rows_per_shard", "rows_per_chunk", "spec", "metadata", "fingerprint")
-    return {name: getattr(content, name) for name in names} | {"columns": columns, "splits": list(content.splits)}
-
-
-def _compare_finished(plan: dict[str, Any], content: Manifest) -> list[str]:
-    # The manifest sorts its splits by name, lists only the columns of entries that exist, and names keys by itself.
-    known = {e.name for e in content.entries if not e.is_key}
-    columns = {name: names for name, names in plan["columns"].items() if name in known}
-    return _compare(plan | {"columns": columns, "splits": sorted(plan["splits"])}, _finished(content))
 
 
 def _intact(folder: Place) -> Manifest:
@@ -199,34 +127,34 @@ def _intact(folder: Place) -> Manifest:
     return content
 
 
-def _prepare(folder: Place, plan: dict[str, Any], overwrite: bool) -> Journal | None:
+def _prepare(folder: Place, key: dict[str, Any], overwrite: bool) -> Journal | None:
     """Decide between nothing to do (None), resuming, starting and starting over; remove what a killed writer left."""
     journal = Journal(folder)
     finished = (folder / manifest.NAME).exists()
     if finished and not (overwrite and check(folder)):
         content = manifest.load(folder)
-        parts = _compare_finished(plan, content)
+        parts = differences_from_finished(key, content)
         if not parts:
             journal.remove()
             _sweep(folder, {shard.file for shards in content.splits.values() for shard in shards})
             return None
         if not overwrite:
-            raise _refuse(folder, parts, unfinished=False)
+            raise mismatch(folder, parts, unfinished=False)
     # of a write that finished no shard nothing is lost
-    begun = journal.plan is not None and bool(journal.shards)
-    if begun and not finished and (parts := _compare(plan, journal.plan or {})):
+    begun = journal.key is not None and bool(journal.shards)
+    if begun and not finished and (parts := differences_from_begun(key, journal.key or {})):
         if not overwrite:
-            raise _refuse(folder, parts, unfinished=True)
+            raise mismatch(folder, parts, unfinished=True)
         begun = False
     strange = [file.name for file in folder.iterdir() if _SHARD_FILE.fullmatch(file.name)]
-    if strange and journal.plan is None and not finished and not overwrite:
+    if strange and journal.key is None and not finished and not overwrite:
         raise StoreMismatch(
             f"'{folder}' holds files of the names that shards get ({min(strange)}), but neither a manifest nor "
             "a journal. "
             "They are left as they are. Choose another path, delete them, or pass overwrite=True."
         )
     if finished or not begun:
-        journal.begin(plan)
+        journal.begin(key)
         (folder / manifest.NAME).unlink(missing_ok=True)
         durable.sync(folder)
     for split, shards in journal.shards.items():
@@ -303,30 +231,28 @@ def _write_split(
 
 
 def _describe(journal: Journal, first: Mapping[str, Any]) -> None:
-    plan = journal.plan or {}
-    entries = describe(first, plan["columns"])
+    key = journal.key or {}
+    entries = describe(first, key["columns"])
     row = max(1, sum(mean_bytes(entry, first[entry.name]) for entry in entries))
-    chunk = plan["rows_per_chunk"] or max(1, min(MAX_CHUNK_ROWS, MAX_CHUNK_BYTES // row))
-    shard = plan["rows_per_shard"] or max(1, min(MAX_SHARD_ROWS, MAX_SHARD_BYTES // row) // chunk) * chunk
+    chunk = key["rows_per_chunk"] or max(1, min(MAX_CHUNK_ROWS, MAX_CHUNK_BYTES // row))
+    shard = key["rows_per_shard"] or max(1, min(MAX_SHARD_ROWS, MAX_SHARD_BYTES // row) // chunk) * chunk
     journal.describe(entries, {"rows_per_chunk": chunk, "rows_per_shard": shard})
 
 
 def _settings(journal: Journal) -> ShardSettings:
-    plan = journal.plan or {}
-    form = shard_format(plan["format"], plan["layout"], plan["compression"])
+    key = journal.key or {}
+    form = shard_format(key["format"], key["layout"], key["compression"])
     sizes = journal.sizes or {"rows_per_chunk": 1, "rows_per_shard": 1}
-    return ShardSettings(form, plan["compression"], entries=journal.entries, **sizes)
+    return ShardSettings(form, key["compression"], entries=journal.entries, **sizes)
 
 
-def _finish(folder: Place, journal: Journal, plan: dict[str, Any]) -> None:
+def _finish(folder: Place, journal: Journal, key: dict[str, Any]) -> None:
     if not journal.entries:
         journal.remove()
-        raise EmptySource(f"A store needs at least one row. Received none from the splits {plan['splits']}.")
-    shards = {
-        name: tuple(shard for _, shard in sorted(journal.shards.get(name, {}).items())) for name in plan["splits"]
-    }
+        raise EmptySource(f"A store needs at least one row. Received none from the splits {key['splits']}.")
+    shards = {name: tuple(shard for _, shard in sorted(journal.shards.get(name, {}).items())) for name in key["splits"]}
     content = Manifest(
-        **{name: plan[name] for name in ("format", "layout", "compression", "spec", "metadata", "fingerprint")},
+        **{name: key[name] for name in ("format", "layout", "compression", "spec", "metadata", "fingerprint")},
         rows_per_shard=journal.sizes["rows_per_shard"],
         rows_per_chunk=journal.sizes["rows_per_chunk"],
         entries=journal.entries,
