@@ -15,9 +15,10 @@ import blocks.postprocessors
 import blocks.regressors  # noqa: F401  (load finds every block by the name under which it is registered)
 from blocks.arguments import check_whole_number, checked, checked_methods
 from blocks.block import FeatureExtractor, Head, Postprocessor, fingerprint
-from blocks.data import Source, read
+from blocks.data import read
 from blocks.errors import InvalidArgument, NotAdapted, warn
 from blocks.evaluate import predict_table
+from blocks.evaluate.tables.prediction_table import PredictionTable
 from blocks.export.keras_file import read_keras_file
 from blocks.export.saver import Saver
 from blocks.features.spec import FeatureSpec
@@ -26,7 +27,7 @@ from blocks.heads import as_head
 from blocks.inference.answerer import Answerer
 from blocks.inference.chains import chains, check_chains, map_blocks
 from blocks.inference.graph import InferenceGraph
-from blocks.model_description import as_html, as_one_line, as_text, describe, parts_in_order
+from blocks.model_description import ModelParts, as_html, as_one_line, as_text, describe, roles_and_parts
 from blocks.offline.adapt import adapt, check_target, passes
 from blocks.offline.precompute import precompute, split_plan
 from blocks.offline.transform import Transform
@@ -277,21 +278,19 @@ class Model(Trainer, Answerer, Saver):
         path: str | os.PathLike[str],
         *,
         keys: Sequence[str] = (),
-        targets: bool = True,
-        split: str | None = None,
-        overwrite: bool = False,
         verbose: Verbose = "auto",
-    ) -> Source:
+        **options: Any,
+    ) -> PredictionTable:
         """Write every row's keys, split, target and full answers to a file that `blocks.evaluate` judges.
 
         Args:
             data: Rows (anything that `blocks.read` takes), or a dict of splits.
             path: A Parquet file, or an SQLite database where it ends with .db, .sqlite or .sqlite3.
             keys: Columns to keep, to know rows by.
-            targets: Whether to keep the target and weights.
-            split: The name of the split that `data` is.
-            overwrite: Replace a table of another model or source instead of refusing.
             verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
+            options: `targets` (False to leave out the target and weights), `split` (the name of the split that `data`
+                is), `overwrite` (True to replace a table of another model or source), as of
+                `blocks.evaluate.predict_table`.
 
         Returns:
             The table, a Source again. Killed at any moment, the same call goes on where it was.
@@ -299,8 +298,7 @@ class Model(Trainer, Answerer, Saver):
         Raises:
             NotAdapted, StoreMismatch, SchemaMismatch, EmptySource: As of `blocks.evaluate.predict_table`.
         """
-        options: dict[str, Any] = {"keys": keys, "targets": targets, "split": split, "overwrite": overwrite}
-        return predict_table(self.predictor, data, path, verbose=verbose, **options)
+        return predict_table(self.predictor, data, path, keys=keys, verbose=verbose, **options)
 
     # -- variations, files -------------------------------------------------------------------------------------------
 
@@ -422,18 +420,18 @@ class Model(Trainer, Answerer, Saver):
             print_fn: What to give the text to.
             kwargs: As of `keras.Model.summary`, for the core.
         """
-        print_fn(as_text(parts_in_order(*self._in_order())))
+        print_fn(as_text(roles_and_parts(self._in_order())))
         if self._parts.core is not None:
             self.core.summary(print_fn=print_fn, **kwargs)
 
     def __repr__(self) -> str:
-        return as_one_line(*self._in_order(), self._state)
+        return as_one_line(self._in_order(), self._state)
 
     def _repr_html_(self) -> str:
-        return as_html(parts_in_order(*self._in_order()), self._state)
+        return as_html(roles_and_parts(self._in_order()), self._state)
 
-    def _in_order(self) -> tuple[Any, Any, Head, dict[str, list[Postprocessor]]]:
-        return self.preprocessor, self.feature_extractor, self.head, self._chains()
+    def _in_order(self) -> ModelParts:
+        return ModelParts(self.preprocessor, self.feature_extractor, self.head, self._chains())
 
     def _chains(self) -> dict[str, list[Postprocessor]]:
         return chains(self.head, self.postprocessors)

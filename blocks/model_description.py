@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -12,6 +12,15 @@ from blocks.preprocessors.columns.auto import AutoColumns
 from blocks.training import defaults
 
 FEATURES = "features"
+
+
+class ModelParts(NamedTuple):
+    """The parts of a model, in order; postprocessors by head."""
+
+    preprocessor: Columns | AutoColumns
+    feature_extractor: FeatureExtractor
+    head: Head
+    chains: Mapping[str, Sequence[Postprocessor]]
 
 
 def describe(
@@ -58,30 +67,20 @@ def _as_call(value: Any) -> str:
     return f"{value.get('class_name')}({', '.join(f'{name}={one!r}' for name, one in arguments.items())})"
 
 
-def parts_in_order(
-    preprocessor: Columns | AutoColumns,
-    extractor: FeatureExtractor,
-    head: Head,
-    chains: Mapping[str, Sequence[Postprocessor]],
-) -> list[tuple[str, str]]:
+def roles_and_parts(model: ModelParts) -> list[tuple[str, str]]:
     """What a raw row goes through: the role of each part, and what it is; `FEATURES` for what the preprocessor gives.
-
-    Args:
-        preprocessor: Chosen or not; its features are told where it is adapted.
-        extractor: The feature extractor.
-        head: One, or several by name.
-        chains: Postprocessors in order, by head.
 
     Example:
         >>> from blocks import classifiers, feature_extractors, postprocessors
-        >>> head, labels = classifiers.Softmax("sold"), postprocessors.Labels()
-        >>> for part in parts_in_order(AutoColumns(), feature_extractors.MLP([4]), head, {"": [labels]}):
+        >>> head, chains = classifiers.Softmax("sold"), {"": [postprocessors.Labels()]}
+        >>> for part in roles_and_parts(ModelParts(AutoColumns(), feature_extractors.MLP([4]), head, chains)):
         ...     print(part)
         ('preprocessor', 'auto')
         ('feature extractor', 'MLP')
         ('head', "Softmax of 'sold'")
         ('postprocessor', 'Labels')
     """
+    preprocessor, extractor, head, chains = model
     columns = f"Columns of {len(preprocessor.columns)} columns" if isinstance(preprocessor, Columns) else "auto"
     parts = [("preprocessor", columns)]
     if preprocessor.adapted:
@@ -108,14 +107,9 @@ def as_html(parts: Sequence[tuple[str, str]], state: str) -> str:
     return f"<table><caption>Model, {state}</caption>{''.join(rows)}</table>"
 
 
-def as_one_line(
-    preprocessor: Columns | AutoColumns,
-    extractor: FeatureExtractor,
-    head: Head,
-    chains: Mapping[str, Sequence[Postprocessor]],
-    state: str,
-) -> str:
+def as_one_line(model: ModelParts, state: str) -> str:
     """The parts on one line, of the columns all."""
+    preprocessor, extractor, head, chains = model
     parts = [repr(preprocessor).strip("<>"), type(extractor).__name__]
     for name, chain in chains.items():
         of_head = f"{name}: " if name else ""

@@ -3,70 +3,16 @@
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    Args:
-        arguments: Words after `python -m blocks`; None for the process's own.
-
-    Returns:
-        The exit status: 0 when all is well, 1 when something was found wrong, 2 for wrong words.
-    """
-    parser = argparse.ArgumentParser(prog="blocks", description=__doc__.partition(":")[0] if __doc__ else None)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    verify = commands.add_parser("verify", help="prove that a SavedModel gives the bits that were computed offline")
-    verify.add_argument("path", metavar="EXPORT", help="the SavedModel's folder")
-    verify.add_argument("--data", help="raw rows to replay besides the golden ones (CSV, Parquet, ...)")
-    verify.add_argument("--store", help="the store that was made of these rows")
-    verify.add_argument("--split", help="which of the store's splits")
-
-    check = commands.add_parser("check", help="verify every checksum, count and shape of a store")
-    check.add_argument("path", metavar="STORE", help="the store's folder")
-
-    bench = commands.add_parser("bench", help="measure a store's batches next to what disk and memory can give")
-    bench.add_argument("path", metavar="STORE", help="the store's folder")
-    bench.add_argument("--split", help="which of its splits; the largest unless given")
-    bench.add_argument("--batch-size", type=int, default=1024, help="rows of a batch (1024)")
-    bench.add_argument("--seconds", type=float, default=4.0, help="about how long to take (4)")
-
-    report = commands.add_parser("report", help="write what is to be known of a model as one HTML page")
-    report.add_argument(
-        "model", metavar="MODEL", help="a .keras file of Model.save, or an exported SavedModel's folder"
-    )
-    report.add_argument(
-        "data", metavar="DATA", nargs="+", help="raw rows (CSV, Parquet, ...), several as SPLIT=DATA; or a store"
-    )
-    report.add_argument("--out", default="report.html", help="the page (report.html); its numbers go to .json")
-    report.add_argument("--by", nargs="*", help="columns of groups to judge apart, times as COLUMN:month")
-    report.add_argument("--export", help="the model's SavedModel, to be verified")
-
-    options = parser.parse_args(arguments)
-    from blocks.errors import BlocksError  # cheap, but not needed for --help
-
-    show, warnings.showwarning = warnings.showwarning, partial(_show_warning, options.command, warnings.showwarning)
-    try:
-        return {"verify": _verify, "check": _check, "bench": _bench, "report": _report}[options.command](options)
-    except BlocksError as error:
-        print(f"blocks {options.command}: {error}", file=sys.stderr)
-        return 1
-    finally:
-        warnings.showwarning = show
-
-
-def _show_warning(command: str, others: Any, message: Any, category: type, *where: Any, **more: Any) -> None:
-    """A warning of ours as the command's own line: there is no line of the user's to point at."""
-    from blocks.errors import BlocksWarning
-
-    if issubclass(category, BlocksWarning):
-        print(f"blocks {command}: {message}", file=sys.stderr)
-    else:
-        others(message, category, *where, **more)
+def _verify_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", metavar="EXPORT", help="the SavedModel's folder")
+    command.add_argument("--data", help="raw rows to replay besides the golden ones (CSV, Parquet, ...)")
+    command.add_argument("--store", help="the store that was made of these rows")
+    command.add_argument("--split", help="which of the store's splits")
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -84,6 +30,10 @@ def _verify(options: argparse.Namespace) -> int:
     return 0 if report.ok else 1
 
 
+def _check_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", metavar="STORE", help="the store's folder")
+
+
 def _check(options: argparse.Namespace) -> int:
     from blocks.store import open_store
 
@@ -93,6 +43,13 @@ def _check(options: argparse.Namespace) -> int:
         print(problem)
     print(f"{options.path}: {len(problems)} problems in {sum(store.rows.values()):,} rows")
     return 1 if problems else 0
+
+
+def _bench_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", metavar="STORE", help="the store's folder")
+    command.add_argument("--split", help="which of its splits; the largest unless given")
+    command.add_argument("--batch-size", type=int, default=1024, help="rows of a batch (1024)")
+    command.add_argument("--seconds", type=float, default=4.0, help="about how long to take (4)")
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -105,6 +62,18 @@ def _bench(options: argparse.Namespace) -> int:
     return 0
 
 
+def _report_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "model", metavar="MODEL", help="a .keras file of Model.save, or an exported SavedModel's folder"
+    )
+    command.add_argument(
+        "data", metavar="DATA", nargs="+", help="raw rows (CSV, Parquet, ...), several as SPLIT=DATA; or a store"
+    )
+    command.add_argument("--out", default="report.html", help="the page (report.html); its numbers go to .json")
+    command.add_argument("--by", nargs="*", help="columns of groups to judge apart, times as COLUMN:month")
+    command.add_argument("--export", help="the model's SavedModel, to be verified")
+
+
 def _report(options: argparse.Namespace) -> int:
     from pathlib import Path
 
@@ -113,16 +82,63 @@ def _report(options: argparse.Namespace) -> int:
     from blocks.reporting import report
     from blocks.store import open_store
 
-    named = [name.partition("=") for name in options.data if "=" in name and not Path(name).exists()]
-    if len(named) != len(options.data) and len(options.data) > 1:
+    by_split = [name.partition("=") for name in options.data if "=" in name and not Path(name).exists()]
+    if len(by_split) != len(options.data) and len(options.data) > 1:
         print("blocks report: several splits are named: train=FILE test=FILE", file=sys.stderr)
         return 2
     data: Any
-    if named:
-        data = {split: read(path) for split, _, path in named}
+    if by_split:
+        data = {split: read(path) for split, _, path in by_split}
     else:
         path = Path(options.data[0])
         data = open_store(path) if (path / "manifest.json").exists() else read(path)
     model = load(options.model) if Path(options.model).is_file() else options.model
     print(report(model, data, options.out, by=options.by, export=options.export))
     return 0
+
+
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
+    "verify": ("prove that a SavedModel gives the bits that were computed offline", _verify_words, _verify),
+    "check": ("verify every checksum, count and shape of a store", _check_words, _check),
+    "bench": ("measure a store's batches next to what disk and memory can give", _bench_words, _bench),
+    "report": ("write what is to be known of a model as one HTML page", _report_words, _report),
+}
+"""By name: what it is for, what adds its words to a parser, and what runs it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: Words after `python -m blocks`; None for the process's own.
+
+    Returns:
+        The exit status: 0 when all is well, 1 when something was found wrong, 2 for wrong words.
+    """
+    parser = argparse.ArgumentParser(prog="blocks", description=__doc__.partition(":")[0] if __doc__ else None)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (purpose, words, run) in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose)
+        command.set_defaults(run=run)
+        words(command)
+    options = parser.parse_args(arguments)
+    from blocks.errors import BlocksError  # cheap, but not needed for --help
+
+    show, warnings.showwarning = warnings.showwarning, partial(_show_warning, options.command, warnings.showwarning)
+    try:
+        return int(options.run(options))
+    except BlocksError as error:
+        print(f"blocks {options.command}: {error}", file=sys.stderr)
+        return 1
+    finally:
+        warnings.showwarning = show
+
+
+def _show_warning(command: str, others: Any, message: Any, category: type, *where: Any, **more: Any) -> None:
+    """A warning of ours as the command's own line: there is no line of the user's to point at."""
+    from blocks.errors import BlocksWarning
+
+    if issubclass(category, BlocksWarning):
+        print(f"blocks {command}: {message}", file=sys.stderr)
+    else:
+        others(message, category, *where, **more)

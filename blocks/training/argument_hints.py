@@ -29,6 +29,7 @@ ALSO = {
     "__init__": ("name", "dtype", "trainable", "autocast"),
     "fit": ("callbacks", "initial_epoch", "steps_per_epoch", "validation_steps", "validation_freq", "class_weight"),
     "evaluate": ("steps", "callbacks"),
+    "predict_table": ("targets", "split", "overwrite"),
     "compile": (
         *("loss_weights", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile"),
         "auto_scale_loss",
