@@ -13,6 +13,7 @@ from blocks.evaluate.scoring.estimate import Estimate
 from blocks.evaluate.scoring.summed_table import FEW, checked_settings, sum_up
 from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.tables.prediction_table import OPTIONS, PredictionTable, TableOptions
+from blocks.pages.notebook import shown_by_notebooks
 
 SCHEMA = pa.schema(
     [
@@ -107,7 +108,9 @@ def metrics(
                     columns[column].append(value)
     _check_names(metrics, known)
     made = {"confidence": confidence, "bootstrap": bootstrap, "left_out": dict(summed.left_out), "rows": summed.rows}
-    return pa.table(columns, SCHEMA).replace_schema_metadata({"blocks": json.dumps(made)})
+    found = pa.table(columns, SCHEMA).replace_schema_metadata({"blocks": json.dumps(made)})
+    caption = f"Metrics of {summed.rows:,} rows" + (f", with {confidence:.0%} intervals" if bootstrap else "")
+    return shown_by_notebooks(found, caption)
 
 
 def _nulls(estimate: Estimate) -> tuple[float | None, ...]:

@@ -21,6 +21,7 @@ from blocks.evaluate.scoring.ranking import Ranked
 from blocks.evaluate.scoring.summed_table import FEW, checked_settings
 from blocks.evaluate.tables.grouping import ALL, By
 from blocks.evaluate.tables.prediction_table import OPTIONS, PredictionTable, TableOptions
+from blocks.pages.notebook import shown_by_notebooks
 
 SCHEMA = pa.schema(
     [("group", pa.string()), ("metric", pa.string()), ("baseline", pa.string()), ("other", pa.string())]
@@ -73,7 +74,8 @@ def compare_tables(
     absent = [name for name in metrics or () if name not in known and name not in {m.partition("[")[0] for m in known}]
     if absent:
         raise InvalidArgument(f"There is no metric {absent[0]!r} here. There are: {', '.join(sorted(known))}.")
-    return pa.table(columns, SCHEMA)
+    caption = f"Metrics less those of {first!r}, on the same rows, with {confidence:.0%} intervals"
+    return shown_by_notebooks(pa.table(columns, SCHEMA), caption)
 
 
 @dataclass

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
+from blocks.pages.content import Table
+from blocks.pages.html_table import html_table
+
 Predict = Callable[[pa.Table], np.ndarray]
 """Raw rows to the number that is explained, float64 (rows,)."""
 
@@ -95,6 +98,12 @@ class Explanation:
                 for found in self.contributions
             ],
         }
+
+    def _repr_html_(self) -> str:
+        summary, *_ = repr(self).splitlines()
+        caution = f"; caution: {UNFAITHFUL}" if self.fidelity < FAITHFUL else ""
+        rows = [(one.column, "(missing)" if one.value is None else one.value, one.weight) for one in self.contributions]
+        return html_table(Table(summary + caution, ("column", "value", "contribution"), rows))
 
     def __repr__(self) -> str:
         name = self.output if self.target is None else f"{self.output} of {self.target!r}"
