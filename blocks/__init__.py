@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # for type checkers, as `_HOMES` has it
     from blocks.comparing import compare as compare
     from blocks.data import Source as Source
     from blocks.data import read as read
+    from blocks.data.windowing.windows import windows as windows
     from blocks.evaluate.explanations.explain import explain as explain
     from blocks.export import verify as verify
     from blocks.features import FeatureSpec as FeatureSpec
@@ -62,6 +63,7 @@ _HOMES = {
     "store": "",
     "testing": "",
     "verify": "export",
+    "windows": "data.windowing.windows",
 }
 
 __all__ = sorted(_HOMES)

@@ -32,7 +32,6 @@ _FOREIGN_MAGIC: Final = {
     b"PK\x03\x04": "a ZIP archive (or an Excel or ODS file)",
     b"SQLite format 3": "an SQLite database",
     b"\xd0\xcf\x11\xe0": "an old Excel file",
-    b"\x89HDF": "an HDF5 file",
     b"%PDF": "a PDF file",
 }
 
@@ -236,7 +235,12 @@ def format_of(file: File) -> str:
     first = file.magic()
     foreign = next((what for magic, what in _FOREIGN_MAGIC.items() if first.startswith(magic)), None)
     own = FORMATS[EXTENSIONS[extension]].magic if extension in EXTENSIONS else b""
-    if foreign and not (own and first.startswith(own)):
+    archive = extension == ".npz" and first.startswith(b"PK")
+    if foreign and not archive and not (own and first.startswith(own)):
+        if "SQLite" in foreign:
+            raise MalformedData(
+                f"{file.name} is {foreign}. Read a table of it: read('sqlite:///{file.path}', table=...)."
+            )
         raise MalformedData(f"{file.name} is {foreign}, which blocks does not read. Unpack it, or export it as CSV.")
     actual = next((name for name, known in FORMATS.items() if known.magic and first.startswith(known.magic)), None)
     if actual == "orc" and EXTENSIONS.get(extension, "orc") != "orc":

@@ -12,6 +12,8 @@ from blocks.data.files import File, format_of, resolve
 from blocks.data.files_reader import FilesReader
 from blocks.data.formats import FORMATS
 from blocks.data.formats.in_memory import reader_of
+from blocks.data.formats.sql.sql_reader import SqlReader
+from blocks.data.formats.sql.uri import is_database, read_sql
 from blocks.data.partitions import PartitionedReader, partitions_of
 from blocks.data.reader_protocol import Reader
 from blocks.data.source import Source
@@ -27,16 +29,18 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
             lines, text files also compressed, and the columns in their folders' names (hive partitions,
             `year=2020/part-0.parquet`); a `pyarrow.dataset.Dataset`; any object with `__arrow_c_stream__` (pandas,
             Polars, pyarrow, DuckDB); a Polars LazyFrame; a dict of equally long one-dimensional arrays or lists; an
-            object with `schema` and `chunks(rows)`; a Source, which is returned.
+            object with `schema` and `chunks(rows)`; a Source, which is returned. A database, `sqlite:///shop.db`,
+            `postgresql://user@host/db` or `duckdb:///shop.duckdb`, with `table=` or `query=`. HDF5, with `group=` where
+            several hold rows; TFRecords of `tf.train.Example`; .npy and .npz.
         columns: the columns wanted, in this order; None for all.
-        format: "csv", "parquet", "ipc", "orc" or "json" where the extension does not tell.
+        format: "csv", "parquet", "ipc", "orc", "json", "hdf5", "tfrecord" or "numpy" where the extension does not tell.
         **options: for CSV, Arrow's options by their names (`delimiter`, `quote_char`, `escape_char`, `double_quote`,
             `newlines_in_values`, `ignore_empty_lines`, `encoding`, `skip_rows`, `skip_rows_after_names`,
             `column_names`, `autogenerate_column_names`, `block_size`, `column_types`, `default_column_type`,
             `null_values`, `true_values`, `false_values`, `strings_can_be_null`, `quoted_strings_can_be_null`,
             `decimal_point`, `timestamp_parsers`), and `on_bad_rows="keep"` with `rejects=PATH`; a type may be given by
             its name, `skip_rows` may be the numbers, from 1, of lines to leave out, `skip_initial_space=True` leaves
-            out spaces after delimiters. For JSON lines `column_types`.
+            out spaces after delimiters. For JSON lines and databases `column_types`.
 
     The head of a CSV file is looked at before it is read. Without `delimiter=` the one of , ; tab | that gives rows of
     one width is taken. What a reader would take for something else (data for names, a title, units, notes or a second
@@ -76,6 +80,10 @@ def as_source(data: Any) -> Source:
 
 
 def _source(data: Any, format: str | None, options: dict[str, Any]) -> Source:
+    if is_database(data):
+        if format is not None:
+            raise InvalidArgument(f"A database has no format. Received: format={format!r}. Leave it out.")
+        return Source(read_sql(data, **_known(options, SqlReader, "databases")))
     if isinstance(data, (str, os.PathLike)) or (isinstance(data, (list, tuple)) and not _is_rows(data)):
         return Source(_files_reader(data, format, options))
     if options or format is not None:
@@ -108,12 +116,16 @@ def _format_reader(format: str, files: Sequence[File], options: dict[str, Any]) 
     """The reader of a format, which takes its options as keyword arguments."""
     module, _, name = FORMATS[format].reader.partition(":")
     reader = getattr(import_module(f"{formats.__name__}.{module}"), name)
+    made: FilesReader = reader(files, **_known(options, reader, f"{format} files"))
+    return made
+
+
+def _known(options: dict[str, Any], reader: Any, what: str) -> dict[str, Any]:
+    """The options, if a reader takes them all."""
     takes = list(inspect.signature(reader).parameters.values())[1:]
     known = [one.name for one in takes]
     unknown = [] if any(one.kind is one.VAR_KEYWORD for one in takes) else sorted(set(options) - set(known))
     if unknown:
-        raise InvalidArgument(
-            f"{format} files have no option {unknown[0]!r}; they have {', '.join(known) or 'none'}. Leave it out."
-        )
-    made: FilesReader = reader(files, **options)
-    return made
+        has = ", ".join(known) or "none"
+        raise InvalidArgument(f"{what} have no option {unknown[0]!r}; they have {has}. Leave it out.")
+    return options

@@ -4,11 +4,13 @@ How a format is read lives in its reader; `blocks.read` chooses the reader.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,8 +19,11 @@ from blocks.data.chunking import ahead, rechunk, worthwhile_rows
 from blocks.data.display import source_html
 from blocks.data.reader_protocol import Filterable, Reader
 from blocks.data.schema import conform, index_columns, require_columns
+from blocks.data.splitting.balanced import ByGroup, ByStratum, Chosen
+from blocks.data.splitting.by_time import FARTHEST, Spans
+from blocks.data.splitting.choose import Division
 from blocks.data.steps import Filter, Part, Step, parts
-from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.errors import InvalidArgument
 from blocks.statistics.canonical import canonical_type
 from blocks.statistics.hashing import hash64
 
@@ -70,8 +75,8 @@ class Source:
         """
         found = dict.fromkeys(index_columns(self._reader.schema), "the index of a pandas frame")
         for step in self._steps:
-            if isinstance(step, Part):
-                found |= dict.fromkeys(step.key, "the key by which the rows were split")
+            if isinstance(step, Part | Chosen):
+                found |= dict.fromkeys(_keys(step), "the key by which the rows were split")
         return {name: what for name, what in found.items() if name in self.schema.names}
 
     @property
@@ -194,23 +199,43 @@ class Source:
         step = Filter.checked(expression, self._reader.schema)
         reader = self._reader
         # not where rows are told by their position, which those that are left out change
-        placed = any(isinstance(step, Part) and not step.key for step in self._steps)
+        placed = any(isinstance(step, Part | Chosen) and not _keys(step) for step in self._steps)
         if not placed and isinstance(reader, Filterable):
             reader = reader.filtered(expression)
         return Source(reader, [*self._steps, step], self._columns)
 
     def split(
-        self, *, key: str | Sequence[str] | None = None, seed: int = 0, **fractions: float
+        self,
+        *,
+        key: str | Sequence[str] | None = None,
+        group: str | Sequence[str] | None = None,
+        stratify: str | Sequence[str] | None = None,
+        time: str | None = None,
+        horizon: Any = None,
+        embargo: Any = None,
+        seed: int = 0,
+        **fractions: float,
     ) -> dict[str, "Source"]:
-        """Divides the rows into named parts that are disjoint and together are everything.
+        """Divides the rows into named parts that are disjoint and together are everything, but for what `time` purges.
 
         With a key a row's part depends on its key's values alone (a 64-bit hash): rows of equal keys stay together, and
         the same row lands in the same part for ever, whatever is added or reordered. Null keys are one key. Without a
         key it depends on the row's position in this source. The parts take their ranges of the hash in the order
         given. A split of a part is independent of the split that made the part.
 
+        By group, stratum or time a pass over these columns comes first. Groups stay together as with a key, but parts
+        have the sizes that were asked for as nearly as whole groups allow; with `stratify` every class has its share in
+        every part, to one row, or as nearly as whole groups allow. By time, parts follow each other, earliest first,
+        and rows of one time are in one part; a row of an earlier part stays if its time, the horizon and the embargo
+        together do not reach beyond the start of the next part: `purged` of a part says how many did not.
+
         Args:
             key: the column, or columns, that say which rows belong together; need not be selected.
+            group: the same, for parts of the right sizes.
+            stratify: columns of classes; alone or with `group`.
+            time: a column of timestamps, dates or whole numbers.
+            horizon: how far a row's target reaches into the future: "4h", a timedelta, a number for whole numbers.
+            embargo: a duration that is left out beyond that.
             seed: another seed, another split.
             **fractions: the share of each part by its name; they sum to 1.
 
@@ -218,8 +243,9 @@ class Source:
             A dict of part name to source, in the order given.
 
         Raises:
-            InvalidArgument: if the fractions are not positive or do not sum to 1.
-            SchemaMismatch: if a key column is unknown.
+            InvalidArgument: if the fractions are not positive or do not sum to 1, if these ways do not go together, or
+                a part would be empty.
+            SchemaMismatch: if a column is unknown, or of another type.
 
         Example:
             >>> import blocks.data
@@ -229,23 +255,100 @@ class Source:
             {'train': ..., 'test': ...}
             >>> sum(part.count() for part in splits.values())
             1000
+            >>> later = source.split(train=0.8, test=0.2, time="id", horizon=10)
+            >>> {name: (part.count(), part.purged) for name, part in later.items()}
+            {'train': (791, 9), 'test': (200, 0)}
         """
-        seed = check_whole_number("seed", seed, most=2**63 - 1)
-        names = (key,) if isinstance(key, str) else tuple(key or ())
-        if key is not None and not names:
-            raise InvalidArgument("split takes a key of at least one column, or key=None to split by position.")
-        require_columns(names, self._reader.schema.names, "split by key")
-        for name in names:
-            if not _is_single(kind := self._reader.schema.field(name).type):
-                raise SchemaMismatch(
-                    f"A key is one value a row, a number, time or text. Received: {name!r} of type {kind}. Split by "
-                    "another column."
-                )
-        depth = sum(isinstance(step, Part) for step in self._steps)
-        return {
-            name: Source(self._reader, [*self._steps, part], self._columns)
-            for name, part in parts(fractions, names, seed, depth).items()
-        }
+        ways = {"key": key, "group": group, "stratify": stratify, "time": time, "horizon": horizon, "embargo": embargo}
+        steps = self._divided(seed=seed, **ways).split(fractions, self._depth)
+        return {name: self._with(step) for name, step in steps.items()}
+
+    def folds(
+        self,
+        count: int,
+        *,
+        key: str | Sequence[str] | None = None,
+        group: str | Sequence[str] | None = None,
+        stratify: str | Sequence[str] | None = None,
+        time: str | None = None,
+        horizon: Any = None,
+        embargo: Any = None,
+        seed: int = 0,
+    ) -> list[dict[str, "Source"]]:
+        """Divides the rows into folds: each row is a validation row once, and a training row of all other folds.
+
+        By time, the validation parts follow each other; training rows lie before and after, but for those so near to
+        the validation part that targets overlap, on both sides.
+
+        Args:
+            count: how many, at least 2.
+            key: as of `split`, and so are all others.
+
+        Returns:
+            For each fold its training and validation rows, "train" and "valid".
+
+        Raises:
+            InvalidArgument: as of `split`.
+            SchemaMismatch: as of `split`.
+
+        Example:
+            >>> import blocks.data
+            >>> source = blocks.data.read({"patient": [1, 1, 2, 2, 3, 3], "x": [1, 2, 3, 4, 5, 6]})
+            >>> [fold["valid"].count() for fold in source.folds(3, group="patient")]
+            [2, 2, 2]
+        """
+        count = check_whole_number("folds", count, least=2)
+        ways = {"key": key, "group": group, "stratify": stratify, "time": time, "horizon": horizon, "embargo": embargo}
+        made = self._divided(seed=seed, **ways).folds(count, self._depth)
+        return [{name: self._with(step) for name, step in fold.items()} for fold in made]
+
+    def sample(self, rows: int, *, seed: int = 0) -> "Source":
+        """So many rows, drawn without replacement, in their order; all of them where there are no more.
+
+        Args:
+            rows: how many, at least 1.
+            seed: another seed, another sample.
+
+        Example:
+            >>> import blocks.data
+            >>> blocks.data.read({"x": list(range(1000))}).sample(10).count()
+            10
+        """
+        rows, total = check_whole_number("rows", rows, least=1), self.count()
+        if rows >= total:
+            return self
+        depth, lowest = self._depth, np.zeros(0, np.uint64)
+        drawn = parts({"sample": 1.0}, (), check_whole_number("seed", seed), depth)["sample"]
+        for begin in range(0, total, 1 << 20):
+            hashes = hash64(pa.array(np.arange(begin, min(begin + (1 << 20), total))), drawn.seed)
+            lowest = np.concatenate([lowest, hashes])
+            if len(lowest) > rows:
+                lowest = np.partition(lowest, rows - 1)[:rows]
+        return self._with(dataclasses.replace(drawn, high=int(lowest.max()) + 1))
+
+    @property
+    def purged(self) -> int:
+        """Rows that a split by time left out of this part, because they lie too near to another one."""
+        return sum(step.purged for step in self._steps if isinstance(step, Spans))
+
+    def before_its_start(self, time: str) -> tuple["Source", int] | None:
+        """Of a part of a split by time: the same with all earlier rows, and its first time; else None."""
+        for at, step in enumerate(self._steps):
+            if isinstance(step, Spans) and step.column == time and len(step.spans) == 1:
+                [(low, high)] = step.spans
+                wider = dataclasses.replace(step, spans=((-FARTHEST, high),))
+                return Source(self._reader, [*self._steps[:at], wider, *self._steps[at + 1 :]], self._columns), low
+        return None
+
+    @property
+    def _depth(self) -> int:
+        return sum(isinstance(step, Part | Chosen | Spans) for step in self._steps)
+
+    def _with(self, step: Step) -> "Source":
+        return Source(self._reader, [*self._steps, step], self._columns)
+
+    def _divided(self, **ways: Any) -> Division:
+        return Division(lambda names: self._chunks(65_536, names, True), self._reader.schema, **ways)
 
     def head(self, rows: int = 10) -> pa.Table:
         """The first rows as a table; reads no more than some 250,000 values beyond them."""
@@ -287,6 +390,12 @@ class Source:
             return source_html(repr(self), None, None)
         filtered = any(isinstance(step, Filter) for step in self._steps)  # which may let through the last row alone
         return source_html(repr(self), self.schema, None if filtered else self.head(5))
+
+
+def _keys(step: Part | Chosen) -> Sequence[str]:
+    """The columns that say which rows belong together; classes are none."""
+    by = step.by if isinstance(step, Chosen) else step
+    return by.group if isinstance(by, ByGroup) else () if isinstance(by, ByStratum) else by.columns
 
 
 def content_hash(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:

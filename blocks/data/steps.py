@@ -134,20 +134,28 @@ class Part:
 
     def start(self) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         """A pass; without a key it counts the position of the rows."""
-        position = 0
+        hashes_of = self.hashes()
 
         def kept(batch: pa.RecordBatch) -> pa.RecordBatch:
-            nonlocal position
-            if self.key:
-                hashes = hash_rows([batch.column(name) for name in self.key], self.seed)
-            else:
-                hashes = hash64(pa.array(np.arange(position, position + batch.num_rows)), self.seed)
-            position += batch.num_rows
+            hashes = hashes_of(batch)
             # high may be 2**64, which no uint64 holds
             mask = (hashes >= np.uint64(self.low)) & (hashes <= np.uint64(self.high - 1))
             return batch if mask.all() else batch.filter(pa.array(mask))
 
         return kept
+
+    def hashes(self) -> Callable[[pa.RecordBatch], np.ndarray]:
+        """A pass: from a batch, in order, to the hash of each row's key or position, uint64 (rows,)."""
+        position = 0
+
+        def hashed(batch: pa.RecordBatch) -> np.ndarray:
+            nonlocal position
+            if self.key:
+                return hash_rows([batch.column(name) for name in self.key], self.seed)
+            begin, position = position, position + batch.num_rows
+            return hash64(pa.array(np.arange(begin, position)), self.seed)
+
+        return hashed
 
     def describe(self) -> dict[str, Any]:
         """Everything that decides which rows stay."""

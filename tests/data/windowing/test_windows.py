@@ -1,0 +1,222 @@
+"""Windows against a brute-force oracle, row by row, and against pandas' rolling view."""
+
+import datetime
+import itertools
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import blocks
+from blocks.data.windowing import cutting
+from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
+
+
+def table(entities, times, kind=None):
+    count = len(times)
+    return pa.table(
+        {
+            "pair": pa.array(entities, pa.string()),
+            "at": pa.array(times, kind or pa.int64()),
+            "close": pa.array([None if n % 7 == 3 else float(n) for n in range(count)], pa.float64()),
+            "name": [f"r{n}" for n in range(count)],
+        }
+    )
+
+
+def oracle(rows, length, gap, horizon, every, fill):
+    """Every window of every entity: dicts of what it holds, by entity and time of its last step."""
+    found = {}
+    for pair in {row["pair"] for row in rows}:
+        own = sorted((row for row in rows if row["pair"] == pair), key=lambda row: row["at"])
+        if fill:
+            by_time = {row["at"]: row for row in own}
+            steps = [(t, by_time.get(t)) for t in range(own[0]["at"], own[-1]["at"] + 1, every)]
+        else:
+            steps = [(row["at"], row) for row in own]
+        span = length + (gap + horizon if horizon else 0)
+        for start in range(len(steps) - span + 1):
+            part = steps[start : start + span]
+            times = [t for t, _ in part]
+            if every is not None and any(b - a != every for a, b in itertools.pairwise(times)):
+                continue
+            inputs, ahead = part[:length], part[length + gap :]
+            if all(row is None for _, row in inputs) or any(row is None for _, row in ahead):
+                continue
+            last = inputs[-1][0]
+            made = {"pair": pair, "at": last}
+            for name in ("close", "name"):
+                made[name] = [None if row is None else row[name] for _, row in inputs]
+            if horizon:
+                values = [row["close"] for _, row in ahead]
+                made["close_ahead"] = values if horizon > 1 else values[0]
+            found[pair, last] = made
+    return found
+
+
+@st.composite
+def cases(draw):
+    every = draw(st.sampled_from([None, 1, 3]))
+    fill = draw(st.booleans()) if every else False
+    entities = draw(st.lists(st.sampled_from(["a", "b", None]), min_size=1, max_size=50))
+    times = {}
+    stamps = []
+    for entity in entities:
+        times[entity] = times.get(entity, draw(st.integers(-5, 5)) * (every or 1)) + draw(
+            st.integers(1, 4) if not fill else st.sampled_from([every, every, every, 2 * every, 9 * every])
+        )
+        stamps.append(times[entity])
+    return entities, stamps, every, fill
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases(), st.integers(1, 4), st.integers(0, 2), st.integers(0, 3), st.integers(1, 60))
+def test_windows_are_those_of_the_oracle_in_chunks_of_any_size(case, length, gap, horizon, size):
+    entities, stamps, every, fill = case
+    whole = table(entities, stamps)
+    expected = oracle(whole.to_pylist(), length, gap, horizon, every, fill)
+    ask = {"length": length, "by": "pair", "order": "at", "every": every, "columns": ["close", "name"]}
+    ask |= {"gaps": "missing"} if fill else {}
+    ask |= {"target": "close", "horizon": horizon, "gap": gap} if horizon else {}
+    made = blocks.windows(blocks.read(whole), **ask)
+    by_chunks = [
+        row
+        for batch in cutting.windows_of(blocks.read(whole).chunks(size), made._reader._shape)
+        for row in batch.to_pylist()
+    ]
+    assert {(row["pair"], row["at"]): row for row in by_chunks} == expected
+    assert len(by_chunks) == len(expected)
+    assert made.to_table().to_pylist() == by_chunks
+    assert made.count() == len(expected)
+
+
+@settings(max_examples=25, deadline=None)
+@given(cases(), st.randoms())
+def test_rows_in_any_order_are_sorted(case, random):
+    entities, stamps, every, fill = case
+    whole = table(entities, stamps)
+    order = random.sample(range(len(stamps)), len(stamps))
+    ask = {"length": 2, "by": "pair", "order": "at", "every": every, "columns": ["close", "name"]}
+    ask |= {"gaps": "missing"} if fill else {}
+    found = blocks.windows(whole.take(order), **ask).to_table().to_pylist()
+    assert {(row["pair"], row["at"]): row for row in found} == oracle(whole.to_pylist(), 2, 0, 0, every, fill)
+
+
+def test_a_window_of_every_series_is_pandas_view_of_it():
+    random = np.random.default_rng(0)
+    times = pd.date_range("2024-01-01", periods=400, freq="1h")
+    frame = pd.DataFrame(
+        {"pair": np.repeat(["eur", "usd"], 400), "date": [*times, *times], "close": random.normal(size=800)}
+    )
+    frame = frame.sample(frac=1, random_state=1)
+    rows = blocks.windows(
+        blocks.read(frame),
+        length=24,
+        horizon=4,
+        gap=1,
+        by="pair",
+        order="date",
+        every="1h",
+        columns=["close"],
+        target="close",
+    ).to_table()
+    assert rows.schema.field("close").type == pa.list_(pa.float64(), 24)
+    for pair, own in frame.sort_values("date").groupby("pair"):
+        part = rows.filter(pc.equal(rows["pair"], pair))
+        view = np.lib.stride_tricks.sliding_window_view(own["close"].to_numpy(), 29)
+        assert np.array_equal(np.array(part["close"].to_pylist()), view[:, :24])
+        assert np.array_equal(np.array(part["close_ahead"].to_pylist()), view[:, 25:])
+        assert part["date"].to_pylist() == [t.to_pydatetime() for t in own["date"].iloc[23:-5]]
+
+
+def test_what_is_known_ahead_and_what_never_changes():
+    rows = table(["a"] * 6, range(6)).append_column("sector", pa.array(["x"] * 6))
+    made = blocks.windows(
+        rows,
+        length=2,
+        horizon=2,
+        by="pair",
+        order="at",
+        columns=["close"],
+        target="close",
+        future=["name"],
+        static=["sector"],
+    )
+    assert made.schema.names == ["pair", "at", "sector", "close", "name_ahead", "close_ahead"]
+    first = made.to_table().to_pylist()[0]
+    assert first == {
+        "pair": "a",
+        "at": 1,
+        "sector": "x",
+        "close": [0.0, 1.0],
+        "name_ahead": ["r2", "r3"],
+        "close_ahead": [2.0, None],
+    }
+    alone = blocks.windows(rows, length=2, order="at")
+    assert alone.schema.names == ["at", "pair", "close", "name", "sector"]
+    assert alone.count() == 5
+
+
+def test_targets_stay_in_their_part_and_inputs_may_reach_back():
+    rows = blocks.read(table(["a", "b"] * 100, np.repeat(range(100), 2)))
+    splits = rows.split(train=0.6, test=0.4, time="at", horizon=3)
+    ask = {"length": 5, "horizon": 3, "by": "pair", "order": "at", "columns": ["close"], "target": "close"}
+    train, test = (blocks.windows(part, **ask).to_table() for part in splits.values())
+    reaching = blocks.windows(splits["test"], **ask, history=True).to_table()
+    assert max(train["at"].to_pylist()) + 3 <= 57  # the part's last time, after purging
+    assert min(test["at"].to_pylist()) == 64
+    assert min(reaching["at"].to_pylist()) == 59  # what is ahead begins at 60
+    assert reaching.num_rows == test.num_rows + 2 * 5
+    with pytest.raises(InvalidArgument, match="for a part of a split by time"):
+        blocks.windows(rows, **ask, history=True)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("ms"), pa.timestamp("ns", "UTC"), pa.date32(), pa.date64(), pa.int32(), pa.uint64()]
+)
+def test_times_of_any_type_come_back_as_they_were(kind):
+    days = [datetime.date(2024, 2, 27) + datetime.timedelta(days=n) for n in range(9)]
+    times = pa.array(days, pa.date32()).cast(kind) if not pa.types.is_integer(kind) else pa.array(range(9), kind)
+    rows = blocks.read(pa.table({"t": times, "x": range(9)}))
+    every = 1 if pa.types.is_integer(kind) else "1d"
+    made = blocks.windows(rows, length=3, order="t", every=every, columns=["x"], gaps="missing").to_table()
+    assert made["t"].combine_chunks().equals(rows.to_table()["t"].combine_chunks().slice(2))
+
+
+def test_entities_in_the_tens_of_thousands_and_many_batches(monkeypatch):
+    monkeypatch.setattr(cutting, "MOST_VALUES", 50)
+    entities = np.tile(np.arange(3_000), 6)
+    times = np.repeat(np.arange(6), 3_000)
+    rows = pa.table({"pair": entities, "at": times, "x": np.arange(18_000)})
+    made = blocks.windows(rows, length=3, horizon=1, by="pair", order="at", columns=["x"], target="x").to_table()
+    assert made.num_rows == 9_000
+    x = np.array(made["x"].to_pylist())
+    assert (np.diff(x, axis=1) == 3_000).all()
+    assert (np.array(made["x_ahead"].to_pylist()) - x[:, -1] == 3_000).all()
+
+
+def test_what_makes_no_window_is_refused():
+    rows = table(["a", "a", "b"], [1, 1, 1])
+    with pytest.raises(MalformedData, match=r"one row at a time. Received: two of pair='a', at=1"):
+        blocks.windows(rows, length=2, by="pair", order="at", columns=["close"]).to_table()
+    uneven = table(["a"] * 3, [0, 2, 5])
+    with pytest.raises(InvalidArgument, match=r"whole numbers of steps apart. Received: pair='a', at=5.*gaps='drop'"):
+        blocks.windows(uneven, length=2, by="pair", order="at", every=2, gaps="missing").to_table()
+    assert blocks.windows(uneven, length=2, by="pair", order="at", every=2).count() == 1
+    with pytest.raises(SchemaMismatch, match="timestamps, dates or whole numbers"):
+        blocks.windows(rows, length=2, order="name")
+    with pytest.raises(InvalidArgument, match="each name once"):
+        blocks.windows(rows, length=2, order="at", columns=["close", "at"])
+    with pytest.raises(InvalidArgument, match="Without every="):
+        blocks.windows(rows, length=2, order="at", gaps="missing")
+    with pytest.raises(InvalidArgument, match="length must be a whole number, at least 1"):
+        blocks.windows(rows, length=0, order="at")
+    with pytest.raises(SchemaMismatch, match="nobody"):
+        blocks.windows(rows, length=2, order="at", target="nobody")
+    for every in (0, "0h", "1.5ns"):
+        with pytest.raises(InvalidArgument):
+            blocks.windows(table(["a"], [0], pa.timestamp("us")), length=2, order="at", every=every)
