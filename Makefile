@@ -9,7 +9,8 @@ VENV_IO := .venv-io
 TESTS_IO := tests/store tests/offline/test_precompute.py tests/training/test_loop.py tests/test_kills.py tests/test_contract.py tests/test_old_artefacts.py tests/evaluate blocks/evaluate
 # Each process of the tests takes about 2 GB.
 WORKERS ?= 2
-export TF_CPP_MIN_LOG_LEVEL ?= 3
+# blocks leaves out what TensorFlow logs as it is loaded, unless this is set: not in the demo, which shows what a user sees
+test test-io bench proof: export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test test-io check wheel bench proof format clean

@@ -78,11 +78,14 @@ def main() -> int:
             strict=True,
         )
     )
+    more = len(model.preprocessor.inputs) - 2
+    others = f"  # and so on, the other {more}" if more > 0 else ""
     print(f"""10. call it    anywhere TensorFlow runs, without blocks:
 
       import tensorflow as tf
       serve = tf.saved_model.load({str(export)!r}).signatures["serve"]
-      answers = serve(**{{{row}, ...}})   # {len(model.preprocessor.inputs)} columns, each of shape (batch,)
+      columns = {{{row}}}{others}
+      answers = serve(**columns)
 """)
     return 0 if report.ok else 1
 
