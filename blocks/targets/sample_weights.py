@@ -29,7 +29,8 @@ def sample_weights(values: pa.Array, name: str, *, most: float = math.inf) -> np
     weights = to_raw(values, RawColumn("float64"), name)
     fits = (weights >= 0) & (weights <= most) & np.isfinite(weights)
     if not fits.all():
-        limit = "" if math.isinf(most) else f", and at most {most:g}: losses are weighed in float32"
+        bound = f"{most:g}".replace("+", "")
+        limit = "" if math.isinf(most) else f", and at most {bound}: losses are weighed in float32"
         raise BadTarget(
             f"Sample weights are finite and not negative{limit}. Received: {name!r} with {weights[~fits][0]}. "
             "Clean the column, or divide it by the largest."
