@@ -80,7 +80,7 @@ def _chain(lane: Lane, indicators: bool) -> str:
     """What two chains that differ only in what they have learned share; with `indicators`, or in the indicator."""
     configs = [without_names(keras.saving.serialize_keras_object(block)) for block in lane.blocks]
     if indicators and isinstance(configs[-1][1], dict):
-        configs[-1][1].pop("add_indicator", None)
+        configs[-1][1].pop("indicator", None)  # as fingerprints call it
     # a number in a unit of its own (`numbers.unit_of`) keeps no other from its stack
     return json.dumps([configs, [sorted(block.state) for block in lane.blocks]], sort_keys=True, default=str)
 
