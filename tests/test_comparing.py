@@ -103,7 +103,7 @@ def test_a_notebook_shows_names_as_they_are():
     counts = {"parameters": 1, "epochs": 1, "seconds": 1.0, "rows_per_second": 1.0}
     shown = Comparison(pa.Table.from_pylist([{"model": "<b>", "seed": 0, "loss": 0.5, **counts}]))._repr_html_()
     assert shown.count("<tr>") == 2
-    assert "<td>&lt;b&gt;</td>" in shown
+    assert ">&lt;b&gt;</th>" in shown
 
 
 def test_a_fit_is_the_one_that_the_model_makes_itself(model, store, found):

@@ -1,11 +1,13 @@
 """Comparison: fits of several models, summed up over seeds and ranked by validation rows. Nothing is fitted here."""
 
 from collections.abc import Iterator, Mapping
-from html import escape
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+from blocks.pages.content import Table
+from blocks.pages.html_table import html_table
 
 RANKED_BY = "loss"
 VALID, SPREAD = "valid_", "_spread"
@@ -47,10 +49,8 @@ class Comparison:
         return "\n".join([*lines, *self._choice()])
 
     def _repr_html_(self) -> str:
-        first, *others = [[escape(cell) for cell in row] for row in self._cells()]
-        rows = [f"<tr><th>{'</th><th>'.join(first)}</th></tr>"]
-        rows += [f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in others]
-        return f"<table>{''.join(rows)}</table>" + "".join(f"<p>{escape(line)}</p>" for line in self._choice())
+        columns, *rows = self._cells()
+        return html_table(Table(" ".join(self._choice()), columns, rows))
 
     def _cells(self) -> list[list[str]]:
         """What is shown: a row of names, and a row for each model."""

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 
-from blocks.comparing import Comparison
 from blocks.evaluate import metrics
 from blocks.evaluate.explanations.explanation import Contribution, Explanation
 from blocks.evaluate.paired_differences import compare_tables
@@ -47,17 +46,12 @@ def test_without_ipython_nothing_is_registered_nor_imported():
     assert "IPython" not in sys.modules
 
 
-def test_explanations_and_trained_comparisons():
+def test_an_explanation_is_escaped():
     found = Explanation((Contribution("age", 39, 0.25), Contribution(HOSTILE, None, -0.5)), 0.5, 0.25, 0.3, 0.2)
     html = found._repr_html_()
     assert "caution: together the contributions" in html
     assert '<th scope="row" class="text">age</th>' in html
     assert HOSTILE not in html
-    run = {"model": "small", "seed": 0, "valid_loss": 0.5, "loss": 0.25}
-    counts = {"parameters": 7, "epochs": 1, "seconds": 2.0, "rows_per_second": 9.0}
-    compared = Comparison(pa.Table.from_pylist([run | counts]))
-    assert "<caption>on test rows, of the first alone: small: loss 0.25</caption>" in compared._repr_html_()
-    assert "on test rows, of the first alone: small: loss 0.25" in repr(compared)
 
 
 def test_a_table_of_no_rows_and_of_numbers_and_text():
