@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 from blocks.data import Source
 from blocks.data.schema import require_columns
 from blocks.evaluate.tables.answered_rows import AnsweredRows
-from blocks.evaluate.tables.description import Description
 from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.tables.prediction_table import by_columns
+from blocks.evaluate.tables.table_description import Description
 from blocks.inference.graph import InferenceGraph
 from blocks.inference.predictor import answer_column, to_numpy
 from blocks.store import StoreSplit

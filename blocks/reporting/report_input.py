@@ -14,9 +14,9 @@ from blocks.data.sample import sample
 from blocks.errors import InvalidArgument
 from blocks.evaluate.answering import as_predictor
 from blocks.evaluate.tables.answered_rows import as_splits
-from blocks.evaluate.tables.description import Description
 from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.tables.prediction_table import by_columns
+from blocks.evaluate.tables.table_description import Description
 from blocks.inference.graph import InferenceGraph
 from blocks.reporting.judged_tables import write_table_of_rows, write_table_of_store
 from blocks.store import Store

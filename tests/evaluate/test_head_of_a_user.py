@@ -12,7 +12,7 @@ import blocks
 from blocks import preprocessors
 from blocks.block import Classifier
 from blocks.evaluate import metrics
-from blocks.evaluate.tables.description import METADATA, Description
+from blocks.evaluate.tables.table_description import METADATA, Description
 from blocks.targets.description import HeadDescription
 from blocks.targets.label_sets import encode_labels, labels_of, once_a_row
 

@@ -79,7 +79,7 @@ def regressed(table, weight=None):
 
 def described(table, levels=(0.1, 0.5, 0.9)):
     """The table with metadata, as predict_table writes it."""
-    from blocks.evaluate.tables.description import METADATA, Description
+    from blocks.evaluate.tables.table_description import METADATA, Description
     from blocks.targets.description import HeadDescription
 
     head = HeadDescription(targets=("target",), levels=levels)

@@ -8,7 +8,7 @@ from scipy import stats
 import blocks
 from blocks.errors import BlocksWarning, InvalidArgument
 from blocks.evaluate import metrics
-from blocks.evaluate.tables.description import METADATA, Description
+from blocks.evaluate.tables.table_description import METADATA, Description
 from blocks.targets.description import HeadDescription
 
 TOLD = {"target": "y", "classes": ["no", "yes"]}

@@ -6,7 +6,7 @@ import pytest
 
 from blocks.errors import InvalidArgument
 from blocks.evaluate import quantile_coverage, residuals
-from blocks.evaluate.tables.description import METADATA, Description
+from blocks.evaluate.tables.table_description import METADATA, Description
 from blocks.targets.description import HeadDescription
 
 

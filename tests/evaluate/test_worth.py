@@ -6,7 +6,7 @@ import pytest
 
 from blocks.errors import InvalidArgument
 from blocks.evaluate import best_threshold, cost_matrix, gains, top_n, value
-from blocks.evaluate.tables.description import METADATA, Description
+from blocks.evaluate.tables.table_description import METADATA, Description
 from blocks.targets.description import HeadDescription
 
 TOLD = {"target": "sold", "classes": ["no", "yes"]}

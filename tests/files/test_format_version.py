@@ -10,7 +10,7 @@ import pytest
 
 import blocks
 from blocks.errors import NewerFormat
-from blocks.evaluate.tables.description import METADATA, Description
+from blocks.evaluate.tables.table_description import METADATA, Description
 from blocks.statistics.serialization import pack, unpack
 from blocks.store.checksum import text_sum
 from blocks.store.manifest import canonical

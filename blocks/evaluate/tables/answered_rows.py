@@ -16,7 +16,7 @@ from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.tables.answer_columns import label_truth, numbers
-from blocks.evaluate.tables.description import Description
+from blocks.evaluate.tables.table_description import Description
 from blocks.features.names import aside
 from blocks.inference.predictor import Predictor, answer_column, needed_columns, plain_column
 from blocks.targets.classes import encode_classes

@@ -23,9 +23,9 @@ from blocks.errors import InvalidArgument, MalformedData, StoreMismatch, warn
 from blocks.evaluate.answering import as_predictor
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.tables.answered_rows import AnsweredRows, as_splits
-from blocks.evaluate.tables.description import Description
 from blocks.evaluate.tables.prediction_table import PredictionTable
 from blocks.evaluate.tables.sqlite import SqliteTable, SqliteWriter, is_sqlite
+from blocks.evaluate.tables.table_description import Description
 from blocks.files import durable
 from blocks.files.lock import locked
 from blocks.files.refusals import explained

@@ -13,9 +13,9 @@ from blocks.errors import InvalidArgument
 from blocks.evaluate.answering import as_predictor
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.tables.answered_rows import SPLIT, AnsweredRows, as_splits
-from blocks.evaluate.tables.description import METADATA, Description, describe_table
 from blocks.evaluate.tables.grouping import By, Grouping
 from blocks.evaluate.tables.sqlite import SqliteTable, is_sqlite
+from blocks.evaluate.tables.table_description import METADATA, Description, describe_table
 from blocks.targets.description import HeadDescription
 
 

@@ -18,9 +18,9 @@ import blocks
 from blocks.errors import BlocksWarning, InvalidArgument, MalformedData, SchemaMismatch, StoreMismatch
 from blocks.evaluate import metrics, predict_table
 from blocks.evaluate.tables import predict_table as writing
-from blocks.evaluate.tables.description import Description
 from blocks.evaluate.tables.prediction_table import PredictionTable
 from blocks.evaluate.tables.sqlite import SqliteTable
+from blocks.evaluate.tables.table_description import Description
 
 SCRIPT = Path(__file__).with_name("table_to_kill.py")
 
