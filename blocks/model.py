@@ -40,8 +40,8 @@ from blocks.training import defaults as auto
 from blocks.training.argument_hints import ALSO, HINTS
 from blocks.training.core import build_core
 from blocks.training.history import History, kept
+from blocks.training.initial_weights import digest_of_last
 from blocks.training.trainer import Trainer
-from blocks.training.untrained import digest_of_last
 
 FORMAT_VERSION = 1
 """Of a .keras file's configuration; files of before it was said are of the first."""

@@ -54,7 +54,7 @@ def _bench_words(command: argparse.ArgumentParser) -> None:
 
 def _bench(options: argparse.Namespace) -> int:
     from blocks.store import open_store
-    from blocks.store.bench import bench, table
+    from blocks.store.benchmark import bench, table
 
     store = open_store(options.path)
     print(f"{options.path}: {store}, batches of {options.batch_size:,}")

@@ -16,15 +16,15 @@ import pyarrow.compute as pc
 
 from blocks.arguments import check_whole_number, checked_methods
 from blocks.data.chunking import ahead, rechunk, worthwhile_rows
-from blocks.data.display import source_html
 from blocks.data.reader_protocol import Filterable, Reader
 from blocks.data.schema import conform, index_columns, require_columns
+from blocks.data.source_html import source_html
+from blocks.data.source_steps import Filter, Part, Step, parts
 from blocks.data.splitting.balanced import ByGroup, ByStratum, Chosen
 from blocks.data.splitting.by_time import FARTHEST, Spans
-from blocks.data.splitting.choose import Division
-from blocks.data.steps import Filter, Part, Step, parts
+from blocks.data.splitting.division import Division
 from blocks.errors import InvalidArgument
-from blocks.statistics.canonical import canonical_type
+from blocks.statistics.canonical_types import canonical_type
 from blocks.statistics.hashing import hash64
 
 

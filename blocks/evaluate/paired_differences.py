@@ -12,7 +12,7 @@ from scipy import stats
 from blocks.arguments import checked
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.metric_direction import direction
-from blocks.evaluate.pairing import Pair
+from blocks.evaluate.row_pairing import Pair
 from blocks.evaluate.scoring.bootstrap import normal_interval, percentiles
 from blocks.evaluate.scoring.classification import Classification, ClassRows
 from blocks.evaluate.scoring.estimate import Settings, estimates, replicated

@@ -13,7 +13,7 @@ from blocks.errors import BlocksError, InvalidArgument, MalformedData
 from blocks.export.replay import ASSETS
 from blocks.files.format_version import refuse_newer
 from blocks.files.json_schema import violation
-from blocks.files.regular import read_regular
+from blocks.files.regular_files import read_regular
 
 NAME = "manifest.json"
 VERSION = 1

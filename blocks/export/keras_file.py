@@ -10,7 +10,7 @@ import keras
 
 from blocks.errors import InvalidArgument, MalformedData, NewerFormat, NotExportable
 from blocks.files.durable import whole_file
-from blocks.files.refusals import explained
+from blocks.files.write_errors import explained
 from blocks.inference.answerer import while_keras_walks
 
 

@@ -23,8 +23,8 @@ from blocks.export.replay import ASSETS, KEYWORDS, write_arrays
 from blocks.export.signature_names import Inputs, inputs, restore_names
 from blocks.features.spec import FeatureSpec
 from blocks.files.durable import whole_folder
-from blocks.files.refusals import explained
-from blocks.files.regular import read_regular
+from blocks.files.regular_files import read_regular
+from blocks.files.write_errors import explained
 from blocks.inference.graph import InferenceGraph, raw_tensors
 from blocks.targets.description import describe_heads
 

@@ -23,7 +23,7 @@ from blocks.export.export_manifest import damaged, read_manifest, sound
 from blocks.export.savedmodel import read_parts, was_fitted
 from blocks.features.sparse import as_batch_form
 from blocks.features.spec import FeatureSpec
-from blocks.files.regular import file_size
+from blocks.files.regular_files import file_size
 from blocks.offline.out_of_fold import features_out_of_fold
 from blocks.offline.transform import Transform
 from blocks.progress import Progress, Verbose, check_verbose

@@ -14,7 +14,7 @@ from typing import Any
 
 from blocks.errors import StoreLocked
 from blocks.files.place import Place, Remote
-from blocks.files.regular import NotRegular, read_regular
+from blocks.files.regular_files import NotRegular, read_regular
 
 NAME = ".lock"
 _MOST_BYTES = 1 << 16

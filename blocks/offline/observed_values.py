@@ -11,7 +11,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor, observations
 from blocks.data.raw_arrays import to_raw
 from blocks.data.raw_columns import RawColumn
-from blocks.offline.dictionaries import distinct_values, encode, is_coded, positions
+from blocks.offline.dictionary_columns import distinct_values, encode, is_coded, positions
 from blocks.offline.traced_functions import observed_by, values_of_stack
 from blocks.preprocessors.columns.lanes import Lane
 from blocks.preprocessors.columns.stacking import stacked

@@ -17,7 +17,7 @@ from blocks.block import Classifier, ColumnChunk, Head
 from blocks.data import Source
 from blocks.data.raw_arrays import to_raw
 from blocks.errors import InvalidArgument, warn
-from blocks.offline.dictionaries import LatestResults, distinct_values, encode, is_coded, positions
+from blocks.offline.dictionary_columns import LatestResults, distinct_values, encode, is_coded, positions
 from blocks.offline.same_rows import digest_of_rows
 from blocks.offline.transform import Transform, columns_of
 from blocks.preprocessors import Columns

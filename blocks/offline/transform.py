@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from blocks.data.raw_arrays import to_raw
 from blocks.features.sparse import Sparse
-from blocks.offline.dictionaries import TEXT, LatestResults, distinct_values, encode, is_coded, positions
+from blocks.offline.dictionary_columns import TEXT, LatestResults, distinct_values, encode, is_coded, positions
 from blocks.offline.traced_functions import (
     CELLS,
     LEAST_ROWS,

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from blocks.pages.content import Table, format_value
-from blocks.pages.isolation import isolated
+from blocks.pages.writing_direction import isolated
 
 LONG_WORD = 30
 LONG_TEXT = 48

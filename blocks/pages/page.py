@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from blocks.pages.content import Section
 from blocks.pages.html_table import html_table
-from blocks.pages.isolation import isolated
+from blocks.pages.writing_direction import isolated
 
 
 def page(title: str, subtitle: str, highlights: Sequence[tuple[str, str, str]], sections: Sequence[Section]) -> str:

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from blocks.block import Classifier, Head, Postprocessor
-from blocks.postprocessors.label_names import classes_of, names_of
+from blocks.postprocessors.class_tensors import classes_of, names_of
 
 
 @keras.saving.register_keras_serializable(package="blocks")

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from blocks.arguments import check_whole_number
 from blocks.block import Postprocessor, Regressor
-from blocks.postprocessors.numbers import NEEDS, POINTS
+from blocks.postprocessors.number_answers import NEEDS, POINTS
 
 
 # another name than preprocessors.Round's, or one would be reloaded as the other

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from blocks.block import AnswerChunk, Classifier, Head, Postprocessor, State
 from blocks.errors import InvalidArgument
+from blocks.postprocessors.class_tensors import classes_of, names_of
 from blocks.postprocessors.decision_metrics import METRICS, best_threshold, best_weights, gain_of
-from blocks.postprocessors.label_names import classes_of, names_of
 from blocks.postprocessors.probabilities import position, probabilities_of, require_every_class, rows_of
 from blocks.statistics import Histogram, RowSample, Statistic
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from blocks.arguments import check_whole_number
 from blocks.block import Classifier, Head, Postprocessor
 from blocks.errors import InvalidArgument
-from blocks.postprocessors.label_names import classes_of, names_of
+from blocks.postprocessors.class_tensors import classes_of, names_of
 
 
 @keras.saving.register_keras_serializable(package="blocks")

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from blocks.block import Postprocessor, Regressor
 from blocks.errors import InvalidArgument
-from blocks.postprocessors.numbers import NEEDS, POINTS
+from blocks.postprocessors.number_answers import NEEDS, POINTS
 
 
 @keras.saving.register_keras_serializable(package="blocks")

@@ -6,7 +6,7 @@ import keras
 
 from blocks.block import Regressor
 from blocks.block.precision import wide
-from blocks.regressors.part_metric import PartMetric
+from blocks.regressors.component_metric import PartMetric
 
 
 def error_metrics(head: Regressor, place: Sequence[int] = ()) -> list[keras.metrics.Metric]:

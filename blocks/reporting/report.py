@@ -14,7 +14,7 @@ from blocks.errors import InvalidArgument
 from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.worth import Worth
 from blocks.files import durable
-from blocks.files.refusals import explained
+from blocks.files.write_errors import explained
 from blocks.pages.content import Section, format_value, plain
 from blocks.pages.page import page
 from blocks.progress import Progress, Verbose

@@ -6,13 +6,13 @@ Each statistic takes chunks by `update`, joins others by `merge`, and gives a fr
 from blocks.statistics.budget import Budget, memory_bytes
 from blocks.statistics.column_updates import update_columns
 from blocks.statistics.counts import Counts, CountsResult
-from blocks.statistics.distinct import Distinct, DistinctResult
+from blocks.statistics.distinct_count import Distinct, DistinctResult
 from blocks.statistics.distinct_values import DistinctValues, DistinctValuesResult
 from blocks.statistics.hashing import hash64, hash_rows
 from blocks.statistics.histogram import Histogram, HistogramResult
 from blocks.statistics.missing import Missing, MissingResult
 from blocks.statistics.moments import Moments, MomentsResult
-from blocks.statistics.power import Power, PowerResult
+from blocks.statistics.power_exponents import Power, PowerResult
 from blocks.statistics.quantiles import Quantiles, QuantilesResult
 from blocks.statistics.row_sample import RowSample, RowSampleResult
 from blocks.statistics.statistic import Statistic

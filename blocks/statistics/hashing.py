@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from blocks.errors import InvalidArgument
-from blocks.statistics.canonical import canonical, canonical_type
+from blocks.statistics.canonical_types import canonical, canonical_type
 from blocks.statistics.statistic import unsupported
 
 STEP = np.uint64(0x9E3779B97F4A7C15)

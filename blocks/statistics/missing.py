@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.statistics.canonical import canonical_type, is_text
+from blocks.statistics.canonical_types import canonical_type, is_text
 from blocks.statistics.statistic import Statistic
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from blocks.errors import InvalidArgument
-from blocks.statistics.canonical import canonical_type, microseconds
+from blocks.statistics.canonical_types import canonical_type, microseconds
 from blocks.statistics.statistic import unsupported
 from blocks.statistics.tally import Tally
 

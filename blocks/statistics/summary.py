@@ -8,7 +8,7 @@ from typing import Self
 
 from blocks.errors import InvalidArgument, MalformedData
 from blocks.files.durable import write_bytes
-from blocks.files.refusals import explained
+from blocks.files.write_errors import explained
 from blocks.statistics import serialization as encoding
 from blocks.statistics.statistic import Statistic
 

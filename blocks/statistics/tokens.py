@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from blocks.errors import SchemaMismatch
-from blocks.statistics.canonical import canonical, canonical_type, is_text
+from blocks.statistics.canonical_types import canonical, canonical_type, is_text
 from blocks.statistics.statistic import unsupported
 from blocks.statistics.tally import Tally
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from blocks.errors import CorruptShard, NewerFormat, StoreError
 from blocks.files.place import Place, is_damage, place, unreachable
-from blocks.files.regular import NotRegular, file_size
+from blocks.files.regular_files import NotRegular, file_size
 from blocks.store import manifest
 from blocks.store.checksum import file_sum
 from blocks.store.formats.shard import Shard

@@ -17,7 +17,7 @@ from blocks.errors import CorruptShard, IncompleteStore, InvalidArgument, StoreM
 from blocks.files.format_version import refuse_newer
 from blocks.files.json_schema import violation
 from blocks.files.place import Place, unreachable
-from blocks.files.regular import NotRegular, read_regular
+from blocks.files.regular_files import NotRegular, read_regular
 from blocks.store.checksum import text_sum
 from blocks.store.formats import shard_format
 from blocks.store.formats.shard import Shard, ShardSettings

@@ -15,8 +15,8 @@ from blocks.arguments import check_whole_number, checked_methods
 from blocks.errors import CorruptShard, InvalidArgument, StoreMismatch, warn
 from blocks.files.durable import whole_file
 from blocks.files.json_schema import violation
-from blocks.files.refusals import explained
-from blocks.files.regular import NotRegular, open_regular
+from blocks.files.regular_files import NotRegular, open_regular
+from blocks.files.write_errors import explained
 from blocks.training.history import kept
 
 _FILE = "resume.npz"

@@ -12,7 +12,7 @@ import pytest
 
 from blocks.errors import StoreError, WriteError
 from blocks.files.durable import TEMPORARY, whole_file, whole_folder, write_bytes, write_text
-from blocks.files.refusals import as_os_error, explained
+from blocks.files.write_errors import as_os_error, explained
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_beside(tmp_path):

@@ -28,7 +28,7 @@ from blocks.evaluate.tables.sqlite import SqliteTable, SqliteWriter, is_sqlite
 from blocks.evaluate.tables.table_description import Description
 from blocks.files import durable
 from blocks.files.lock import locked
-from blocks.files.refusals import explained
+from blocks.files.write_errors import explained
 from blocks.progress import Progress, Verbose, announce, check_verbose
 from blocks.statistics import hash_rows
 

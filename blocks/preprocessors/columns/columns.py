@@ -18,6 +18,8 @@ from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
 from blocks.preprocessors.columns.choice import warn_of_choices
+from blocks.preprocessors.columns.column_checks import require_batch, require_one_kind_of_time
+from blocks.preprocessors.columns.columns_description import text_of_choices, text_of_state
 from blocks.preprocessors.columns.infer import infer_choices
 from blocks.preprocessors.columns.keyed_chains import (
     Chain,
@@ -28,8 +30,6 @@ from blocks.preprocessors.columns.keyed_chains import (
     key_of_config,
 )
 from blocks.preprocessors.columns.lanes import Lane, places_of
-from blocks.preprocessors.columns.printed import text_of_choices, text_of_state
-from blocks.preprocessors.columns.required import require_batch, require_one_kind_of_time
 from blocks.preprocessors.columns.stacking import Packing, stacked
 from blocks.statistics import memory_bytes
 

@@ -15,7 +15,7 @@ from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import EmptySource
 from blocks.preprocessors.categorical.vocabulary import Vocabulary
 from blocks.preprocessors.columns.choice import Choice
-from blocks.preprocessors.columns.storage_artefacts import Numbering, unnamed
+from blocks.preprocessors.columns.row_number_columns import Numbering, unnamed
 from blocks.preprocessors.columns.text_kinds import Written, written
 from blocks.preprocessors.numeric.log1p import Log1p
 from blocks.preprocessors.numeric.standardize import Standardize

@@ -27,14 +27,14 @@ from blocks.preprocessors.float64 import (
     within_float32,
 )
 from blocks.statistics import Moments, Statistic
-from blocks.statistics.power import Power
+from blocks.statistics.power_exponents import Power
 
 
 @keras.saving.register_keras_serializable(package="blocks")
 class PowerTransform(Preprocessor):
     """Yeo-Johnson or Box-Cox with the exponent of the largest likelihood, then zero mean and unit variance.
 
-    The exponent is found in the one pass that all statistics share (`blocks.statistics.power.Power` states the
+    The exponent is found in the one pass that all statistics share (`statistics.power_exponents.Power` states the
     accuracy and the range that is searched: within 1e-6 (1 + |exponent|) of scikit-learn's `PowerTransformer` on
     ordinary columns). A constant column keeps exponent 1 and is divided by 1. An infinite value counts as the largest,
     or smallest, finite one that was seen, and so does a number outside Box-Cox's domain (0 or below) as the smallest;

@@ -26,7 +26,14 @@ from blocks.preprocessors.categorical.token_table import (
     unpack,
 )
 from blocks.preprocessors.float64 import check_choice
-from blocks.preprocessors.text.splitting import by_form, dense, distinct_cells, distinct_of_rows, flat, number_of_rows
+from blocks.preprocessors.text.token_splitting import (
+    by_form,
+    dense,
+    distinct_cells,
+    distinct_of_rows,
+    flat,
+    number_of_rows,
+)
 from blocks.statistics import Counts, Statistic
 
 

@@ -23,7 +23,7 @@ from blocks.preprocessors.categorical.token_table import (
     token_features,
     unpack,
 )
-from blocks.preprocessors.text.splitting import (
+from blocks.preprocessors.text.token_splitting import (
     check_split,
     dense,
     distinct_cells,

@@ -22,7 +22,7 @@ from blocks.preprocessors.categorical.token_table import (
     state_of_given,
     unpack,
 )
-from blocks.preprocessors.text.splitting import check_split, flat, split_text
+from blocks.preprocessors.text.token_splitting import check_split, flat, split_text
 from blocks.statistics import Counts, Statistic
 
 

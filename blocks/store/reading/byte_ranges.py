@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from blocks.files.place import Place, Remote
-from blocks.files.regular import open_regular
+from blocks.files.regular_files import open_regular
 from blocks.files.remote_files import os_errors
 
 _MOST = 512

@@ -15,7 +15,7 @@ import numpy as np
 
 from blocks.errors import CorruptShard, StoreError
 from blocks.files.place import Place, Remote, is_damage, unreachable
-from blocks.files.regular import file_size
+from blocks.files.regular_files import file_size
 from blocks.store.checksum import chunk_sum, chunk_sums, file_sum
 from blocks.store.formats.shard import RECORDS, Shard
 from blocks.store.manifest import Manifest

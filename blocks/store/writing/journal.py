@@ -15,7 +15,7 @@ from blocks.errors import CorruptShard
 from blocks.files import durable
 from blocks.files.json_schema import violation
 from blocks.files.place import Place
-from blocks.files.regular import NotRegular, read_regular
+from blocks.files.regular_files import NotRegular, read_regular
 from blocks.store import manifest
 from blocks.store.formats import FORMATS
 from blocks.store.formats.shard import Shard

@@ -11,7 +11,7 @@ from blocks.files import durable
 from blocks.files.lock import NAME as LOCK
 from blocks.files.lock import locked
 from blocks.files.place import Place, Remote, place
-from blocks.files.refusals import explained
+from blocks.files.write_errors import explained
 from blocks.progress import Progress, Verbose, announce, check_verbose
 from blocks.store import manifest
 from blocks.store.formats import FORMATS, shard_format

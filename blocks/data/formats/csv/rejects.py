@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from blocks.errors import InvalidArgument
 from blocks.files.durable import whole_file
-from blocks.files.refusals import explained
+from blocks.files.write_errors import explained
 
 REJECTS_SCHEMA: Final = pa.schema(
     [

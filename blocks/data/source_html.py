@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from blocks.pages.isolation import isolated
+from blocks.pages.writing_direction import isolated
 
 COLUMNS: Final = 20
 LENGTH: Final = 60

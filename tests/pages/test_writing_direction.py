@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.pages.content import Section, Table
-from blocks.pages.isolation import isolated
 from blocks.pages.page import page
+from blocks.pages.writing_direction import isolated
 
 CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 

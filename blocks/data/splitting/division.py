@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from blocks.arguments import check_whole_number
 from blocks.data.schema import require_columns
+from blocks.data.source_steps import Part, Step, parts
 from blocks.data.splitting.balanced import (
     ByGroup,
     ByStratum,
@@ -19,9 +20,8 @@ from blocks.data.splitting.balanced import (
 )
 from blocks.data.splitting.by_time import folds_in_time, parts_in_time
 from blocks.data.splitting.durations import as_counts, in_units_of, require_time
-from blocks.data.steps import Part, Step, parts
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
-from blocks.statistics.canonical import canonical_type
+from blocks.statistics.canonical_types import canonical_type
 from blocks.statistics.hashing import hash_rows
 
 Read = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]

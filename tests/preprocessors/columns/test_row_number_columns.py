@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors
 from blocks.errors import BlocksWarning
-from blocks.preprocessors.columns.storage_artefacts import Numbering
+from blocks.preprocessors.columns.row_number_columns import Numbering
 
 ROWS = 3_000
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.errors import InvalidArgument
-from blocks.statistics.canonical import canonical_type
+from blocks.statistics.canonical_types import canonical_type
 from blocks.statistics.hashing import hash64
 from blocks.statistics.statistic import Statistic, unsupported
 from blocks.statistics.tally import Tally

@@ -6,8 +6,8 @@ import pytest
 from blocks.cli.main import main
 from blocks.errors import CorruptShard, InvalidArgument
 from blocks.store import Rows, SplitPlan, open_store, write
-from blocks.store import bench as module
-from blocks.store.bench import Rate, bench, table
+from blocks.store import benchmark as module
+from blocks.store.benchmark import Rate, bench, table
 
 WAYS = ["files read", "disk read", "memory copied", "stream()", "dataset()"]
 

@@ -11,7 +11,7 @@ from scipy import optimize
 
 from blocks.errors import InvalidArgument
 from blocks.statistics import Statistic
-from blocks.statistics.power import Power, _bin, _center
+from blocks.statistics.power_exponents import Power, _bin, _center
 
 RNG = np.random.default_rng(0)
 METHODS = pytest.mark.parametrize("method", ["yeo-johnson", "box-cox"])
