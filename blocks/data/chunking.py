@@ -1,6 +1,6 @@
 """Streams of record batches: rechunking to an exact size, and producing ahead in a background thread.
 
-What the batches come from lives in the readers; what is done to their rows in `steps`.
+What the batches come from lives in the readers; what is done to their rows in `source_steps`.
 """
 
 import atexit

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Self
 
-from blocks.errors import InvalidArgument, MalformedData
+from blocks.errors import InvalidArgument, MalformedData, NewerFormat
 from blocks.files.durable import write_bytes
 from blocks.files.write_errors import explained
 from blocks.statistics import serialization as encoding
@@ -103,7 +103,8 @@ class Summary(MutableMapping[str, Statistic]):
 
         Raises:
             InvalidArgument: There is no such file, or it may not be read.
-            MalformedData: The file is damaged or holds something else, or a newer version of blocks wrote it.
+            MalformedData: The file is damaged or holds something else.
+            NewerFormat: A newer version of blocks wrote it.
         """
         try:
             data = Path(path).read_bytes()
@@ -113,5 +114,5 @@ class Summary(MutableMapping[str, Statistic]):
             ) from error
         try:
             return cls.from_bytes(data)
-        except MalformedData as error:
-            raise MalformedData(f"{os.fspath(path)}: {error}") from error
+        except (MalformedData, NewerFormat) as error:
+            raise type(error)(f"{os.fspath(path)}: {error}") from error
