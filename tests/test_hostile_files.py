@@ -72,7 +72,8 @@ def test_every_manifest_is_what_its_schema_says(kept, exported):
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2},
+        {"version": "2"},
+        {"version": 0},
         {"schema": {"x": "object"}},
         {"schema": ["x"]},
         {"heads": []},

@@ -20,6 +20,7 @@ from blocks.export.signature_names import inputs, parameter
 from blocks.features.names import is_entry_name, is_plain
 from blocks.features.spec import Entry, Feature, FeatureSpec
 from blocks.inference.graph import InferenceGraph
+from blocks.offline.out_of_fold import OutOfFold
 from blocks.store import Rows, SplitPlan
 from blocks.store.store import write
 from blocks.training.core import build_core
@@ -200,8 +201,9 @@ def test_a_model_answers_alike_however_it_is_asked(model, rows, raw, answers, tm
 
 
 def test_every_store_holds_it(model, rows, tmp_path):
-    chunk = pa.record_batch(rows)
-    expected = model.transform(chunk, np.arange(ROWS))
+    encode = OutOfFold(model.transform, blocks.read(rows))
+    [chunk] = encode.with_positions([pa.record_batch(rows)])
+    expected = encode(chunk)
     for number, (format, options) in enumerate(FORMS):
         path = tmp_path / str(number)
         model.precompute({"train": rows}, path, format=format, keys=KEYS, verbose=False, **options)
