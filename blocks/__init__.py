@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # for type checkers, as `_HOMES` has it
     from blocks.evaluate.explanations.explain import explain as explain
     from blocks.export import verify as verify
     from blocks.features import FeatureSpec as FeatureSpec
+    from blocks.inspection.clean import clean as clean
+    from blocks.inspection.join import join as join
     from blocks.model import Model as Model
     from blocks.model import load as load
     from blocks.reporting import report as report
@@ -46,12 +48,14 @@ _HOMES = {
     "Summary": "statistics",
     "baselines": "",
     "classifiers": "",
+    "clean": "inspection.clean",
     "compare": "comparing",
     "data": "",
     "errors": "",
     "evaluate": "",
     "explain": "evaluate.explanations.explain",
     "feature_extractors": "",
+    "join": "inspection.join",
     "load": "model",
     "open_store": "store",
     "postprocessors": "",

@@ -33,6 +33,8 @@ PROGRAM = (
     "blocks.read",
     "blocks.Source.split",
     "blocks.Source.schema",
+    "blocks.clean",
+    "blocks.join",
     "blocks.Model",
     "blocks.Model.adapt",
     "blocks.Model.compile",

@@ -81,7 +81,7 @@ class Source:
 
     @property
     def rejected(self) -> int:
-        """Rows that `on_bad_rows="keep"` has set aside in the rejects file; 0 for every other reader."""
+        """Rows that `on_bad_rows="keep"` or `blocks.clean` has set aside; 0 for every other reader."""
         return int(getattr(self._reader, "rejected", 0))
 
     def chunks(

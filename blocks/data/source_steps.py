@@ -85,7 +85,7 @@ class Filter:
 
     def _kept(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         seen = pa.Table.from_batches([conform(batch.select(self.columns), self.schema)])
-        mask = _evaluated(self.expression, seen).combine_chunks()
+        mask = evaluated(self.expression, seen).combine_chunks()
         return batch.filter(mask, null_selection_behavior="drop")
 
     def describe(self) -> dict[str, Any]:
@@ -93,7 +93,8 @@ class Filter:
         return {"filter": str(self.expression)}
 
 
-def _evaluated(expression: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
+def evaluated(expression: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
+    """What an expression is of each row."""
     source = acero.Declaration("table_source", acero.TableSourceNodeOptions(table))
     project = acero.Declaration("project", acero.ProjectNodeOptions([expression], ["keep"]))
     return acero.Declaration.from_sequence([source, project]).to_table(use_threads=False).column(0)
@@ -101,7 +102,7 @@ def _evaluated(expression: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
 
 def _bound_type(expression: pc.Expression, schema: pa.Schema) -> pa.DataType:
     try:
-        return _evaluated(expression, schema.empty_table()).type
+        return evaluated(expression, schema.empty_table()).type
     except (pa.ArrowException, ValueError) as error:
         unknown = re.search(r"No match for FieldRef\.(?:Name\((.*?)\) in |Nested)", str(error))
         if unknown and unknown.group(1) is not None:

@@ -65,14 +65,15 @@ class Missing(Statistic):
 
 def _missing_rows(values: pa.Array) -> int:
     if pa.types.is_dictionary(values.type):
-        entries = np.asarray(_is_missing(values.dictionary))
+        entries = np.asarray(is_missing(values.dictionary))
         if not entries.any():
             return values.indices.null_count
         return values.indices.null_count + int(np.count_nonzero(entries[values.indices.drop_null().to_numpy()]))
-    return pc.sum(_is_missing(values)).as_py() or 0
+    return pc.sum(is_missing(values)).as_py() or 0
 
 
-def _is_missing(values: pa.Array) -> pa.Array:
+def is_missing(values: pa.Array) -> pa.Array:
+    """Whether each value is missing: null, NaN, or text or bytes without a letter; booleans (rows,)."""
     target = canonical_type(values.type)
     if target is None or not is_text(target):
         return pc.is_null(values, nan_is_null=target is not None)

@@ -1,5 +1,6 @@
 """The rejects table: rows of text files that could not be used, with where they stood and why."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -59,13 +60,15 @@ class RejectsTable:
 
     Args:
         path: ends in .parquet or .csv.
+        schema: of what is written.
+        repeated: columns of few distinct values.
 
     Raises:
         InvalidArgument: No file can be made there.
         WriteError: There is no room for one.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, schema: pa.Schema = REJECTS_SCHEMA, repeated: Sequence[str] = _REPEATED) -> None:
         self._path = path
         self._aside = whole_file(path)
         try:
@@ -77,16 +80,16 @@ class RejectsTable:
         try:
             with explained(path):
                 self._writer = (
-                    pq.ParquetWriter(file, REJECTS_SCHEMA, use_dictionary=_REPEATED)
+                    pq.ParquetWriter(file, schema, use_dictionary=list(repeated))
                     if path.endswith(".parquet")
-                    else pacsv.CSVWriter(file, REJECTS_SCHEMA)
+                    else pacsv.CSVWriter(file, schema)
                 )
         except BaseException:
             self._forget()
             raise
 
     def add(self, rows: pa.Table) -> None:
-        """Appends rows of `bad_rows`.
+        """Appends rows of the schema.
 
         Raises:
             WriteError: The operating system keeps them from being written.
