@@ -115,7 +115,7 @@ def compare(tables, rules, by_content, path):
         assert made.dropped[name] == len(goes[name]) == made[name].rejected
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(rows, min_size=1, max_size=3), given_rules, st.booleans(), st.sampled_from([1, 2, 5, 65_536]))
 def test_what_stays_and_every_reason_are_the_oracles(tmp_path, monkeypatch, tables, rules, by_content, size):
     for module in (alignment, clean):

@@ -17,6 +17,8 @@ BATCH_BYTES = 1 << 22
 """Of a batch: the driver's own 16 MiB hold more than a chunk of rows."""
 
 _READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_IN_ONE_ORDER = ("enable_indexonlyscan = off", "max_parallel_workers_per_gather = 0", "synchronize_seqscans = off")
+"""Else the order of rows may be another for other columns, or beside other readers."""
 
 
 class Postgresql:
@@ -52,6 +54,8 @@ class Postgresql:
         wanted = ", ".join(f"{column.expression} AS {quoted(column.name)}" for column in columns)
         with self._cursor() as cursor:
             cursor.execute(_READ_ONLY)
+            for setting in _IN_ONE_ORDER:
+                cursor.execute(f"SET LOCAL {setting}")
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)})
             cursor.execute(f"SELECT {wanted} FROM {asked.text} AS asked")
             with closing(cursor.fetch_record_batch()) as reader:

@@ -211,3 +211,15 @@ def test_real_databases_equal_the_standard_librarys():
                 expected = [None if value is None else float(value) for value in found[column].to_pylist()]
                 assert typed.select([column]).to_table()[column].to_pylist() == expected
     connection.close()
+
+
+@pytest.mark.parametrize("asked", [{"table": "t"}, {"table": "v"}, {"query": "SELECT * FROM t"}])
+def test_rows_come_in_one_order_whichever_columns_are_read(shop, asked):
+    shop.execute("CREATE TABLE t (day INTEGER, pair TEXT, x TEXT, PRIMARY KEY (day, pair))")
+    shop.executemany("INSERT INTO t VALUES (?, 'EUR', ?)", [(day, str(day) * 40) for day in (3, 1, 2, 5, 4)])
+    shop.execute("CREATE VIEW v AS SELECT * FROM t")
+    shop.commit()
+    source = blocks.read("sqlite:///shop.db", **asked)
+    days = source.to_table()["day"].to_pylist()
+    assert source.select(["day"]).to_table()["day"].to_pylist() == days
+    assert [row["day"] for chunk in source.chunks(2, columns=["pair", "day"]) for row in chunk.to_pylist()] == days
