@@ -14,7 +14,7 @@ from blocks.data.schema import unify
 from blocks.errors import InvalidArgument
 from blocks.inspection.alignment import CHUNK_ROWS, Alignment, KeyedTable, align, require_keys
 from blocks.inspection.kept_rows import KeptRows, rows_have_changed
-from blocks.inspection.rules import rules_of
+from blocks.inspection.cleaning_rules import rules_of
 
 ALONE = "rows"
 """What a table is called that was given without a name."""

@@ -17,7 +17,7 @@ RECORD = np.dtype(
 IN_MEMORY = 1 << 20
 """Records that are held; more go to disk."""
 
-MEMORY = "512MB"
+MEMORY = "256MB"
 
 MOST_OF_A_KEY = 1 << 22
 
