@@ -5,15 +5,17 @@ to disk where there are many, and one bit a row is held.
 """
 
 import dataclasses
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.data import Source
+from blocks.data import Source, read
 from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.inspection.key_sorting import IN_MEMORY, RECORD, KeySorting
@@ -59,6 +61,21 @@ class KeyedTable:
     name: str
     source: Source
     rules: tuple[Rule, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, rows: Any) -> "KeyedTable":
+        """A table of anything that `read` takes.
+
+        Raises:
+            InvalidArgument: It is a column.
+        """
+        paths = isinstance(rows, list) and all(isinstance(one, str | os.PathLike) for one in rows)
+        if isinstance(rows, list | np.ndarray | pa.Array | pa.ChunkedArray) and not paths:
+            raise InvalidArgument(
+                f"A dict is of tables by their names. Received: {name!r} with a {type(rows).__name__}. Give a table of "
+                "arrays as blocks.read({...})."
+            )
+        return cls(name, read(rows))
 
 
 @dataclasses.dataclass(frozen=True)

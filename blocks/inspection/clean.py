@@ -1,5 +1,6 @@
 """`blocks.clean`: rows that are unusable go, each with every reason, and what stays of several tables fits together."""
 
+import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.arguments import checked
-from blocks.data import Source, read
+from blocks.data import Source
 from blocks.data.formats.csv.rejects import RejectsTable
 from blocks.data.schema import unify
 from blocks.errors import InvalidArgument
 from blocks.inspection.alignment import CHUNK_ROWS, Alignment, KeyedTable, align, require_keys
-from blocks.inspection.kept_rows import KeptRows, rows_have_changed
 from blocks.inspection.cleaning_rules import rules_of
+from blocks.inspection.kept_rows import KeptRows, rows_have_changed
+from blocks.statistics.canonical_types import canonical_type
 
 ALONE = "rows"
 """What a table is called that was given without a name."""
@@ -124,8 +126,9 @@ def clean(
         raise InvalidArgument(f"duplicates is 'key' or 'content'. Received: {duplicates!r}.")
     keyed = []
     for name, rows in named.items():
-        source = read(rows)
-        keyed.append(KeyedTable(name, source, rules_of(name, given.get(name, {}), source.schema)))
+        table = KeyedTable.of(name, rows)
+        rules_of_it = rules_of(name, given.get(name, {}), table.source.schema)
+        keyed.append(dataclasses.replace(table, rules=rules_of_it))
     columns = require_keys(keyed, keys, "clean")
     schema = None if rejects is None else _rejects_schema(keyed, columns, os.fspath(rejects))
     aligned = align(keyed, columns, by_content=duplicates == "content")
@@ -158,6 +161,9 @@ def _rejects_schema(tables: Sequence[KeyedTable], keys: Sequence[str], path: str
     if os.path.splitext(path)[1] not in (".parquet", ".csv"):
         raise InvalidArgument(f"rejects names a .parquet or a .csv file. Received: {path!r}.")
     before, after = [("table", pa.string()), ("row", pa.int64())], [("reason", pa.string())]
+    kinds = [table.source.schema.field(name).type for table in tables for name in keys]
+    if path.endswith(".csv") and any(canonical_type(kind) == pa.large_binary() for kind in kinds):
+        raise InvalidArgument(f"A CSV file holds text. Received: rejects={path!r}, and keys of bytes. Name a .parquet.")
     if taken := [name for name in keys if name in ("table", "row", "reason")]:
         raise InvalidArgument(
             f"The rejects have columns table, row and reason beside the keys. Received: keys={list(keys)}. Rename "

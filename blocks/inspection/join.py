@@ -53,7 +53,7 @@ def join(tables: Mapping[str, Any], *, keys: str | Sequence[str]) -> Source:
             "join takes tables by their names, at least one: {'prices': prices, 'targets': targets}. "
             f"Received: {list(tables) if isinstance(tables, Mapping) else type(tables).__name__}."
         )
-    keyed = [KeyedTable(name, read(rows)) for name, rows in tables.items()]
+    keyed = [KeyedTable.of(name, rows) for name, rows in tables.items()]
     columns = require_keys(keyed, keys, "join")
     _require_own_names(keyed, columns)
     aligned = align(keyed, columns)

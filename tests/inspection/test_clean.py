@@ -1,6 +1,7 @@
 """Cleaning against a brute-force oracle in plain Python: what stays, what goes, and every reason."""
 
 import os
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -243,7 +244,7 @@ def test_a_key_that_tells_nothing_apart_is_refused(monkeypatch):
 
 def test_without_duckdb_more_rows_than_memory_holds_are_refused(monkeypatch):
     monkeypatch.setattr(key_sorting, "IN_MEMORY", 2)
-    monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
+    monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(InvalidArgument, match=r"pip install 'ml-blocks\[sql\]'"):
         blocks.clean(blocks.read(PRICES), keys="day")
 
@@ -280,6 +281,13 @@ def test_keys_of_other_types_are_refused():
         blocks.clean(pa.table({"row": [1, 2]}), keys="row", rejects="rejects.csv")
 
 
+def test_columns_are_no_tables_and_bytes_no_text():
+    with pytest.raises(InvalidArgument, match=r"'day' with a list\. Give a table of arrays as blocks\.read"):
+        blocks.clean({"day": [1, 2]}, keys="day")
+    with pytest.raises(InvalidArgument, match=r"keys of bytes\. Name a \.parquet"):
+        blocks.clean(pa.table({"day": [b"\xff"]}), keys="day", rejects="rejects.csv")
+
+
 def test_functions_see_all_columns_and_nulls_are_not_true():
     seen = []
 
@@ -291,6 +299,24 @@ def test_functions_see_all_columns_and_nulls_are_not_true():
     assert made["t"].to_table().to_pydict() == {"day": [2], "up": [None]}
     assert seen == [["day", "up"]]
     assert made.reasons["t"] == {"odd": 3, "down": 1}
+
+
+def test_designs_lines_run_word_for_word(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dates = [f"2025-01-{day:02} 00:00:00" for day in range(1, 31)]
+    prices = blocks.read({"date": dates, "pair": ["EURUSD"] * 30, "open": np.arange(30.0), "close": np.arange(30.0)})
+    up = [None if day % 7 == 3 else day % 2 == 0 for day in range(30)]
+    targets = blocks.read({"date": dates[::-1], "pair": ["EURUSD"] * 30, "target": up[::-1]})
+    clean = blocks.clean(
+        {"prices": prices, "targets": targets},
+        keys=["date", "pair"],
+        rules={"targets": {"no target": pc.field("target").is_null()}},
+        rejects="rejects.parquet",
+    )
+    rows = blocks.join(clean, keys=["date", "pair"])
+    assert rows.schema.names == ["date", "pair", "open", "close", "target"]
+    assert rows.to_table()["target"].to_pylist() == [value for value in up if value is not None]
+    assert blocks.read("rejects.parquet").count() == clean.dropped["prices"] + clean.dropped["targets"] == 8
 
 
 @pytest.mark.skipif("BLOCKS_DATA" not in os.environ, reason="BLOCKS_DATA does not name the folder of real data")

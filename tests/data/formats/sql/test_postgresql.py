@@ -175,3 +175,13 @@ def test_answers_are_those_of_the_same_rows_in_memory(postgresql, run):
     model.adapt(source)
     answers = model.predict(source)["probabilities"]
     assert np.array_equal(answers, model.predict(source.to_table())["probabilities"])
+
+
+def test_rows_come_in_one_order_whichever_columns_are_read(postgresql, run):
+    run("CREATE TABLE t (day int PRIMARY KEY, x text)")
+    run("INSERT INTO t SELECT 20000 - n, repeat('x', 400) FROM generate_series(1, 20000) AS n")
+    run("VACUUM ANALYZE t")  # an index holds the column that is read, and is smaller than the table
+    source = blocks.read(postgresql, table="t")
+    days = source.to_table()["day"].to_pylist()
+    assert days == list(range(19_999, -1, -1))
+    assert source.select(["day"]).to_table()["day"].to_pylist() == days
