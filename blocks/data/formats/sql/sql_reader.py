@@ -62,12 +62,18 @@ class SqlReader:
         wanted = [by_name[name] for name in (self.schema.names if columns is None else columns)]
         if self._database.state(self._asked) != self._state:
             raise self._changed()
+        # a database may answer a query for fewer columns in another order
+        answered = wanted if self._asked.query is None else self._columns
+        places = [answered.index(column) for column in wanted]
         begun = 0
         try:
-            with self._database.batches(self._asked, wanted, rows) as batches:
+            with self._database.batches(self._asked, answered, rows) as batches:
                 for batch in batches:
                     yield pa.RecordBatch.from_arrays(
-                        [self._typed(batch.column(at), column, begun) for at, column in enumerate(wanted)],
+                        [
+                            self._typed(batch.column(at), column, begun)
+                            for at, column in zip(places, wanted, strict=True)
+                        ],
                         names=[column.name for column in wanted],
                     )
                     begun += batch.num_rows
@@ -77,7 +83,7 @@ class SqlReader:
         except BlocksError:
             raise
         except (pa.ArrowException, OSError, ValueError) as error:
-            what = self._database.misfit(self._asked, wanted)
+            what = self._database.misfit(self._asked, answered)
             text = without_secrets(str(error).splitlines()[0] if str(error) else type(error).__name__)
             if what is None:
                 raise MalformedData(f"{self._asked} of {self._database.place} cannot be read: {text}.") from error

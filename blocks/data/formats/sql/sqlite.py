@@ -42,15 +42,15 @@ class Sqlite:
             )
         self._path, self.place = path, f"sqlite:///{path}"
         self._uri = f"file:{quote(os.path.abspath(path))}?mode=ro"
-        # SQLite chooses the order of rows by the columns that it reads: an index that holds them all gives its own
-        self._always: list[Column] | None = None
+        # SQLite gives the rows in the order of an index that holds all columns read: of views all are, always
+        self._of_view: list[Column] | None = None
 
     def columns(self, asked: Asked, given: dict[str, pa.DataType]) -> list[Column]:
         """See `Database`."""
         with self._plain() as connection:
             declared = self._declared(connection, asked)
-            kind = "SELECT type FROM sqlite_master WHERE lower(name) = lower(?)"
-            is_table = ("table",) in connection.execute(kind, [asked.table or ""]).fetchall()
+            views = "SELECT 1 FROM sqlite_master WHERE type = 'view' AND lower(name) = lower(?)"
+            is_view = connection.execute(views, [asked.table or ""]).fetchone() is not None
             affinities = {name: affinity(kind) for name, kind in declared}
             counted = {name for name, kind in affinities.items() if kind is None and name not in given}
             counts = _counts(connection, asked, sorted(counted)) if counted else {}
@@ -63,7 +63,7 @@ class Sqlite:
                 made.append(Column(name, known, known, f"declared {said}", quoted(name)))
             else:
                 made.append(_by_counts(name, said, counts[name], asked))
-        self._always = None if is_table else made
+        self._of_view = made if is_view else None
         return made
 
     def _declared(self, connection: sqlite3.Connection, asked: Asked) -> list[tuple[str, str]]:
@@ -89,11 +89,11 @@ class Sqlite:
         """See `Database`."""
         import adbc_driver_sqlite.dbapi as adbc
 
-        given = self._always or columns
+        given = self._of_view or columns
         at = [given.index(column) for column in columns]
         first = ", ".join(f"{_FIRST[column.read_as]} AS {quoted(column.name)}" for column in given)
         wanted = ", ".join(column.expression for column in given)
-        rest = "" if self._always else " NOT INDEXED"
+        rest = "" if asked.query or self._of_view else " NOT INDEXED"
         with adbc.connect(uri=self._uri) as connection, connection.cursor() as cursor:
             cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(max(rows, 1024))})
             cursor.execute(f"SELECT {first} UNION ALL SELECT {wanted} FROM {asked.text}{rest}")
