@@ -100,7 +100,9 @@ def naming(file: File, fix: str = "Write it again, or leave it out.") -> Iterato
         raise MalformedData(f"{file.name} cannot be read: {text[:300]}. {fix}") from error
 
 
-def resolve(data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], extra: Sequence[str] = ()) -> list[File]:
+def resolve(
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], extra: Sequence[str] = (), *, every: bool = False
+) -> list[File]:
     """The files that a path, URI, glob, directory, or a list of these, stands for.
 
     A directory stands for the files of known extensions in it and below, hidden ones and those that start with an
@@ -109,6 +111,7 @@ def resolve(data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], ext
     Args:
         data: what the user named.
         extra: paths inside that are not to be read, such as a rejects file that is written there.
+        every: files of every extension count, and a glob stands for the folders that match too.
 
     Raises:
         InvalidArgument: if there is no such file, or none of a known extension.
@@ -120,12 +123,12 @@ def resolve(data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], ext
     for item in items:
         if not isinstance(item, (str, os.PathLike)):
             raise InvalidArgument(f"A list given to read holds paths. Received in it: {type(item).__name__}.")
-        files += _resolved(os.fspath(item))
+        files += _resolved(os.fspath(item), every)
     left_out = {os.path.abspath(path) for path in extra}
     return [file for file in files if not (file.local and os.path.abspath(file.path) in left_out)]
 
 
-def _resolved(path: str) -> list[File]:
+def _resolved(path: str, every: bool) -> list[File]:
     if re.match(r"^[a-z][a-z0-9+.-]+://", path):
         try:
             filesystem, inner = pafs.FileSystem.from_uri(path)
@@ -137,7 +140,7 @@ def _resolved(path: str) -> list[File]:
     if info.type == pafs.FileType.File:
         return [_file(filesystem, info)]
     if info.type == pafs.FileType.Directory:
-        return _below(filesystem, inner)
+        return _below(filesystem, inner, every)
     if info.type == pafs.FileType.Unknown:
         raise _no_file(path, inner)
     if isinstance(filesystem, pafs.LocalFileSystem) and glob.has_magic(inner):
@@ -146,13 +149,14 @@ def _resolved(path: str) -> list[File]:
             if info.type == pafs.FileType.Unknown:
                 raise _no_file(info.path, info.path)
         root = re.split(r"[*?[]", inner, maxsplit=1)[0].rpartition("/")[0]
+        root = root or (every and ("/" if inner.startswith("/") else os.curdir)) or ""
         files = [_file(filesystem, info, root) for info in found if info.type == pafs.FileType.File]
-        if not files:  # folders, such as partitions
-            files = [
+        if not files or every:  # folders, such as partitions
+            files += [
                 dataclasses.replace(file, root=root)
                 for info in found
                 if info.type == pafs.FileType.Directory
-                for file in _below(filesystem, info.path)
+                for file in _below(filesystem, info.path, every)
             ]
         if not files:
             raise InvalidArgument(f"No file matches {path!r}. Check the pattern.")
@@ -192,7 +196,7 @@ def _file(filesystem: pafs.FileSystem, info: pafs.FileInfo, root: str = "") -> F
     return File(filesystem, info.path, info.size or 0, info.mtime_ns, root)
 
 
-def _below(filesystem: pafs.FileSystem, folder: str) -> list[File]:
+def _below(filesystem: pafs.FileSystem, folder: str, every: bool) -> list[File]:
     infos = filesystem.get_file_info(pafs.FileSelector(folder, recursive=True))
     start = len(folder.rstrip("/")) + 1
     files = []
@@ -200,12 +204,14 @@ def _below(filesystem: pafs.FileSystem, folder: str) -> list[File]:
         inner = info.path[start:].split("/")
         if any(part[:1] in "._" for part in inner):
             continue
-        if info.type == pafs.FileType.Unknown and extensions(info.path)[0] in EXTENSIONS:
+        if info.type == pafs.FileType.Unknown and (every or extensions(info.path)[0] in EXTENSIONS):
             raise _no_file(info.path, info.path)
         if info.type != pafs.FileType.File:
             continue
-        if extensions(info.path)[0] in EXTENSIONS:
+        if every or extensions(info.path)[0] in EXTENSIONS:
             files.append(_file(filesystem, info, folder))
+    if not files and every:
+        raise InvalidArgument(f"The directory {folder!r} holds no file that is not hidden.")
     if not files:
         raise InvalidArgument(f"The directory {folder!r} holds no file of a known extension: {', '.join(EXTENSIONS)}.")
     return files

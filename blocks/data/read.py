@@ -31,16 +31,20 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
             Polars, pyarrow, DuckDB); a Polars LazyFrame; a dict of equally long one-dimensional arrays or lists; an
             object with `schema` and `chunks(rows)`; a Source, which is returned. A database, `sqlite:///shop.db`,
             `postgresql://user@host/db` or `duckdb:///shop.duckdb`, with `table=` or `query=`. HDF5, with `group=` where
-            several hold rows; TFRecords of `tf.train.Example`; .npy and .npz.
+            several hold rows; TFRecords of `tf.train.Example`; .npy and .npz. With `format="images"` or `"texts"` a
+            folder, glob, .tar (also compressed) or .zip, a file of which is a row: the columns path, image (its bytes)
+            or text, and label, from class folders or `metadata.csv`.
         columns: the columns wanted, in this order; None for all.
-        format: "csv", "parquet", "ipc", "orc", "json", "hdf5", "tfrecord" or "numpy" where the extension does not tell.
+        format: "csv", "parquet", "ipc", "orc", "json", "hdf5", "tfrecord" or "numpy" where the extension does not tell;
+            "images" or "texts" for folders of these.
         **options: for CSV, Arrow's options by their names (`delimiter`, `quote_char`, `escape_char`, `double_quote`,
             `newlines_in_values`, `ignore_empty_lines`, `encoding`, `skip_rows`, `skip_rows_after_names`,
             `column_names`, `autogenerate_column_names`, `block_size`, `column_types`, `default_column_type`,
             `null_values`, `true_values`, `false_values`, `strings_can_be_null`, `quoted_strings_can_be_null`,
             `decimal_point`, `timestamp_parsers`), and `on_bad_rows="keep"` with `rejects=PATH`; a type may be given by
             its name, `skip_rows` may be the numbers, from 1, of lines to leave out, `skip_initial_space=True` leaves
-            out spaces after delimiters. For JSON lines and databases `column_types`.
+            out spaces after delimiters. For JSON lines and databases `column_types`. For images and texts
+            `on_bad_rows="keep"` with `rejects=PATH`, and `max_member_bytes`; for texts `encoding`.
 
     The head of a CSV file is looked at before it is read. Without `delimiter=` the one of , ; tab | that gives rows of
     one width is taken. What a reader would take for something else (data for names, a title, units, notes or a second
@@ -102,22 +106,24 @@ def _files_reader(data: Any, format: str | None, options: dict[str, Any]) -> Rea
     if format is not None and format not in FORMATS:
         raise InvalidArgument(f"format is one of {', '.join(FORMATS)}. Received: {format!r}.")
     rejects, alone = options.get("rejects"), not isinstance(data, (list, tuple))
-    files = resolve(data, [os.fspath(rejects)] if isinstance(rejects, (str, os.PathLike)) and alone else [])
+    apart = [os.fspath(rejects)] if isinstance(rejects, (str, os.PathLike)) and alone else []
+    if format is not None and FORMATS[format].folders:
+        return _format_reader(format, resolve(data, apart, every=True), options)
+    files = resolve(data, apart)
     names = [format or format_of(file) for file in files]
     if len(set(names)) > 1:
         shown = ", ".join(f"{file.name} ({name})" for file, name in list(zip(files, names, strict=True))[:4])
         raise InvalidArgument(f"Files that are read together must have one format. Received: {shown}. Name a glob.")
     partitions = partitions_of(files)
-    inner = _format_reader(names[0], files, options)
+    inner: FilesReader = _format_reader(names[0], files, options)
     return PartitionedReader(inner, files, partitions) if any(partitions) else inner
 
 
-def _format_reader(format: str, files: Sequence[File], options: dict[str, Any]) -> FilesReader:
+def _format_reader(format: str, files: Sequence[File], options: dict[str, Any]) -> Any:
     """The reader of a format, which takes its options as keyword arguments."""
     module, _, name = FORMATS[format].reader.partition(":")
     reader = getattr(import_module(f"{formats.__name__}.{module}"), name)
-    made: FilesReader = reader(files, **_known(options, reader, f"{format} files"))
-    return made
+    return reader(files, **_known(options, reader, f"{format} files"))
 
 
 def _known(options: dict[str, Any], reader: Any, what: str) -> dict[str, Any]:

@@ -15,11 +15,13 @@ class Format(NamedTuple):
         reader: module below this package, and the name in it, of what makes a reader of a list of files.
         extensions: those that tell the format, before one of compression.
         magic: what the files begin with, if anything.
+        folders: whether a file is a value of a row, and folders and archives say which.
     """
 
     reader: str
     extensions: tuple[str, ...] = ()
     magic: bytes = b""
+    folders: bool = False
 
 
 FORMATS: Final = {
@@ -31,6 +33,8 @@ FORMATS: Final = {
     "hdf5": Format("hdf5:Hdf5Reader", (".h5", ".hdf5", ".hdf"), b"\x89HDF"),
     "tfrecord": Format("tfrecord:TfRecordReader", (".tfrecord", ".tfrecords")),
     "numpy": Format("numpy_files:NumpyReader", (".npy", ".npz"), b"\x93NUMPY"),
+    "images": Format("image_folder:ImageFolderReader", folders=True),
+    "texts": Format("text_folder:TextFolderReader", folders=True),
 }
 """By the name that `read(format=...)` takes."""
 

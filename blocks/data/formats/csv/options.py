@@ -73,17 +73,7 @@ class CsvOptions:
                 close = difflib.get_close_matches(name, CSV_OPTIONS, n=1)
                 hint = f" Did you mean {close[0]}?" if close else ""
                 raise InvalidArgument(f"CSV files have no option {name!r}.{hint} They have: {', '.join(CSV_OPTIONS)}.")
-        rejects = options.get("rejects")
-        on_bad_rows = options.get("on_bad_rows", "error")
-        if on_bad_rows not in ("error", "keep"):
-            raise InvalidArgument(f'on_bad_rows is "error" or "keep". Received: {on_bad_rows!r}.')
-        if (on_bad_rows == "keep") != (rejects is not None):
-            raise InvalidArgument(
-                'on_bad_rows="keep" and rejects=PATH go together: bad rows are kept in that file (.parquet or .csv). '
-                f"Received: on_bad_rows={on_bad_rows!r}, rejects={rejects!r}."
-            )
-        if rejects is not None and os.path.splitext(os.fspath(rejects))[1] not in (".parquet", ".csv"):
-            raise InvalidArgument(f"rejects names a .parquet or a .csv file. Received: {os.fspath(rejects)!r}.")
+        rejects = checked_rejects(options.get("on_bad_rows", "error"), options.get("rejects"))
         types = options.get("column_types") or {}
         declared = {
             n: to_type(n, t)
@@ -99,10 +89,10 @@ class CsvOptions:
             column_types=declared,
             default_column_type=None if default is None else to_type("default_column_type", default),
             block_size=check_whole_number("block_size", options.get("block_size", 8 << 20), 1),
-            encoding=_encoding(options.get("encoding", "utf-8")),
+            encoding=checked_encoding(options.get("encoding", "utf-8")),
             newlines_in_values=bool(options.get("newlines_in_values", True)),
             skip_rows=0 if skip_lines else check_whole_number("skip_rows", skip_rows),
-            rejects=None if rejects is None else os.fspath(rejects),
+            rejects=rejects,
             skip_lines=skip_lines,
             skip_initial_space=bool(options.get("skip_initial_space", False)),
             given=sorted(options),
@@ -194,6 +184,20 @@ def to_type(column: str, kind: Any) -> pa.DataType:
     )
 
 
+def checked_rejects(on_bad_rows: Any, rejects: Any) -> str | None:
+    """The file that bad rows are kept in; None where they are errors."""
+    if on_bad_rows not in ("error", "keep"):
+        raise InvalidArgument(f'on_bad_rows is "error" or "keep". Received: {on_bad_rows!r}.')
+    if (on_bad_rows == "keep") != (rejects is not None):
+        raise InvalidArgument(
+            'on_bad_rows="keep" and rejects=PATH go together: bad rows are kept in that file (.parquet or .csv). '
+            f"Received: on_bad_rows={on_bad_rows!r}, rejects={rejects!r}."
+        )
+    if rejects is not None and os.path.splitext(os.fspath(rejects))[1] not in (".parquet", ".csv"):
+        raise InvalidArgument(f"rejects names a .parquet or a .csv file. Received: {os.fspath(rejects)!r}.")
+    return None if rejects is None else os.fspath(rejects)
+
+
 def _line_numbers(lines: Any, options: Mapping[str, Any]) -> Collection[int]:
     if isinstance(lines, (str, bytes)) or not (
         isinstance(lines, range) or all(isinstance(line, int) and not isinstance(line, bool) for line in lines)
@@ -208,7 +212,8 @@ def _line_numbers(lines: Any, options: Mapping[str, Any]) -> Collection[int]:
     return lines if isinstance(lines, range) else frozenset(lines)
 
 
-def _encoding(name: Any) -> str:
+def checked_encoding(name: Any) -> str:
+    """Python's name of an encoding."""
     try:
         return codecs.lookup(name).name
     except (LookupError, TypeError):

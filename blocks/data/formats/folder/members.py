@@ -1,0 +1,117 @@
+"""Members: one file of a folder or an archive each, what it may be called, and which are passed over."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from blocks.data.files import File, naming, unchanged
+from blocks.errors import MalformedData
+
+MOST_RATIO: Final = 200
+"""Bytes that one of an archive may become; more, beyond `FREE_BYTES`, is no compression but an attack."""
+
+FREE_BYTES: Final = 16 << 20
+_LEADS_OUT: Final = re.compile(r"^[\\/]|^[A-Za-z]:[\\/]|(?:^|[\\/])\.\.(?:$|[\\/])")
+_PASSED_OVER: Final = re.compile(r"(?:^|/)[._]")
+_LEFT_BY_SYSTEMS: Final = ("/thumbs.db", "/desktop.ini")
+
+
+class Unreadable(Exception):
+    """A member cannot become a row; the reason ends the sentence that begins with its name."""
+
+
+@dataclass(slots=True)
+class Member:
+    """One file.
+
+    Args:
+        path: Below the folder or the archive, with slashes.
+        size: In bytes, as the folder or the archive says.
+        file: What lies on disk: itself, or the archive.
+        read: Gives the bytes; of a tar's member before the next one is asked for. Raises `Unreadable`.
+    """
+
+    path: str
+    size: int
+    file: File
+    read: Callable[[], bytes]
+
+
+class Place(Protocol):
+    """Where members lie: a folder, a tar or a zip; the same ones in the same order each time."""
+
+    files: list[File]
+    archive: bool
+
+    def members(self) -> Iterator[Member]:
+        """Gives all that are not passed over."""
+
+
+def is_passed_over(path: str) -> bool:
+    """Whether a name, or a folder's above it, is hidden, begins with an underscore, or is left by a desktop.
+
+    Example:
+        >>> [is_passed_over(path) for path in ("cat/1.jpg", ".git/x", "__MACOSX/cat/1.jpg", "cat/Thumbs.db")]
+        [False, True, True, True]
+    """
+    return _PASSED_OVER.search(path) is not None or f"/{path}".lower().endswith(_LEFT_BY_SYSTEMS)
+
+
+def checked_path(name: str, file: File) -> str:
+    """The path of an archive's member, with no "." in it.
+
+    Raises:
+        MalformedData: It leads out of the archive.
+
+    Example:
+        >>> import pyarrow.fs as pafs
+        >>> checked_path("./cat//1.jpg", File(pafs.LocalFileSystem(), "a.tar", 0, None))
+        'cat/1.jpg'
+    """
+    if _LEADS_OUT.search(name):
+        raise refused(file, name, "leads out of the archive")
+    if "//" in name or "./" in name or name.endswith(("/", "/.")) or name == ".":
+        return "/".join(part for part in name.split("/") if part not in ("", "."))
+    return name
+
+
+def refused(file: File, name: str, why: str) -> MalformedData:
+    """The error for an archive with a member that no folder of data needs."""
+    return MalformedData(
+        f"{file.name} is refused: its member {name[:200]!r} {why}. Make the archive of plain files alone, or, if you "
+        "trust it, unpack it and read the folder."
+    )
+
+
+class Folder:
+    """Files below a folder, or named one by one, in the order given.
+
+    Args:
+        files: Of one root.
+    """
+
+    archive = False
+
+    def __init__(self, files: list[File]) -> None:
+        self.files = files
+
+    def members(self) -> Iterator[Member]:
+        """Gives the files that are not passed over."""
+        for file in self.files:
+            path = _below(file)
+            if not (file.root and is_passed_over(path)):
+                yield Member(path, file.size, file, lambda file=file: _content(file))  # type: ignore[misc]
+
+
+def _below(file: File) -> str:
+    """The path below the folder that was named; a file that was named itself has none."""
+    if not file.root:
+        return file.path.rpartition("/")[2]
+    root = "" if file.root == "." else file.root.rstrip("/") + "/"
+    return file.path.removeprefix(root).removeprefix("./").lstrip("/")
+
+
+def _content(file: File) -> bytes:
+    with unchanged(file), naming(file), file.open() as opened:
+        return bytes(opened.read())
