@@ -176,17 +176,15 @@ class _TarStream:
 
     def _end(self) -> None:
         """Reads to the end, where compressed files say whether they are whole."""
-        zeros, part = 0, self._piece[self._at :]
-        while part or not zeros:
-            zeros += len(part)
-            if part.strip(b"\0") or zeros > _MOST_PADDING:
+        part, most = self._piece[self._at :], _MOST_PADDING
+        while True:
+            most -= len(part)
+            if part.strip(b"\0") or most < 0:
                 raise _damaged(self._file, "more behind its end (two archives joined)")
             with naming(self._file, _FIX):
                 part = bytes(self._stream.read(_PIECE))
             if not part:
-                break
-        if zeros < _BLOCK:
-            raise _damaged(self._file, "half an end")
+                return
 
 
 def _sums(header: bytes) -> tuple[int, int]:

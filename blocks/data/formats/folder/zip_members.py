@@ -1,7 +1,9 @@
 """The members of a zip, by name; each is unpacked when it is read, in memory."""
 
 import contextlib
+import lzma
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,7 +21,18 @@ from blocks.data.formats.folder.members import (
 )
 from blocks.errors import MalformedData
 
-_DAMAGE: Final = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError, OSError)
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    OSError,
+    MemoryError,
+)
 
 
 class ZipArchive:
@@ -50,6 +63,7 @@ class ZipArchive:
                 ) from error
             with archive:
                 found: dict[str, zipfile.ZipInfo] = {}
+                _require_all(archive, file)
                 _require_apart(archive, file)
                 for info in archive.infolist():
                     path = _checked(archive, info, file)
@@ -60,6 +74,25 @@ class ZipArchive:
                     found[path] = info
                 for path, info in sorted(found.items()):
                     yield Member(path, info.file_size, file, lambda info=info: _content(archive, info))  # type: ignore[misc]
+
+
+def _require_all(archive: zipfile.ZipFile, file: File) -> None:
+    """Refuses a list of members that is shorter than its end says: a damaged length hides those that follow."""
+    end = file.size - 22 - len(archive.comment)
+    with file.open() as opened:
+        opened.seek(max(end, 0))
+        last = bytes(opened.read(22))
+        opened.seek(max(end - 76, 0))
+        large = bytes(opened.read(56))
+    count = int.from_bytes(last[10:12], "little")
+    if count == 0xFFFF and large[:4] == b"PK\x06\x06":
+        count = int.from_bytes(large[32:40], "little")
+    here = len(archive.infolist())
+    if last[:4] != b"PK\x05\x06" or here % (1 << 16) != count % (1 << 16):
+        raise MalformedData(
+            f"{file.name} cannot be read: it lists {here:,} members and ends with {count:,}, or with something else. "
+            "Write or copy it again."
+        )
 
 
 def _require_apart(archive: zipfile.ZipFile, file: File) -> None:
@@ -86,10 +119,10 @@ def _checked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: File) -> str
             except (zipfile.BadZipFile, OSError, ValueError) as error:
                 raise refused(file, path, f"cannot be read ({error})") from error
         return None
-    if kind not in (0, stat.S_IFREG):
-        raise refused(file, path, "is a link" if kind == stat.S_IFLNK else "is no plain file")
     if info.is_dir():
         raise refused(file, path, "is a folder with bytes of its own")
+    if kind not in (0, stat.S_IFREG):
+        raise refused(file, path, "is a link" if kind == stat.S_IFLNK else "is no plain file")
     if info.flag_bits & 1:
         raise refused(file, path, "is encrypted")
     if info.file_size > FREE_BYTES and info.file_size > MOST_RATIO * max(info.compress_size, 1):
