@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import glob
 import lzma
+import operator
 import os
 import re
 import stat
@@ -34,6 +35,9 @@ _FOREIGN_MAGIC: Final = {
     b"\xd0\xcf\x11\xe0": "an old Excel file",
     b"%PDF": "a PDF file",
 }
+
+
+_HIDDEN: Final = re.compile("/[._]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +129,8 @@ def resolve(
             raise InvalidArgument(f"A list given to read holds paths. Received in it: {type(item).__name__}.")
         files += _resolved(os.fspath(item), every)
     left_out = {os.path.abspath(path) for path in extra}
+    if not left_out:
+        return files
     return [file for file in files if not (file.local and os.path.abspath(file.path) in left_out)]
 
 
@@ -198,22 +204,24 @@ def _file(filesystem: pafs.FileSystem, info: pafs.FileInfo, root: str = "") -> F
 
 def _below(filesystem: pafs.FileSystem, folder: str, every: bool) -> list[File]:
     infos = filesystem.get_file_info(pafs.FileSelector(folder, recursive=True))
-    start = len(folder.rstrip("/")) + 1
+    start = len(folder.rstrip("/"))
     files = []
-    for info in sorted(infos, key=lambda info: info.path):
-        inner = info.path[start:].split("/")
-        if any(part[:1] in "._" for part in inner):
+    for path, info in sorted([(info.path, info) for info in infos], key=operator.itemgetter(0)):
+        if _HIDDEN.search(path, start):
             continue
-        if info.type == pafs.FileType.Unknown and (every or extensions(info.path)[0] in EXTENSIONS):
-            raise _no_file(info.path, info.path)
-        if info.type != pafs.FileType.File:
+        if not every and extensions(path)[0] not in EXTENSIONS:
             continue
-        if every or extensions(info.path)[0] in EXTENSIONS:
-            files.append(_file(filesystem, info, folder))
+        if info.size is not None or info.type == pafs.FileType.File:
+            files.append(File(filesystem, path, info.size or 0, info.mtime_ns, folder))
+        elif info.type == pafs.FileType.Unknown:
+            raise _no_file(path, path)
     if not files and every:
         raise InvalidArgument(f"The directory {folder!r} holds no file that is not hidden.")
     if not files:
-        raise InvalidArgument(f"The directory {folder!r} holds no file of a known extension: {', '.join(EXTENSIONS)}.")
+        raise InvalidArgument(
+            f"The directory {folder!r} holds no file of a known extension: {', '.join(EXTENSIONS)}. Where each file is "
+            'a row, say of what: format="images" or "texts".'
+        )
     return files
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from blocks.data.files import File, extensions
+from blocks.data.files import File
 from blocks.data.formats.folder.folder_metadata import METADATA
 from blocks.data.formats.folder.members import Folder, Place
 from blocks.data.formats.folder.tar_members import TarArchive
@@ -12,7 +12,7 @@ from blocks.data.formats.folder.zip_members import ZipArchive
 from blocks.errors import warn
 
 SPLITS: Final = ("train", "valid", "validation", "test")
-_SHORT_TARS: Final = (".tgz", ".tbz2", ".txz")
+_TARS: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tar.lz4")
 
 
 def places_of(files: Sequence[File]) -> list[Place]:
@@ -31,11 +31,11 @@ def places_of(files: Sequence[File]) -> list[Place]:
     return places
 
 
-def _archive(file: File) -> Any:
-    extension = extensions(file.path)[0]
-    if extension == ".tar" or extension in _SHORT_TARS:
+def _archive(file: File) -> type[TarArchive] | type[ZipArchive] | None:
+    name = file.path.lower()
+    if name.endswith(_TARS):
         return TarArchive
-    return ZipArchive if extension == ".zip" else None
+    return ZipArchive if name.endswith(".zip") else None
 
 
 def folder_around(paths: Sequence[str]) -> str:

@@ -341,7 +341,7 @@ class _Rows:
 
 
 def _is_metadata(path: str) -> bool:
-    return path.rpartition("/")[2] in METADATA
+    return path.endswith(METADATA) and path.rpartition("/")[2] in METADATA
 
 
 def _shown(file: File, path: str) -> str:

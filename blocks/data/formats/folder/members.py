@@ -1,8 +1,10 @@
 """Members: one file of a folder or an archive each, what it may be called, and which are passed over."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from blocks.data.files import File, naming, unchanged
@@ -95,23 +97,44 @@ class Folder:
 
     def __init__(self, files: list[File]) -> None:
         self.files = files
+        self._paths: list[tuple[str, File]] = []
 
     def members(self) -> Iterator[Member]:
         """Gives the files that are not passed over."""
-        for file in self.files:
-            path = _below(file)
-            if not (file.root and is_passed_over(path)):
-                yield Member(path, file.size, file, lambda file=file: _content(file))  # type: ignore[misc]
+        if not self._paths:
+            paths = ((_below(file), file) for file in self.files)
+            self._paths = [(path, file) for path, file in paths if not (file.root and is_passed_over(path))]
+        for path, file in self._paths:
+            yield Member(path, file.size, file, partial(_content, file))
 
 
 def _below(file: File) -> str:
     """The path below the folder that was named; a file that was named itself has none."""
-    if not file.root:
-        return file.path.rpartition("/")[2]
-    root = "" if file.root == "." else file.root.rstrip("/") + "/"
-    return file.path.removeprefix(root).removeprefix("./").lstrip("/")
+    path, root = file.path, file.root
+    if not root:
+        return path.rpartition("/")[2]
+    if root != "." and path.startswith(root):
+        path = path[len(root) :]
+    return path.removeprefix("./").lstrip("/")
 
 
 def _content(file: File) -> bytes:
-    with unchanged(file), naming(file), file.open() as opened:
-        return bytes(opened.read())
+    data = _read_at_once(file) if file.local else None
+    if data is None:
+        with unchanged(file), naming(file), file.open() as opened:
+            data = bytes(opened.read())
+    return data
+
+
+def _read_at_once(file: File) -> bytes | None:
+    """The bytes with the fewest calls, for most files are small; None where anything is not as expected."""
+    try:
+        number = os.open(file.path, os.O_RDONLY)
+        try:
+            data = os.read(number, file.size + 1)
+            when = os.fstat(number).st_mtime_ns
+        finally:
+            os.close(number)
+    except OSError:
+        return None
+    return data if (len(data), when) == (file.size, file.mtime_ns) else None
