@@ -206,7 +206,13 @@ def _below(filesystem: pafs.FileSystem, folder: str, every: bool) -> list[File]:
     infos = filesystem.get_file_info(pafs.FileSelector(folder, recursive=True))
     start = len(folder.rstrip("/"))
     files = []
-    for path, info in sorted([(info.path, info) for info in infos], key=operator.itemgetter(0)):
+    try:
+        named = sorted([(info.path, info) for info in infos], key=operator.itemgetter(0))
+    except UnicodeDecodeError as error:
+        raise InvalidArgument(
+            f"The directory {folder!r} holds a name that is no UTF-8: {error.object[-200:]!r}. Rename it."
+        ) from None
+    for path, info in named:
         if _HIDDEN.search(path, start):
             continue
         if not every and extensions(path)[0] not in EXTENSIONS:
@@ -255,7 +261,10 @@ def format_of(file: File) -> str:
             raise MalformedData(
                 f"{file.name} is {foreign}. Read a table of it: read('sqlite:///{file.path}', table=...)."
             )
-        raise MalformedData(f"{file.name} is {foreign}, which blocks does not read. Unpack it, or export it as CSV.")
+        fix = "Unpack it, or export it as CSV."
+        if "ZIP" in foreign:
+            fix += ' Where its members are rows, say of what: format="images" or "texts".'
+        raise MalformedData(f"{file.name} is {foreign}, which blocks does not read. {fix}")
     actual = next((name for name, known in FORMATS.items() if known.magic and first.startswith(known.magic)), None)
     if actual == "orc" and EXTENSIONS.get(extension, "orc") != "orc":
         actual = None  # three letters may well begin a text file

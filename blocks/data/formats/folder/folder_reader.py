@@ -117,8 +117,8 @@ class FolderReader(ABC):
 
     def description(self) -> str:
         """The folder, or the first path, and how many more."""
-        if isinstance(self._files[0].root, str) and self._files[0].root and not self._places[0].archive:
-            return f"{self._files[0].root!r}"
+        if self._files[0].root and not self._places[0].archive:
+            return repr(self._files[0].root)
         more = f" and {len(self._files) - 1} more" if len(self._files) > 1 else ""
         return f"{self._files[0].name!r}{more}"
 
@@ -131,7 +131,7 @@ class FolderReader(ABC):
         target = pa.schema([found.schema.field(name) for name in names])
         made = _Rows(target, self._content.name)
         for _, metadata, member, path in self._rows(found):
-            value = self._read(member, metadata, path) if made.with_content else None
+            value = self._read(member, metadata, path, made.with_content)
             made.add(path, value, member.size, found.layout.read(path), metadata)
             if len(made) >= rows or made.bytes >= _BATCH_BYTES:
                 yield made.batch()
@@ -152,26 +152,26 @@ class FolderReader(ABC):
         if number + 1 != found.members:
             raise MalformedData(f"{self.description()} has changed since it was opened. Call blocks.read again.")
 
-    def _read(self, member: Member, metadata: FolderMetadata | None, path: str) -> Any:
-        """The value of a member.
+    def _read(self, member: Member, metadata: FolderMetadata | None, path: str, content: bool) -> Any:
+        """The value of a member; None where it is not wanted.
 
         Raises:
             MalformedData: It is unreadable.
         """
         try:
-            return self._tried(member, metadata, path)
+            return self._tried(member, metadata, path, content)
         except Unreadable as error:
             raise MalformedData(
                 f"{_shown(member.file, member.path)} {error}. Mend it, leave it out, or set it aside: "
                 'on_bad_rows="keep", rejects=PATH.'
             ) from None
 
-    def _tried(self, member: Member, metadata: FolderMetadata | None, path: str) -> Any:
+    def _tried(self, member: Member, metadata: FolderMetadata | None, path: str, content: bool = True) -> Any:
         if metadata is not None and metadata.covers(path) and metadata.row(path) is None:
             raise Unreadable("has no row in the metadata")
         if member.size > self._most:
             raise Unreadable(f"holds {member.size:,} bytes, more than max_member_bytes={self._most:,}")
-        return self._value(member.read())
+        return self._value(member.read()) if content else None
 
     def _looked(self) -> _Found:
         with self._lock:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from blocks.data.files import File, naming, unchanged
-from blocks.errors import MalformedData
+from blocks.errors import InvalidArgument, MalformedData
 
 MOST_RATIO: Final = 200
 """Bytes that one of an archive may become; more, beyond `FREE_BYTES`, is no compression but an attack."""
@@ -104,8 +104,19 @@ class Folder:
         if not self._paths:
             paths = ((_below(file), file) for file in self.files)
             self._paths = [(path, file) for path, file in paths if not (file.root and is_passed_over(path))]
+            self._require_once()
         for path, file in self._paths:
             yield Member(path, file.size, file, partial(_content, file))
+
+    def _require_once(self) -> None:
+        """Refuses folders that are one by a link: their files would be several rows, or without end."""
+        real: dict[str, str] = {}
+        for folder in dict.fromkeys(os.path.dirname(file.path) for _, file in self._paths if file.local and file.root):
+            other = real.setdefault(os.path.realpath(folder), folder)
+            if other != folder:
+                raise InvalidArgument(
+                    f"A folder is read once. Received: {folder!r}, which is {other!r} by a link. Remove the link."
+                )
 
 
 def _below(file: File) -> str:

@@ -203,6 +203,10 @@ def test_metadata_that_does_not_fit_the_files(tmp_path):
         rows(folder)
     source = blocks.read(folder, format="images", on_bad_rows="keep", rejects=tmp_path / "r.parquet")
     assert source.to_table().to_pylist() == [{"path": "1.png", "image": PNG, "y": "a"}]
+    (folder / "3.png").write_bytes(PNG)
+    for columns in (["y"], ["image"]):
+        with pytest.raises(MalformedData, match=r"2\.png has no row in the metadata"):
+            blocks.read(folder, format="images").select(columns).to_table()
     reasons = pq.read_table(tmp_path / "r.parquet").select(["text", "reason"]).to_pylist()
     assert reasons == [
         {"text": "3.png", "reason": "is not there, and is named by the metadata"},
@@ -322,6 +326,24 @@ def test_a_changed_file_is_refused_and_has_another_fingerprint(pets, tmp_path):
     shutil.rmtree(pets)
     with pytest.raises(InvalidArgument, match="There is no file or directory"):
         rows(pets)
+
+
+def test_links_that_would_repeat_rows_and_odd_names_are_refused(pets):
+    (pets / "dog" / "again").symlink_to("..")
+    with pytest.raises(InvalidArgument, match="A folder is read once"):
+        rows(pets)
+    (pets / "dog" / "again").unlink()
+    (pets / "elsewhere").symlink_to(fill(pets.parent / "fox", {"1.png": PNG}))
+    assert [row["label"] for row in rows(pets)][-1] == "elsewhere"
+    Path(os.fsdecode(os.fsencode(pets / "cat") + b"/\xff.png")).write_bytes(PNG)
+    with pytest.raises(InvalidArgument, match="holds a name that is no UTF-8"):
+        rows(pets)
+
+
+def test_read_says_how_where_the_format_is_missing(pets, tmp_path):
+    for data in (pets, packed(pets, tmp_path / "p.zip")):
+        with pytest.raises((InvalidArgument, MalformedData), match='format="images" or "texts"'):
+            blocks.read(data)
 
 
 def test_a_large_folder_comes_in_batches_of_bounded_bytes(tmp_path):
