@@ -1,5 +1,6 @@
 """Folders and archives of texts, each file one, in one encoding that is never guessed."""
 
+import codecs
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -47,13 +48,14 @@ class TextFolderReader(FolderReader):
         """As of `FolderReader`, and the encoding."""
         return {**super().fingerprint(), "encoding": self._encoding}
 
-    def _value(self, data: bytes) -> str:
+    def _value(self, data: bytes) -> bytes:
         if _ARCHIVE.match(data):
             raise Unreadable("is an archive or compressed, which is not opened where it lies among texts")
         try:
             text = data.decode(self._encoding)
-            text.encode()  # lone surrogates are no text either
+            plain = self._encoding == "utf-8"
+            data = data if plain else text.encode()  # which refuses lone surrogates, that are no text either
         except (UnicodeError, LookupError) as error:
             at = f" (byte {error.start + 1:,})" if isinstance(error, UnicodeDecodeError) else ""
             raise Unreadable(f"is no text in {self._encoding}{at}; another may be given by encoding=") from None
-        return text.removeprefix("\ufeff") if self._encoding == "utf-8" else text
+        return data.removeprefix(codecs.BOM_UTF8) if plain else data

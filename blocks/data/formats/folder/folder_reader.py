@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from blocks.arguments import check_whole_number
@@ -19,7 +20,8 @@ from blocks.data.formats.folder.members import Member, Place, Unreadable
 from blocks.data.schema import unify
 from blocks.errors import EmptySource, MalformedData, SchemaMismatch
 
-_BATCH_BYTES: Final = 32 << 20
+_BATCH_BYTES: Final = 64 << 20
+_MOST_MEMBER: Final = 512 << 20  # times three in UTF-8, after a batch of others: less than the 2 GB of an array
 _REJECTS_AT_ONCE: Final = 1_000
 
 
@@ -81,14 +83,14 @@ class FolderReader(ABC):
     ) -> None:
         self._files, self._format, self._content = list(files), format, content
         self._rejects = checked_rejects(on_bad_rows, rejects)
-        self._most = check_whole_number("max_member_bytes", max_member_bytes, least=1)
+        self._most = check_whole_number("max_member_bytes", max_member_bytes, least=1, most=_MOST_MEMBER)
         self._places = places_of(self._files)
         self._lock = threading.Lock()
         self._found: _Found | None = None
 
     @abstractmethod
-    def _value(self, data: bytes) -> Any:
-        """Makes a value of a file's bytes, or raises `Unreadable`."""
+    def _value(self, data: bytes) -> bytes:
+        """Makes a value of a file's bytes, a text in UTF-8; or raises `Unreadable`."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -132,7 +134,7 @@ class FolderReader(ABC):
         made = _Rows(target, self._content.name)
         for _, metadata, member, path in self._rows(found):
             value = self._read(member, metadata, path, made.with_content)
-            made.add(path, value, member.size, found.layout.read(path), metadata)
+            made.add(path, value, found.layout.read(path), metadata)
             if len(made) >= rows or made.bytes >= _BATCH_BYTES:
                 yield made.batch()
         if len(made):
@@ -152,7 +154,7 @@ class FolderReader(ABC):
         if number + 1 != found.members:
             raise MalformedData(f"{self.description()} has changed since it was opened. Call blocks.read again.")
 
-    def _read(self, member: Member, metadata: FolderMetadata | None, path: str, content: bool) -> Any:
+    def _read(self, member: Member, metadata: FolderMetadata | None, path: str, content: bool) -> bytes | None:
         """The value of a member; None where it is not wanted.
 
         Raises:
@@ -166,7 +168,7 @@ class FolderReader(ABC):
                 'on_bad_rows="keep", rejects=PATH.'
             ) from None
 
-    def _tried(self, member: Member, metadata: FolderMetadata | None, path: str, content: bool = True) -> Any:
+    def _tried(self, member: Member, metadata: FolderMetadata | None, path: str, content: bool = True) -> bytes | None:
         if metadata is not None and metadata.covers(path) and metadata.row(path) is None:
             raise Unreadable("has no row in the metadata")
         if member.size > self._most:
@@ -298,21 +300,23 @@ class _Rows:
     def add(
         self,
         path: str,
-        value: Any,
-        size: int,
+        value: bytes | None,
         folders: tuple[str | None, str | None],
         metadata: FolderMetadata | None,
     ) -> None:
         columns = self._columns
         columns["path"].append(path)
-        columns[self._content].append(value)
+        if value is not None:
+            columns[self._content].append(value)
+            self.bytes += len(value)
         columns["split"].append(folders[0])
         columns["label"].append(folders[1])
         self._at.append((metadata, metadata.row(path) if metadata else None))
-        self.bytes += size if self.with_content else 0
 
     def batch(self) -> pa.RecordBatch:
         more = self._of_metadata()
+        if self.with_content:
+            more[self._content] = _joined(self._columns[self._content], self._schema.field(self._content).type)
         arrays = [
             more[field.name] if field.name in more else pa.array(self._columns[field.name], field.type)
             for field in self._schema
@@ -338,6 +342,17 @@ class _Rows:
             )
             for name in names
         }
+
+
+def _joined(values: list[bytes], kind: pa.DataType) -> pa.Array:
+    """The values as an array: one copy into memory that Arrow keeps for the next one."""
+    ends = np.cumsum([0, *map(len, values)], dtype=np.int64)
+    data = pa.allocate_buffer(int(ends[-1]))
+    place, start = memoryview(data).cast("B"), 0
+    for value in values:
+        place[start : start + len(value)] = value
+        start += len(value)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(ends.astype(np.int32)), data])
 
 
 def _is_metadata(path: str) -> bool:

@@ -111,7 +111,9 @@ class Folder:
     def _require_once(self) -> None:
         """Refuses folders that are one by a link: their files would be several rows, or without end."""
         real: dict[str, str] = {}
-        for folder in dict.fromkeys(os.path.dirname(file.path) for _, file in self._paths if file.local and file.root):
+        for folder in dict.fromkeys(
+            file.path.rpartition("/")[0] for _, file in self._paths if file.root and file.local
+        ):
             other = real.setdefault(os.path.realpath(folder), folder)
             if other != folder:
                 raise InvalidArgument(

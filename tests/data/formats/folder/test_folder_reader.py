@@ -303,6 +303,7 @@ def test_options_are_checked(pets):
         ({"on_bad_rows": "skip"}, 'is "error" or'),
         ({"rejects": "x.csv"}, "go together"),
         ({"max_member_bytes": 0}, "max_member_bytes"),
+        ({"max_member_bytes": 1 << 30}, "max_member_bytes"),
         ({"on_bad_rows": "keep", "rejects": "x.txt"}, r"\.parquet or a \.csv"),
     ):
         with pytest.raises(InvalidArgument, match=message):
@@ -347,7 +348,7 @@ def test_read_says_how_where_the_format_is_missing(pets, tmp_path):
 
 
 def test_a_large_folder_comes_in_batches_of_bounded_bytes(tmp_path):
-    big = PNG + bytes(9 << 20)
+    big = PNG + bytes(18 << 20)
     folder = fill(tmp_path / "x", {f"{n}.png": big for n in range(8)})
     sizes = [batch.num_rows for batch in blocks.read(folder, format="images")._reader.chunks(65_536)]
     assert sizes == [4, 4]
