@@ -35,8 +35,6 @@ _FOREIGN_MAGIC: Final = {
     b"\xd0\xcf\x11\xe0": "an old Excel file",
     b"%PDF": "a PDF file",
 }
-
-
 _HIDDEN: Final = re.compile("/[._]")
 
 
@@ -164,10 +162,16 @@ def _resolved(path: str, every: bool) -> list[File]:
                 if info.type == pafs.FileType.Directory
                 for file in _below(filesystem, info.path, every)
             ]
+        if every:  # a file that matches may lie in a folder that does
+            files = list({os.path.normpath(file.path): file for file in sorted(files, key=_path)}.values())
         if not files:
             raise InvalidArgument(f"No file matches {path!r}. Check the pattern.")
         return files
     raise InvalidArgument(f"There is no file or directory {path!r}. Check the path (here: {os.getcwd()}).")
+
+
+def _path(file: File) -> str:
+    return file.path
 
 
 def _info(filesystem: pafs.FileSystem, path: str, shown: str) -> pafs.FileInfo:
