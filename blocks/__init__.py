@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # for type checkers, as `_HOMES` has it
     from blocks.features import FeatureSpec as FeatureSpec
     from blocks.inspection.clean import clean as clean
     from blocks.inspection.join import join as join
+    from blocks.inspection.table_schema import Schema as Schema
     from blocks.model import Model as Model
     from blocks.model import load as load
     from blocks.reporting import report as report
@@ -44,6 +45,7 @@ _HOMES = {
     "FeatureSpec": "features",
     "Model": "model",
     "Resume": "training.resume",
+    "Schema": "inspection.table_schema",
     "Source": "data",
     "Summary": "statistics",
     "baselines": "",

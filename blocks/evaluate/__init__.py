@@ -12,6 +12,7 @@ from blocks.evaluate.reliability import calibration, calibration_stages
 from blocks.evaluate.residuals import quantile_coverage, residuals
 from blocks.evaluate.tables.predict_table import predict_table
 from blocks.evaluate.worth import cost_matrix, value
+from blocks.inspection.drift import drift
 
 __all__ = [
     "BestThreshold",
@@ -25,6 +26,7 @@ __all__ = [
     "confusion",
     "cost_matrix",
     "curves",
+    "drift",
     "explain",
     "gains",
     "metrics",

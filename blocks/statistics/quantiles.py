@@ -86,6 +86,16 @@ class QuantilesResult(NumbersSeen):
         found = [self._sketch.get_rank(point, True) for point in points.ravel().tolist()]
         return np.asarray(found, dtype=np.float64).reshape(points.shape)
 
+    def numbers(self, most: int) -> np.ndarray:
+        """Returns numbers between which ranks are told apart, rising.
+
+        Args:
+            most: How many from the sketch, at least 2; while exact, all different numbers are returned.
+        """
+        if not self.count or self._sketch is None:
+            return np.unique(self._sorted)
+        return np.unique(self.quantile(np.linspace(0, 1, most)))
+
 
 class Quantiles(Statistic):
     """Quantiles and ranks of numbers, booleans or times.
