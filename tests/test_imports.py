@@ -48,6 +48,7 @@ WITHOUT_KERAS = (
     "statistics",
     "pages",
     "data",
+    "inspection",
     "store",
     "inference.predictor",
     "evaluate",

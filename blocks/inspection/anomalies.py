@@ -20,6 +20,8 @@ from blocks.inspection.column_statistics import items
 from blocks.statistics import Counts
 from blocks.statistics.tokens import encoded
 
+_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
+
 Examples = Callable[[np.ndarray], list[str]]
 """From positions within the chunk to what rows are called."""
 
@@ -68,8 +70,9 @@ class ColumnValidator:
         self._anomalies: dict[str, Anomaly] = {}
         self._low, self._high = math.inf, -math.inf
         self._shortest, self._longest = math.inf, 0
-        self._tokens = Counts(1 << 22)
+        self._tokens = Counts(1 << 20)
         self._values = 0
+        self._no_numbers = Anomaly("", "")
 
     def update(self, column: pa.Array, named: Examples) -> None:
         """Add the column's rows of one chunk."""
@@ -79,7 +82,7 @@ class ColumnValidator:
         if self._new is not None:
             self._new.add(present, named, self._most)
         elif self._other_type:
-            self._add("UNEXPECTED_DATA_TYPE", str(self._expected.holds), present, named)
+            self._add_other_type(column, present, named)
         else:
             if self._expected.min_fraction:
                 self._add("FEATURE_TYPE_LOW_FRACTION_PRESENT", f"{self._expected.min_fraction:.4g}", ~present, named)
@@ -93,6 +96,7 @@ class ColumnValidator:
         found = [one for one in self._anomalies.values() if one.rows and self._speaks(one)]
         for one in found:
             one.found = self._words(one)
+            one.examples = self._no_numbers.examples or one.examples if self._other_type else one.examples
         return found
 
     def _speaks(self, one: Anomaly) -> bool:
@@ -109,12 +113,9 @@ class ColumnValidator:
         if one.kind == "FEATURE_TYPE_LOW_FRACTION_PRESENT":
             return f"{self._present / self._rows:.4g}"
         if one.kind == "ENUM_TYPE_UNEXPECTED_STRING_VALUES":
-            tokens = self._tokens.result()
-            first = zip(tokens.values[:5].to_pylist(), tokens.counts[:5].tolist(), strict=True)
-            shown = ", ".join(f"{_short(token)} ({count:,})" for token, count in first)
-            return shown + (f" and {tokens.distinct - 5:,} more" if tokens.distinct > 5 else "")
+            return self._strange_tokens()
         if one.kind == "UNEXPECTED_DATA_TYPE":
-            return str(self._found)
+            return str(self._found) + (f", no number: {self._strange_tokens()}" if self._no_numbers.rows else "")
         extremes: dict[str, float] = {
             "SMALL_INT": self._low,
             "SMALL_FLOAT": self._low,
@@ -124,6 +125,25 @@ class ColumnValidator:
             "HIGH_NUMBER_VALUES": self._longest,
         }
         return next((f"{value:,}" for end, value in extremes.items() if one.kind.endswith(end)), "infinite")
+
+    def _strange_tokens(self) -> str:
+        """The most frequent of the texts that should not be there."""
+        tokens = self._tokens.result()
+        first = zip(tokens.values[:5].to_pylist(), tokens.counts[:5].tolist(), strict=True)
+        shown = ", ".join(f"{_short(token)} ({count:,})" for token, count in first)
+        return shown + (f" and {tokens.distinct - 5:,} more" if tokens.distinct > 5 else "")
+
+    def _add_other_type(self, column: pa.Array, present: np.ndarray, named: Examples) -> None:
+        """Count rows of another type; of text in the place of numbers, that is which texts are none."""
+        self._add("UNEXPECTED_DATA_TYPE", str(self._expected.holds), present, named)
+        if self._expected.kind not in ("integer", "number") or self._found != ("text", False):
+            return
+        coded = encoded(column)
+        number = pc.match_substring_regex(coded.dictionary, _NUMBER)
+        strange = np.asarray(pc.fill_null(pc.invert(number).take(coded.indices), False)) & present
+        if strange.any():
+            self._tokens.update(coded.filter(pa.array(strange)))
+            self._no_numbers.add(strange, named, self._most)
 
     def _add(self, kind: str, expected: str, rows: np.ndarray, named: Examples) -> None:
         self._anomalies.setdefault(kind, Anomaly(kind, expected)).add(rows, named, self._most)

@@ -15,7 +15,7 @@ ROWS = "missing"
 """Name of the statistic that sees a column's rows as they are."""
 
 LENGTHS = "lengths"
-"""Name of the statistic that sees how many values each row's list has."""
+"""How the names of statistics begin that see how many values each row's list has."""
 
 Wanted = Callable[[Holds], Mapping[str, Statistic]]
 
@@ -25,8 +25,8 @@ def summarize(source: Source, wanted: Wanted, chunk_rows: int = 65_536) -> dict[
 
     Args:
         source: The rows, read once.
-        wanted: By what a column holds, fresh statistics by name: "missing" sees its rows, "lengths" the lengths of
-            lists, any other the values, which of lists are all that are inside.
+        wanted: By what a column holds, fresh statistics by name: "missing" sees its rows, what
+            begins with "lengths" the lengths of lists, any other the values, which of lists are all that are inside.
         chunk_rows: Rows read at once; changes nothing but memory.
 
     Example:
@@ -56,7 +56,7 @@ def items(column: pa.Array) -> pa.Array:
 def _seen(name: str, column: pa.Array) -> pa.Array:
     if name == ROWS:
         return column
-    return pc.list_value_length(column) if name == LENGTHS else items(column)
+    return pc.list_value_length(column) if name.startswith(LENGTHS) else items(column)
 
 
 def _is_list(type: pa.DataType) -> bool:

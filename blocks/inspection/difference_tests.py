@@ -35,18 +35,24 @@ class Difference(NamedTuple):
 UNTOLD = Difference(np.nan, np.nan, np.nan)
 
 
-def means(reference: MomentsResult, current: MomentsResult) -> Difference:
+def means(reference: MomentsResult, current: MomentsResult, alike: float = 1.0) -> Difference:
     """The difference of the means; its effect is in standard deviations.
 
     The p-value is the larger of Welch's and Student's: the one holds where a large column is compared with a small one
     that is wider, the other where the small one happens to be too narrow for its skewed values.
+
+    Args:
+        reference: Of the one column.
+        current: Of the other.
+        alike: How many numbers tell as much as one, where a row has several.
     """
-    n, m = reference.count, current.count
+    n, m = reference.count / alike, current.count / alike
     if min(n, m) < FEWEST:
         return UNTOLD
     shift = current.mean - reference.mean
-    one, other = reference.m2 / (n - 1), current.m2 / (m - 1)
-    spread = np.sqrt((reference.m2 + current.m2) / (n + m - 2))
+    squares = reference.m2 / alike, current.m2 / alike
+    one, other = squares[0] / (n - 1), squares[1] / (m - 1)
+    spread = np.sqrt(sum(squares) / (n + m - 2))
     if not (np.isfinite(shift) and np.isfinite(spread) and spread > 0):
         return Difference(shift, np.nan, np.nan)
     a, b = one / n, other / m
@@ -55,10 +61,15 @@ def means(reference: MomentsResult, current: MomentsResult) -> Difference:
     return Difference(shift, float(max(welch, student)), float(abs(shift) / spread))
 
 
-def distributions(reference: QuantilesResult, current: QuantilesResult) -> Difference:
+def distributions(reference: QuantilesResult, current: QuantilesResult, alike: float = 1.0) -> Difference:
     """Kolmogorov and Smirnov's largest distance between the shares below a number.
 
     What sketches may be off by is taken off the distance before it is judged, of both.
+
+    Args:
+        reference: Of the one column.
+        current: Of the other.
+        alike: As of `means`.
     """
     n, m = reference.count, current.count
     if not (n and m):
@@ -66,7 +77,7 @@ def distributions(reference: QuantilesResult, current: QuantilesResult) -> Diffe
     at = np.union1d(reference.numbers(_POINTS), current.numbers(_POINTS))
     distance = float(np.abs(reference.rank(at) - current.rank(at)).max())
     sure = max(0.0, distance - _ALL_POINTS * (reference.error + current.error))
-    p_value = float(np.clip(stats.kstwo.sf(sure, max(1, round(n * m / (n + m)))), 0, 1))
+    p_value = float(np.clip(stats.kstwo.sf(sure, max(1, round(n * m / (n + m) / alike))), 0, 1))
     return Difference(distance, p_value, sure)
 
 
@@ -109,16 +120,19 @@ class TokenCounts:
         self._reference = np.bincount(at[:split], reference.counts, minlength=size).astype(np.int64)
         self._current = np.bincount(at[split:], current.counts, minlength=size).astype(np.int64)
 
-    def groups(self) -> Difference:
+    def groups(self, alike: float = 1.0) -> Difference:
         """Chi-square over the frequent tokens and all others; the effect is the share of rows with another token.
 
         A token is frequent where both columns should have it in 5 rows, and often enough for its count to be known.
+
+        Args:
+            alike: As of `means`.
         """
         n, m = self._totals
         if not (n and m):
             return UNTOLD
         both = self._reference + self._current
-        least = max(_LEAST_EXPECTED, 100 * self._error**2)
+        least = max(_LEAST_EXPECTED * alike, 100 * self._error**2)
         frequent = np.flatnonzero(both * (min(n, m) / (n + m)) >= least)
         frequent = frequent[np.argsort(-both[frequent], kind="stable")][:MOST_GROUPS]
         observed = np.stack([self._reference[frequent], self._current[frequent]])
@@ -134,7 +148,7 @@ class TokenCounts:
         expected = sums * (observed.sum(axis=0) / sums.sum())
         value = float(((observed - expected) ** 2 / expected).sum())
         effect = float(np.abs(observed[0] / sums[0] - observed[1] / sums[1]).sum() / 2)
-        return Difference(value, float(stats.chi2.sf(value, groups - 1)), effect)
+        return Difference(value, float(stats.chi2.sf(value / alike, groups - 1)), effect)
 
     def new_tokens(self) -> Difference:
         """Rows of the current column whose token the reference does not have; the effect is their share.

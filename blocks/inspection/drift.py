@@ -1,6 +1,6 @@
 """Drift: how the rows of today differ from those that a model was trained on, and which differences matter."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +68,8 @@ def drift(
     booleans by `chi_square` (the effect is the share of rows that would have to have another token) and `new_tokens`
     (rows whose token the reference does not have, more than names and ids have by chance), and all columns by
     `missing` and `infinite` (shares of rows). The lengths of lists are numbers: `length_mean`,
-    `length_kolmogorov_smirnov`. Dates and timestamps go on, so that only what is missing of them is compared.
+    `length_kolmogorov_smirnov`; what is inside counts as if the values of a row were all equal.
+    Dates and timestamps go on, so that only what is missing of them is compared.
 
     An alarm is where both the p-value and the effect speak. Without any drift a table has one with a probability of at
     most `false_alarms`, and of many alarms at most that share is expected to be wrong, at every number of rows
@@ -108,6 +109,8 @@ def drift(
             raise InvalidArgument(f"{name} is from 0 to 1. Received: {share!r}.")
     if not least_shift >= 0:
         raise InvalidArgument(f"least_shift is 0 at least. Received: {least_shift!r}.")
+    if isinstance(columns, str):
+        raise InvalidArgument(f"columns is a list of names. Use columns=[{columns!r}].")
     before, now = as_source(reference), as_source(current)
     names = before.schema.names if columns is None else list(columns)
     require_columns(names, before.schema.names, "drift")
@@ -124,7 +127,9 @@ def drift(
         tests += _compared(name, kinds, one[name], other[name], least_shift, least_share)
     p_values = np.array([test.found.p_value for test in tests], np.float64)
     effects = np.array([test.found.effect for test in tests], np.float64)
-    speaks = false_discoveries(p_values, false_alarms) & (effects >= [test.least for test in tests])
+    changed = np.array([test.found is _CHANGED for test in tests], bool)
+    matters = effects >= [test.least for test in tests]
+    speaks = changed | (false_discoveries(np.where(changed, np.nan, p_values), false_alarms) & matters)
     made = {
         "column": [test.column for test in tests],
         "statistic": [test.statistic for test in tests],
@@ -144,7 +149,7 @@ def _wanted(holds: Holds) -> dict[str, Statistic]:
     """What columns of a kind are compared by."""
     wanted: dict[str, Statistic] = {ROWS: Missing()}
     if holds.is_list:
-        wanted |= {LENGTHS: Moments(), "length quantiles": Quantiles(_SKETCH)}
+        wanted |= {LENGTHS: Moments(), "lengths quantiles": Quantiles(_SKETCH)}
     if holds.kind in _NUMBERS:
         wanted |= {"moments": Moments(), "quantiles": Quantiles(_SKETCH)}
     if holds.kind in _TOKENS:
@@ -163,8 +168,7 @@ def _statistics(
     rows = source.select(names)
     wishes = [one.wish for field in rows.schema for one in _wanted(kind_of(field.type)).values()]
     budget = Budget(memory, wishes)
-    wanted: Callable[[Holds], Mapping[str, Statistic]] = lambda holds: budget.share(_wanted(holds))  # noqa: E731
-    found = summarize(rows, wanted, chunk_rows)
+    found = summarize(rows, lambda holds: budget.share(_wanted(holds)), chunk_rows)
     if not found[names[0]][ROWS].result().rows:
         raise EmptySource(f"The {what} has no row. Received: {source!r}. Check its path, filter or split.")
     return found
@@ -184,21 +188,33 @@ def _compared(
         yield _Test(name, "type", _CHANGED, 0.0)
         return
     both = one.keys() & other.keys()
-    for moments, quantiles, prefix in (("moments", "quantiles", ""), (LENGTHS, "length quantiles", "length_")):
+    alike = max(_values_alike(one), _values_alike(other))
+    for moments, quantiles, prefix in (("moments", "quantiles", ""), (LENGTHS, "lengths quantiles", "length_")):
         if moments in both:
-            yield _Test(name, f"{prefix}mean", means(one[moments], other[moments]), least_shift)
-            distance = distributions(one[quantiles], other[quantiles])
+            weight = 1.0 if prefix else alike
+            yield _Test(name, f"{prefix}mean", means(one[moments], other[moments], weight), least_shift)
+            distance = distributions(one[quantiles], other[quantiles], weight)
             yield _Test(name, f"{prefix}kolmogorov_smirnov", distance, least_share)
     if "moments" in both:
         infinite = [x.negative_infinite + x.positive_infinite for x in (one["moments"], other["moments"])]
         if any(infinite):
-            found = shares(infinite[0], one["moments"].rows, infinite[1], other["moments"].rows)
+            of = (int(x["moments"].rows / alike) for x in (one, other))
+            found = shares(int(infinite[0] / alike), next(of), int(infinite[1] / alike), next(of))
             yield _Test(name, "infinite", found, least_share)
     if "tokens" in both:
         counts = TokenCounts(one["tokens"], other["tokens"])
-        yield _Test(name, "chi_square", counts.groups(), least_share)
-        yield _Test(name, "new_tokens", counts.new_tokens(), least_share)
+        yield _Test(name, "chi_square", counts.groups(alike), least_share)
+        if not kinds[0].is_list:  # which texts come alone by chance is known of texts that come alone
+            yield _Test(name, "new_tokens", counts.new_tokens(), least_share)
     yield _Test(name, "missing", shares(one[ROWS].missing, n, other[ROWS].missing, m), least_share)
+
+
+def _values_alike(results: Mapping[str, Any]) -> float:
+    """How many values of a column's lists tell as much as one row, were those of a row all equal; 1 without lists."""
+    lengths = results.get(LENGTHS)
+    if lengths is None or not lengths.count or not lengths.mean:
+        return 1.0
+    return float(max(1.0, (lengths.variance + lengths.mean**2) / lengths.mean))
 
 
 def _told(value: float) -> float | None:

@@ -28,7 +28,7 @@ def statistics_for(holds: Holds) -> dict[str, Statistic]:
     if holds.kind in ("integer", "number"):
         wanted["numbers"] = Moments()
     if holds.kind == "text":
-        wanted["tokens"] = Counts(1 << 22)
+        wanted["tokens"] = Counts(1 << 20)
     return wanted
 
 

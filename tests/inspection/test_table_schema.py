@@ -207,6 +207,13 @@ def test_types_are_judged_by_what_values_are(trained, given, anomalies):
     assert {row["kind"]: row["rows"] for row in found.to_pylist()} == anomalies
 
 
+def test_a_text_among_numbers_is_named():
+    found = Schema.infer({"x": [1.5, 2.5]}).validate({"x": ["1.5", None, "n/a", "-2e3", " .5 ", "n/a", "1,5"]})
+    assert found.select(["found", "rows", "examples"]).to_pylist() == [
+        {"found": "BYTES (text), no number: 'n/a' (2), '1,5' (1)", "rows": 6, "examples": ["2", "5", "6"]}
+    ]
+
+
 def test_rare_texts_are_in_no_domain_and_allowed():
     texts = ["common"] * 96 + ["Ms Smith"] * 4
     schema = Schema.infer({"x": texts})
