@@ -115,7 +115,7 @@ class Schema(MutableMapping[str, ColumnSchema]):
         self._require_sense()
         columns = {f.name: ColumnValidator(self.get(f.name), f.type, most) for f in rows.schema}
         start = 0
-        for chunk in rows.chunks(check_whole_number("chunk_rows", chunk_rows, 1), encoded=True):
+        for chunk in rows.chunks(check_whole_number("chunk_rows", chunk_rows, 1), encoded=True, exact=False):
             keys = None if key is None else chunk.column(key)
 
             def named(at: np.ndarray, start: int = start, keys: pa.Array | None = keys) -> list[str]:

@@ -26,6 +26,10 @@ def rows_of(table, column):
     return {row["statistic"]: row for row in table.to_pylist() if row["column"] == column}
 
 
+def lists(lengths):
+    return pa.ListArray.from_arrays(np.append(0, np.cumsum(lengths)), np.ones(lengths.sum(), np.int64))
+
+
 def ten_columns(random, rows):
     """Numbers, skewed and rounded and missing in part; tokens few, many and all different; booleans."""
     few = random.choice(WORDS, rows, p=[0.5, 0.2, 0.15, 0.1, 0.04, 0.01])
@@ -40,7 +44,7 @@ def ten_columns(random, rows):
             "few": few,
             "many": random.zipf(1.3, rows).astype(str),
             "id": random.integers(0, 1 << 62, rows).astype(str),
-            "list": pa.array([[1] * length for length in random.poisson(1, rows).tolist()], pa.list_(pa.int64())),
+            "list": lists(random.poisson(1, rows)),
         }
     )
 

@@ -207,6 +207,41 @@ def test_types_are_judged_by_what_values_are(trained, given, anomalies):
     assert {row["kind"]: row["rows"] for row in found.to_pylist()} == anomalies
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1, None], pa.float16()),
+        pa.array([1, None], pa.decimal128(9, 2)),
+        pa.array([1, None], pa.decimal256(70, 2)),
+        pa.array([1, None], pa.time32("s")),
+        pa.array([1, None], pa.duration("ns")),
+        pa.array([1, None], pa.timestamp("us", "Europe/Oslo")),
+        pa.array([b"ab", None], pa.binary(2)),
+        pa.array([b"ab", b""], pa.binary_view()),
+        pa.array(["ab", None], pa.string_view()),
+        pa.array(["ab", None]).dictionary_encode(),
+        pa.array([["ab"], None, [], [None]]),
+        pa.array([["ab"], None], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
+        pa.array([[1.5, None], None], pa.list_(pa.float32(), 2)),
+        pa.array([[None], None], pa.list_(pa.null())),
+        pa.array([[[1]], None]),
+        pa.array([{"a": 1}, None]),
+        pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int8())),
+        pa.array([(1, 2, 3), None], pa.month_day_nano_interval()),
+        pa.nulls(2),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_columns_of_every_type_fit_themselves(column, tmp_path):
+    table = pa.table({"x": column})
+    schema = Schema.infer(table)
+    assert schema.validate(table).num_rows == 0
+    assert schema.validate(table.slice(1)).column_names == schema.validate(table).column_names
+    schema.save(tmp_path / "schema.json")
+    assert Schema.load(tmp_path / "schema.json") == schema
+    assert not any(blocks.evaluate.drift(table, table)["alarm"].to_pylist())
+
+
 def test_a_text_among_numbers_is_named():
     found = Schema.infer({"x": [1.5, 2.5]}).validate({"x": ["1.5", None, "n/a", "-2e3", " .5 ", "n/a", "1,5"]})
     assert found.select(["found", "rows", "examples"]).to_pylist() == [
