@@ -62,7 +62,6 @@ class ColumnValidator:
     def __init__(self, expected: ColumnSchema | None, type: pa.DataType, examples: int) -> None:
         self._expected, self._most = expected or ColumnSchema("unknown"), examples
         self._found = kind_of(type)
-        self._type = type
         self._new = Anomaly("SCHEMA_NEW_COLUMN", "no such column", str(self._found)) if expected is None else None
         self._other_type = not fits(self._expected.holds, self._found)
         self._present = 0
@@ -81,11 +80,12 @@ class ColumnValidator:
         self._present += int(present.sum())
         if self._new is not None:
             self._new.add(present, named, self._most)
-        elif self._other_type:
+            return
+        if self._expected.min_fraction:
+            self._add("FEATURE_TYPE_LOW_FRACTION_PRESENT", f"{self._expected.min_fraction:.4g}", ~present, named)
+        if self._other_type:
             self._add_other_type(column, present, named)
         else:
-            if self._expected.min_fraction:
-                self._add("FEATURE_TYPE_LOW_FRACTION_PRESENT", f"{self._expected.min_fraction:.4g}", ~present, named)
             self._update_values(column, named)
 
     def anomalies(self) -> list[Anomaly]:
@@ -96,16 +96,17 @@ class ColumnValidator:
         found = [one for one in self._anomalies.values() if one.rows and self._speaks(one)]
         for one in found:
             one.found = self._words(one)
-            one.examples = self._no_numbers.examples or one.examples if self._other_type else one.examples
+            if one.kind == "UNEXPECTED_DATA_TYPE":
+                one.examples = self._no_numbers.examples or one.examples
         return found
 
     def _speaks(self, one: Anomaly) -> bool:
         """Whether an anomaly that some rows may have is one of more than that."""
         if one.kind == "FEATURE_TYPE_LOW_FRACTION_PRESENT":
-            return self._present < self._expected.min_fraction * self._rows
+            return self._present / self._rows < self._expected.min_fraction
         if one.kind == "ENUM_TYPE_UNEXPECTED_STRING_VALUES":
             inside = self._values - self._tokens.result().total
-            return inside < self._expected.min_domain_mass * self._values
+            return inside / self._values < self._expected.min_domain_mass
         return True
 
     def _words(self, one: Anomaly) -> str:

@@ -76,7 +76,7 @@ def brute_force(schema, table):
     for name in table.column_names:
         one, rows = schema[name], table[name].to_pylist()
         gone = [at for at, value in enumerate(rows) if missing(value)]
-        if len(rows) - len(gone) < one.min_fraction * len(rows):
+        if (len(rows) - len(gone)) / len(rows) < one.min_fraction:
             found[name, "FEATURE_TYPE_LOW_FRACTION_PRESENT"] = gone
         broken = {}
         strange = texts = 0
@@ -192,7 +192,8 @@ def test_examples_are_named_by_a_key():
         ),  # as pandas has integers with gaps
         ([1, 2, 3], [1.5, 2.0, math.inf], {"UNEXPECTED_DATA_TYPE": 2}),
         ([1.5, 2.5], [1, 2], {}),
-        ([1.5, 2.5], ["1.5", None, "n/a"], {"UNEXPECTED_DATA_TYPE": 2}),
+        ([1.5, 2.5], ["1.5", None, "n/a"], {"FEATURE_TYPE_LOW_FRACTION_PRESENT": 1, "UNEXPECTED_DATA_TYPE": 2}),
+        ([1.5, 2.5], pa.array([None, ""], pa.string()), {"FEATURE_TYPE_LOW_FRACTION_PRESENT": 2}),
         ([True, False], [1, 0], {"UNEXPECTED_DATA_TYPE": 2}),
         (["a"] * 9, [b"a", b"\xff"], {"ENUM_TYPE_UNEXPECTED_STRING_VALUES": 1}),
         (["a"] * 9, [["a"], ["a"]], {"UNEXPECTED_DATA_TYPE": 2}),
@@ -243,7 +244,8 @@ def test_columns_of_every_type_fit_themselves(column, tmp_path):
 
 
 def test_a_text_among_numbers_is_named():
-    found = Schema.infer({"x": [1.5, 2.5]}).validate({"x": ["1.5", None, "n/a", "-2e3", " .5 ", "n/a", "1,5"]})
+    schema = Schema({"x": ColumnSchema("number")})
+    found = schema.validate({"x": ["1.5", None, "n/a", "-2e3", " .5 ", "n/a", "1,5"]})
     assert found.select(["found", "rows", "examples"]).to_pylist() == [
         {"found": "BYTES (text), no number: 'n/a' (2), '1,5' (1)", "rows": 6, "examples": ["2", "5", "6"]}
     ]
@@ -287,6 +289,15 @@ def test_unsigned_integers_are_compared_as_such():
     assert schema.validate({"x": big})["kind"].to_pylist() == ["INT_TYPE_BIG_INT"]
     schema["x"].max = 2**64 - 1
     assert schema.validate({"x": big}).num_rows == 0
+
+
+def test_a_share_that_is_just_met_is_met():
+    for present in range(1, 100):
+        table = pa.table({"x": [1] * present + [None] * (100 - present)})
+        assert Schema({"x": ColumnSchema("integer", min_fraction=present / 100)}).validate(table).num_rows == 0
+        table = pa.table({"x": ["a"] * present + ["b"] * (100 - present)})
+        schema = Schema({"x": ColumnSchema("text", domain=["a"], min_domain_mass=present / 100)})
+        assert schema.validate(table).num_rows == 0
 
 
 def test_an_empty_table_is_an_anomaly_and_none_to_learn_from():
@@ -417,9 +428,15 @@ def test_it_can_be_read_by_people():
     assert "<b>" not in schema._repr_html_()
 
 
-def test_csv_of_two_passes(tmp_path):
+def test_the_program_of_the_design(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     pa.csv.write_csv(pa.table(people()), tmp_path / "old.csv")
     pa.csv.write_csv(pa.table(people(60, city=["rome"] * 59 + ["lyon"])), tmp_path / "new.csv")
-    schema = Schema.infer(blocks.read(tmp_path / "old.csv").split(train=0.5, test=0.5)["train"])
-    found = schema.validate(blocks.read(tmp_path / "new.csv"), chunk_rows=7)
-    assert [(row["column"], row["rows"], row["examples"]) for row in found.to_pylist()] == [("city", 1, ["59"])]
+    splits = blocks.read("old.csv").split(train=0.5, test=0.5)
+    schema = blocks.Schema.infer(splits["train"])
+    schema.save("schema.json")
+    schema = blocks.Schema.load("schema.json")
+    problems = schema.validate(blocks.read("new.csv"))
+    assert [(row["column"], row["rows"], row["examples"]) for row in problems.to_pylist()] == [("city", 1, ["59"])]
+    drift = blocks.evaluate.drift(splits["train"], blocks.read("new.csv"))
+    assert {row["column"] for row in drift.to_pylist() if row["alarm"]} == {"city"}
