@@ -177,27 +177,29 @@ class TokenCounts:
         return Difference(float(rows), min(1.0, 2 * min(frequent, singles)), rows / m)
 
 
-def false_discoveries(p_values: np.ndarray, level: float) -> np.ndarray:
-    """Which tests speak so that at most a share `level` of those that do is expected to be wrong, however they depend.
+def discovery_level(p_values: np.ndarray, level: float) -> float:
+    """The p-value up to which tests speak, so that of those that do at most a share `level` is expected to be wrong.
+
+    However the tests depend on each other.
 
     Args:
         p_values: (tests,); nan speaks never.
         level: From 0 to 1.
 
+    Returns:
+        The p-value, or -1 where none speaks.
+
     Example:
-        >>> false_discoveries(np.array([0.0001, 0.5, np.nan]), 0.05).tolist()
-        [True, False, False]
+        >>> round(discovery_level(np.array([0.0001, 0.5, np.nan]), 0.05), 6)
+        0.016667
 
     Source: Benjamini, Yekutieli, "The Control of the False Discovery Rate in Multiple Testing under Dependency" (2001).
     """
-    told = p_values[~np.isnan(p_values)]
-    if not len(told):
-        return np.zeros(len(p_values), bool)
-    ranks = np.arange(1, len(told) + 1)
-    bounds = level * ranks / (len(told) * (1 / ranks).sum())
-    ordered = np.sort(told)
-    passing = np.flatnonzero(ordered <= bounds)
-    return p_values <= ordered[passing[-1]] if len(passing) else np.zeros(len(p_values), bool)
+    ordered = np.sort(p_values[~np.isnan(p_values)])
+    ranks = np.arange(1, len(ordered) + 1)
+    bounds = level * ranks / (max(1, len(ordered)) * (1 / ranks).sum())
+    passing = bounds[ordered <= bounds]
+    return float(passing[-1]) if len(passing) else -1.0
 
 
 def _log_choose(n: int, k: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ from blocks.inspection.column_statistics import LENGTHS, ROWS, summarize
 from blocks.inspection.difference_tests import (
     Difference,
     TokenCounts,
+    discovery_level,
     distributions,
-    false_discoveries,
     means,
     shares,
 )
@@ -72,9 +72,10 @@ def drift(
     Dates and timestamps go on, so that only what is missing of them is compared.
 
     An alarm is where both the p-value and the effect speak. Without any drift a table has one with a probability of at
-    most `false_alarms`, and of many alarms at most that share is expected to be wrong, at every number of rows
-    (Benjamini and Yekutieli). A column that is gone (`column`), or holds values of another kind (`type`), is one too;
-    leave out with `columns` what today's rows cannot have, such as the target.
+    most `false_alarms`, and of many columns with alarms at most that share is expected to be wrong, at every number of
+    rows (Bonferroni within a column, Benjamini and Yekutieli over them). A column that is gone (`column`), or holds
+    values of another kind (`type`), is one too; leave out with `columns` what today's rows cannot have, such as the
+    target.
 
     Args:
         reference: What a model was trained on: a `Source`, or whatever `blocks.read` takes.
@@ -128,8 +129,8 @@ def drift(
     p_values = np.array([test.found.p_value for test in tests], np.float64)
     effects = np.array([test.found.effect for test in tests], np.float64)
     changed = np.array([test.found is _CHANGED for test in tests], bool)
-    matters = effects >= [test.least for test in tests]
-    speaks = changed | (false_discoveries(np.where(changed, np.nan, p_values), false_alarms) & matters)
+    sure = _speaks([test.column for test in tests], np.where(changed, np.nan, p_values), false_alarms)
+    speaks = changed | (sure & (effects >= [test.least for test in tests]))
     made = {
         "column": [test.column for test in tests],
         "statistic": [test.statistic for test in tests],
@@ -207,6 +208,17 @@ def _compared(
         if not kinds[0].is_list:  # which texts come alone by chance is known of texts that come alone
             yield _Test(name, "new_tokens", counts.new_tokens(), least_share)
     yield _Test(name, "missing", shares(one[ROWS].missing, n, other[ROWS].missing, m), least_share)
+
+
+def _speaks(columns: Sequence[str], p_values: np.ndarray, level: float) -> np.ndarray:
+    """Which tests speak: of a column with one that does, so often as a column may by chance (Bonferroni within it)."""
+    told = ~np.isnan(p_values)
+    _, at = np.unique(np.array(columns, object), return_inverse=True)
+    tests = np.bincount(at, told)
+    within = np.where(told, np.minimum(p_values * tests[at], 1.0), np.inf)
+    of_columns = np.full(len(tests), np.inf)
+    np.minimum.at(of_columns, at, within)
+    return within <= discovery_level(np.where(np.isinf(of_columns), np.nan, of_columns), level)
 
 
 def _values_alike(results: Mapping[str, Any]) -> float:
