@@ -55,7 +55,7 @@ class ColumnSchema:
 
     def problem(self) -> str | None:
         """The first thing in it that makes no sense; None where all does."""
-        if self.kind not in TYPES:
+        if not isinstance(self.kind, str) or self.kind not in TYPES:
             return f"kind is one of {', '.join(TYPES)}, received {self.kind!r}"
         for name in ("is_list", "allow_infinite"):
             if not isinstance(getattr(self, name), bool):
@@ -103,6 +103,8 @@ class ColumnSchema:
 
     def values(self) -> str:
         """Which values are expected, in words; "" for any."""
+        if (problem := self.problem()) is not None:
+            return f"makes no sense: {problem}"
         said = []
         if self.min is not None or self.max is not None:
             ends = (self.min is None, self.max is None)
@@ -121,7 +123,8 @@ class ColumnSchema:
         return ", ".join(said)
 
     def __repr__(self) -> str:
-        parts = [str(self.holds) if self.kind in TYPES else repr(self.kind), f"min_fraction {self.min_fraction:.4g}"]
+        sound = self.problem() is None
+        parts = [str(self.holds), f"min_fraction {self.min_fraction:.4g}"] if sound else ["ColumnSchema"]
         return f"<{', '.join([*parts, *filter(None, [self.values()])])}>"
 
 

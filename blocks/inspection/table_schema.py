@@ -157,7 +157,7 @@ class Schema(MutableMapping[str, ColumnSchema]):
             NewerFormat: A newer version of blocks wrote it.
         """
         try:
-            text = read_regular(Path(path), _MOST_BYTES)
+            text = read_regular(Path(os.path.realpath(path)), _MOST_BYTES)  # a link is as good as the file
         except OSError as error:
             raise InvalidArgument(
                 f"Schema.load reads a file that Schema.save wrote. Received: {os.fspath(path)!r} ({error.strerror})."
@@ -189,12 +189,16 @@ class Schema(MutableMapping[str, ColumnSchema]):
         return "\n".join([f"<Schema of {len(self)} column{'s' * (len(self) != 1)}>", *lines])
 
     def _repr_html_(self) -> str:
-        rows: list[list[Any]] = [
-            [name, c.type, f"{'lists of ' if c.is_list else ''}{c.kind}", c.min_fraction, c.values()]
-            for name, c in self.items()
-        ]
+        rows = [_html_row(name, column) for name, column in self.items()]
         return html_table(Table(f"Schema of {len(self)} columns", _HEADINGS, rows))
 
     def _require_sense(self) -> None:
         for name, column in self.items():
             column.require_sense(name)
+
+
+def _html_row(name: str, column: ColumnSchema) -> list[Any]:
+    holds: list[Any] = [None, None]
+    if column.problem() is None:
+        holds = [column.type, f"{'lists of ' if column.is_list else ''}{column.kind}"]
+    return [name, *holds, column.min_fraction, column.values()]

@@ -315,7 +315,8 @@ def test_editing_saving_and_loading(tmp_path):
     schema["born"].min_fraction = 0.0
     del schema["height"]
     schema.save(tmp_path / "schema.json")
-    loaded = Schema.load(tmp_path / "schema.json")
+    (tmp_path / "link.json").symlink_to(tmp_path / "schema.json")
+    loaded = Schema.load(tmp_path / "link.json")
     assert loaded == schema
     assert loaded.validate(people(2, age=[121, 3])).to_pylist()[0]["rows"] == 1
     without = people(9)
@@ -340,6 +341,7 @@ def test_editing_saving_and_loading(tmp_path):
         ("min_fraction", 2, "min_fraction is from 0 to 1"),
         ("domain", ["a"], "domain is of text alone"),
         ("kind", "decimal", "kind is one of text"),
+        ("kind", ["text"], "kind is one of text"),
         ("max_values", 3, "max_values is of lists alone"),
         ("allow_infinite", 1, "allow_infinite is True or False"),
     ],
@@ -351,6 +353,8 @@ def test_edits_that_make_no_sense_are_refused(tmp_path, name, value, said):
         with pytest.raises(InvalidArgument, match=f"column 'age' makes no sense: {said}"):
             use()
     assert not (tmp_path / "schema.json").exists()
+    assert f"makes no sense: {said}" in repr(schema)
+    assert "makes no sense" in schema._repr_html_()
 
 
 def changed(**values):
