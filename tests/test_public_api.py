@@ -19,7 +19,6 @@ PACKAGES = (
     "blocks.evaluate",
     "blocks.export",
     "blocks.feature_extractors",
-    "blocks.inspection",
     "blocks.postprocessors",
     "blocks.preprocessors",
     "blocks.regressors",

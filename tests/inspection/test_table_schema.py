@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import blocks
 from blocks import Schema
 from blocks.errors import EmptySource, InvalidArgument, MalformedData, NewerFormat, SchemaMismatch
-from blocks.inspection import ColumnSchema
+from blocks.inspection.column_schema import ColumnSchema
 from blocks.inspection.schema_file import JSON_SCHEMA, from_json, to_json
 
 NUMBERS = st.one_of(
