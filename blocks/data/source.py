@@ -6,6 +6,7 @@ How a format is read lives in its reader; `blocks.read` chooses the reader.
 import contextlib
 import dataclasses
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
@@ -23,7 +24,10 @@ from blocks.data.source_steps import Filter, Part, Step, parts
 from blocks.data.splitting.balanced import ByGroup, ByStratum, Chosen
 from blocks.data.splitting.by_time import FARTHEST, Spans
 from blocks.data.splitting.division import Division
+from blocks.data.writing.rows_writer import Rows
+from blocks.data.writing.write_rows import write_rows
 from blocks.errors import InvalidArgument
+from blocks.progress import Verbose
 from blocks.statistics.canonical_types import canonical_type
 from blocks.statistics.hashing import hash64
 
@@ -362,6 +366,44 @@ class Source:
     def to_table(self) -> pa.Table:
         """All rows as one Arrow table, in memory."""
         return pa.Table.from_batches(list(self.chunks()), schema=self.schema)
+
+    def write(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        table: str | None = None,
+        overwrite: bool = False,
+        verbose: Verbose = "auto",
+    ) -> "Source":
+        """Writes all rows to a file or a table of a database, whole or not at all; a source of what was written.
+
+        A file gets its name when all rows are in it and were counted there; what had the name before stays until then,
+        whatever happens. In a database a staging table is filled, counted and renamed in one transaction. Memory is
+        bounded. A column that the format does not hold is refused by name; what a format says by other types (CSV: by
+        text) comes back as it was from the source that is returned, and a warning says how to read it elsewhere.
+
+        Args:
+            target: a path or URL that ends with .parquet, .csv, .tsv (also .csv.gz, .csv.zst), .arrow, .feather, .orc
+                or .h5, or the URI of a database: sqlite:///PATH, duckdb:///PATH, postgresql://...
+            table: in a database, the table.
+            overwrite: replace a file or table of this name.
+            verbose: how much to show, as of Keras: "auto", 0, 1 or 2.
+
+        Raises:
+            InvalidArgument: if the target does not say what to write, or is there already.
+            SchemaMismatch: if the format does not hold a column.
+            WriteError: if the disk is full, or the operating system or the database keeps it from being written.
+
+        Example:
+            >>> import blocks.data, tempfile
+            >>> source = blocks.data.read({"id": [1, 2, 3], "city": ["Oslo", "", None]})
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     written = source.write(f"{folder}/clean.parquet")
+            ...     written.count(), written.to_table()["city"].to_pylist()
+            (3, ['Oslo', '', None])
+        """
+        rows = Rows(self.schema, lambda: self._chunks(8_192, self.schema.names, False, False), self.estimated_rows())
+        return Source(write_rows(rows, target, table=table, overwrite=overwrite, verbose=verbose))
 
     def fingerprint(self, *, content: bool = False) -> dict[str, Any]:
         """What identifies these rows, as JSON holds it.

@@ -28,13 +28,26 @@ def read_sql(uri: str, **options: Any) -> SqlReader:
     Raises:
         InvalidArgument: The URI names no database that can be read.
     """
-    scheme, _, rest = uri.partition("://")
+    scheme = uri.partition("://")[0]
     if scheme in ("postgresql", "postgres"):
         return SqlReader(Postgresql(uri), **options)
+    file = DuckdbFile if scheme == "duckdb" else Sqlite
+    return SqlReader(file(database_path(uri)), **options)
+
+
+def database_path(uri: str) -> str:
+    """The path in the URI of a database file.
+
+    Raises:
+        InvalidArgument: There is none.
+
+    Example:
+        >>> database_path("sqlite:///shop.db"), database_path("duckdb:////data/shop.duckdb")
+        ('shop.db', '/data/shop.duckdb')
+    """
+    scheme, _, rest = uri.partition("://")
     if not re.match(r"/[^/]|//", rest) or rest == "/:memory:":
         raise InvalidArgument(
             f"{scheme}:///PATH names a database file, {scheme}:////PATH one from the root. Received: {uri!r}."
         )
-    if scheme == "duckdb":
-        return SqlReader(DuckdbFile(rest[1:]), **options)
-    return SqlReader(Sqlite(rest[1:]), **options)
+    return rest[1:]

@@ -1,0 +1,29 @@
+"""A transaction through a driver of ADBC."""
+
+from typing import Any
+
+import pyarrow as pa
+
+
+class AdbcSession:
+    """Statements and rows through a cursor; see `Session`.
+
+    Args:
+        cursor: Of a connection that does not commit by itself.
+    """
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def execute(self, statement: str) -> None:
+        """See `Session`."""
+        self._cursor.execute(statement)
+
+    def value(self, query: str) -> Any:
+        """See `Session`."""
+        self._cursor.execute(query)
+        return self._cursor.fetchone()[0]
+
+    def insert(self, table: str, batch: pa.RecordBatch) -> None:
+        """See `Session`."""
+        self._cursor.adbc_ingest(table, batch, mode="append")

@@ -1,0 +1,79 @@
+"""DuckDB, written by DuckDB, which has most of Arrow's types."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from blocks.data.writing.sql.table_session import Session, Stored, literal, read_from_text
+from blocks.errors import InvalidArgument
+
+_INSERTED = "blocks_inserted"
+
+
+class DuckdbDatabase:
+    """A database file.
+
+    Args:
+        path: Of the file.
+        new: Whether there is none yet.
+
+    Raises:
+        InvalidArgument: DuckDB is not installed.
+    """
+
+    kind = "DuckDB"
+
+    def __init__(self, path: str, *, new: bool) -> None:
+        try:
+            import duckdb
+        except ImportError as error:
+            raise InvalidArgument("DuckDB is not installed. pip install 'ml-blocks[sql]'.") from error
+        self._path, self._duckdb = path, duckdb
+
+    def stored(self, field: pa.Field) -> Stored | None:
+        """See `TableDatabase`: what DuckDB itself makes of the type."""
+        kind: Any = {pa.float16(): pa.float32()}.get(field.type, field.type)
+        if pt.is_null(kind):
+            return None
+        with self._duckdb.connect() as connection:
+            try:
+                connection.register("probe", pa.table({"x": pa.nulls(0, kind)}))
+                connection.execute("CREATE TABLE t AS SELECT * FROM probe")
+                declared = connection.execute("SELECT data_type FROM duckdb_columns() WHERE table_name = 't'")
+                name = declared.fetchone()[0]
+                found = connection.sql("SELECT * FROM t").to_arrow_table().schema.field(0).type
+            except self._duckdb.Error:
+                return None
+        return Stored(name, kind) if found == field.type or read_from_text(field.type) else None
+
+    def exists(self, table: str) -> str:
+        """See `TableDatabase`; names are one whatever their case."""
+        both = "SELECT table_name AS name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views()"
+        return f"SELECT count(*) FROM ({both}) WHERE lower(name) = lower({literal(table)})"
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """See `TableDatabase`."""
+        with self._duckdb.connect(self._path) as connection:
+            connection.execute("BEGIN TRANSACTION")
+            yield _DuckdbSession(connection)
+            connection.execute("COMMIT")
+
+
+class _DuckdbSession:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str) -> None:
+        self._connection.execute(statement)
+
+    def value(self, query: str) -> Any:
+        return self._connection.execute(query).fetchone()[0]
+
+    def insert(self, table: str, batch: pa.RecordBatch) -> None:
+        self._connection.register(_INSERTED, pa.Table.from_batches([batch]))
+        self._connection.execute(f'INSERT INTO "{table}" SELECT * FROM {_INSERTED}')
+        self._connection.unregister(_INSERTED)
