@@ -111,11 +111,46 @@ class OrcWriter(_Grouped):
 
     def __init__(self, path: Path, schema: pa.Schema, extension: str, compression: str) -> None:
         require_held(schema, "ORC", _through_orc)
-        super().__init__(paorc.ORCWriter(str(path), compression="zstd"), schema)
+        self._sink = _Sink(path)
+        super().__init__(paorc.ORCWriter(pa.PythonFile(self._sink, "w"), compression="zstd"), schema)
         self._writer.write(schema.empty_table())  # which an empty file needs to have columns
 
     def _write(self, table: pa.Table) -> None:
         self._writer.write(table)
+        self._sink.check()
+
+    def close(self) -> None:
+        """Ends the file."""
+        try:
+            super().close()
+            self._sink.check()
+        finally:
+            self._sink.file.close()
+
+
+class _Sink(io.RawIOBase):
+    """A file that keeps its errors until it is asked: ORC's own end the process when one comes as it closes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("wb", buffering=0)
+        self._error: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        left = memoryview(data)
+        try:
+            while self._error is None and len(left):
+                left = left[self.file.write(left) :]
+        except OSError as error:
+            self._error = error
+        return len(data)
+
+    def check(self) -> None:
+        """Raises the first error."""
+        if self._error is not None:
+            raise self._error
 
 
 def _through_parquet(schema: pa.Schema) -> pa.DataType:

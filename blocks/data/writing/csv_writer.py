@@ -48,6 +48,7 @@ class CsvWriter:
             "delimiter": delimiter,
             "quote_char": '"',
             "skip_rows": 0,
+            "autogenerate_column_names": False,
         }
         if len(types) == 1:  # a row of nothing is an empty line
             self.options["ignore_empty_lines"] = False
@@ -57,7 +58,7 @@ class CsvWriter:
         texts = [name for name, kind in types.items() if pt.is_string(kind) or pt.is_large_string(kind)]
         self._texts, self._other = texts, dict.fromkeys(texts, False)
         self._words = pa.array(pacsv.ConvertOptions().null_values)
-        self._word = False
+        self._word = self._nothing = False
         self._open = contextlib.ExitStack()
         sink: Any = self._open.enter_context(pa.OSFile(str(path), "wb"))
         if compression == ".xz":
@@ -69,6 +70,7 @@ class CsvWriter:
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
+        self._nothing = self._nothing or (len(self._schema) == 1 and batch.column(0).null_count > 0)
         for name in self._texts:
             values = batch.column(name)
             if not self._word:
@@ -96,7 +98,7 @@ class CsvWriter:
         told = [f"column_types={said_types(kinds)}"] if kinds else []
         if self._word:
             told += ["null_values=['']", "quoted_strings_can_be_null=False"]
-        if "ignore_empty_lines" in self.options:
+        if self._nothing:
             told.append("ignore_empty_lines=False")
         if told:
             self.note = (

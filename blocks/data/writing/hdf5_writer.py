@@ -3,6 +3,8 @@
 HDF5 has no null: a missing number is NaN and a missing text "", which is said; what cannot be missing is refused.
 """
 
+import contextlib
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,6 +100,15 @@ class Hdf5Writer:
 
     def close(self) -> None:
         """Ends the file."""
+        try:
+            self._file.flush()
+        except Exception:
+            # HDF5 would write what it holds at some later time, and crash where it cannot
+            with open(os.devnull, "r+b") as nowhere:
+                os.dup2(nowhere.fileno(), self._file.id.get_vfd_handle())
+            with contextlib.suppress(OSError, RuntimeError):
+                self._file.close()
+            raise
         self._file.close()
         found = {name: count for name, count in self._missing.items() if count}
         if found:

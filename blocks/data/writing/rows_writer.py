@@ -45,9 +45,10 @@ def refuse(field: pa.Field, format: str, why: str = "") -> NoReturn:
     Raises:
         SchemaMismatch: Always.
     """
+    other = "an .arrow" if format == "Parquet" else "a .parquet or .arrow"
     raise SchemaMismatch(
         f"{format} gives back what was written. Received: column {field.name!r}, {field.type}, which it does not hold"
-        f"{why and f' ({why})'}. Write a .parquet or .arrow file, or leave the column out: "
+        f"{why and f' ({why})'}. Write {other} file, or leave the column out: "
         "source.select([...]).write(...)."
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
+from blocks.data.encodings import natural_type
 from blocks.data.writing.sql.table_session import Session, Stored, literal, read_from_text
 from blocks.errors import InvalidArgument
 
@@ -43,8 +44,8 @@ class DuckdbDatabase:
                 connection.register("probe", pa.table({"x": pa.nulls(0, kind)}))
                 connection.execute("CREATE TABLE t AS SELECT * FROM probe")
                 declared = connection.execute("SELECT data_type FROM duckdb_columns() WHERE table_name = 't'")
-                name = declared.fetchone()[0]
-                found = connection.sql("SELECT * FROM t").to_arrow_table().schema.field(0).type
+                name = declared.fetchall()[0][0]
+                found = natural_type(connection.sql("SELECT * FROM t").to_arrow_table().schema.field(0).type)
             except self._duckdb.Error:
                 return None
         return Stored(name, kind) if found == field.type or read_from_text(field.type) else None
@@ -71,7 +72,7 @@ class _DuckdbSession:
         self._connection.execute(statement)
 
     def value(self, query: str) -> Any:
-        return self._connection.execute(query).fetchone()[0]
+        return self._connection.execute(query).fetchall()[0][0]
 
     def insert(self, table: str, batch: pa.RecordBatch) -> None:
         self._connection.register(_INSERTED, pa.Table.from_batches([batch]))

@@ -1,11 +1,13 @@
 """PostgreSQL, written through ADBC's driver, which streams by COPY."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.types as pt
 
+from blocks.data.formats.sql.database import Asked
 from blocks.data.formats.sql.postgresql import Postgresql
 from blocks.data.writing.sql.adbc_session import AdbcSession
 from blocks.data.writing.sql.table_session import Session, Stored, literal
@@ -30,6 +32,9 @@ _DECLARED = {
     pa.date64(): Stored("DATE", pa.date32()),
     pa.time64("us"): Stored("TIME", pa.time64("us")),
 }
+MOST_WAITS = 30
+"""Tenths of a second: the server counts at most a second late."""
+
 _IN_ARRAYS = (pa.bool_(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.string())
 
 
@@ -68,3 +73,10 @@ class PostgresqlDatabase(Postgresql):
         with self._cursor() as cursor:
             yield AdbcSession(cursor)
             cursor.connection.commit()
+
+    def settle(self, table: str, rows: int) -> None:
+        """Waits until the server has counted the rows, or what a reader takes for the table's state still changes."""
+        for _ in range(MOST_WAITS):
+            if sum(counted[1] for counted in self.state(Asked(table, None))) >= rows:
+                return
+            time.sleep(0.1)

@@ -45,7 +45,9 @@ def write_table(rows: Rows, uri: str, *, table: str | None, overwrite: bool, pro
     scheme, nans = uri.partition("://")[0], dict.fromkeys(rows.schema.names, 0)
     filling = _Filling(rows, table, overwrite, progress, shown, nans)
     if scheme in ("postgresql", "postgres"):
-        filling.fill(PostgresqlDatabase(uri))
+        database = PostgresqlDatabase(uri)
+        filling.fill(database)
+        database.settle(table, progress.done)
     else:
         path, kind = Path(database_path(uri)), SqliteDatabase if scheme == "sqlite" else DuckdbDatabase
         with explained(path):
@@ -216,8 +218,9 @@ def _reader(uri: str, table: str, schema: pa.Schema, shown: str) -> SqlReader:
     kinds = {field.name: field.type for field in schema if plain.schema.field(field.name).type != field.type}
     if not kinds:
         return plain  # type: ignore[no-any-return]
+    lacking = ", ".join(sorted({str(kind) for kind in kinds.values()}))
     warn(
-        f"{shown} keeps no {', '.join(sorted({str(kind) for kind in kinds.values()}))}. The source that is returned reads table {table!r} "
-        f"as what was written; elsewhere pass blocks.read(..., column_types={said_types(kinds)})."
+        f"{shown} keeps no {lacking}. The source that is returned reads table {table!r} as what was written; elsewhere "
+        f"pass blocks.read(..., column_types={said_types(kinds)})."
     )
     return read_sql(uri, table=table, column_types=kinds)

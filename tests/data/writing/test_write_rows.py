@@ -1,0 +1,335 @@
+"""Files of every format: what is written is read again, whole or not at all, or refused by name with what helps."""
+
+import datetime
+import decimal
+import os
+import re
+import resource
+import subprocess
+import sys
+import tracemalloc
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+import blocks
+from blocks.data.formats import FORMATS
+from blocks.data.writing import WRITERS
+from blocks.errors import BlocksWarning, InvalidArgument, SchemaMismatch, WriteError
+
+SCRIPT = Path(__file__).with_name("rows_to_kill.py")
+DAY, MOMENT = datetime.date(1900, 2, 28), datetime.datetime(2024, 2, 29, 12, 30, 0, 5)
+
+HARD = pa.table(
+    {
+        "s": ["", None, 'a,b\t"q"', "line\r\nbreak", "NA", " é\\ "],
+        "zip": ["00501", "10115", None, "1", "2", "3"],
+        "i": [1, None, -(2**63), 2**63 - 1, 0, 5],
+        "f": [1.5, None, float("inf"), -0.0, 5e-324, 0.1],
+        "f32": pa.array([0.1, None, 3, 4, 5, 6], pa.float32()),
+        "f16": pa.array([np.float16(0.5), None, *[np.float16(3)] * 4], pa.float16()),
+        "u8": pa.array([1, None, 255, 0, 0, 0], pa.uint8()),
+        "u64": pa.array([1, None, 2**64 - 1, 0, 0, 0], pa.uint64()),
+        "yes": [True, None, False, True, True, False],
+        "day": pa.array([DAY, None, *[DAY] * 4]),
+        "d64": pa.array([DAY, None, *[DAY] * 4], pa.date64()),
+        "at": pa.array([MOMENT, None, *[MOMENT] * 4], pa.timestamp("us")),
+        "ns": pa.array([MOMENT, None, *[MOMENT] * 4], pa.timestamp("ns")),
+        "zone": pa.array([MOMENT, None, *[MOMENT] * 4], pa.timestamp("us", "Europe/Oslo")),
+        "time": pa.array([MOMENT.time(), None, *[MOMENT.time()] * 4], pa.time64("us")),
+        "took": pa.array([datetime.timedelta(days=1, microseconds=5), None, *[datetime.timedelta()] * 4]),
+        "price": pa.array(
+            [decimal.Decimal("-99999999.99"), None, *[decimal.Decimal("1.10")] * 4], pa.decimal128(10, 2)
+        ),
+        "wide": pa.array([decimal.Decimal(10) ** 49, None, *[decimal.Decimal(0)] * 4], pa.decimal256(52, 2)),
+        "large": pa.array(["a", None, *["b"] * 4], pa.large_string()),
+        "bytes": pa.array([b"\0\xff", None, b"", b"a\nb", b"c", b"d"]),
+        "list": [[1, None], None, [], [2], [3], [4]],
+        "pair": pa.array([[1, 2], None, [3, 4], [5, None], [0, 0], [0, 0]], pa.list_(pa.float32(), 2)),
+        "struct": [{"a": 1, "b": [""]}, None, {"a": None, "b": None}, *[{"a": 2, "b": [None]}] * 3],
+        "map": pa.array([[("k", 1)], None, *[[]] * 4], pa.map_(pa.string(), pa.int64())),
+        "words": pa.array(["x", None, "y", "x", "x", "y"]).dictionary_encode(),
+        "none": pa.nulls(6),
+        'odd "name",\té': [1, 2, 3, 4, 5, 6],
+    }
+)
+
+REFUSED = {
+    "t.parquet": {"d64"},
+    "t.arrow": set(),
+    "t.arrows": set(),
+    "t.feather": set(),
+    "t.csv": {"f16", "wide", "bytes", "list", "pair", "struct", "map", "none"},
+    "t.orc": {
+        *("f16", "u8", "u64", "d64", "at", "zone", "time", "took", "wide", "large", "pair", "none"),
+    },
+    "t.h5": {
+        *("i", "u8", "u64", "yes", "day", "d64", "at", "ns", "zone", "time", "took", "price", "wide", "large"),
+        *("bytes", "list", "pair", "struct", "map", "none"),
+    },
+}
+REFUSED |= dict.fromkeys(("t.tsv", "t.csv.gz", "t.csv.zst", "t.csv.xz"), REFUSED["t.csv"])
+
+
+def written(source, *args, **kwargs):
+    """What comes back, and what was said."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", BlocksWarning)
+        made = source.write(*args, **kwargs)
+    return made, [str(one.message) for one in said]
+
+
+def what_is_held(source, *args, **kwargs):
+    """The columns that a target does not refuse: each is refused by its name, with what to do."""
+    refused, messages = set(), []
+    for name in source.schema.names:
+        try:
+            written(source.select([name]), *args, overwrite=True, **kwargs)
+        except SchemaMismatch as error:
+            refused.add(name)
+            messages.append((repr(name), str(error)))
+    assert all(name in message for name, message in messages)
+    assert all(re.search(r"Write an? \.(parquet|arrow)", message) for _, message in messages)
+    return refused
+
+
+def same(found, expected):
+    """Whether tables are equal, NaN and all."""
+    return found.schema.equals(expected.schema) and [*map(repr, found.to_pylist())] == [
+        *map(repr, expected.to_pylist())
+    ]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_hard_table_comes_back_or_is_refused_by_column(name, tmp_path):
+    source = blocks.read(HARD)
+    assert what_is_held(source, tmp_path / f"one-{name}") == REFUSED[name]
+    held = source.select([column for column in source.schema.names if column not in REFUSED[name]])
+    made, _ = written(held, tmp_path / name)
+    expected = held.to_table()
+    if name == "t.h5":  # which has no nulls
+        filled = {column: "" if "s" in str(held.schema.field(column).type) else np.nan for column in held.schema.names}
+        for at, column in enumerate(expected.column_names):
+            fill = pa.scalar(filled[column], pa.float64()) if filled[column] != "" else pa.scalar("")
+            kind = expected.schema.field(column).type
+            if not pa.types.is_integer(kind):
+                expected = expected.set_column(at, column, pc.fill_null(expected[column], fill.cast(kind)))
+    assert made.count() == 6
+    assert made.schema.equals(held.schema)
+    assert same(made.to_table(), expected)
+    assert not list(tmp_path.glob(".tmp*"))
+
+
+def test_every_format_that_is_written_is_read():
+    assert set(WRITERS) <= set(FORMATS)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv.gz"])
+def test_what_csv_loses_is_said_with_the_call_that_reads_it(name, tmp_path):
+    source = blocks.read(HARD).select(["s", "zip", "f32", "u8", "zone", "price", "day"])
+    path = tmp_path / name
+    made, said = written(source, path)
+    call = re.search(r"blocks.read\(\.\.\., (.*)\)\.", *said)[1]
+    again = blocks.read(path, **eval(f"dict({call})", {"pyarrow": pa}))
+    assert same(again.to_table(), source.to_table())
+    assert same(made.to_table(), source.to_table())
+    plain = blocks.read({"s": ["a", None], "x": [0.5, None]})
+    made, said = written(plain, tmp_path / f"plain-{name}")
+    assert said == []
+    assert same(blocks.read(tmp_path / f"plain-{name}").to_table(), plain.to_table())
+
+
+def test_a_row_of_nothing_is_a_row_of_csv(tmp_path):
+    source = blocks.read({"x": [1, None, None, 2, None]})
+    made, said = written(source, tmp_path / "t.csv")
+    assert made.to_table()["x"].to_pylist() == [1, None, None, 2, None]
+    assert "ignore_empty_lines=False" in said[0]
+
+
+@pytest.mark.parametrize("name", [*REFUSED])
+def test_no_rows_keep_their_columns(name, tmp_path):
+    source = blocks.read(pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.string())}))
+    made, _ = written(source, tmp_path / name)
+    assert made.count() == 0
+    assert made.to_table().equals(source.to_table())
+
+
+def test_what_a_source_selects_is_what_is_written(tmp_path):
+    source = blocks.read({"id": list(range(1000)), "x": [i % 7 for i in range(1000)]})
+    part = source.filter(pc.field("x") == 3).select(["id"]).split(a=0.5, b=0.5)["a"]
+    made = part.write(tmp_path / "t.parquet")
+    assert made.to_table().equals(part.to_table())
+    assert 0 < made.count() < 143
+
+
+KINDS = {
+    pa.int64(): st.integers(-(2**63), 2**63 - 1),
+    pa.uint16(): st.integers(0, 2**16 - 1),
+    pa.float64(): st.floats(allow_nan=False),
+    pa.float32(): st.floats(allow_nan=False, width=32),
+    pa.bool_(): st.booleans(),
+    pa.string(): st.text(st.characters(exclude_categories=["Cs"])),
+    pa.date32(): st.dates(datetime.date(1, 1, 1)),
+    pa.timestamp("us"): st.datetimes(datetime.datetime(1600, 1, 1)),
+    pa.timestamp("ms", "America/New_York"): st.datetimes(
+        datetime.datetime(1900, 1, 1), datetime.datetime(2100, 1, 1), timezones=st.just(datetime.UTC)
+    ).map(lambda one: one.replace(microsecond=one.microsecond // 1000 * 1000)),
+    pa.decimal128(20, 5): st.decimals(-(10**14), 10**14, places=5, allow_nan=False),
+}
+NESTED = {
+    pa.list_(pa.string()): st.lists(st.none() | st.text(max_size=3)),
+    pa.struct([("a", pa.int64()), ("b", pa.binary())]): st.fixed_dictionaries(
+        {"a": st.none() | st.integers(-9, 9), "b": st.none() | st.binary(max_size=3)}
+    ),
+    pa.duration("ns"): st.integers(-(2**60), 2**60),
+}
+
+
+@st.composite
+def tables(draw, kinds):
+    rows = draw(st.integers(0, 6))
+    names = draw(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, unique=True))
+    columns = {}
+    for name in names[:5]:
+        kind = draw(st.sampled_from(list(kinds)))
+        columns[name] = pa.array(draw(st.lists(st.none() | kinds[kind], min_size=rows, max_size=rows)), kind)
+    return pa.table(columns)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data(), st.sampled_from(["t.parquet", "t.arrow", "t.csv", "t.tsv"]))
+def test_any_table_comes_back(tmp_path, data, name):
+    text = name in ("t.csv", "t.tsv")
+    table = data.draw(tables(KINDS if text else KINDS | NESTED))
+    assume(not text or not any("\0" in name for name in table.column_names))
+    source = blocks.read(table)
+    made, _ = written(source, tmp_path / name, overwrite=True)
+    assert same(made.to_table(), source.to_table())
+
+
+def test_what_is_there_is_replaced_only_when_asked(tmp_path):
+    path, source = tmp_path / "t.parquet", blocks.read({"x": [1, 2]})
+    path.write_text("mine")
+    with pytest.raises(InvalidArgument, match=r"t.parquet', which is there. .* overwrite=True"):
+        source.write(path)
+    assert path.read_text() == "mine"
+    assert source.write(path, overwrite=True).count() == 2
+    again = blocks.read(path).filter(pc.field("x") > 1).write(path, overwrite=True)
+    assert again.to_table()["x"].to_pylist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments", "message"),
+    [
+        ("t.xlsx", {}, "The extension says what is written: .csv"),
+        ("t.jsonl", {}, "The extension says what is written"),
+        ("t", {}, "The extension says what is written"),
+        ("t.parquet.gz", {}, "CSV alone is compressed as a whole"),
+        ("t.parquet", {"table": "t"}, "A file holds one table"),
+        ("", {}, "write takes a path"),
+        (3, {}, "write takes a path"),
+        ("sqlite:///t.db", {}, "A database is written by the name of a table"),
+        ("sqlite://t.db", {"table": "t"}, "names a database file"),
+    ],
+)
+def test_targets_that_say_nothing_are_refused(target, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidArgument, match=message):
+        blocks.read({"x": [1]}).write(target, **arguments)
+    assert os.listdir(tmp_path) == []
+
+
+def test_progress_is_shown_where_it_is_asked_for(tmp_path, capsys):
+    blocks.read({"x": list(range(1234))}).write(tmp_path / "t.parquet", verbose=2)
+    assert "write: 1,234 rows" in capsys.readouterr().err
+
+
+class Interrupted:
+    """Rows that end with Ctrl-C."""
+
+    schema = pa.schema([("x", pa.int64())])
+
+    def chunks(self, rows):
+        yield pa.record_batch({"x": list(range(70_000))})
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv.gz", "t.arrow", "t.orc", "t.h5"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_leaves_the_old_file(name, tmp_path):
+    path = tmp_path / name
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        blocks.read(Interrupted()).write(path, overwrite=True)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.zst", "t.arrow", "t.orc", "t.h5"])
+def test_no_room_leaves_the_old_file(name, tmp_path):
+    path = tmp_path / name
+    path.write_text("old")
+    values = np.random.default_rng(0).normal(size=200_000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(WriteError, match=r"writing '.*' failed"):
+            blocks.read({"x": values}).write(path, overwrite=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == [name]
+    with pytest.raises(WriteError, match="its folder does not exist; make it"):
+        blocks.read({"x": values}).write(tmp_path / "no" / name)
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
+def test_a_kill_leaves_the_old_file_and_the_next_call_writes_it(name, tmp_path):
+    path = tmp_path / name
+    path.write_text("old")
+    done = subprocess.run([sys.executable, str(SCRIPT), str(path), "100000"], env={**os.environ}, capture_output=True)
+    assert done.returncode == -9
+    assert path.read_text() == "old"
+    source = blocks.read({"x": [0.5, 1.5]})
+    assert source.write(path, overwrite=True).count() == 2
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.arrow", "t.h5"])
+def test_more_rows_take_no_more_memory(name, tmp_path):
+    class Many:
+        schema = pa.schema([(f"x{i}", pa.float64()) for i in range(20)])
+
+        def __init__(self, batches):
+            self.batches = batches
+
+        def chunks(self, rows):
+            for seed in range(self.batches):
+                values = np.random.default_rng(seed).normal(size=(20, 10_000))
+                yield pa.RecordBatch.from_arrays(list(map(pa.array, values)), schema=self.schema)
+
+    def peak(batches):
+        most, before = [0], pa.total_allocated_bytes()
+        source = blocks.read(Many(batches))
+        reader = source._reader.chunks
+
+        def chunks(*args, **kwargs):
+            for batch in reader(*args, **kwargs):
+                most[0] = max(most[0], pa.total_allocated_bytes() - before)
+                yield batch
+
+        source._reader.chunks = chunks
+        tracemalloc.start()
+        source.write(tmp_path / name, overwrite=True)
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most[0] + size
+
+    peak(2)
+    assert peak(60) < peak(20) + (32 << 20)
