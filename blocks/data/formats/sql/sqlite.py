@@ -135,7 +135,13 @@ class Sqlite:
             try:
                 connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
             except sqlite3.DatabaseError as error:
-                raise MalformedData(f"{self.place} cannot be read: {error}. Is it an SQLite database?") from error
+                fix = "Is it an SQLite database?"
+                if "readonly" in str(error):
+                    fix = (
+                        "A process was killed that wrote to it. What it did is undone by whoever opens it to write: "
+                        f"sqlite3.connect({self._path!r}).execute('SELECT 1 FROM sqlite_master')."
+                    )
+                raise MalformedData(f"{self.place} cannot be read: {error}. {fix}") from error
             yield connection
 
 

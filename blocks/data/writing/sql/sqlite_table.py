@@ -1,8 +1,8 @@
-"""SQLite, written through ADBC's driver; its four kinds of values, and declarations that our reader knows."""
+"""SQLite, written through ADBC's driver; its four kinds of values, and declarations that our reader knows. Its zero has no sign."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import closing, contextmanager, suppress
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -52,11 +52,21 @@ class SqliteDatabase:
         """See `TableDatabase`."""
         import adbc_driver_sqlite.dbapi as adbc
 
-        connection: Any = adbc.connect(self._path, autocommit=True)
-        with connection, connection.cursor() as cursor:
+        with self._put_back(), adbc.connect(self._path, autocommit=True) as connection, connection.cursor() as cursor:
             if self._new:  # no journal beside a file that is thrown away
                 cursor.execute("PRAGMA journal_mode = MEMORY")
                 cursor.fetchall()
             connection.adbc_connection.set_autocommit(False)
             yield AdbcSession(cursor)
             connection.adbc_connection.commit()  # the other commit knows of no transaction begun so
+
+    @contextmanager
+    def _put_back(self) -> Iterator[None]:
+        """Where writing failed, and undoing it too, as on a full disk: whoever opens the file next undoes it."""
+        try:
+            yield
+        except BaseException:
+            if not self._new:
+                with suppress(sqlite3.Error), closing(sqlite3.connect(self._path)) as connection:
+                    connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+            raise

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -214,10 +213,10 @@ def _with_nul(batch: pa.RecordBatch) -> str | None:
 
 def _reader(uri: str, table: str, schema: pa.Schema, shown: str) -> SqlReader:
     """The table as a reader, with the types of what was written."""
-    plain: Any = read_sql(uri, table=table)
+    plain = read_sql(uri, table=table)
     kinds = {field.name: field.type for field in schema if plain.schema.field(field.name).type != field.type}
     if not kinds:
-        return plain  # type: ignore[no-any-return]
+        return plain
     lacking = ", ".join(sorted({str(kind) for kind in kinds.values()}))
     warn(
         f"{shown} keeps no {lacking}. The source that is returned reads table {table!r} as what was written; elsewhere "
