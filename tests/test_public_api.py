@@ -35,6 +35,7 @@ PROGRAM = (
     "blocks.Source.schema",
     "blocks.clean",
     "blocks.join",
+    "blocks.Source.write",
     "blocks.Model",
     "blocks.Model.adapt",
     "blocks.Model.compile",

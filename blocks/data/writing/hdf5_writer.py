@@ -88,14 +88,12 @@ class Hdf5Writer:
             for at, part in enumerate(np.split(inner.to_numpy(zero_copy_only=False), ends[:-1])):
                 parts[at] = part
             return parts
-        found = values.to_numpy(zero_copy_only=False)
-        if found.dtype == object:
-            for text in found:
-                if "\0" in text:
-                    raise SchemaMismatch(
-                        f"A text of HDF5 ends at NUL. Received: {text[:40]!r} in column {field.name!r}. Write a "
-                        ".parquet or .arrow file, or mend it."
-                    )
+        if pt.is_string(kind) and pc.any(pc.match_substring(values, "\0")).as_py():
+            raise SchemaMismatch(
+                f"A text of HDF5 ends at NUL. Received: column {field.name!r} with one. Write a .parquet or .arrow "
+                "file, or mend it."
+            )
+        found: np.ndarray = values.to_numpy(zero_copy_only=False)
         return found
 
     def close(self) -> None:

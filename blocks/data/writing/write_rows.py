@@ -21,6 +21,7 @@ from blocks.data.writing.sql.write_table import write_table
 from blocks.errors import InvalidArgument, MalformedData, warn
 from blocks.files.durable import whole_file
 from blocks.files.place import Place, place
+from blocks.files.remote_files import ARROW_SCHEMES
 from blocks.files.write_errors import explained
 from blocks.progress import Progress, Verbose
 
@@ -64,6 +65,11 @@ def _write_file(rows: Rows, name: str, overwrite: bool, progress: Progress) -> R
     final: Place = place(name)
     if isinstance(final, Path):
         final = final.expanduser()
+    elif name.partition("://")[0].lower() not in ARROW_SCHEMES:
+        raise InvalidArgument(
+            f"What is written can be read again, by pyarrow: {', '.join(sorted(ARROW_SCHEMES))}. Received: {name!r}. "
+            "Write a local file, and copy it."
+        )
     with explained(final):
         if final.is_dir():
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), name)

@@ -1,5 +1,6 @@
 """A transaction through a driver of ADBC."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ class AdbcSession:
         self._cursor.execute(query)
         return self._cursor.fetchone()[0]
 
-    def insert(self, table: str, batch: pa.RecordBatch) -> None:
+    def insert(self, table: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         """See `Session`."""
-        self._cursor.adbc_ingest(table, batch, mode="append")
+        for batch in batches:
+            self._cursor.adbc_ingest(table, batch, mode="append")

@@ -8,8 +8,12 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from blocks.data.encodings import natural_type
+from blocks.data.formats.sql.database import quoted
 from blocks.data.writing.sql.table_session import Session, Stored, literal, read_from_text
 from blocks.errors import InvalidArgument
+
+MEMORY = "300MB"
+"""What DuckDB may hold: the rest of a table that is not finished is in the file already."""
 
 _INSERTED = "blocks_inserted"
 
@@ -59,14 +63,16 @@ class DuckdbDatabase:
     def transaction(self) -> Iterator[Session]:
         """See `TableDatabase`."""
         with self._duckdb.connect(self._path) as connection:
+            connection.execute(f"SET memory_limit = '{MEMORY}'")
+            connection.execute("SET threads = 1")
             connection.execute("BEGIN TRANSACTION")
-            yield _DuckdbSession(connection)
+            yield _DuckdbSession(connection, self._duckdb.Error)
             connection.execute("COMMIT")
 
 
 class _DuckdbSession:
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, connection: Any, error: type[Exception]) -> None:
+        self._connection, self._error = connection, error
 
     def execute(self, statement: str) -> None:
         self._connection.execute(statement)
@@ -74,7 +80,22 @@ class _DuckdbSession:
     def value(self, query: str) -> Any:
         return self._connection.execute(query).fetchall()[0][0]
 
-    def insert(self, table: str, batch: pa.RecordBatch) -> None:
-        self._connection.register(_INSERTED, pa.Table.from_batches([batch]))
-        self._connection.execute(f'INSERT INTO "{table}" SELECT * FROM {_INSERTED}')
+    def insert(self, table: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        raised: list[BaseException] = []
+
+        def given() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from batches
+            except BaseException as error:
+                raised.append(error)
+                raise RuntimeError("the rows end here") from error  # which Arrow hands on to DuckDB, as text alone
+
+        # one statement: of many small ones DuckDB would hold all rows until they are committed
+        self._connection.register(_INSERTED, pa.RecordBatchReader.from_batches(schema, given()))
+        try:
+            self._connection.execute(f"INSERT INTO {quoted(table)} SELECT * FROM {_INSERTED}")
+        except self._error:
+            if raised:
+                raise raised[0] from None
+            raise
         self._connection.unregister(_INSERTED)

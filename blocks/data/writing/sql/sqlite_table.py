@@ -1,4 +1,7 @@
-"""SQLite, written through ADBC's driver; its four kinds of values, and declarations that our reader knows. Its zero has no sign."""
+"""SQLite, written through ADBC's driver; its four kinds of values, and declarations that our reader knows.
+
+Of floats two are lost: NaN becomes NULL, which is said, and zero has no sign.
+"""
 
 import sqlite3
 from collections.abc import Iterator

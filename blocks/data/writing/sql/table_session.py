@@ -1,5 +1,6 @@
 """What a database is to the writer: how a column is stored, and one transaction in which all is done."""
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -28,8 +29,8 @@ class Session(Protocol):
     def value(self, query: str) -> Any:
         """The one value that a query gives."""
 
-    def insert(self, table: str, batch: pa.RecordBatch) -> None:
-        """Adds rows to a table."""
+    def insert(self, table: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        """Adds rows to a table; what the batches raise comes out as it is."""
 
 
 class TableDatabase(Protocol):

@@ -94,6 +94,7 @@ class _Filling:
     ) -> None:
         self._rows, self._table, self._overwrite, self._progress = rows, table, overwrite, progress
         self._shown, self._nans = shown, nans
+        self._last: pa.RecordBatch | None = None
 
     def fill(self, database: TableDatabase) -> None:
         """Fills a staging table, counts it, and gives it its name."""
@@ -108,11 +109,8 @@ class _Filling:
                     "Choose another name, or replace it: overwrite=True."
                 )
             session.execute(f"CREATE TABLE {quoted(staging)} ({declared})")
-            for batch in self._rows.batches():
-                stored = [self._stored(*one) for one in zip(schema, batch.columns, columns, strict=True)]
-                with self._explained(batch):
-                    session.insert(staging, pa.RecordBatch.from_arrays(stored, names=schema.names))
-                self._progress.advance(batch.num_rows)
+            stored = pa.schema([(name, column.type) for name, column in zip(schema.names, columns, strict=True)])
+            session.insert(staging, stored, self._batches(columns, stored))
             found = session.value(f"SELECT count(*) FROM {quoted(staging)}")
             if found != self._progress.done:
                 raise MalformedData(
@@ -122,6 +120,13 @@ class _Filling:
             if there:
                 session.execute(f"DROP TABLE {quoted(self._table)}")
             session.execute(f"ALTER TABLE {quoted(staging)} RENAME TO {quoted(self._table)}")
+
+    def _batches(self, columns: Sequence[Stored], stored: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for batch in self._rows.batches():
+            self._last = batch
+            arrays = [self._stored(*one) for one in zip(batch.schema, batch.columns, columns, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=stored)
+            self._progress.advance(batch.num_rows)
 
     def _stored(self, field: pa.Field, values: pa.Array, column: Stored) -> pa.Array:
         if pt.is_floating(values.type) and column.declared == "DOUBLE":
@@ -135,7 +140,7 @@ class _Filling:
             ) from error
 
     @contextmanager
-    def _explained(self, batch: pa.RecordBatch | None = None) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """What the drivers raise, as our error: each has a tree of its own."""
         try:
             yield
@@ -144,7 +149,8 @@ class _Filling:
         except Exception as error:
             if type(error).__module__.partition(".")[0] not in ("adbc_driver_manager", "duckdb", "_duckdb"):
                 raise
-            if batch is not None and (name := _with_nul(batch)) is not None:
+            name = _with_nul(self._last) if self._last is not None and "0x00" in str(error) else None
+            if name is not None:
                 raise SchemaMismatch(
                     f"A text of this database holds no NUL. Received: column {name!r} with one. Write a .parquet or "
                     ".arrow file, or mend it."
