@@ -1,5 +1,6 @@
 """DuckDB, written by DuckDB, which has most of Arrow's types."""
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,18 +42,10 @@ class DuckdbDatabase:
     def stored(self, field: pa.Field) -> Stored | None:
         """See `TableDatabase`: what DuckDB itself makes of the type."""
         kind: Any = {pa.float16(): pa.float32()}.get(field.type, field.type)
-        if pt.is_null(kind):
+        declared, found = (None, None) if pt.is_null(kind) else _made_of(kind)
+        if declared is None or not (found == field.type or read_from_text(field.type)):
             return None
-        with self._duckdb.connect() as connection:
-            try:
-                connection.register("probe", pa.table({"x": pa.nulls(0, kind)}))
-                connection.execute("CREATE TABLE t AS SELECT * FROM probe")
-                declared = connection.execute("SELECT data_type FROM duckdb_columns() WHERE table_name = 't'")
-                name = declared.fetchall()[0][0]
-                found = natural_type(connection.sql("SELECT * FROM t").to_arrow_table().schema.field(0).type)
-            except self._duckdb.Error:
-                return None
-        return Stored(name, kind) if found == field.type or read_from_text(field.type) else None
+        return Stored(declared, kind)
 
     def exists(self, table: str) -> str:
         """See `TableDatabase`; names are one whatever their case."""
@@ -68,6 +61,23 @@ class DuckdbDatabase:
             connection.execute("BEGIN TRANSACTION")
             yield _DuckdbSession(connection, self._duckdb.Error)
             connection.execute("COMMIT")
+
+
+@functools.cache
+def _made_of(kind: pa.DataType) -> tuple[str | None, pa.DataType | None]:
+    """What DuckDB declares for an Arrow type, and what that comes back as; None where it knows no such type."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        try:
+            connection.register("probe", pa.table({"x": pa.nulls(0, kind)}))
+            connection.execute("CREATE TABLE t AS SELECT * FROM probe")
+            declared = connection.execute("SELECT data_type FROM duckdb_columns() WHERE table_name = 't'")
+            name = declared.fetchall()[0][0]
+            found = connection.sql("SELECT * FROM t").to_arrow_table().schema.field(0).type
+        except duckdb.Error:
+            return None, None
+    return name, natural_type(found)
 
 
 class _DuckdbSession:
