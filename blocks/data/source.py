@@ -5,31 +5,28 @@ How a format is read lives in its reader; `blocks.read` chooses the reader.
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from blocks.arguments import check_whole_number, checked_methods
 from blocks.data.chunking import ahead, rechunk, worthwhile_rows
+from blocks.data.content_hash import content_hash
 from blocks.data.reader_protocol import Filterable, Reader
 from blocks.data.schema import conform, index_columns, require_columns
 from blocks.data.source_html import source_html
-from blocks.data.source_steps import Filter, Part, Step, parts
+from blocks.data.source_steps import Filter, Part, Step, sample_of
 from blocks.data.splitting.balanced import ByGroup, ByStratum, Chosen
-from blocks.data.splitting.by_time import FARTHEST, Spans
+from blocks.data.splitting.by_time import FIRST, Spans
 from blocks.data.splitting.division import Division
 from blocks.data.writing.rows_writer import Rows
 from blocks.data.writing.write_rows import write_rows
 from blocks.errors import InvalidArgument
 from blocks.progress import Verbose
-from blocks.statistics.canonical_types import canonical_type
-from blocks.statistics.hashing import hash64
 
 
 @checked_methods()
@@ -318,17 +315,9 @@ class Source:
             >>> blocks.data.read({"x": list(range(1000))}).sample(10).count()
             10
         """
-        rows, total = check_whole_number("rows", rows, least=1), self.count()
-        if rows >= total:
-            return self
-        depth, lowest = self._depth, np.zeros(0, np.uint64)
-        drawn = parts({"sample": 1.0}, (), check_whole_number("seed", seed), depth)["sample"]
-        for begin in range(0, total, 1 << 20):
-            hashes = hash64(pa.array(np.arange(begin, min(begin + (1 << 20), total))), drawn.seed)
-            lowest = np.concatenate([lowest, hashes])
-            if len(lowest) > rows:
-                lowest = np.partition(lowest, rows - 1)[:rows]
-        return self._with(dataclasses.replace(drawn, high=int(lowest.max()) + 1))
+        rows, seed = check_whole_number("rows", rows, least=1), check_whole_number("seed", seed, most=2**63 - 1)
+        total = self.count()
+        return self if rows >= total else self._with(sample_of(rows, total, seed, self._depth))
 
     @property
     def purged(self) -> int:
@@ -340,7 +329,7 @@ class Source:
         for at, step in enumerate(self._steps):
             if isinstance(step, Spans) and step.column == time and len(step.spans) == 1:
                 [(low, high)] = step.spans
-                wider = dataclasses.replace(step, spans=((-FARTHEST, high),))
+                wider = dataclasses.replace(step, spans=((FIRST, high),))
                 return Source(self._reader, [*self._steps[:at], wider, *self._steps[at + 1 :]], self._columns), low
         return None
 
@@ -412,14 +401,15 @@ class Source:
             content: hash every value (a pass) rather than trusting names, sizes and times of change. The hash does not
                 depend on the format, the chunk size or the encoding.
         """
-        found: dict[str, Any] = {"content": self._content()} if content else dict(self._reader.fingerprint())
+        found: dict[str, Any] = (
+            {"content": content_hash(self.schema, self.chunks(encoded=True))}
+            if content
+            else dict(self._reader.fingerprint())
+        )
         found["schema"] = [[field.name, str(field.type)] for field in self.schema]
         if not content:
             found["steps"] = [step.describe() for step in self._steps]
         return found
-
-    def _content(self) -> str:
-        return content_hash(self.schema, self.chunks(encoded=True))
 
     def __repr__(self) -> str:
         described = [(name, step.describe().get(name)) for step in self._steps for name in ("filter", "part")]
@@ -438,41 +428,3 @@ def _keys(step: Part | Chosen) -> Sequence[str]:
     """The columns that say which rows belong together; classes are none."""
     by = step.by if isinstance(step, Chosen) else step
     return by.group if isinstance(by, ByGroup) else () if isinstance(by, ByStratum) else by.columns
-
-
-def content_hash(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:
-    """BLAKE2b over names, types and a 64-bit hash of every value: the same for the same values, however chunked."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr([(field.name, str(field.type)) for field in schema]).encode())
-    for batch in rechunk(batches, 65_536):
-        for column in batch.columns:
-            for part in _flat(column):
-                digest.update(hash64(part if _is_single(part.type) else _as_text(part)).tobytes())
-    return digest.hexdigest()
-
-
-def _is_single(kind: pa.DataType) -> bool:
-    return canonical_type(kind) is not None
-
-
-def _as_text(array: pa.Array) -> pa.Array:
-    """Values of a type that nothing here computes with (unions, intervals) as text."""
-    return pa.array([None if value is None else repr(value) for value in array.to_pylist()], pa.string())
-
-
-def _flat(array: pa.Array) -> Iterator[pa.Array]:
-    """A nested column as columns of single values: what is null, how long each list is, and what lies inside."""
-    kind = array.type
-    if isinstance(array, pa.ExtensionArray):
-        yield from _flat(array.storage)
-    elif pa.types.is_struct(kind):
-        yield array.is_valid()
-        for field in array.flatten():
-            yield from _flat(field)
-    elif pa.types.is_map(kind):
-        yield from _flat(array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))))
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        yield pc.list_value_length(array)
-        yield from _flat(array.flatten())
-    else:
-        yield array

@@ -169,6 +169,11 @@ class Part:
         }
 
 
+def salted(seed: int, depth: int) -> int:
+    """The seed of a split of a part of so many splits: parts of parts do not depend on the splits before."""
+    return (seed + depth * int(STEP)) % 2**63
+
+
 def parts(fractions: dict[str, float], key: tuple[str, ...], seed: int, depth: int) -> dict[str, Part]:
     """The parts of a split, by name.
 
@@ -195,8 +200,25 @@ def parts(fractions: dict[str, float], key: tuple[str, ...], seed: int, depth: i
         raise InvalidArgument(f"The fractions of a split must sum to 1; these sum to {total:.12g}. {fix}")
     values = list(fractions.values())
     edges = [round(math.fsum(values[:i]) * 2**64) for i in range(len(values))] + [2**64]
-    salted = (seed + depth * int(STEP)) % 2**63
     return {
-        name: Part(name, low, high, key, salted)
+        name: Part(name, low, high, key, salted(seed, depth))
         for name, low, high in zip(fractions, edges[:-1], edges[1:], strict=True)
     }
+
+
+def sample_of(rows: int, total: int, seed: int, depth: int) -> Part:
+    """The part of exactly so many of all rows, those whose positions have the lowest hashes.
+
+    Args:
+        rows: fewer than there are.
+        total: how many there are.
+        seed: at least 0.
+        depth: the number of splits that the rows have gone through before.
+    """
+    mixed, lowest = salted(seed, depth), np.zeros(0, np.uint64)
+    for begin in range(0, total, 1 << 20):
+        hashes = hash64(pa.array(np.arange(begin, min(begin + (1 << 20), total))), mixed)
+        lowest = np.concatenate([lowest, hashes])
+        if len(lowest) > rows:
+            lowest = np.partition(lowest, rows - 1)[:rows]
+    return Part("sample", 0, int(lowest.max()) + 1, (), mixed)

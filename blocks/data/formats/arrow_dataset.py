@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from blocks.data.content_hash import content_hash
 from blocks.data.schema import conform, natural_schema
-from blocks.data.source import content_hash
 from blocks.errors import MalformedData
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from blocks.data.content_hash import content_hash
 from blocks.data.encodings import require_arrow_values
 from blocks.data.formats.arrow_dataset import DatasetReader
 from blocks.data.reader_protocol import Reader
 from blocks.data.schema import conform, natural_schema, require_columns, require_unique
-from blocks.data.source import content_hash
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 
 

@@ -16,9 +16,14 @@ from blocks.errors import InvalidArgument
 MOST_TIMES = 1 << 20
 """Distinct times that are counted apart; more are counted in ranges first, and those that matter in further passes."""
 
-FARTHEST = 1 << 62
+MERGE_ROWS = 1 << 18
+"""Times that wait to be counted, at least, so that what is counted already is not sorted again for each chunk."""
+
+FIRST, BEYOND = -(1 << 63), 1 << 63
+"""The first of all times of int64, and what comes after the last."""
 
 Times = Callable[[], Iterable[np.ndarray]]
+Span = tuple[tuple[int, int], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +59,7 @@ def count_ranges(parts: Iterable[np.ndarray], most: int = MOST_TIMES) -> Ranges:
         most: Ranges that are held at once, at least 2.
     """
     shift, starts, counts = 0, np.zeros(0, np.int64), np.zeros(0, np.int64)
-    for part in parts:
+    for part in _joined(parts):
         values, times = np.unique(part >> shift << shift, return_counts=True)
         values, counted = np.concatenate([starts, values]), np.concatenate([counts, times])
         starts, which = np.unique(values, return_inverse=True)
@@ -63,6 +68,18 @@ def count_ranges(parts: Iterable[np.ndarray], most: int = MOST_TIMES) -> Ranges:
             starts, which = np.unique(values >> shift << shift, return_inverse=True)
         counts = np.bincount(which, counted, len(starts)).astype(np.int64)
     return Ranges(starts, np.full(len(starts), 1 << shift), counts)
+
+
+def _joined(parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same, in larger pieces."""
+    waiting: list[np.ndarray] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) >= MERGE_ROWS:
+            yield np.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield np.concatenate(waiting)
 
 
 def borders(times: Times, shares: Sequence[float], most: int = MOST_TIMES) -> list[int]:
@@ -123,7 +140,9 @@ def _finer(times: Times, coarse: Ranges, targets: Sequence[int], most: int) -> R
     def inside() -> Iterator[np.ndarray]:
         for part in times():
             place = np.clip(np.searchsorted(lows, part, side="right") - 1, 0, None)
-            yield part[(part >= lows[place]) & (part - lows[place] < widths[place])]
+            # how far beyond the low end, which int64 may not hold
+            beyond = part.view(np.uint64) - lows[place].view(np.uint64)
+            yield part[(part >= lows[place]) & (beyond < widths[place].view(np.uint64))]
 
     inner = count_ranges(inside(), most)
     others = np.setdiff1d(np.arange(len(coarse.starts)), wanted)
@@ -151,7 +170,7 @@ class Spans:
 
     name: str
     column: str
-    spans: tuple[tuple[int, int], ...]
+    spans: Span
     rows: int
     purged: int
     of: int
@@ -183,7 +202,9 @@ def within(times: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
     """Which times lie in one of the spans, bool."""
     mask = np.zeros(len(times), bool)
     for low, high in spans:
-        mask |= (times >= low) & (times < high)
+        first, last = max(low, FIRST), min(high, BEYOND) - 1
+        if first <= last:
+            mask |= (times >= first) & (times <= last)
     return mask
 
 
@@ -201,42 +222,54 @@ def parts_in_time(times: Times, column: str, shares: dict[str, float], gap: int)
         InvalidArgument: A part would be empty.
     """
     starts = borders(times, list(shares.values()))
-    edges = [-FARTHEST, *starts, FARTHEST]
-    spans = {
-        name: ((low, min(high, high - gap + 1) if high < FARTHEST else high),)
+    edges = [FIRST, *starts, BEYOND]
+    spans: dict[str, Span] = {
+        name: ((low, min(high, high - gap + 1) if high < BEYOND else high),)
         for name, low, high in zip(shares, edges[:-1], edges[1:], strict=True)
     }
-    whole = {name: ((low, high),) for name, low, high in zip(shares, edges[:-1], edges[1:], strict=True)}
-    return counted(times, column, spans, whole)
+    whole: dict[str, Span] = {
+        name: ((low, high),) for name, low, high in zip(shares, edges[:-1], edges[1:], strict=True)
+    }
+    return _counted(times, column, [spans], [whole])[0]
 
 
-def counted(
-    times: Times,
-    column: str,
-    spans: Mapping[str, tuple[tuple[int, int], ...]],
-    whole: Mapping[str, tuple[tuple[int, int], ...]],
-) -> dict[str, Spans]:
+def _counted(
+    times: Times, column: str, spans: Sequence[Mapping[str, Span]], whole: Sequence[Mapping[str, Span]]
+) -> list[dict[str, Spans]]:
     """Parts with how many rows they have, and how many more they would have if none was left out; by one pass.
 
+    Args:
+        times: As of `borders`.
+        column: Of times.
+        spans: Of each division, the parts' by name.
+        whole: The same, with nothing left out.
+
     Raises:
-        InvalidArgument: One is empty.
+        InvalidArgument: A part is empty.
     """
-    kept, all_of, total = dict.fromkeys(spans, 0), dict.fromkeys(spans, 0), 0
+    each = [(at, name) for at, parts in enumerate(spans) for name in parts]
+    kept, all_of, total = dict.fromkeys(each, 0), dict.fromkeys(each, 0), 0
     for part in times():
         total += len(part)
-        for name in spans:
-            kept[name] += int(within(part, spans[name]).sum())
-            all_of[name] += int(within(part, whole[name]).sum())
-    for name, rows in kept.items():
+        for at, name in each:
+            kept[at, name] += int(within(part, spans[at][name]).sum())
+            all_of[at, name] += int(within(part, whole[at][name]).sum())
+    for (at, name), rows in kept.items():
         if not rows:
             raise InvalidArgument(
-                f"Every part of a split by time needs rows. Received: none in {name!r}, of whose {all_of[name]} rows "
-                "all lie too near to the next part for this horizon and embargo. Lower these, or give the part more."
+                f"Every part of a split by time has rows. Received: none in {name!r}, of whose {all_of[at, name]} "
+                "rows all lie too near to another part for this horizon and embargo. Lower them, or give it more."
             )
-    return {name: Spans(name, column, spans[name], kept[name], all_of[name] - kept[name], total) for name in spans}
+    return [
+        {
+            name: Spans(name, column, parts[name], kept[at, name], all_of[at, name] - kept[at, name], total)
+            for name in parts
+        }
+        for at, parts in enumerate(spans)
+    ]
 
 
-def folds_in_time(times: Times, column: str, folds: int, gap: int) -> Iterator[dict[str, Spans]]:
+def folds_in_time(times: Times, column: str, folds: int, gap: int) -> list[dict[str, Spans]]:
     """Folds whose validation parts follow each other in time; training rows near to one are left out on both sides.
 
     Args:
@@ -245,21 +278,22 @@ def folds_in_time(times: Times, column: str, folds: int, gap: int) -> Iterator[d
         folds: How many.
         gap: As of `parts_in_time`; it holds after the validation part too.
     """
-    edges = [-FARTHEST, *borders(times, [1 / folds] * folds), FARTHEST]
-    lasts = _last_before(times, edges[1:])
-    for low, high, last in zip(edges[:-1], edges[1:], lasts, strict=True):
-        before = [(-FARTHEST, low - gap + min(gap, 1))] if low > -FARTHEST else []
-        after = [(max(high, last + gap), FARTHEST)] if high < FARTHEST else []
-        spans = {"train": (*before, *after), "valid": ((low, high),)}
-        outside = tuple(span for span in ((-FARTHEST, low), (high, FARTHEST)) if span[0] < span[1])
-        yield counted(times, column, spans, {"train": outside, "valid": ((low, high),)})
+    edges = [FIRST, *borders(times, [1 / folds] * folds), BEYOND]
+    lasts = _last_before(times, edges[1:-1])
+    spans: list[dict[str, Span]] = []
+    whole: list[dict[str, Span]] = []
+    for low, high, last in zip(edges[:-1], edges[1:], [*lasts, BEYOND], strict=True):
+        before = ((FIRST, min(low, low - gap + 1)),) if low > FIRST else ()
+        after = ((max(high, last + gap), BEYOND),) if high < BEYOND else ()
+        spans.append({"train": (*before, *after), "valid": ((low, high),)})
+        whole.append({"train": ((FIRST, low), (high, BEYOND)), "valid": ((low, high),)})
+    return _counted(times, column, spans, whole)
 
 
 def _last_before(times: Times, edges: Sequence[int]) -> list[int]:
-    """The last time before each edge."""
-    found = np.full(len(edges), -FARTHEST)
+    """The last time before each edge; there is one."""
     limits = np.asarray(edges)
+    found = np.full(len(edges) + 1, FIRST)
     for part in times():
-        place = np.searchsorted(limits, part, side="right")
-        np.maximum.at(found, place, part)
-    return [int(time) for time in found]
+        np.maximum.at(found, np.searchsorted(limits, part, side="right"), part)
+    return [int(time) for time in found[:-1]]

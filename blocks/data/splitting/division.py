@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from blocks.arguments import check_whole_number
 from blocks.data.schema import require_columns
-from blocks.data.source_steps import Part, Step, parts
+from blocks.data.source_steps import Part, Step, parts, salted
 from blocks.data.splitting.balanced import (
     ByGroup,
     ByStratum,
@@ -78,7 +78,8 @@ class Division:
             require_columns([time], schema.names, "split by time")
             kind = schema.field(time).type
             require_time(kind, time)
-            self._gap = in_units_of(kind, horizon or 0, "horizon") + in_units_of(kind, embargo or 0, "embargo")
+            asked = {"horizon": horizon, "embargo": embargo}
+            self._gap = sum(in_units_of(kind, value, name) for name, value in asked.items() if value is not None)
 
     def _keys(self, name: str, given: Columns) -> tuple[str, ...]:
         if given is None:
@@ -107,16 +108,16 @@ class Division:
             return dict(parts_in_time(self._times, self.time, dict(fractions), self._gap))
         if not (self.group or self.stratify):
             return dict(hashed)
-        by = self._assigned(list(fractions.values()))
+        by = self._assigned(list(fractions.values()), depth)
         return {name: Chosen(name, by, (at,), share) for at, (name, share) in enumerate(fractions.items())}
 
     def folds(self, count: int, depth: int) -> list[dict[str, Step]]:
         """The steps of the training and the validation rows of each fold."""
         if self.time is not None:
-            return [dict(fold) for fold in folds_in_time(self._times, self.time, count, self._gap)]
+            return list(map(dict, folds_in_time(self._times, self.time, count, self._gap)))
         shares = [1 / count] * count
         if self.group or self.stratify:
-            by: Any = self._assigned(shares)
+            by: Any = self._assigned(shares, depth)
         else:
             by = ByHash(tuple(parts({str(at): 1 / count for at in range(count)}, self.key, self.seed, depth).values()))
         return [
@@ -132,15 +133,16 @@ class Division:
         for batch in self._read([self.time]):
             yield as_counts(batch.column(0), self.time)
 
-    def _assigned(self, shares: Sequence[float]) -> ByGroup | ByStratum:
+    def _assigned(self, shares: Sequence[float], depth: int) -> ByGroup | ByStratum:
+        seed = salted(self.seed, depth)
         counted = count_pairs(self._pairs())
         if not len(counted.rows):
             raise EmptySource("A split needs rows. Received: a source of none.")
         require_few_classes(counted, self.stratify)
         if self.group:
-            hashes, part_of = assign_groups(counted, shares, self.seed)
-            return ByGroup(self.group, self.stratify, hashes, part_of, self.seed)
-        return ByStratum(self.stratify, counted.classes, counted.rows, tuple(shares), self.seed)
+            hashes, part_of = assign_groups(counted, shares, seed)
+            return ByGroup(self.group, self.stratify, hashes, part_of, seed)
+        return ByStratum(self.stratify, counted.classes, counted.rows, tuple(shares), seed)
 
     def _pairs(self) -> Iterator[Keys]:
         for batch in self._read(list(dict.fromkeys([*self.group, *self.stratify]))):

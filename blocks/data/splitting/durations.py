@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from blocks.errors import InvalidArgument, SchemaMismatch
@@ -117,12 +118,16 @@ def as_counts(column: pa.Array, name: str) -> np.ndarray:
     """
     if column.null_count:
         raise InvalidArgument(
-            f"A row without a time has no place in a split by time. Received: {column.null_count} missing of "
+            f"A row without a time has no place in the order of time. Received: {column.null_count} missing of "
             f"{len(column)} rows in {name!r}. Leave them out first: "
             f"source.filter(pyarrow.compute.field({name!r}).is_valid())."
         )
-    if pt.is_uint64(column.type):
-        column = column.cast(pa.int64())
     if pt.is_date32(column.type):
         column = column.cast(pa.int32())
-    return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    try:
+        return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        raise InvalidArgument(
+            f"Whole numbers as times are below 2^63. Received: {pc.max(column).as_py()} in {name!r}. Divide them by a "
+            "unit."
+        ) from None

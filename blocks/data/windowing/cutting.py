@@ -115,12 +115,18 @@ class Steps:
         order = np.argsort(hashes, kind="stable")
         time, hashes, position = time[order], hashes[order], position[order]
         same = np.append(False, hashes[1:] == hashes[:-1])[:count]
-        apart = np.diff(time, prepend=time[:1])
-        if (wrong := np.flatnonzero(same & (apart <= 0))).size:
-            _refuse_order(rows.slice(int(order[wrong[0]]), 1), shape, bool(apart[wrong[0]] == 0))
+        if (wrong := np.flatnonzero(same[1:] & (time[1:] <= time[:-1]))).size:
+            later = int(wrong[0]) + 1
+            _refuse_order(rows.slice(int(order[later]), 1), shape, bool(time[later] == time[later - 1]))
         entity = np.cumsum(~same)
         if shape.every is None:
             return cls(rows, order, time, entity, entity, position)
+        apart = np.diff(time, prepend=time[:1])
+        if (wrong := np.flatnonzero(same & (apart < 0))).size:
+            raise InvalidArgument(
+                "Two rows of an entity lie less than 2^63 units of time apart. Received: "
+                f"{_entity(rows.slice(int(order[wrong[0]]), 1), shape)}. Cast the times to a coarser unit."
+            )
         steps = np.where(same, apart // shape.every, 0)
         regular = same & (apart == steps * shape.every)
         if not shape.fill:

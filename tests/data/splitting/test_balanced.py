@@ -178,3 +178,17 @@ def test_a_sample_has_so_many_rows_drawn_by_the_seed(count):
     assert rows(drawn) == rows(drawn, 7) == sorted(set(rows(drawn)))
     assert count > 900 or rows(made.sample(count, seed=2)) != rows(drawn)
     assert made.sample(1_000) is made
+
+
+@pytest.mark.parametrize("ask", [{"stratify": "label"}, {"group": "patient"}])
+def test_a_split_of_a_part_does_not_depend_on_the_split_that_made_it(ask):
+    """The same seed, the same shares: half of a half is drawn anew, and no part is empty or everything."""
+    count = 4_000
+    made = source(range(count), ["a"] * count)
+    outer = made.split(a=0.5, b=0.5, **ask)
+    inner = outer["a"].split(c=0.5, d=0.5, **ask)
+    assert sorted(rows(inner["c"]) + rows(inner["d"])) == rows(outer["a"])
+    assert len(rows(inner["c"])) == count // 4
+    places = np.isin(rows(outer["a"]), rows(inner["c"]))
+    before = np.isin(np.arange(count // 2), rows(outer["a"]))  # what the outer split drew at these places
+    assert abs((places == before).mean() - 0.5) < 3 / np.sqrt(count // 2)

@@ -66,7 +66,7 @@ def test_a_row_stays_if_its_target_ends_before_the_next_part(times, horizon, emb
         expected[name], dropped[name] = stays, len(inside) - len(stays)
     ask = {"time": "at", "horizon": horizon, "embargo": embargo}
     if not all(expected.values()):
-        with pytest.raises(InvalidArgument, match="Every part of a split by time needs rows"):
+        with pytest.raises(InvalidArgument, match="Every part of a split by time has rows"):
             source(times).split(**shares, **ask)
         return
     splits = source(times).split(**shares, **ask)
@@ -90,7 +90,7 @@ def test_folds_leave_out_what_overlaps_on_both_sides(times, gap, count):
         train = [row for row in train if times[row] < low or times[row] >= last + gap]
         expected.append({"train": train, "valid": valid})
     if not all(fold["train"] for fold in expected):
-        with pytest.raises(InvalidArgument, match="needs rows"):
+        with pytest.raises(InvalidArgument, match="has rows"):
             source(times).folds(count, time="at", horizon=gap)
         return
     folds = source(times).folds(count, time="at", horizon=gap)
@@ -161,3 +161,40 @@ def test_a_part_knows_what_made_it_and_rows_that_came_later_follow_its_times():
     assert "time" in first["train"].fingerprint()["steps"][0]
     inner = first["train"].split(a=0.5, b=0.5, time="at")
     assert rows(inner["a"]) + rows(inner["b"]) == rows(first["train"])
+
+
+ENDS = [-(2**63), -(2**63) + 1, -(2**62) - 5, -1, 0, 2**62, 2**62 + 3, 2**63 - 2, 2**63 - 1]
+
+
+@pytest.mark.parametrize("gap", [0, 1, 2, 2**62])
+def test_no_row_is_lost_at_the_ends_of_time(gap):
+    """int64 has no room for a border beyond the last time, nor for what lies between the first and the last."""
+    for times in (ENDS, ENDS[::-1], ENDS * 3):
+        starts = [min(times), *nearest_borders(times, [0.5, 0.5]), None]
+        splits = source(times).split(a=0.5, b=0.5, time="at", horizon=gap)
+        expected = [row for row, t in enumerate(times) if t < starts[1] and t + gap <= starts[1]]
+        assert rows(splits["a"]) == expected
+        assert rows(splits["b"]) == [row for row, t in enumerate(times) if t >= starts[1]]
+        assert len(expected) + splits["a"].purged + len(rows(splits["b"])) == len(times)
+    distinct = sorted(set(ENDS))
+    assert borders(lambda: [np.array(distinct, np.int64)], [0.5, 0.5], most=2) == nearest_borders(distinct, [0.5, 0.5])
+    late = source([datetime.datetime(year, 1, 1) for year in (2000, 2100, 2200, 2260)], pa.timestamp("ns"))
+    assert [rows(part) for part in late.split(a=0.5, b=0.5, time="at").values()] == [[0, 1], [2, 3]]
+    assert [rows(fold["train"]) + rows(fold["valid"]) for fold in late.folds(2, time="at")] == [
+        [2, 3, 0, 1],
+        [0, 1, 2, 3],
+    ]
+
+
+def test_times_beyond_int64_are_refused():
+    with pytest.raises(InvalidArgument, match=r"below 2\^63. Received: 18446744073709551615 in 'at'"):
+        source([1, 2**64 - 1], pa.uint64()).split(a=0.5, b=0.5, time="at")
+
+
+def test_a_column_of_text_is_read_as_times_as_the_error_says(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("at,row\n" + "".join(f"2024-01-{day:02} 00:00:00,{day}\n" for day in range(1, 11)))
+    with pytest.raises(SchemaMismatch, match=r"Read it as such: column_types=\{'at': 'timestamp\[us\]'\}"):
+        blocks.read(path, column_types={"at": "string"}).split(a=0.5, b=0.5, time="at")
+    parts = blocks.read(path, column_types={"at": "timestamp[us]"}).split(a=0.5, b=0.5, time="at", horizon="1d")
+    assert [rows(part) for part in parts.values()] == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]
