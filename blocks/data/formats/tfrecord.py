@@ -101,7 +101,7 @@ class TfRecordReader(FilesReader):
         file, begun = self._files[index], 0
         for raw in _records(file, rows):
             with naming(file, _FIX):
-                self._require_known(raw[0], file, begun)
+                self._require_known(raw, file, begun)
                 arrays = self._parsed(raw, target.names, file, begun)
                 piece = conform(pa.RecordBatch.from_arrays(arrays, names=target.names), target, encoded=encoded)
             yield piece
@@ -123,13 +123,16 @@ class TfRecordReader(FilesReader):
             raise MalformedData(f"{file.name} holds no tf.train.Example with a feature. {_FIX}")
         return dict(sorted(found.items()))
 
-    def _require_known(self, raw: bytes, file: File, at: int) -> None:
-        """Refuse features that came later than those that the schema was inferred from."""
-        if new := sorted(_features_of(raw, file, at).keys() - self._features.keys()):
-            raise SchemaMismatch(
-                f"The features of {file.name} were inferred from {self._many:,} records. Received: {new[0]!r} "
-                f"in record {at + 1:,}, which none of these has. Infer from more: infer_records={(at + 1) * 2}."
-            )
+    def _require_known(self, raw: np.ndarray, file: File, begun: int) -> None:
+        """Refuse features that came later than those that the schema was inferred from: else they would be lost."""
+        if _names_of(raw) <= self._features.keys():
+            return
+        for at, record in enumerate(raw, begun + 1):
+            if new := sorted(_features_of(record, file, at - 1).keys() - self._features.keys()):
+                raise SchemaMismatch(
+                    f"The features of {file.name} were inferred from {self._many:,} records. Received: {new[0]!r} "
+                    f"in record {at:,}, which none of these has. Infer from more: infer_records={at * 2}."
+                )
 
     def _parsed(self, raw: np.ndarray, names: Sequence[str], file: File, begun: int) -> list[pa.Array]:
         tf = _tensorflow()
@@ -176,6 +179,21 @@ class TfRecordReader(FilesReader):
         if fixed:
             return pa.FixedSizeListArray.from_arrays(flat, feature.most)
         return pa.ListArray.from_arrays(pa.array(splits, pa.int32()), flat)
+
+
+def _names_of(raw: np.ndarray) -> set[str]:
+    """The names of all features that some records have, by TensorFlow's reader of any message."""
+    tf = _tensorflow()
+    found = tf.constant(raw)
+    fields = [("Example", "features"), ("Features", "feature"), ("Features.FeatureEntry", "key")]
+    try:
+        with tf.device("cpu"):
+            for message, field in fields:
+                sizes, [values] = tf.io.decode_proto(found, f"tensorflow.{message}", [field], [tf.string])
+                found = tf.boolean_mask(values, tf.sequence_mask(sizes[:, 0], tf.shape(values)[1]))
+            return {name.decode(errors="backslashreplace") for name in tf.unique(found)[0].numpy().tolist()}
+    except tf.errors.OpError:
+        return set()  # no Examples, which parsing them says
 
 
 def _features_of(raw: bytes, file: File, at: int) -> dict[str, Feature]:
