@@ -5,6 +5,7 @@ What would run code, or leave the file, is refused by name: pickled objects, ext
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ CACHE_BYTES = 1 << 26
 
 MOST_CHUNK_BYTES = 1 << 30
 MOST_LINKS = 8
+MOST_UNWRITTEN = 1 << 27
+"""Values of a dataset that may be its fill value because none were written."""
 
 
 class Hdf5Reader(FilesReader):
@@ -243,12 +246,19 @@ def _require_rows(found: h5py.Dataset, name: str) -> None:
             f"A dataset of rows has at least one axis. Received: {found.name!r} of {name}, one value. Move it, or make "
             "it an attribute."
         )
-    chunk = int(np.prod(found.chunks)) * found.dtype.itemsize if found.chunks else 0
-    stored = found.id.get_storage_size()
-    if chunk > MOST_CHUNK_BYTES or (
-        not found.chunks and not found.compression and stored > found.file.id.get_filesize()
-    ):
+    if _impossible(found):
         raise MalformedData(f"{found.name!r} of {name} says sizes that no such file has. Copy it again.")
+
+
+def _impossible(found: h5py.Dataset) -> bool:
+    """Whether its rows cannot all have been written; one of no values on disk could be read for ever."""
+    if not found.chunks:
+        return found.id.get_storage_size() > found.file.id.get_filesize() or (
+            found.size > MOST_UNWRITTEN and not found.id.get_storage_size()
+        )
+    needed = math.prod(-(-rows // chunk) for rows, chunk in zip(found.shape, found.chunks, strict=True))
+    unwritten = (needed - found.id.get_num_chunks()) * math.prod(found.chunks)
+    return math.prod(found.chunks) * found.dtype.itemsize > MOST_CHUNK_BYTES or unwritten > MOST_UNWRITTEN
 
 
 def _datasets(node: h5py.Group, name: str) -> dict[str, h5py.Dataset]:
