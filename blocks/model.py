@@ -36,7 +36,7 @@ from blocks.preprocessors.columns.auto import AutoColumns, as_preprocessor
 from blocks.progress import Verbose, announce, check_verbose
 from blocks.statistics import Summary
 from blocks.store import SplitPlan, Store
-from blocks.training import defaults as auto
+from blocks.training import defaults
 from blocks.training.argument_hints import ALSO, HINTS
 from blocks.training.core import build_core
 from blocks.training.history import History, kept
@@ -98,8 +98,8 @@ class Model(Trainer, Answerer, Saver):
 
     def __init__(
         self,
-        preprocessor: Columns | str = auto.AUTO,
-        feature_extractor: FeatureExtractor | str | None = auto.AUTO,
+        preprocessor: Columns | str = defaults.AUTO,
+        feature_extractor: FeatureExtractor | str | None = defaults.AUTO,
         head: Head | Mapping[str, Head] | None = None,
         postprocessors: Sequence[Postprocessor] | Mapping[str, Sequence[Postprocessor]] = (),
         *,
@@ -111,10 +111,10 @@ class Model(Trainer, Answerer, Saver):
         preprocessor, head = as_preprocessor(preprocessor), as_head(head, loss_weights)
         automatic = {
             "preprocessor": isinstance(preprocessor, AutoColumns),
-            "feature_extractor": feature_extractor is None or feature_extractor == auto.AUTO,
+            "feature_extractor": feature_extractor is None or feature_extractor == defaults.AUTO,
         }
         self.automatic = tuple(name for name, chosen in automatic.items() if chosen)
-        feature_extractor = auto.feature_extractor() if automatic["feature_extractor"] else feature_extractor
+        feature_extractor = defaults.feature_extractor() if automatic["feature_extractor"] else feature_extractor
         for name, part in (("preprocessor", preprocessor), ("feature_extractor", feature_extractor), ("head", head)):
             role, called, fix = _ROLES[name]
             if not isinstance(part, role):
@@ -330,8 +330,8 @@ class Model(Trainer, Answerer, Saver):
             extractor = self.feature_extractor.copy()
             if "preprocessor" in parts:
                 extractor.forget()
-        elif extractor == auto.AUTO:
-            extractor = auto.feature_extractor()
+        elif extractor == defaults.AUTO:
+            extractor = defaults.feature_extractor()
         if isinstance(preprocessor, Columns) and preprocessor.adapted and head.adapted:
             extractor.bind(preprocessor.spec)
         postprocessors = parts.get("postprocessors")
@@ -341,7 +341,7 @@ class Model(Trainer, Answerer, Saver):
         model.automatic = tuple(
             name
             for name in ("preprocessor", "feature_extractor")
-            if (parts[name] == auto.AUTO if name in parts else name in self.automatic)
+            if (parts[name] == defaults.AUTO if name in parts else name in self.automatic)
         )
         model._compiled_with = self._compiled_with
         if model._parts.core is not None:

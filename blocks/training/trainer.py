@@ -9,8 +9,7 @@ import keras
 from blocks.arguments import check_whole_number, checked_methods
 from blocks.errors import InvalidArgument, warn
 from blocks.progress import Verbose, announce, check_verbose
-from blocks.training import defaults as auto
-from blocks.training import loop
+from blocks.training import defaults, loop
 from blocks.training.argument_hints import ALSO, HINTS
 from blocks.training.calibrate import calibrate
 from blocks.training.compiling import checked_settings, compile_core
@@ -111,10 +110,10 @@ class Trainer(keras.Model):
         rows = training_rows(data)
         held_out = None if validation_data is None else training_rows(validation_data)
         valid = None if held_out is None else self._batches(held_out, batch_size or HELD_OUT_ROWS)
-        batch_size = auto.batch_size(rows.count) if batch_size is None else batch_size
+        batch_size = defaults.batch_size(rows.count) if batch_size is None else batch_size
         callbacks = loop.callbacks(kwargs.pop("callbacks", None))
         if epochs is None:
-            epochs, more = auto.length(self.core, rows.count, valid is not None, callbacks)
+            epochs, more = defaults.length(self.core, rows.count, valid is not None, callbacks)
             callbacks += more
             stops = any(isinstance(one, keras.callbacks.EarlyStopping) for one in callbacks)
             told = f"up to {epochs} epochs, until val_loss no longer falls" if stops else f"{epochs} epochs"
