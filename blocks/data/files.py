@@ -20,6 +20,7 @@ import pyarrow.fs as pafs
 
 from blocks.data.formats import EXTENSIONS, FORMATS
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
+from blocks.files.url_passwords import without_secrets
 
 _COMPRESSED: Final = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4", ".xz": "xz"}
 _COMPRESSION_MAGIC: Final = {
@@ -137,7 +138,8 @@ def _resolved(path: str, every: bool) -> list[File]:
         try:
             filesystem, inner = pafs.FileSystem.from_uri(path)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise InvalidArgument(f"{path!r} is no URI that Arrow can open: {error}.") from None
+            said = without_secrets(f"{path!r} is no URI that Arrow can open: {error}.")
+            raise InvalidArgument(said) from None
     else:
         filesystem, inner = pafs.LocalFileSystem(), os.path.expanduser(path)
     info = _info(filesystem, inner, path)

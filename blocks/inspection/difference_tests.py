@@ -55,10 +55,9 @@ def means(reference: MomentsResult, current: MomentsResult, alike: float = 1.0) 
     spread = np.sqrt(sum(squares) / (n + m - 2))
     if not (np.isfinite(shift) and np.isfinite(spread) and spread > 0):
         return Difference(shift, np.nan, np.nan)
-    a, b = one / n, other / m
-    welch = 2 * special.stdtr((a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1)), -abs(shift) / np.sqrt(a + b))
-    student = 2 * special.stdtr(n + m - 2, -abs(shift) / (spread * np.sqrt(1 / n + 1 / m)))
-    return Difference(shift, float(max(welch, student)), float(abs(shift) / spread))
+    columns = (reference.mean, np.sqrt(one), n, current.mean, np.sqrt(other), m)
+    p_values = [stats.ttest_ind_from_stats(*columns, equal_var=equal).pvalue for equal in (False, True)]
+    return Difference(shift, float(max(p_values)), float(abs(shift) / spread))
 
 
 def distributions(reference: QuantilesResult, current: QuantilesResult, alike: float = 1.0) -> Difference:

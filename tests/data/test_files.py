@@ -71,3 +71,9 @@ def test_a_format_of_its_own_may_begin_as_files_that_are_not_read(tmp_path: path
     assert format_of(resolve(tmp_path / "a.zipped")[0]) == "zipped"
     with pytest.raises(MalformedData, match="is a ZIP archive"):
         format_of(resolve(tmp_path / "a.csv")[0])
+
+
+def test_no_password_of_a_url_is_shown():
+    with pytest.raises(InvalidArgument, match="is no URI that Arrow can open") as error:
+        blocks.read("s3x://me:hunter2@bucket/rows.parquet")
+    assert "hunter2" not in str(error.value)

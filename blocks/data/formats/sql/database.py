@@ -1,6 +1,5 @@
 """What a database is to the reader: where it is, what types its rows have, and a stream of them."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
@@ -81,14 +80,3 @@ def shortened(query: str) -> str:
     """A query in one line of at most 80 characters."""
     text = " ".join(query.split())
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def without_secrets(text: str) -> str:
-    """A text in which no password of a URI stands.
-
-    Example:
-        >>> without_secrets("postgresql://me:secret@host/db?password=other&sslmode=require")
-        'postgresql://me:***@host/db?password=***&sslmode=require'
-    """
-    text = re.sub(r"(\w+://[^/\s:@]*):[^@/\s]*@", r"\1:***@", text)
-    return re.sub(r"(?i)\b(password|passwd|pwd|sslpassword)\s*=\s*('[^']*'|[^&\s]*)", r"\1=***", text)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from blocks.data.formats.sql.database import Asked, Column, quoted, without_secrets
+from blocks.data.formats.sql.database import Asked, Column, quoted
 from blocks.errors import InvalidArgument, SchemaMismatch, warn
+from blocks.files.url_passwords import without_secrets
 
 BATCH_BYTES = 1 << 22
 """Of a batch: the driver's own 16 MiB hold more than a chunk of rows."""

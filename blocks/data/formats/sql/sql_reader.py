@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.formats.sql.database import Asked, Column, Database, without_secrets
+from blocks.data.formats.sql.database import Asked, Column, Database
 from blocks.data.schema import natural_schema, require_columns
 from blocks.errors import BlocksError, InvalidArgument, MalformedData, SchemaMismatch
+from blocks.files.url_passwords import without_secrets
 
 
 class SqlReader:

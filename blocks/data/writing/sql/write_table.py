@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.formats.sql.database import quoted, without_secrets
+from blocks.data.formats.sql.database import quoted
 from blocks.data.formats.sql.sql_reader import SqlReader
 from blocks.data.formats.sql.uri import database_path, read_sql
 from blocks.data.writing.rows_writer import Rows, refuse, said_types
@@ -20,6 +20,7 @@ from blocks.data.writing.sql.sqlite_table import SqliteDatabase
 from blocks.data.writing.sql.table_session import Stored, TableDatabase
 from blocks.errors import BlocksError, InvalidArgument, MalformedData, SchemaMismatch, WriteError, warn
 from blocks.files.durable import whole_file
+from blocks.files.url_passwords import without_secrets
 from blocks.files.write_errors import explained
 from blocks.progress import Progress
 
