@@ -13,6 +13,7 @@ from blocks.arguments import checked
 from blocks.data import Source, read
 from blocks.data.windowing.sorting import Sorted
 from blocks.errors import InvalidArgument, MalformedData
+from blocks.features.names import aside
 from blocks.inspection.alignment import CHUNK_ROWS, SAID, TWICE, Alignment, KeyedTable, align, require_keys
 from blocks.inspection.kept_rows import KeptRows, rows_have_changed
 
@@ -100,7 +101,6 @@ class JoinReader:
         self._keys, self._aligned = list(keys), aligned
         self._kept: list[Source] = []
         self._ordered: dict[int, Source] = {}
-        self._copies: list[Sorted] = []
         self._columns: dict[str, int] = {}
         fields = []
         for at, (table, verdicts) in enumerate(zip(aligned.tables, aligned.verdicts, strict=True)):
@@ -129,9 +129,9 @@ class JoinReader:
             streams = []
             for at, part in wanted.items():
                 source = self._in_order(at)
-                stored = [_stored_name(self._own(at).index(name)) for name in part] if at in self._ordered else part
-                chunks = source.chunks(rows, columns=stored, encoded=encoded)
-                streams.append(stack.enter_context(contextlib.closing(chunks)))
+                streams.append(
+                    stack.enter_context(contextlib.closing(source.chunks(rows, columns=part, encoded=encoded)))
+                )
             for batches in itertools.zip_longest(*streams):
                 if len({None if batch is None else len(batch) for batch in batches}) > 1:
                     raise MalformedData("Joined tables have changed since their keys were read. Join them anew.")
@@ -154,20 +154,18 @@ class JoinReader:
         if _rising(verdicts):
             return self._kept[at]
         source = self._aligned.tables[at].source.select(self._own(at))
-        kinds = [(_stored_name(n), _stored_type(field.type)) for n, field in enumerate(source.schema)]
-        schema = pa.schema([*kinds, ("place", pa.int64())])
+        place = aside("place", source.schema.names)
+        schema = pa.schema([*source.schema, (place, pa.int64())])
         batches = _placed(source, verdicts, schema)
         held, size = [], 0
         for batch in batches:
             held.append(batch)
             size += batch.nbytes
             if size > IN_MEMORY_BYTES:
-                copy = Sorted(schema, itertools.chain(held, batches), (), "place")
-                self._copies.append(copy)
-                found = read(copy.path)
+                found = Source(Sorted(schema, itertools.chain(held, batches), [place]))
                 break
         else:
-            found = read(pa.Table.from_batches(held, schema=schema).sort_by("place"))
+            found = read(pa.Table.from_batches(held, schema=schema).sort_by(place))
         self._ordered[at] = found
         return found
 
@@ -206,22 +204,7 @@ def _placed(source: Source, verdicts: np.ndarray, schema: pa.Schema) -> Iterator
         begin += len(batch)
         if len(places) < len(batch):
             raise rows_have_changed(source, len(verdicts), "more rows")
-        stored = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=False)]
-        placed = pa.RecordBatch.from_arrays([*stored, places], schema=schema)
+        placed = pa.RecordBatch.from_arrays([*batch.columns, places], schema=schema)
         yield placed.filter(pc.greater_equal(places, 0))
     if begin < len(verdicts):
         raise rows_have_changed(source, len(verdicts), f"{begin:,} rows")
-
-
-def _stored_name(column: int) -> str:
-    """What a column is called in a copy: names that differ in their case alone are one to DuckDB."""
-    return f"c{column}"
-
-
-def _stored_type(kind: pa.DataType) -> pa.DataType:
-    """What values are in a copy: DuckDB cuts nanoseconds, and has no half precision."""
-    if pa.types.is_time32(kind):
-        return pa.int32()
-    if getattr(kind, "unit", None) is not None:
-        return pa.int64()
-    return pa.float32() if pa.types.is_float16(kind) else kind

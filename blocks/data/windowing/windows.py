@@ -138,7 +138,6 @@ class WindowReader:
     def __init__(self, source: Source, shape: Shape) -> None:
         self._source, self._shape = source, shape
         self._rows: Source | None = None
-        self._copy: Sorted | None = None
         rows = source.schema
         fields = [rows.field(name) for name in (*shape.by, shape.order, *shape.static)]
         fields += [pa.field(name, pa.list_(rows.field(name).type, shape.length)) for name in shape.columns]
@@ -170,8 +169,7 @@ class WindowReader:
                 self._rows = self._source
             else:
                 kept = self._source.select(needed)
-                self._copy = Sorted(kept.schema, kept.chunks(CHUNK_ROWS), shape.by, shape.order)
-                self._rows = read(self._copy.path)
+                self._rows = Source(Sorted(kept.schema, kept.chunks(CHUNK_ROWS), [*shape.by, shape.order]))
         return self._rows
 
     def count(self) -> int | None:

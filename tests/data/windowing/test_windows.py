@@ -220,3 +220,50 @@ def test_what_makes_no_window_is_refused():
     for every in (0, "0h", "1.5ns"):
         with pytest.raises(InvalidArgument):
             blocks.windows(table(["a"], [0], pa.timestamp("us")), length=2, order="at", every=every)
+
+
+def test_a_sorted_copy_gives_every_type_and_name_back():
+    """DuckDB has other types than Arrow, and takes names that differ in case alone for one."""
+    count = 40
+    at = np.datetime64("2024-01-01T00:00:00.000000001", "ns") + np.arange(count) * np.timedelta64(3600, "s")
+    rows = pa.table(
+        {
+            "at": at,
+            "x": np.arange(count).astype("f2"),
+            "X": np.arange(count).astype("u8") + 2**63,
+            "day": pa.array([19_000 * 86_400_000] * count, pa.date64()),
+            "zoned": pa.array(at.astype("datetime64[us]"), pa.timestamp("us", "Europe/Rome")),
+            "raw": pa.array([b"\xff", None] * (count // 2)),
+            "took": pa.array(np.arange(count), pa.duration("ns")),
+            "time": pa.array(range(count), pa.int32()).cast(pa.time32("ms")),
+            "wide": pa.array([str(n) for n in range(count)]).cast(pa.decimal256(40, 2)),
+            'q"o': [f"s{n}" for n in range(count)],
+        }
+    )
+    ask = {"length": 3, "order": "at", "every": "1h", "columns": rows.schema.names[1:]}
+    straight = blocks.windows(rows, **ask).to_table()
+    mixed = blocks.windows(rows.take(np.random.default_rng(0).permutation(count)), **ask).to_table()
+    assert mixed.num_rows == count - 2
+    assert mixed.equals(straight)
+
+
+def test_what_cannot_be_sorted_is_refused_and_errors_of_reading_stay_what_they_are():
+    odd = pa.table({"at": [2, 1], "x": pa.array([(1, 2, 3), None], pa.month_day_nano_interval())})
+    with pytest.raises(InvalidArgument, match=r"'x' of type month_day_nano_interval.*select"):
+        blocks.windows(odd, length=1, order="at").count()
+    assert blocks.windows(odd.sort_by("at"), length=1, order="at").count() == 2
+    passes = iter(range(9))
+
+    class Breaks:
+        """Rows that are not in order, and cannot be read a second time."""
+
+        schema = pa.schema([("at", pa.int64()), ("x", pa.int64())])
+
+        def chunks(self, rows):
+            first = next(passes) == 0
+            yield pa.record_batch({"at": [2, 1], "x": [1, 2]})
+            if not first:
+                raise MalformedData("x.csv has ended")
+
+    with pytest.raises(MalformedData, match=r"x\.csv has ended"):
+        blocks.windows(Breaks(), length=1, order="at").count()
