@@ -32,7 +32,6 @@ LOOSE = {
 TWICE = {
     "clip": "a number before the core, an answer after it",
     "hashing": "the hash of values, and the block that hashes",
-    "hdf5": "a format that rows are read from, and that stores are made of",
     "importance": "a section of the report, and what it shows",
     "model": "a section of the report, and what it shows",
     "numeric": "the lane of numbers in extractors, and statistics' values",

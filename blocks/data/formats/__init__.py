@@ -30,7 +30,7 @@ FORMATS: Final = {
     "ipc": Format("arrow_files:read_ipc", (".arrow", ".arrows", ".feather", ".ipc"), b"ARROW1"),
     "orc": Format("arrow_files:read_orc", (".orc",), b"ORC"),
     "json": Format("json_lines:JsonLinesReader", (".jsonl", ".ndjson")),
-    "hdf5": Format("hdf5:Hdf5Reader", (".h5", ".hdf5", ".hdf"), b"\x89HDF"),
+    "hdf5": Format("hdf5.hdf5_reader:Hdf5Reader", (".h5", ".hdf5", ".hdf"), b"\x89HDF"),
     "tfrecord": Format("tfrecord:TfRecordReader", (".tfrecord", ".tfrecords")),
     "numpy": Format("numpy_files:NumpyReader", (".npy", ".npz"), b"\x93NUMPY"),
     "images": Format("image_folder:ImageFolderReader", folders=True),
