@@ -32,9 +32,9 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
             object with `schema` and `chunks(rows)`; a Source, which is returned. A database, `sqlite:///shop.db`,
             `postgresql://user@host/db` or `duckdb:///shop.duckdb`, with `table=` or `query=`. HDF5, with `group=` where
             several hold rows: datasets of a group, one of named fields, or what `DataFrame.to_hdf(format="table")`
-            wrote, whose index is a column unless it only numbers the rows; TFRecords of `tf.train.Example`; .npy and .npz. With `format="images"` or `"texts"` a
-            folder, glob, .tar (also compressed) or .zip, a file of which is a row: the columns path, image (its bytes)
-            or text, and label, from class folders or `metadata.csv`.
+            wrote, whose index is a column unless it only numbers the rows; TFRecords of `tf.train.Example`; .npy and
+            .npz. With `format="images"` or `"texts"` a folder, glob, .tar (also compressed) or .zip, a file of which is
+            a row: the columns path, image (its bytes) or text, and label, from class folders or `metadata.csv`.
         columns: the columns wanted, in this order; None for all.
         format: "csv", "parquet", "ipc", "orc", "json", "hdf5", "tfrecord" or "numpy" where the extension does not tell;
             "images" or "texts" for folders of these.
