@@ -372,8 +372,9 @@ class Source:
         text) comes back as it was from the source that is returned, and a warning says how to read it elsewhere.
 
         Args:
-            target: a path or URL that ends with .parquet, .csv, .tsv (also .csv.gz, .csv.zst), .arrow, .feather, .orc
-                or .h5, or the URI of a database: sqlite:///PATH, duckdb:///PATH, postgresql://...
+            target: a path or URL that ends with .parquet, .csv, .tsv, .jsonl (also .csv.gz, .jsonl.zst), .arrow,
+                .feather, .orc, .h5, .tfrecord, .npy or .npz, or the URI of a database: sqlite:///PATH, duckdb:///PATH,
+                postgresql://...
             table: in a database, the table.
             overwrite: replace a file or table of this name.
             verbose: how much to show, as of Keras: "auto", 0, 1 or 2.

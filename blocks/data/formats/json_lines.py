@@ -13,6 +13,7 @@ from blocks.data.formats.csv.dialect import LINES
 from blocks.data.formats.csv.options import to_type
 from blocks.data.formats.csv.row_spans import RowSpan, row_spans
 from blocks.data.formats.json_integers import EXACT, largest, rounded, with_texts
+from blocks.data.formats.json_types import as_declared, parsed_as
 from blocks.data.schema import conform, natural_schema, require_columns, unify
 from blocks.errors import MalformedData, SchemaMismatch, warn
 
@@ -76,8 +77,10 @@ class JsonLinesReader(FilesReader):
                             found = (where, here if found is None else self._joined(found, (where, here), sizes))
                         except SchemaMismatch as error:
                             raise MalformedData(f"{error} Or declare it: column_types={{...}}.") from None
-                if found is None:
+                if found is None and not self._declared:
                     raise MalformedData(f"{self.description()} holds no JSON object. Leave it out.")
+                if found is None:
+                    names, found = dict.fromkeys(self._declared), ("", pa.schema(list(self._declared.items())))
                 require_columns(self._declared, found[1].names, "column_types")
                 self._scanned = pa.schema([found[1].field(name) for name in names]), rows
         return self._scanned
@@ -154,13 +157,18 @@ class JsonLinesReader(FilesReader):
 
 
 def _parsed(file: File, block: RowSpan, schema: pa.Schema, unexpected: str) -> pa.Table:
-    parse = pajson.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)
-    inner = 1 << 20
+    inner, dates = 1 << 20, False
     while True:
+        fields = [field.with_type(parsed_as(field.type, dates=dates)) for field in schema]
+        parse = pajson.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior=unexpected)
         try:
             read = pajson.ReadOptions(block_size=inner)
-            return pajson.read_json(pa.BufferReader(block.arrow()), read_options=read, parse_options=parse)
+            table = pajson.read_json(pa.BufferReader(block.arrow()), read_options=read, parse_options=parse)
+            return as_declared(table, schema)
         except pa.ArrowException as error:
+            if not dates and "from number to string" in str(error) and "date32" in str(schema.types):
+                dates = True
+                continue
             if "straddl" in str(error) and inner <= len(block.data):
                 inner = len(block.data) + 1
                 continue

@@ -5,7 +5,7 @@ records and checked while the rest is read. Source: tensorflow.org/tutorials/loa
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,11 +15,12 @@ import pyarrow as pa
 from blocks.arguments import check_whole_number
 from blocks.data.files import File, naming
 from blocks.data.files_reader import FilesReader
-from blocks.data.schema import conform, natural_schema, unify
+from blocks.data.formats.csv.options import to_type
+from blocks.data.formats.tfrecord_types import KINDS, as_declared, is_list, kind_of
+from blocks.data.schema import conform, natural_schema, require_columns, unify
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 
 _FIX = "It may be truncated, or no file of tf.train.Example records: write or copy it again."
-_TYPES = {"int64_list": pa.int64(), "float_list": pa.float32(), "bytes_list": pa.binary()}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Feature:
     @property
     def type(self) -> pa.DataType:
         """The column's: one value a record, always as many, or a list."""
-        value = pa.string() if self.text else _TYPES[self.kind]
+        value = pa.string() if self.text else KINDS[self.kind]
         if self.most <= 1:
             return value
         return pa.list_(value, self.most) if self.least == self.most else pa.list_(value)
@@ -58,6 +59,8 @@ class TfRecordReader(FilesReader):
 
     Args:
         files: At least one, on this machine.
+        column_types: Types of columns, which are then not inferred: dates, times and truth values from int64, floats
+            of another width, lists of whatever length. Where all are given, columns have this order.
         infer_records: Records of each file that the features are inferred from.
 
     Raises:
@@ -65,8 +68,17 @@ class TfRecordReader(FilesReader):
         MalformedData: A file is none of TFRecords, or holds no Examples.
     """
 
-    def __init__(self, files: Sequence[File], *, infer_records: int = 10_000) -> None:
+    def __init__(
+        self, files: Sequence[File], column_types: Mapping[str, Any] | None = None, *, infer_records: int = 10_000
+    ) -> None:
         super().__init__(files, "tfrecord")
+        self._declared = {name: to_type(name, kind) for name, kind in (column_types or {}).items()}
+        for name, kind in self._declared.items():
+            if kind_of(kind) is None:
+                raise InvalidArgument(
+                    f"An Example holds lists of int64, float32 and bytes. Received: column_types={{{name!r}: {kind}}}. "
+                    "Declare a type that is made of one of these."
+                )
         self._many = check_whole_number("infer_records", infer_records, least=1)
         if far := [file.name for file in self._files if not file.local]:
             raise InvalidArgument(f"TFRecords are read from this machine. Received: {far[0]}. Copy them here first.")
@@ -85,7 +97,12 @@ class TfRecordReader(FilesReader):
         for name, feature in self._features.items():
             if not all(name in names for names in everywhere):
                 self._features[name] = replace(feature, least=0)
-        known_fields = [(name, feature.type) for name, feature in self._features.items()]
+        if self._features:
+            require_columns(self._declared, list(self._features), "column_types")
+        for name, kind in self._declared.items():  # of a file without records
+            self._features.setdefault(name, Feature(kind_of(kind) or "", 0, 1, False))
+        names = self._declared if self._declared.keys() >= self._features.keys() else self._features
+        known_fields = [(name, self._type(name)) for name in names]
         self._schema = unify([(self._files[0].name, natural_schema(pa.schema(known_fields), self._files[0].name))])
 
     @property
@@ -96,6 +113,14 @@ class TfRecordReader(FilesReader):
     def count(self) -> int | None:
         """Unknown without a pass."""
         return None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Names, sizes, times of change, and declared types."""
+        types = {name: str(kind) for name, kind in self._declared.items()}
+        return {**super().fingerprint(), **({"column_types": types} if types else {})}
+
+    def _type(self, name: str) -> pa.DataType:
+        return self._declared.get(name, self._features[name].type)
 
     def _rows_of(self, index: int, target: pa.Schema, rows: int, encoded: bool) -> Iterator[pa.RecordBatch]:
         file, begun = self._files[index], 0
@@ -119,7 +144,7 @@ class TfRecordReader(FilesReader):
                 found[name] = known.with_(feature)
             for name in found.keys() - here.keys():
                 found[name] = replace(found[name], least=0)
-        if not found:
+        if not found and not self._declared:
             raise MalformedData(f"{file.name} holds no tf.train.Example with a feature. {_FIX}")
         return dict(sorted(found.items()))
 
@@ -152,33 +177,46 @@ class TfRecordReader(FilesReader):
         return [self._array(parsed[name], name, file, begun) for name in names]
 
     def _array(self, ragged: Any, name: str, file: File, begun: int) -> pa.Array:
-        feature = self._features[name]
+        feature, kind = self._features[name], self._type(name)
+        said = "declared" if name in self._declared else "inferred"
         splits, values = ragged.row_splits.numpy(), ragged.flat_values.numpy()
         lengths = np.diff(splits)
-        fixed = feature.most > 1 and feature.least == feature.most
-        wrong = lengths > 1 if feature.most <= 1 else (lengths != feature.most if fixed else np.zeros(0, bool))
+        most = kind.list_size if pa.types.is_fixed_size_list(kind) else None if is_list(kind) else 1
+        wrong = lengths > 1 if most == 1 and not is_list(kind) else lengths != (lengths if most is None else most)
         if wrong.any():
             at = int(np.flatnonzero(wrong)[0])
             raise SchemaMismatch(
-                f"{name!r} of {file.name} was inferred to have {max(feature.most, 1)} value(s) a record. Received: "
-                f"{lengths[at]} values in record {begun + at + 1:,}. Infer from more: "
-                f"infer_records={(begun + at + 1) * 2}."
+                f"{name!r} of {file.name} was {said} to have {most} value(s) a record. Received: "
+                f"{lengths[at]} values in record {begun + at + 1:,}. "
+                + ("Declare a list of them." if said == "declared" else _more(begun + at + 1))
             )
         flat = pa.array(values, pa.binary()) if feature.kind == "bytes_list" else pa.array(values)
-        if feature.text:
+        if feature.kind == "bytes_list" and not pa.types.is_binary(kind.value_type if is_list(kind) else kind):
             try:
                 flat = flat.cast(pa.string())
             except pa.ArrowInvalid:
                 raise SchemaMismatch(
-                    f"{name!r} of {file.name} was inferred to be text. Received: bytes that are no UTF-8 in records "
-                    f"{begun + 1:,} to {begun + len(lengths):,}. Infer from more: "
-                    f"infer_records={(begun + len(lengths)) * 2}."
+                    f"{name!r} of {file.name} was {said} to be text. Received: bytes that are no UTF-8 in records "
+                    f"{begun + 1:,} to {begun + len(lengths):,}. "
+                    + ("Declare binary." if said == "declared" else _more(begun + len(lengths)))
                 ) from None
-        if feature.most <= 1:
-            return flat.take(pa.array(splits[:-1], mask=lengths == 0))
-        if fixed:
-            return pa.FixedSizeListArray.from_arrays(flat, feature.most)
-        return pa.ListArray.from_arrays(pa.array(splits, pa.int32()), flat)
+        if not is_list(kind):
+            made = flat.take(pa.array(splits[:-1], mask=lengths == 0))
+        elif most is not None:
+            made = pa.FixedSizeListArray.from_arrays(flat, most)
+        else:
+            made = pa.ListArray.from_arrays(pa.array(splits, pa.int32()), flat)
+        try:
+            return as_declared(made, kind) if name in self._declared else made
+        except pa.ArrowException as error:
+            raise SchemaMismatch(
+                f"{name!r} of {file.name} was declared as {kind}. Received: in records {begun + 1:,} to "
+                f"{begun + len(lengths):,} {str(error)[:120]}. Declare a type that holds all values."
+            ) from error
+
+
+def _more(records: int) -> str:
+    return f"Infer from more: infer_records={records * 2}."
 
 
 def _names_of(raw: np.ndarray) -> set[str]:

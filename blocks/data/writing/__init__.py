@@ -13,5 +13,8 @@ WRITERS: Final = {
     "ipc": "arrow_writers:IpcWriter",
     "orc": "arrow_writers:OrcWriter",
     "hdf5": "hdf5_writer:Hdf5Writer",
+    "json": "json_writer:JsonWriter",
+    "tfrecord": "tfrecord_writer:TfRecordWriter",
+    "numpy": "numpy_writers:numpy_writer",
 }
 """By the name of the format that `formats.FORMATS` knows: module below this package, and the class in it."""

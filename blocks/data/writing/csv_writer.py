@@ -1,8 +1,7 @@
 """Values as text: every text stands in quotes, so that "" is told from what is missing, which is nothing at all."""
 
-import contextlib
 import io
-import lzma
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +11,8 @@ import pyarrow.csv as pacsv
 import pyarrow.types as pt
 
 from blocks.data.writing.rows_writer import refuse, require_held, said_types
+from blocks.data.writing.text_file import TextFile
 
-_ARROW_CODECS: Final = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 _INFERRED: Final = (pa.int64(), pa.float64(), pa.bool_(), pa.string(), pa.date32())
 _LIKE: Final = (
     r"^\s*([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|\d{4}-\d\d-\d\d.*|(?i:true|false|inf|nan|na|null)|)\s*$"
@@ -29,12 +28,21 @@ class CsvWriter:
         schema: Of the rows.
         extension: That of the format.
         compression: .gz, .bz2, .zst, .lz4, .xz or "".
+        begun: What `checkpoint` gave, to go on from there.
 
     Raises:
         SchemaMismatch: No text of a column's values is read as that type.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, extension: str, compression: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        extension: str,
+        compression: str,
+        *,
+        begun: Mapping[str, Any] | None = None,
+    ) -> None:
         for field in schema:
             if pt.is_nested(field.type) or pt.is_null(field.type):
                 refuse(field, "CSV")
@@ -56,17 +64,18 @@ class CsvWriter:
         self._schema = schema
         self._unlike = {name for name, kind in types.items() if not _inferred(kind)}
         texts = [name for name, kind in types.items() if pt.is_string(kind) or pt.is_large_string(kind)]
-        self._texts, self._other = texts, dict.fromkeys(texts, False)
+        state = begun or {"other": dict.fromkeys(texts, False), "word": False, "nothing": False}
+        self._texts, self._other = texts, dict(state["other"])
         self._words = pa.array(pacsv.ConvertOptions().null_values)
-        self._word = self._nothing = False
-        self._open = contextlib.ExitStack()
-        sink: Any = self._open.enter_context(pa.OSFile(str(path), "wb"))
-        if compression == ".xz":
-            sink = self._open.enter_context(lzma.LZMAFile(sink, "wb"))  # noqa: SIM115 - the stack closes it
-        elif compression:
-            sink = self._open.enter_context(pa.CompressedOutputStream(sink, _ARROW_CODECS[compression]))
-        style = pacsv.WriteOptions(delimiter=delimiter, quoting_style="needed")
-        self._writer = self._open.enter_context(pacsv.CSVWriter(sink, schema, write_options=style))
+        self._word, self._nothing = state["word"], state["nothing"]
+        self._file = TextFile(path, compression, append=begun is not None)
+        self._begin(header=begun is None)
+
+    def _begin(self, *, header: bool) -> None:
+        style = pacsv.WriteOptions(delimiter=self.options["delimiter"], quoting_style="needed", include_header=header)
+        self._writer = self._file.stack.enter_context(
+            pacsv.CSVWriter(self._file.sink, self._schema, write_options=style)
+        )
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
@@ -86,9 +95,15 @@ class CsvWriter:
                 raise
             refuse(held[0], "CSV", "some of its bytes are no text")
 
+    def checkpoint(self) -> dict[str, Any]:
+        """See `ResumableWriter`."""
+        size = self._file.cut()
+        self._begin(header=False)
+        return {"bytes": size, "other": self._other, "word": self._word, "nothing": self._nothing}
+
     def close(self) -> None:
         """Ends the file."""
-        self._open.close()
+        self._file.close()
         # texts that all look like numbers are none to a reader who is not told
         kinds = {
             name: kind

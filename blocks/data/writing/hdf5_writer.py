@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.writing.rows_writer import refuse
+from blocks.data.writing.rows_writer import refuse, refuse_missing
 from blocks.errors import SchemaMismatch
 
 _CHUNK_BYTES: Final = 1 << 18
@@ -74,11 +74,7 @@ class Hdf5Writer:
             elif pt.is_string(kind) or pt.is_large_string(kind):
                 values = values.fill_null("")
             else:
-                raise SchemaMismatch(
-                    f"In HDF5 nothing but a float or a text is missing. Received: column {field.name!r}, {kind}, with "
-                    "nulls. Write a .parquet or .arrow file, or leave such rows out: "
-                    f"source.filter(pc.field({field.name!r}).is_valid())."
-                )
+                refuse_missing(field, "HDF5", "a float or a text")
         if pt.is_list(kind) or pt.is_large_list(kind):
             parts = np.empty(len(values), object)
             inner = values.flatten()

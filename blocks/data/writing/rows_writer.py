@@ -53,6 +53,23 @@ def refuse(field: pa.Field, format: str, why: str = "") -> NoReturn:
     )
 
 
+def refuse_missing(field: pa.Field, format: str, what: str) -> NoReturn:
+    """Says that a value is missing in a column for which a format has no such value.
+
+    Args:
+        field: Of the column.
+        format: Its name in messages.
+        what: Of what values may be missing.
+
+    Raises:
+        SchemaMismatch: Always.
+    """
+    raise SchemaMismatch(
+        f"In {format} nothing but {what} is missing. Received: column {field.name!r}, {field.type}, with nulls. Write "
+        f"a .parquet or .arrow file, or leave such rows out: source.filter(pc.field({field.name!r}).is_valid())."
+    )
+
+
 def require_held(schema: pa.Schema, format: str, round_trip: Callable[[pa.Schema], pa.DataType]) -> None:
     """Refuses the first column that a format does not give back as it is; rows are not looked at.
 

@@ -107,13 +107,13 @@ def _format(name: str, extension: str, compression: str) -> str:
     format = EXTENSIONS.get(extension, "")
     if format not in WRITERS:
         raise InvalidArgument(
-            f"The extension says what is written: {', '.join(known)}; CSV also compressed (.csv.gz, .csv.zst). "
+            f"The extension says what is written: {', '.join(known)}; text also compressed (.csv.gz, .jsonl.zst). "
             f"Received: {name!r}. A table of a database: sqlite:///PATH, duckdb:///PATH or postgresql://... with "
             "table=."
         )
-    if compression and format != "csv":
+    if compression and format not in ("csv", "json"):
         raise InvalidArgument(
-            f"CSV alone is compressed as a whole. Received: {name!r}. Leave {compression} out: the other formats "
+            f"Text alone is compressed as a whole. Received: {name!r}. Leave {compression} out: the other formats "
             "compress by themselves, or are made to be mapped."
         )
     return format

@@ -38,12 +38,22 @@ REFUSED = {
     "t.orc": {
         *("f16", "u8", "u64", "d64", "at", "zone", "time", "took", "wide", "large", "pair", "none"),
     },
+    "t.jsonl": {"d64", "time", "took", "bytes", "map"},
+    "t.tfrecord": {
+        *("f", "u64", "d64", "time", "took", "price", "wide", "list", "pair", "struct", "map", "none"),
+    },
+    "t.npz": {
+        *("s", "zip", "i", "u8", "u64", "yes", "d64", "zone", "time", "price", "wide", "large", "bytes", "list"),
+        *("pair", "struct", "map", "words", "none"),
+    },
     "t.h5": {
         *("i", "u8", "u64", "yes", "day", "d64", "at", "ns", "zone", "time", "took", "price", "wide", "large"),
         *("bytes", "list", "pair", "struct", "map", "none"),
     },
 }
+REFUSED["t.npy"] = REFUSED["t.npz"]
 REFUSED |= dict.fromkeys(("t.tsv", "t.csv.gz", "t.csv.zst", "t.csv.xz"), REFUSED["t.csv"])
+REFUSED["t.jsonl.gz"] = REFUSED["t.jsonl"]
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -52,12 +62,12 @@ def test_a_hard_table_comes_back_or_is_refused_by_column(name, tmp_path):
     refused, held, made, _ = what_is_held(source, tmp_path / name)
     assert refused == REFUSED[name]
     expected = held.to_table()
-    if name == "t.h5":  # which has no nulls
+    if name in ("t.h5", "t.npy", "t.npz"):  # which have no nulls
         filled = {column: "" if "s" in str(held.schema.field(column).type) else np.nan for column in held.schema.names}
         for at, column in enumerate(expected.column_names):
             fill = pa.scalar(filled[column], pa.float64()) if filled[column] != "" else pa.scalar("")
             kind = expected.schema.field(column).type
-            if not pa.types.is_integer(kind):
+            if pa.types.is_floating(kind) or pa.types.is_string(kind):
                 expected = expected.set_column(at, column, pc.fill_null(expected[column], fill.cast(kind)))
     assert made.count() == 6
     assert made.schema.equals(held.schema)
@@ -93,7 +103,8 @@ def test_a_row_of_nothing_is_a_row_of_csv(tmp_path):
 
 @pytest.mark.parametrize("name", [*REFUSED])
 def test_no_rows_keep_their_columns(name, tmp_path):
-    source = blocks.read(pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.string())}))
+    kind = pa.float64() if name in ("t.npy", "t.npz") else pa.string()
+    source = blocks.read(pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], kind)}))
     made, _ = written(source, tmp_path / name)
     assert made.count() == 0
     assert made.to_table().equals(source.to_table())
@@ -142,9 +153,9 @@ def tables(draw, kinds):
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data(), st.sampled_from(["t.parquet", "t.arrow", "t.csv", "t.tsv"]))
+@given(st.data(), st.sampled_from(["t.parquet", "t.arrow", "t.csv", "t.tsv", "t.jsonl"]))
 def test_any_table_comes_back(tmp_path, data, name):
-    text = name in ("t.csv", "t.tsv")
+    text = name in ("t.csv", "t.tsv", "t.jsonl")
     table = data.draw(tables(KINDS if text else KINDS | NESTED))
     source = blocks.read(table)
     made, _ = written(source, tmp_path / name, overwrite=True)
@@ -166,9 +177,8 @@ def test_what_is_there_is_replaced_only_when_asked(tmp_path):
     ("target", "arguments", "message"),
     [
         ("t.xlsx", {}, "The extension says what is written: .csv"),
-        ("t.jsonl", {}, "The extension says what is written"),
         ("t", {}, "The extension says what is written"),
-        ("t.parquet.gz", {}, "CSV alone is compressed as a whole"),
+        ("t.parquet.gz", {}, "Text alone is compressed as a whole"),
         ("t.parquet", {"table": "t"}, "A file holds one table"),
         ("ram://folder/t.parquet", {}, "What is written can be read again, by pyarrow"),
         ("", {}, "write takes a path"),
@@ -211,7 +221,9 @@ def test_progress_is_shown_where_it_is_asked_for(tmp_path, capsys):
     assert "write: 1,234 rows" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["t.parquet", "t.csv.gz", "t.arrow", "t.orc", "t.h5"])
+@pytest.mark.parametrize(
+    "name", ["t.parquet", "t.csv.gz", "t.jsonl", "t.tfrecord", "t.npy", "t.npz", "t.arrow", "t.orc", "t.h5"]
+)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_leaves_the_old_file(name, tmp_path):
     path = tmp_path / name
@@ -222,11 +234,13 @@ def test_an_interrupt_leaves_the_old_file(name, tmp_path):
     assert os.listdir(tmp_path) == [name]
 
 
-@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.zst", "t.arrow", "t.orc", "t.h5"])
+@pytest.mark.parametrize(
+    "name", ["t.parquet", "t.csv", "t.csv.zst", "t.jsonl", "t.tfrecord", "t.npy", "t.npz", "t.arrow", "t.orc", "t.h5"]
+)
 def test_no_room_leaves_the_old_file(name, tmp_path):
     path = tmp_path / name
     path.write_text("old")
-    values = np.random.default_rng(0).normal(size=200_000)
+    values = np.random.default_rng(0).normal(size=200_000).astype("f4")  # which an Example holds
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
