@@ -4,7 +4,7 @@ import inspect
 import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from blocks.arguments import checked
 from blocks.data import formats
@@ -18,6 +18,13 @@ from blocks.data.partitions import PartitionedReader, partitions_of
 from blocks.data.reader_protocol import Reader
 from blocks.data.source import Source
 from blocks.errors import InvalidArgument
+
+_ELSEWHERE: Final = {
+    "column_types": "It is for CSV, JSON lines and databases.",
+    "on_bad_rows": "It is for CSV, databases, images and texts.",
+    "rejects": "It is for CSV, databases, images and texts.",
+}
+"""Options that several formats have, and which."""
 
 
 @checked()
@@ -44,8 +51,9 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
             `null_values`, `true_values`, `false_values`, `strings_can_be_null`, `quoted_strings_can_be_null`,
             `decimal_point`, `timestamp_parsers`), and `on_bad_rows="keep"` with `rejects=PATH`; a type may be given by
             its name, `skip_rows` may be the numbers, from 1, of lines to leave out, `skip_initial_space=True` leaves
-            out spaces after delimiters. For JSON lines and databases `column_types`. For images and texts
-            `on_bad_rows="keep"` with `rejects=PATH`, and `max_member_bytes`; for texts `encoding`.
+            out spaces after delimiters. For JSON lines and databases `column_types`. For databases, images and
+            texts `on_bad_rows="keep"` with `rejects=PATH`: rows with a value that does not fit its column, or files
+            that cannot be read, are set aside. For images and texts `max_member_bytes`; for texts `encoding`.
 
     The head of a CSV file is looked at before it is read. Without `delimiter=` the one of , ; tab | that gives rows of
     one width is taken. What a reader would take for something else (data for names, a title, units, notes or a second
@@ -134,5 +142,6 @@ def _known(options: dict[str, Any], reader: Any, what: str) -> dict[str, Any]:
     unknown = [] if any(one.kind is one.VAR_KEYWORD for one in takes) else sorted(set(options) - set(known))
     if unknown:
         has = ", ".join(known) or "none"
-        raise InvalidArgument(f"{what} have no option {unknown[0]!r}; they have {has}. Leave it out.")
+        elsewhere = f" {_ELSEWHERE[unknown[0]]}" if unknown[0] in _ELSEWHERE else ""
+        raise InvalidArgument(f"{what} have no option {unknown[0]!r}; they have {has}. Leave it out.{elsewhere}")
     return options

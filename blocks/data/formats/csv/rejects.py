@@ -1,8 +1,8 @@
-"""The rejects table: rows of text files that could not be used, with where they stood and why."""
+"""The rejects table: rows that could not be used, with where they stood and why."""
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +53,21 @@ def bad_rows(
         pa.repeat(pa.scalar(value, kind), len(lines)) for value, kind in ((file, pa.string()), (expected, pa.int32()))
     ]
     return pa.table([same[0], pa.array(lines, pa.int64()), same[1], counts, texts, reasons], schema=REJECTS_SCHEMA)
+
+
+def rejects_of(**columns: Sequence[Any]) -> pa.Table:
+    """Rows as the rejects file holds them; what is not given is null.
+
+    Example:
+        >>> rejects_of(file=["a.tar"], reason=["is empty"]).to_pylist()[0]["reason"]
+        'is empty'
+    """
+    rows = len(next(iter(columns.values())))
+    arrays = [
+        pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(rows, field.type)
+        for field in REJECTS_SCHEMA
+    ]
+    return pa.Table.from_arrays(arrays, schema=REJECTS_SCHEMA)
 
 
 class RejectsTable:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from blocks.arguments import check_whole_number
 from blocks.data.files import File
 from blocks.data.formats.csv.options import checked_rejects
-from blocks.data.formats.csv.rejects import REJECTS_SCHEMA, RejectsTable
+from blocks.data.formats.csv.rejects import RejectsTable, rejects_of
 from blocks.data.formats.folder.folder_layout import Layout, folder_around, places_of
 from blocks.data.formats.folder.folder_metadata import METADATA, FolderMetadata, file_in_memory
 from blocks.data.formats.folder.members import Member, Place, Unreadable
@@ -365,10 +365,5 @@ def _shown(file: File, path: str) -> str:
 
 
 def _rejects(reasons: Sequence[tuple[str, str, str]]) -> pa.Table:
-    columns = {"file": [one[0] for one in reasons], "text": [one[1] for one in reasons]}
-    columns["reason"] = [one[2] for one in reasons]
-    arrays = [
-        pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(len(reasons), field.type)
-        for field in REJECTS_SCHEMA
-    ]
-    return pa.Table.from_arrays(arrays, schema=REJECTS_SCHEMA)
+    files, paths, why = zip(*reasons, strict=True) if reasons else ((), (), ())
+    return rejects_of(file=files, text=paths, reason=why)

@@ -62,6 +62,13 @@ class Database(Protocol):
     def misfit(self, asked: Asked, columns: Sequence[Column]) -> str | None:
         """Which value does not fit its column's type, in words, if the database can tell."""
 
+    def tolerant(self, asked: Asked, columns: Sequence[Column]) -> tuple[list[Column], Column | None]:
+        """The same columns, null where a value does not fit, and one of texts of those values.
+
+        Such a text holds, for each column with a value that does not fit, the column's position, a space, the value's
+        text as hexadecimal digits, and a semicolon; it is null in a row whose values fit. There is none where all do.
+        """
+
     def state(self, asked: Asked) -> Any:
         """Something that changes when the rows do."""
 

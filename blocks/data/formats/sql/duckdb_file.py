@@ -70,6 +70,10 @@ class DuckdbFile:
         """Nothing: a column's values are of its type."""
         return None
 
+    def tolerant(self, asked: Asked, columns: Sequence[Column]) -> tuple[list[Column], Column | None]:
+        """The columns themselves: their values are of their types."""
+        return list(columns), None
+
     def state(self, asked: Asked) -> Any:
         """Size and time of change of the file, and of its log."""
         found = [os.stat(path) for path in (self._path, f"{self._path}.wal") if os.path.exists(path)]

@@ -66,6 +66,10 @@ class Postgresql:
         """Nothing: a column's values are of its type."""
         return None
 
+    def tolerant(self, asked: Asked, columns: Sequence[Column]) -> tuple[list[Column], Column | None]:
+        """The columns themselves: their values are of their types."""
+        return list(columns), None
+
     def state(self, asked: Asked) -> Any:
         """What the server counts of writes to the tables that are read; it may lag a second behind."""
         with self._cursor() as cursor:

@@ -1,16 +1,26 @@
-"""The rows of a table or query of a database, in chunks, each pass in one read transaction."""
+"""The rows of a table or query of a database, in chunks, each pass in one read transaction.
 
+Rows with a value that does not fit its column are errors, or kept aside: then the first use reads all rows once.
+"""
+
+import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.types as pt
 
+from blocks.data.formats.csv.options import checked_rejects
+from blocks.data.formats.csv.rejects import RejectsTable, rejects_of
 from blocks.data.formats.sql.database import Asked, Column, Database
+from blocks.data.formats.sql.misfits import RowMask, cast, first_misfit, misfits, rejected_rows
 from blocks.data.schema import natural_schema, require_columns
 from blocks.errors import BlocksError, InvalidArgument, MalformedData, SchemaMismatch
 from blocks.files.url_passwords import without_secrets
+
+_AT_ONCE = 8_192
+"""Rows that are looked at for values that do not fit."""
 
 
 class SqlReader:
@@ -21,9 +31,11 @@ class SqlReader:
         table: A table's name, or
         query: one SELECT.
         column_types: Column to type, for values that are stored as another: numbers as text.
+        on_bad_rows: "keep" to set aside rows with a value that does not fit its column.
+        rejects: Where to, .parquet or .csv: `text` is the row as JSON, `line` its place in the answer, from 1.
 
     Raises:
-        InvalidArgument: Not one of table and query, or the database does not answer it.
+        InvalidArgument: Not one of table and query, the database does not answer it, or an option has a wrong value.
         SchemaMismatch: A column of `column_types` is unknown.
     """
 
@@ -36,12 +48,21 @@ class SqlReader:
         table: str | None = None,
         query: str | None = None,
         column_types: Mapping[str, Any] | None = None,
+        on_bad_rows: str = "error",
+        rejects: Any = None,
     ) -> None:
         if (table is None) == (query is None):
             raise InvalidArgument(
                 f"A database is read by table= or query=. Received: {'both' if table is not None else 'neither'}."
             )
         self._database = database
+        self._rejects = checked_rejects(on_bad_rows, rejects)
+        read = os.path.realpath(database.place.partition(":///")[2])
+        if self._rejects is not None and os.path.realpath(self._rejects) == read:
+            raise InvalidArgument(f"rejects={rejects!r} is the database that is read. Name another file.")
+        self._lock = threading.Lock()
+        self._bad: RowMask | None = None
+        self._tolerant: list[Column] = []
         self._asked = Asked(table, None if query is None else query.strip().rstrip(";"))
         given = {name: _type(name, kind) for name, kind in (column_types or {}).items()}
         self._columns = database.columns(self._asked, given)
@@ -59,24 +80,27 @@ class SqlReader:
         Raises:
             MalformedData: A value does not fit its column, or the database has changed since the schema was read.
         """
-        by_name = {column.name: column for column in self._columns}
-        wanted = [by_name[name] for name in (self.schema.names if columns is None else columns)]
+        bad = self._looked()
+        known = {column.name: column for column in (self._columns if bad is None else self._tolerant)}
+        wanted = [known[name] for name in (self.schema.names if columns is None else columns)]
+        # a database may answer a query for fewer columns in another order
+        answered = wanted if self._asked.query is None else list(known.values())
+        places = [answered.index(column) for column in wanted]
+        for begun, batch in self._answer(answered, rows):
+            if bad is not None:
+                batch = batch.filter(pa.array(~bad.of(begun, batch.num_rows)))
+            arrays = [self._typed(batch.column(at), column, begun) for at, column in zip(places, wanted, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, names=[column.name for column in wanted])
+
+    def _answer(self, columns: Sequence[Column], rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """All rows as they are read, each batch with the number of rows before it."""
         if self._database.state(self._asked) != self._state:
             raise self._changed()
-        # a database may answer a query for fewer columns in another order
-        answered = wanted if self._asked.query is None else self._columns
-        places = [answered.index(column) for column in wanted]
         begun = 0
         try:
-            with self._database.batches(self._asked, answered, rows) as batches:
+            with self._database.batches(self._asked, columns, rows) as batches:
                 for batch in batches:
-                    yield pa.RecordBatch.from_arrays(
-                        [
-                            self._typed(batch.column(at), column, begun)
-                            for at, column in zip(places, wanted, strict=True)
-                        ],
-                        names=[column.name for column in wanted],
-                    )
+                    yield begun, batch
                     begun += batch.num_rows
             if begun != (self._rows if self._rows is not None else begun):
                 raise self._changed()
@@ -84,14 +108,50 @@ class SqlReader:
         except BlocksError:
             raise
         except (pa.ArrowException, OSError, ValueError) as error:
-            what = self._database.misfit(self._asked, answered)
+            what = self._database.misfit(self._asked, columns)
             text = without_secrets(str(error).splitlines()[0] if str(error) else type(error).__name__)
             if what is None:
                 raise MalformedData(f"{self._asked} of {self._database.place} cannot be read: {text}.") from error
             raise MalformedData(
                 f"Every value fits its column's type. Received: {self._asked} of {self._database.place}, whose {what}. "
-                "Read it as text: column_types={...: 'string'}, or mend the table."
+                "Read it as text: column_types={...: 'string'}, keep such rows aside: on_bad_rows=\"keep\", "
+                "rejects=PATH, or mend the table."
             ) from error
+
+    def _looked(self) -> RowMask | None:
+        """Which rows are kept aside; the first time they are written to the rejects file."""
+        if self._rejects is None:
+            return None
+        with self._lock:
+            if self._bad is None:
+                self._tolerant, told = self._database.tolerant(self._asked, self._columns)
+                table, mask = RejectsTable(self._rejects), RowMask()
+                try:
+                    for begun, batch in self._answer([*self._tolerant, *([told] if told else [])], _AT_ONCE):
+                        mask.append(self._set_aside(begun, batch, table))
+                except BaseException:
+                    table.abandon()
+                    raise
+                table.finish()
+                self._bad = mask
+            return self._bad
+
+    def _set_aside(self, begun: int, batch: pa.RecordBatch, table: RejectsTable) -> np.ndarray:
+        """Writes the rows of a batch that hold misfits; which they are."""
+        columns = self._tolerant
+        by_column = [misfits(batch.column(at), column.type) for at, column in enumerate(columns)]
+        said = batch.column(len(columns)) if batch.num_columns > len(columns) else pa.nulls(batch.num_rows)
+        bad = np.logical_or.reduce([*by_column, said.is_valid().to_numpy(zero_copy_only=False)])
+        at = np.flatnonzero(bad)
+        if len(at):
+            kept = batch.take(pa.array(at))
+            told = [_told(text, columns) for text in said.take(pa.array(at)).to_pylist()]
+            texts, reasons = rejected_rows(
+                kept.select(range(len(columns))), columns, [wrong[at] for wrong in by_column], told
+            )
+            lines = (at + begun + 1).tolist()
+            table.add(rejects_of(file=[self.description()] * len(at), line=lines, text=texts, reason=reasons))
+        return bad
 
     def _changed(self) -> MalformedData:
         return MalformedData(
@@ -106,51 +166,39 @@ class SqlReader:
         try:
             return cast(values, column.type)
         except (pa.ArrowException, ValueError) as error:
-            at = _first_misfit(values, column.type)
+            at = first_misfit(values, column.type)
             raise MalformedData(
                 f"Every value of {column.name!r} is read as {column.type} ({column.why}). Received: "
                 f"{values[at].as_py()!r} in row {begun + at + 1:,} of {self._asked}. Read the column as text: "
-                f"column_types={{{column.name!r}: 'string'}}, or leave such rows out: query='SELECT ... WHERE ...'."
+                f"column_types={{{column.name!r}: 'string'}}, keep such rows aside: on_bad_rows=\"keep\", "
+                "rejects=PATH, or leave them out: query='SELECT ... WHERE ...'."
             ) from error
+
+    @property
+    def rejected(self) -> int:
+        """Rows in the rejects file."""
+        bad = self._looked()
+        return 0 if bad is None else bad.marked
 
     def count(self) -> int | None:
         """Unknown without a pass."""
-        return None
+        return None if self._bad is None else self._bad.rows - self._bad.marked
 
     def fingerprint(self) -> dict[str, Any]:
         """Where the rows are, without a password, and what changes when they do."""
         asked = {"table": self._asked.table} if self._asked.table is not None else {"query": self._asked.query}
-        return {"database": self._database.place, **asked, "state": self._state}
+        keep = {} if self._rejects is None else {"keep": True}
+        return {"database": self._database.place, **asked, "state": self._state, **keep}
 
     def description(self) -> str:
         """What is read, and where."""
         return f"{self._asked} of {self._database.place}"
 
 
-def cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Values as a type; texts of numbers may have spaces around them.
-
-    Raises:
-        ArrowInvalid: A value is none.
-    """
-    if pt.is_null(kind):
-        return pa.nulls(len(values))
-    if pt.is_string(values.type) and not (pt.is_string(kind) or pt.is_large_string(kind) or pt.is_binary(kind)):
-        values = pc.utf8_trim_whitespace(values)
-    return values.cast(kind)
-
-
-def _first_misfit(values: pa.Array, kind: pa.DataType) -> int:
-    """The position of the first value that cannot be cast, by halving."""
-    low, high = 0, len(values)
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            cast(values.slice(low, middle - low), kind)
-            low = middle
-        except (pa.ArrowException, ValueError):
-            high = middle
-    return low
+def _told(text: str | None, columns: Sequence[Column]) -> dict[str, Any]:
+    """The values that a database says do not fit, by column; see `Database.tolerant`."""
+    found = [part.split(" ") for part in (text or "").split(";") if part]
+    return {columns[int(at)].name: bytes.fromhex(value) for at, value in found}
 
 
 def _type(name: str, kind: Any) -> pa.DataType:

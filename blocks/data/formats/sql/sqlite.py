@@ -89,7 +89,9 @@ class Sqlite:
         """See `Database`."""
         import adbc_driver_sqlite.dbapi as adbc
 
-        given = self._of_view or columns
+        named = {column.name: column for column in columns}
+        given = [named.pop(column.name, column) for column in self._of_view or columns]
+        given += [column for column in columns if column.name in named]
         at = [given.index(column) for column in columns]
         first = ", ".join(f"{_FIRST[column.read_as]} AS {quoted(column.name)}" for column in given)
         wanted = ", ".join(column.expression for column in given)
@@ -104,18 +106,29 @@ class Sqlite:
         """See `Database`."""
         with self._plain() as connection:
             for column in columns:
-                fits = _STORED.get(column.read_as, ("text",))
-                name, allowed = quoted(column.name), ", ".join(f"'{kind}'" for kind in (*fits, "null"))
-                query = (
-                    f"SELECT count(*), typeof({name}), {name} FROM {asked.text} WHERE typeof({name}) NOT IN ({allowed})"
-                )
+                name = quoted(column.name)
+                query = f"SELECT count(*), typeof({name}), {name} FROM {asked.text} WHERE NOT ({_fits(column)})"
                 many, kind, value = connection.execute(query).fetchone()
-                if many and column.why != "column_types":
+                if many and _is_stored(column):
                     return (
                         f"column {column.name!r}, {column.why}, holds {many} values of another kind, as {kind} "
                         f"{shortened(repr(value))}"
                     )
         return None
+
+    def tolerant(self, asked: Asked, columns: Sequence[Column]) -> tuple[list[Column], Column | None]:
+        """See `Database`; texts come as bytes, which need not be UTF-8."""
+        declared = [column for column in columns if _is_stored(column)]
+        with self._plain() as connection:
+            sums = _sums(connection, asked, [f"total(NOT ({_fits(column)}))" for column in declared])
+        odd = {column.name for column, many in zip(declared, sums, strict=True) if many}
+        made = [_nulled(column) if column.name in odd else column for column in columns]
+        made = [_as_bytes(column) if column.read_as == pa.string() else column for column in made]
+        self._of_view = made if self._of_view else None
+        told = [_told(at, column) for at, column in enumerate(columns) if column.name in odd]
+        # a name that no column has
+        name = "misfits" + "_" * max(len(column.name) for column in columns)
+        return made, Column(name, pa.string(), pa.string(), "", f"nullif({_concatenated(told)}, '')") if odd else None
 
     def state(self, asked: Asked) -> Any:
         """The file's change counter and size, those of its log too."""
@@ -170,14 +183,51 @@ def _counts(connection: sqlite3.Connection, asked: Asked, names: Sequence[str]) 
     for name in map(quoted, names):
         parts += [f"total(typeof({name}) = '{kind}')" for kind in kinds]
         parts.append(f"total(typeof({name}) = 'integer' AND ({name} > {MOST_EXACT} OR {name} < -{MOST_EXACT}))")
-    found: list[int] = []
-    for start in range(0, len(parts), 500):  # SQLite gives at most 2,000 columns
-        found += map(
-            int, connection.execute(f"SELECT {', '.join(parts[start : start + 500])} FROM {asked.text}").fetchone()
-        )
+    found = _sums(connection, asked, parts)
     each = len(kinds) + 1
     per_column = [found[start : start + each] for start in range(0, len(found), each)]
     return {name: dict(zip((*kinds, "long"), sums, strict=True)) for name, sums in zip(names, per_column, strict=True)}
+
+
+def _sums(connection: sqlite3.Connection, asked: Asked, expressions: Sequence[str]) -> list[int]:
+    """Sums over all rows, a pass for every 500: SQLite gives at most 2,000 columns."""
+    found: list[int] = []
+    for start in range(0, len(expressions), 500):
+        some = ", ".join(expressions[start : start + 500])
+        found += map(int, connection.execute(f"SELECT {some} FROM {asked.text}").fetchone())
+    return found
+
+
+def _is_stored(column: Column) -> bool:
+    """Whether values are read as they are stored, not as text, so that one of another kind cannot be."""
+    return column.expression == quoted(column.name)
+
+
+def _fits(column: Column) -> str:
+    """Whether a value is stored as its column is read."""
+    kinds = (*_STORED.get(column.read_as, ("text",)), "null")
+    return f"typeof({quoted(column.name)}) IN ({', '.join(map(repr, kinds))})"
+
+
+def _nulled(column: Column) -> Column:
+    return column._replace(expression=f"CASE WHEN {_fits(column)} THEN {column.expression} END")
+
+
+def _told(at: int, column: Column) -> str:
+    value = f"hex(CAST({quoted(column.name)} AS BLOB))"
+    return f"CASE WHEN NOT ({_fits(column)}) THEN '{at} ' || {value} || ';' ELSE '' END"
+
+
+def _as_bytes(column: Column) -> Column:
+    return column._replace(read_as=pa.binary(), expression=f"CAST({column.expression} AS BLOB)")
+
+
+def _concatenated(parts: Sequence[str]) -> str:
+    """Halves of halves: SQLite takes no expression deeper than 1,000."""
+    if len(parts) < 2:
+        return parts[0] if parts else "''"
+    middle = len(parts) // 2
+    return f"({_concatenated(parts[:middle])} || {_concatenated(parts[middle:])})"
 
 
 def _by_counts(name: str, declared: str, counts: dict[str, int], asked: Asked) -> Column:
