@@ -85,6 +85,11 @@ class Source:
         """Rows that `on_bad_rows="keep"` or `blocks.clean` has set aside; 0 for every other reader."""
         return int(getattr(self._reader, "rejected", 0))
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Of `blocks.windows`, how many rows are the last step of no window, by reason; {} for every other reader."""
+        return dict(getattr(self._reader, "left_out", {}))
+
     def chunks(
         self,
         rows: int = 65_536,

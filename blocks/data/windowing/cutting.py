@@ -4,6 +4,7 @@ What is held is a chunk and, of each entity, the last steps of an unfinished win
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,8 +14,8 @@ from blocks.data.splitting.durations import as_counts
 from blocks.errors import InvalidArgument, MalformedData
 from blocks.statistics.hashing import hash_rows
 
-MOST_VALUES = 1 << 21
-"""Values of one column in a batch of windows, at most."""
+MOST_VALUES = 1 << 22
+"""Values of all columns in a batch of windows, at most, unless one window has more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,18 +73,40 @@ def windows_of(chunks: Iterator[pa.RecordBatch], shape: Shape) -> Iterator[pa.Re
         MalformedData: An entity's times do not rise.
         InvalidArgument: With `fill`, times are no whole number of steps apart.
     """
+    for steps in stretches(chunks, shape):
+        yield from steps.windows(shape)
+
+
+def stretches(chunks: Iterator[pa.RecordBatch], shape: Shape) -> Iterator["Steps"]:
+    """Rows as they come, each time with the earlier ones that an unfinished window holds.
+
+    Args:
+        chunks: Of `by` and `order` at least.
+        shape: What a window is.
+
+    Raises:
+        MalformedData: An entity's times do not rise.
+        InvalidArgument: With `fill`, times are no whole number of steps apart.
+    """
     tail: pa.Table | None = None
-    read = 0
-    for chunk in chunks:
-        rows = pa.Table.from_batches([chunk])
+    waiting: list[pa.RecordBatch] = []
+    read = fresh = 0
+    for chunk in itertools.chain(chunks, [None]):
         held = 0 if tail is None else tail.num_rows
+        if chunk is not None:
+            waiting.append(chunk)
+            fresh += len(chunk)
+        # at least as many new rows as are held of entities, or those would be looked at again and again
+        if not fresh or (chunk is not None and fresh < held):
+            continue
+        rows = pa.Table.from_batches(waiting)
         if tail is not None:
             rows = pa.concat_tables([tail, rows]).combine_chunks()
-        position = np.concatenate([np.full(held, -1), np.arange(read, read + len(chunk))])
-        read += len(chunk)
+        position = np.concatenate([np.full(held, -1), np.arange(read, read + fresh)])
         steps = Steps.of(rows, position, shape)
-        yield from steps.windows(shape)
+        yield steps
         tail = rows.take(pa.array(steps.unfinished(shape)))
+        waiting, read, fresh = [], read + fresh, 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,8 +170,8 @@ class Steps:
         row = np.where(back == 0, order[at], -1)
         return cls(rows, row, moment, np.cumsum(broken), entity[at], position[at])
 
-    def windows(self, shape: Shape) -> Iterator[pa.RecordBatch]:
-        """The windows that are complete now and were not before."""
+    def starts(self, shape: Shape) -> np.ndarray:
+        """The first steps of the windows that are complete now and were not before."""
         span, count = shape.span, len(self.row)
         starts = np.arange(max(count - span + 1, 0))
         last = starts + span - 1
@@ -161,9 +184,13 @@ class Steps:
                 good &= before[last + 1] == before[last + 1 - shape.horizon]
         if shape.since is not None:
             good &= self.time[last + 1 - shape.horizon if shape.horizon else end] >= shape.since
-        starts = starts[good]
-        starts = starts[np.lexsort((self.time[starts], self.completed[starts + span - 1]))]
-        most = max(1, MOST_VALUES // max(shape.length, shape.horizon))
+        return starts[good]
+
+    def windows(self, shape: Shape) -> Iterator[pa.RecordBatch]:
+        """The windows that are complete now and were not before."""
+        starts = self.starts(shape)
+        starts = starts[np.lexsort((self.time[starts], self.completed[starts + shape.span - 1]))]
+        most = max(1, MOST_VALUES // (shape.length * len(shape.columns) + shape.horizon * len(shape.ahead)))
         for begin in range(0, len(starts), most):
             yield self._batch(starts[begin : begin + most], shape)
 
@@ -199,10 +226,14 @@ class Steps:
         """The rows, in the order in which they came, that a later window may need."""
         real = self.row >= 0
         row, entity = self.row[real], self.entity[real]
-        ends = np.append(entity[1:] != entity[:-1], True)[: len(entity)]
-        last = np.flatnonzero(ends)
-        from_end = last[np.searchsorted(last, np.arange(len(row)))] - np.arange(len(row))
+        from_end = following(entity)
         return np.sort(row[from_end < max(shape.span - 1, 1)])
+
+
+def following(of: np.ndarray) -> np.ndarray:
+    """How many of the same number come after each, where equal ones lie together."""
+    last = np.flatnonzero(np.append(of[1:] != of[:-1], True)[: len(of)])
+    return last[np.searchsorted(last, np.arange(len(of)))] - np.arange(len(of))
 
 
 def ahead_of(name: str) -> str:

@@ -1,5 +1,6 @@
 """`blocks.windows`: rows over time as one row a window."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from blocks.data.schema import require_columns
 from blocks.data.source import Source
 from blocks.data.splitting.durations import in_units_of, nanoseconds, require_time, unit_of
 from blocks.data.windowing.cutting import Shape, ahead_of, require_single, windows_of
+from blocks.data.windowing.rows_without_window import rows_without_window
 from blocks.data.windowing.sorting import Sorted, in_order
 from blocks.errors import InvalidArgument
 
@@ -36,8 +38,12 @@ def windows(
 ) -> Source:
     """A Source of windows: the last steps of one entity as lists, oldest first, and what came after them.
 
-    Rows may come in any order: those that do not come in the order of time of each entity are sorted on disk, by
-    DuckDB. A chunk of rows and, for each entity, the steps of one window are held.
+    A window of `length` holds the lags 0 to `length` - 1 of each column, the newest last: lags of a long table need
+    nothing else. Rows may come in any order: those that do not come in the order of time of each entity are sorted on
+    disk, by DuckDB. A chunk of rows and, for each entity, the steps of one window are held.
+
+    Split rows by time first, then make the windows of each part: no target then lies in two parts. Windows of all rows,
+    divided afterwards, share their values between parts.
 
     Args:
         source: A Source, or anything that `read` takes.
@@ -46,7 +52,9 @@ def windows(
         horizon: Steps of `target` and `future` after the gap.
         gap: Steps between a window's last and the first of the horizon.
         by: The column, or columns, that tell entities apart; None where all rows are of one.
-        every: The time between two steps, "1h" or a timedelta; None where each row is a step, whenever it came.
+        every: The time between two steps, "1h" or a timedelta; None where each row is a step, whenever it came. A day
+            is 24 hours: where clocks change, give dates rather than timestamps. Months differ in length: number them,
+            12 * year + month, and give 1.
         columns: Whose values a window holds; None for all but those of `by`, `order`, `static` and `future`.
         target: The column to be foretold; None where there is none, as for serving.
         gaps: "drop": no window goes over a step without a row. "missing": such steps are nulls, in windows with a row
@@ -59,7 +67,8 @@ def windows(
     Returns:
         A Source; a row has the columns of `by`, `order` (of the window's last step), `static`, `columns` as fixed-size
         lists of `length`, and `<name>_ahead` for `future` and `target`: fixed-size lists of `horizon`, or a value where
-        that is 1.
+        that is 1. Its `left_out` says how many rows are the last step of no window, and why. They come in the order in
+        which they are complete: by time, where rows do.
 
     Raises:
         InvalidArgument: An argument is outside what is said here, or names collide.
@@ -71,6 +80,8 @@ def windows(
         >>> rows = blocks.read({"hour": [1, 2, 3, 4, 5], "close": [1.0, 2.0, 3.0, 4.0, 5.0]})
         >>> blocks.windows(rows, length=2, horizon=1, order="hour", target="close").to_table().to_pylist()[0]
         {'hour': 2, 'close': [1.0, 2.0], 'close_ahead': 3.0}
+        >>> blocks.windows(rows, length=2, horizon=1, order="hour", target="close").left_out
+        {'fewer than 2 steps so far': 1, 'fewer than 1 steps to come': 1}
     """
     rows = read(source)
     schema = rows.schema
@@ -108,6 +119,11 @@ def windows(
 
 
 def _step(kind: pa.DataType, every: Any) -> int:
+    if isinstance(every, str) and re.search(r"mon|year|quarter", every, re.IGNORECASE):
+        raise InvalidArgument(
+            f"every is a duration, and months and years differ in length. Received: {every!r}. Number them in a column "
+            "of their own, 12 * year + month, and give order= that column and every=1."
+        )
     if not pa.types.is_integer(kind) and nanoseconds(every, "every") % unit_of(kind):
         raise InvalidArgument(f"every is a whole number of the units of {kind}. Received: {every!r}.")
     if (step := in_units_of(kind, every, "every")) < 1:
@@ -138,6 +154,7 @@ class WindowReader:
     def __init__(self, source: Source, shape: Shape) -> None:
         self._source, self._shape = source, shape
         self._rows: Source | None = None
+        self._left_out: dict[str, int] | None = None
         rows = source.schema
         fields = [rows.field(name) for name in (*shape.by, shape.order, *shape.static)]
         fields += [pa.field(name, pa.list_(rows.field(name).type, shape.length)) for name in shape.columns]
@@ -171,6 +188,14 @@ class WindowReader:
                 kept = self._source.select(needed)
                 self._rows = Source(Sorted(kept.schema, kept.chunks(CHUNK_ROWS), [*shape.by, shape.order]))
         return self._rows
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many rows end no window, by reason; a pass, once."""
+        if self._left_out is None:
+            times = self._ordered().chunks(CHUNK_ROWS, columns=[*self._shape.by, self._shape.order])
+            self._left_out = rows_without_window(times, self._shape)
+        return dict(self._left_out)
 
     def count(self) -> int | None:
         """Unknown without a pass."""

@@ -2,6 +2,8 @@
 
 import datetime
 import itertools
+import operator
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks.data.windowing import cutting
+from blocks.data.windowing.rows_without_window import rows_without_window
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 
 
@@ -92,6 +95,87 @@ def test_windows_are_those_of_the_oracle_in_chunks_of_any_size(case, length, gap
     assert len(by_chunks) == len(expected)
     assert made.to_table().to_pylist() == by_chunks
     assert made.count() == len(expected)
+
+
+def reasons(rows, length, coming, every, fill):
+    """Why each row is the last of no window, as counts: the first of the four that holds, seen from the row itself."""
+    found = Counter()
+    for pair in {row["pair"] for row in rows}:
+        times = sorted(row["at"] for row in rows if row["pair"] == pair)
+        steps = list(range(times[0], times[-1] + 1, every)) if fill else times
+        for time in times:
+            at = steps.index(time)
+            before, after = steps[max(0, at - length + 1) : at + 1], steps[at : at + 1 + coming]
+            regular = [
+                every is None or all(b - a == every for a, b in itertools.pairwise(part)) for part in (before, after)
+            ]
+            if fill:
+                regular = [True, set(after[1:]) <= set(times)]
+            if len(before) < length:
+                found[f"fewer than {length} steps so far"] += 1
+            elif not regular[0]:
+                found[f"a step is missing among the last {length}"] += 1
+            elif len(after) <= coming:
+                found[f"fewer than {coming} steps to come"] += 1
+            elif not regular[1]:
+                found[f"a step is missing among the next {coming}"] += 1
+    return dict(found)
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases(), st.integers(1, 4), st.integers(0, 3), st.sampled_from([1, 7, 100]))
+def test_rows_without_a_window_are_counted_by_reason(case, length, horizon, size):
+    entities, stamps, every, fill = case
+    whole = table(entities, stamps)
+    ask = {"length": length, "by": "pair", "order": "at", "every": every, "columns": ["name"]}
+    ask |= {"gaps": "missing"} if fill else {}
+    ask |= {"target": "close", "horizon": horizon} if horizon else {}
+    made = blocks.windows(whole, **ask)
+    expected = reasons(whole.to_pylist(), length, horizon, every, fill)
+    assert made.left_out == expected
+    times = blocks.read(whole).chunks(size, columns=["pair", "at"])
+    assert rows_without_window(times, made._reader._shape) == expected
+    rows = set(zip(entities, stamps, strict=True))
+    ended = sum((row["pair"], row["at"]) in rows for row in made.to_table().to_pylist())
+    assert ended + sum(expected.values()) == len(stamps)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 9))
+def test_parts_share_no_target_and_lose_no_window_but_those_over_a_border(case, length, horizon, reach):
+    entities, stamps, every, fill = case
+    whole = table(entities, stamps)
+    if len(set(stamps)) < 2:
+        return
+    ask = {"length": length, "horizon": horizon, "by": "pair", "order": "at", "every": every, "columns": ["name"]}
+    ask |= {"target": "name"} | ({"gaps": "missing"} if fill else {})
+    if min(stamps) + reach > sorted(set(stamps))[1]:  # or no row of the first part might stay
+        reach = 0
+    early, late = blocks.read(whole).split(a=0.6, b=0.4, time="at", horizon=reach).values()
+    start = min(late.to_table()["at"].to_pylist())
+    time_of = dict(zip(whole["name"].to_pylist(), stamps, strict=True))
+
+    def found(source, **more):
+        rows = blocks.windows(source, **ask, **more).to_table().to_pylist()
+        aheads = [row["name_ahead"] if horizon > 1 else [row["name_ahead"]] for row in rows]
+        return [
+            (row, min(map(time_of.get, ahead)), max(map(time_of.get, ahead)))
+            for row, ahead in zip(rows, aheads, strict=True)
+        ]
+
+    everything = found(whole)
+    before, after, reaching = found(early), found(late), found(late, history=True)
+    assert all(last + reach <= start for _, _, last in before)
+    assert [row for row, _, _ in before] == [
+        row for row, _, _ in found(whole.filter(pc.less_equal(pc.add(whole["at"], max(reach, 1)), start)))
+    ]
+    key = operator.itemgetter("pair", "at")
+    assert sorted((row for row, _, _ in reaching), key=str) == sorted(
+        (row for row, first, _ in everything if first >= start), key=str
+    )
+    if not fill:  # or a window of the part alone may have fewer steps than one that knows what was before
+        assert {key(row) for row, _, _ in after} <= {key(row) for row, _, _ in reaching}
+    assert all(time_of[name] >= start for row, _, _ in after for name in row["name"] if name is not None)
 
 
 @settings(max_examples=25, deadline=None)
@@ -267,3 +351,51 @@ def test_what_cannot_be_sorted_is_refused_and_errors_of_reading_stay_what_they_a
 
     with pytest.raises(MalformedData, match=r"x\.csv has ended"):
         blocks.windows(Breaks(), length=1, order="at").count()
+
+
+def test_entities_that_begin_or_end_anywhere_and_parts_shorter_than_a_window():
+    entities = ["old"] * 50 + ["new"] * 30 + ["both"] * 100
+    times = [*range(50), *range(70, 100), *range(100)]
+    rows = blocks.read(table(entities, times))
+    train, test = rows.split(train=0.97, test=0.03, time="at").values()
+    ask = {"length": 5, "horizon": 2, "by": "pair", "order": "at", "columns": ["name"], "target": "close"}
+    starts = min(test.to_table()["at"].to_pylist())
+    assert starts > 90
+    made = blocks.windows(test, **ask)
+    tiny = test.count()
+    assert made.count() == len(made.to_table()) == 0
+    assert made.schema.names == ["pair", "at", "name", "close_ahead"]
+    assert made.left_out == {"fewer than 5 steps so far": tiny} or sum(made.left_out.values()) == tiny
+    reaching = blocks.windows(test, **ask, history=True)
+    assert Counter(reaching.to_table()["pair"].to_pylist()) == {"new": 100 - starts - 1, "both": 100 - starts - 1}
+    assert reaching.left_out == {"fewer than 2 steps to come": 4}
+    counts = Counter(blocks.windows(train, **ask).to_table()["pair"].to_pylist())
+    assert counts == {"old": 50 - 6, "new": starts - 70 - 6, "both": starts - 6}
+
+
+def test_days_are_24_hours_and_months_are_numbers():
+    """A day of local time has 23 to 25 hours where clocks change: dates have none, and months are counted."""
+    local = pd.date_range("2024-03-28", periods=8, freq="1D", tz="Europe/Rome")  # clocks change on the 31st
+    rows = pa.table({"at": pa.array(local), "day": pa.array(local.date), "x": range(8)})
+    by_instant = blocks.windows(rows, length=2, order="at", every="1d", columns=["x"])
+    assert [row["x"] for row in by_instant.to_table().to_pylist()] == [[0, 1], [1, 2], [2, 3], [4, 5], [5, 6], [6, 7]]
+    assert by_instant.left_out == {"fewer than 2 steps so far": 1, "a step is missing among the last 2": 1}
+    assert by_instant.to_table()["at"].to_pylist()[0] == local[1].to_pydatetime()
+    with pytest.raises(InvalidArgument, match="whole numbers of steps apart"):
+        blocks.windows(rows, length=2, order="at", every="1d", columns=["x"], gaps="missing").count()
+    assert blocks.windows(rows, length=2, order="day", every="1d", columns=["x"]).count() == 7
+    hours = pd.date_range("2024-03-31", periods=6, freq="1h", tz="Europe/Rome")
+    assert blocks.windows({"at": pa.array(hours), "x": range(6)}, length=3, order="at", every="1h").count() == 4
+    months = pd.date_range("2023-10-31", periods=6, freq="ME")
+    stamps = {"at": pa.array(months), "month": 12 * months.year + months.month, "x": range(6)}
+    with pytest.raises(InvalidArgument, match=r"every is a duration.*Received: '1 month'.*12 \* year \+ month"):
+        blocks.windows(stamps, length=3, order="at", every="1 month")
+    assert blocks.windows(stamps, length=3, order="month", every=1, columns=["x"]).count() == 4
+
+
+def test_rows_that_have_no_place_in_time_are_refused_in_any_order():
+    for times in ([1, 2, 2, 3], [3, 2, 1, 2]):
+        with pytest.raises(MalformedData, match="two of pair='a', at=2"):
+            blocks.windows(table(["a"] * 4, times), length=2, by="pair", order="at", columns=["close"]).count()
+    with pytest.raises(InvalidArgument, match=r"1 missing of 3 rows in 'at'.*is_valid"):
+        blocks.windows(table(["a"] * 3, [1, None, 3]), length=2, by="pair", order="at", columns=["close"]).count()
