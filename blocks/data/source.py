@@ -397,7 +397,12 @@ class Source:
             ...     written.count(), written.to_table()["city"].to_pylist()
             (3, ['Oslo', '', None])
         """
-        rows = Rows(self.schema, lambda: self._chunks(8_192, self.schema.names, False, False), self.estimated_rows())
+        rows = Rows(
+            self.schema,
+            lambda: self._chunks(8_192, self.schema.names, False, False),
+            self.estimated_rows(),
+            self.fingerprint if getattr(self._reader, "identified", True) else None,
+        )
         return Source(write_rows(rows, target, table=table, overwrite=overwrite, verbose=verbose))
 
     def fingerprint(self, *, content: bool = False) -> dict[str, Any]:

@@ -61,6 +61,62 @@ def whole_file(path: Place | str | os.PathLike[str]) -> Iterator[Path]:
     sync(final.parent)
 
 
+class Unfinished:
+    """What is written of a file that is not whole yet.
+
+    Args:
+        path: Where it is written.
+
+    Attributes:
+        journal: Beside it, a file for what is known of it; whoever writes it, it goes with it.
+        keep: Whether both stay when writing fails, so that the next call of `resumable_file` gives them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.journal, self.keep = path, path.with_name(f".journal{path.name}"), False
+
+
+@contextmanager
+def resumable_file(path: Path) -> Iterator[Unfinished]:
+    """Give a file as `whole_file` does, but with what a writer before left in it, after a kill or where it said `keep`.
+
+    Args:
+        path: As of `whole_file`; local.
+
+    Raises:
+        OSError: As the operating system says.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for end in "a", "b":
+        ...         with suppress(KeyError), resumable_file(Path(folder, "answer")) as file:
+        ...             file.keep = True
+        ...             _ = file.path.write_text(file.path.read_text() + end)
+        ...             file.journal.touch()
+        ...             {}["no"] if end == "a" else None
+        ...     Path(folder, "answer").read_text(), os.listdir(folder)
+        ('ab', ['answer'])
+    """
+    final = Path(os.path.realpath(path))
+    mode = _mode_of(final)
+    held = _take(final, folder=False, empty=False)
+    unfinished = Unfinished(held.path)
+    try:
+        yield unfinished
+        if mode is not None:
+            held.path.chmod(mode)
+        sync(held.path)
+        unfinished.journal.unlink(missing_ok=True)
+        held.publish(final)
+    finally:
+        if not held.published and not unfinished.keep:
+            for left in (unfinished.journal, held.path):
+                with suppress(OSError):
+                    left.unlink(missing_ok=True)
+        os.close(held.handle)
+    sync(final.parent)
+
+
 @contextmanager
 def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give an empty folder to fill; it becomes `path` when the block ends, and is gone when the block fails.
@@ -133,7 +189,7 @@ def _held(final: Path, *, folder: bool) -> Iterator[_Held]:
         os.close(held.handle)
 
 
-def _take(final: Path, folder: bool) -> _Held:
+def _take(final: Path, folder: bool, *, empty: bool = True) -> _Held:
     name = final.name
     while len(os.fsencode(name)) > _MOST_NAME:
         name = name[1:]  # its end, by which libraries know formats, is kept
@@ -144,7 +200,7 @@ def _take(final: Path, folder: bool) -> _Held:
             if folder:
                 for left in aside.iterdir():
                     shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
-            else:
+            elif empty:
                 os.ftruncate(handle, 0)
             return _Held(aside, handle)
         if handle is not None:

@@ -108,6 +108,9 @@ def writers(model, rows, folder, bad):
         "run": lambda path: model.fit(rows, epochs=1, verbose=0, callbacks=[Resume(path)]),
         "rejects.parquet": lambda path: list(blocks.read(bad, on_bad_rows="keep", rejects=str(path)).chunks(1000)),
     }
+    for name in ("rows.parquet", "rows.jsonl", "rows.tfrecord", "rows.npz"):
+        columns = {"x": rows["x"].astype("f4")}
+        made[name] = lambda path, columns=columns: blocks.read(columns).write(path, overwrite=True)
     for name, options in {
         "plain": {},
         "gzip": {"compression": "gzip"},
@@ -149,7 +152,7 @@ def test_no_room_and_no_right_to_write(disk, model, artefact, tmp_path):
         assert number in disk.codes or "cannot be written" in str(caught.value), (path.name, caught.value)
         after = digest(disk.folder)
         assert {name: after[name] for name in before} == before, path.name
-        if path.suffix in (".keras", ".bin") or path.name in ("export", "rejects.parquet"):
+        if path.suffix in (".keras", ".bin") or path.name in ("export", "rejects.parquet") or path.stem == "rows":
             assert after.keys() == before.keys(), path.name
         write(path)
         before = digest(disk.folder)

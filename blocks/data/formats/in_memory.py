@@ -101,6 +101,11 @@ class StreamReader:
         """Rows, if known without a pass."""
         return None if self._count is None else self._count()
 
+    @property
+    def identified(self) -> bool:
+        """Whether a fingerprint takes no pass."""
+        return self._fingerprint is not None
+
     def fingerprint(self) -> dict[str, Any]:
         """What the object says of itself, else a hash of the content: a pass."""
         if self._fingerprint is not None:

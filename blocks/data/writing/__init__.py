@@ -9,12 +9,14 @@ from typing import Final
 
 WRITERS: Final = {
     "csv": "csv_writer:CsvWriter",
-    "parquet": "arrow_writers:ParquetWriter",
+    "parquet": "parquet_writer:ParquetWriter",
     "ipc": "arrow_writers:IpcWriter",
     "orc": "arrow_writers:OrcWriter",
     "hdf5": "hdf5_writer:Hdf5Writer",
     "json": "json_writer:JsonWriter",
     "tfrecord": "tfrecord_writer:TfRecordWriter",
-    "numpy": "numpy_writers:numpy_writer",
+    "numpy": "numpy_writers:NpyWriter",
+    ".npz": "numpy_writers:NpzWriter",
 }
-"""By the name of the format that `formats.FORMATS` knows: module below this package, and the class in it."""
+"""By the name of the format that `formats.FORMATS` knows, or by an extension that has a writer of its own: module below
+this package, and the class in it."""

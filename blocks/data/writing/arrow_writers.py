@@ -1,13 +1,15 @@
-"""Parquet, Arrow IPC and ORC: formats that Arrow writes, with the types that Arrow has."""
+"""Arrow IPC and ORC, and what formats have in common that Arrow writes by groups of rows."""
 
+import errno
 import io
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.ipc as paipc
 import pyarrow.orc as paorc
-import pyarrow.parquet as pq
 
 from blocks.data.encodings import natural_type
 from blocks.data.writing.rows_writer import require_held
@@ -17,13 +19,21 @@ GROUP_BYTES: Final = 1 << 26
 """Of a row group or stripe, whichever is less: what is held while writing, and by most readers."""
 
 
-class _Grouped:
-    """Collects batches into groups: a small one costs every reader of the file."""
+_MAGIC: Final = b"ARROW1\0\0"
+"""What an IPC file begins with; a stream follows, then the footer."""
 
-    def __init__(self, writer: Any, schema: pa.Schema) -> None:
+
+class Grouped(ABC):
+    """Collects batches into groups: a small one costs every reader of the file.
+
+    Args:
+        schema: Of the rows.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
         self.options: dict[str, Any] = {}
         self.note = ""
-        self._writer, self._schema = writer, schema
+        self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
@@ -31,41 +41,17 @@ class _Grouped:
         self._waiting.append(batch)
         rows, size = (sum(one) for one in zip(*((b.num_rows, b.nbytes) for b in self._waiting), strict=True))
         if rows >= GROUP_ROWS or size >= GROUP_BYTES:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
-        table, self._waiting = pa.Table.from_batches(self._waiting, schema=self._schema), []
-        self._write(table)
+    def flush(self) -> None:
+        """Writes what waits as a group."""
+        if self._waiting:
+            table, self._waiting = pa.Table.from_batches(self._waiting, schema=self._schema), []
+            self._write(table)
 
+    @abstractmethod
     def _write(self, table: pa.Table) -> None:
-        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
-
-    def close(self) -> None:
-        """Ends the file."""
-        try:
-            if self._waiting:
-                self._flush()
-        finally:
-            self._waiting = []
-            self._writer.close()
-
-
-class ParquetWriter(_Grouped):
-    """A Parquet file with zstd; Arrow's schema lies in it, so that every type comes back.
-
-    Args:
-        path: The file.
-        schema: Of the rows.
-        extension: That of the format.
-        compression: Parquet compresses by itself.
-
-    Raises:
-        SchemaMismatch: Parquet does not hold a column.
-    """
-
-    def __init__(self, path: Path, schema: pa.Schema, extension: str, compression: str) -> None:
-        require_held(schema, "Parquet", _through_parquet)
-        super().__init__(pq.ParquetWriter(path, schema, compression="zstd"), schema)
+        """Writes a group."""
 
 
 class IpcWriter:
@@ -76,17 +62,48 @@ class IpcWriter:
         schema: Of the rows.
         extension: That of the format.
         compression: None.
+        begun: What `checkpoint` gave, to go on from there.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, extension: str, compression: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        extension: str,
+        compression: str,
+        *,
+        begun: Mapping[str, Any] | None = None,
+    ) -> None:
         self.options: dict[str, Any] = {}
         self.note = ""
-        self._sink = pa.OSFile(str(path), "wb")
-        self._writer = (paipc.new_stream if extension == ".arrows" else paipc.new_file)(self._sink, schema)
+        self._batches = 0
+        new = paipc.new_stream if extension == ".arrows" else paipc.new_file
+        if begun is None:
+            self._sink: Any = pa.OSFile(str(path), "wb")
+            self._writer = new(self._sink, schema)
+            return
+        # The footer names every batch: they are handed to the writer again, without their bytes being read or written
+        behind = _Behind(path, begun["bytes"])
+        self._sink = pa.PythonFile(behind, "w")
+        self._writer = new(self._sink, schema)
+        with pa.memory_map(str(path)) as there:
+            there.seek(0 if extension == ".arrows" else len(_MAGIC))
+            reader = paipc.open_stream(there)
+            for _ in range(begun["batches"]):
+                self.write_batch(reader.read_next_batch())
+            del reader
+        if behind.place != begun["bytes"]:
+            raise OSError(errno.EIO, "what is there is not what was written", str(path))
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
         self._writer.write_batch(batch)
+        self._batches += 1
+
+    def checkpoint(self) -> dict[str, Any]:
+        """See `ResumableWriter`."""
+        self._sink.flush()
+        return {"bytes": self._sink.tell(), "batches": self._batches}
 
     def close(self) -> None:
         """Ends the file."""
@@ -96,7 +113,29 @@ class IpcWriter:
             self._sink.close()
 
 
-class OrcWriter(_Grouped):
+class _Behind(io.RawIOBase):
+    """A file of which a part is there already, which is written again by nobody."""
+
+    def __init__(self, path: Path, there: int) -> None:
+        self._file, self._there, self.place = path.open("r+b", buffering=0), there, 0
+        self._file.seek(there)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        new = memoryview(data)[max(0, self._there - self.place) :]
+        self.place += len(data)
+        while len(new):
+            new = new[self._file.write(new) :]
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class OrcWriter(Grouped):
     """An ORC file with zstd, for columns whose types ORC has: signed integers, floats, texts, dates, lists of these.
 
     Args:
@@ -112,7 +151,8 @@ class OrcWriter(_Grouped):
     def __init__(self, path: Path, schema: pa.Schema, extension: str, compression: str) -> None:
         require_held(schema, "ORC", _through_orc)
         self._sink = _Sink(path)
-        super().__init__(paorc.ORCWriter(pa.PythonFile(self._sink, "w"), compression="zstd"), schema)
+        super().__init__(schema)
+        self._writer = paorc.ORCWriter(pa.PythonFile(self._sink, "w"), compression="zstd")
         self._writer.write(schema.empty_table())  # which an empty file needs to have columns
 
     def _write(self, table: pa.Table) -> None:
@@ -122,7 +162,11 @@ class OrcWriter(_Grouped):
     def close(self) -> None:
         """Ends the file."""
         try:
-            super().close()
+            try:
+                self.flush()
+            finally:
+                self._waiting = []
+                self._writer.close()
             self._sink.check()
         finally:
             self._sink.file.close()
@@ -151,12 +195,6 @@ class _Sink(io.RawIOBase):
         """Raises the first error."""
         if self._error is not None:
             raise self._error
-
-
-def _through_parquet(schema: pa.Schema) -> pa.DataType:
-    buffer = io.BytesIO()
-    pq.write_table(schema.empty_table(), buffer)
-    return natural_type(pq.read_schema(io.BytesIO(buffer.getvalue())).field(0).type)
 
 
 def _through_orc(schema: pa.Schema) -> pa.DataType:

@@ -21,11 +21,6 @@ _MOST_HEADER: Final = 10_000
 """Bytes of a header that NumPy reads."""
 
 
-def numpy_writer(path: Path, schema: pa.Schema, extension: str, compression: str, **begun: Any) -> Any:
-    """The writer for an extension; see `NpyWriter`."""
-    return (NpzWriter if extension == ".npz" else NpyWriter)(path, schema, extension, compression, **begun)
-
-
 class NpyWriter:
     """A .npy: a plain array of a column "array", else an array of named fields. NumPy maps it.
 

@@ -1,12 +1,13 @@
 """What a writer of a format is, and how it refuses columns that its format does not hold."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol, runtime_checkable
 
 import pyarrow as pa
 import pyarrow.types as pt
 
 from blocks.errors import SchemaMismatch
+from blocks.progress import Progress
 
 
 class Rows(NamedTuple):
@@ -16,11 +17,20 @@ class Rows(NamedTuple):
         schema: Of the batches; natural types.
         batches: Gives the rows, in order.
         total: About how many there are, None where that is not known.
+        identity: What identifies the rows, as JSON, so that another call can go on with them; None where only a pass
+            over them would tell.
     """
 
     schema: pa.Schema
     batches: Callable[[], Iterator[pa.RecordBatch]]
     total: int | None
+    identity: Callable[[], Mapping[str, Any]] | None = None
+
+    def written_by(self, writer: "RowsWriter", progress: Progress) -> None:
+        """Gives a writer all rows."""
+        for batch in self.batches():
+            writer.write_batch(batch)
+            progress.advance(batch.num_rows)
 
 
 class RowsWriter(Protocol):
@@ -37,6 +47,17 @@ class RowsWriter(Protocol):
 
     def close(self) -> None:
         """Ends the file; also where writing has failed."""
+
+
+@runtime_checkable
+class ResumableWriter(RowsWriter, Protocol):
+    """A writer that can go on where another was killed: its class takes what `checkpoint` gave as `begun=`.
+
+    The file then has the bytes that it had at that time.
+    """
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Writes all rows so far; how to go on behind them, as JSON holds it, of which "bytes" is the file's size."""
 
 
 def refuse(field: pa.Field, format: str, why: str = "") -> NoReturn:

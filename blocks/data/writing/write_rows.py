@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from blocks.data.formats import EXTENSIONS, FORMATS
 from blocks.data.formats.sql.uri import is_database
 from blocks.data.reader_protocol import Reader
 from blocks.data.writing import WRITERS
+from blocks.data.writing.checkpoints import Checkpoints
 from blocks.data.writing.rows_writer import Rows, RowsWriter
 from blocks.data.writing.sql.write_table import write_table
-from blocks.errors import InvalidArgument, MalformedData, warn
-from blocks.files.durable import whole_file
+from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch, warn
+from blocks.files.durable import resumable_file, whole_file
 from blocks.files.place import Place, place
 from blocks.files.remote_files import ARROW_SCHEMES
 from blocks.files.write_errors import explained
@@ -78,20 +79,35 @@ def _write_file(rows: Rows, name: str, overwrite: bool, progress: Progress) -> R
                 f"Nothing is replaced unasked. Received: {name!r}, which is there. Choose another path, or replace "
                 "it: overwrite=True."
             )
-        with whole_file(final) as aside:
-            writer: RowsWriter = _writer(format)(aside, rows.schema, extension, compression)
-            try:
-                for batch in rows.batches():
-                    writer.write_batch(batch)
-                    progress.advance(batch.num_rows)
-            except BaseException:
-                _close_failed(writer)
-                raise
-            writer.close()
-            _require_count(_reader(format, str(aside), writer.options), progress.done, name)
+        make = _writer(format, extension)
+        if isinstance(final, Path):
+            with resumable_file(final) as unfinished:
+                checkpoints = Checkpoints(unfinished, rows, name, overwrite=overwrite)
+                begun = {} if checkpoints.last is None else {"begun": checkpoints.last.state}
+                try:
+                    writer = make(unfinished.path, rows.schema, extension, compression, **begun)
+                    _fill(writer, checkpoints.write, progress)
+                    _require_count(_reader(format, str(unfinished.path), writer.options), progress.done, name)
+                except (SchemaMismatch, MalformedData):
+                    unfinished.keep = False  # the same call would fail again
+                    raise
+        else:
+            with whole_file(final) as aside:
+                writer = make(aside, rows.schema, extension, compression)
+                _fill(writer, rows.written_by, progress)
+                _require_count(_reader(format, str(aside), writer.options), progress.done, name)
     if writer.note:
         warn(f"{name}: {writer.note}")
     return _reader(format, os.fspath(final), writer.options)
+
+
+def _fill(writer: RowsWriter, write: Callable[[RowsWriter, Progress], None], progress: Progress) -> None:
+    try:
+        write(writer, progress)
+    except BaseException:
+        _close_failed(writer)
+        raise
+    writer.close()
 
 
 def _close_failed(writer: RowsWriter) -> None:
@@ -119,8 +135,8 @@ def _format(name: str, extension: str, compression: str) -> str:
     return format
 
 
-def _writer(format: str) -> Any:
-    module, _, name = WRITERS[format].partition(":")
+def _writer(format: str, extension: str) -> Any:
+    module, _, name = WRITERS.get(extension, WRITERS[format]).partition(":")
     return getattr(import_module(f"{writing.__name__}.{module}"), name)
 
 

@@ -5,14 +5,13 @@ then one line a finished shard, in the order in which they finished. A line torn
 wrote, ends what is believed.
 """
 
-import json
 import threading
-import zlib
 from dataclasses import asdict
 from typing import Any
 
 from blocks.errors import CorruptShard
 from blocks.files import durable
+from blocks.files.checked_lines import checked_line, parse_lines
 from blocks.files.json_schema import violation
 from blocks.files.place import Place
 from blocks.files.regular_files import NotRegular, read_regular
@@ -28,29 +27,6 @@ _SIZES = {
     "required": ["rows_per_chunk", "rows_per_shard"],
     "additionalProperties": {"$ref": "#/$defs/positive"},
 }
-
-
-def _line(content: Any) -> bytes:
-    text = json.dumps(content, sort_keys=True, allow_nan=False).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def _parse(raw: bytes) -> tuple[list[Any], int]:
-    """Read lines up to the first that does not hold; say how many bytes they take."""
-    contents: list[Any] = []
-    size = 0
-    for line in raw.splitlines(keepends=True):
-        if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(line[9:-1]):
-            break
-        try:
-            content = json.loads(line[9:])
-        except (ValueError, RecursionError):
-            break
-        if not _believable(content, first=not contents):
-            break
-        contents.append(content)
-        size += len(line)
-    return contents, size
 
 
 def _believable(content: Any, first: bool) -> bool:
@@ -111,7 +87,7 @@ class Journal:
                     f"{JOURNAL} of the unfinished store '{self.path.parent}' is none that blocks wrote: "
                     f"{error.strerror}. Delete it, or choose another path."
                 ) from None
-            contents, self._size = _parse(raw)
+            contents, self._size = parse_lines(raw, _believable)
             self.key = contents[0] if contents else {}
             for content in contents[1:]:
                 if "entries" in content:
@@ -122,7 +98,7 @@ class Journal:
 
     def begin(self, key: dict[str, Any]) -> None:
         """Start over with a new key."""
-        durable.write_bytes(self.path, _line(key))
+        durable.write_bytes(self.path, checked_line(key))
         self._load()
 
     def describe(self, entries: tuple[StoredArray, ...], sizes: dict[str, int]) -> None:
@@ -137,7 +113,7 @@ class Journal:
             self.shards.setdefault(split, {})[index] = shard
 
     def _append(self, content: Any) -> None:
-        line = _line(content)
+        line = checked_line(content)
         with self._lock:
             durable.append(self.path, line, self._size)
             self._size += len(line)
