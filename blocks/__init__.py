@@ -30,7 +30,9 @@ if TYPE_CHECKING:  # for type checkers, as `_HOMES` has it
     from blocks.export import verify as verify
     from blocks.features import FeatureSpec as FeatureSpec
     from blocks.inspection.clean import clean as clean
+    from blocks.inspection.describe import describe as describe
     from blocks.inspection.join import join as join
+    from blocks.inspection.profile import Profile as Profile
     from blocks.inspection.table_schema import Schema as Schema
     from blocks.model import Model as Model
     from blocks.model import load as load
@@ -44,6 +46,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "FeatureSpec": "features",
     "Model": "model",
+    "Profile": "inspection.profile",
     "Resume": "training.resume",
     "Schema": "inspection.table_schema",
     "Source": "data",
@@ -55,6 +58,7 @@ _HOMES = {
     "data": "",
     "errors": "",
     "evaluate": "",
+    "describe": "inspection.describe",
     "explain": "evaluate.explanations.explain",
     "feature_extractors": "",
     "join": "inspection.join",

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from blocks.arguments import check_whole_number
 from blocks.data import Source
+from blocks.data.schema import conform
 from blocks.errors import EmptySource
 
 ROWS = 10_000
@@ -46,26 +47,71 @@ def sample(
         >>> len(table), table.equals(sample(blocks.read({"x": list(range(100))}), 3, seed=1))
         (3, True)
     """
-    rows = check_whole_number("rows", rows, 1)
-    random = np.random.default_rng(seed)
-    kept: pa.Table | None = None
-    keys = np.empty(0)
+    drawn = RowDraw(check_whole_number("rows", rows, 1), seed)
     left = np.inf if looked_at is None else looked_at
     chunks: Any = source.chunks(65_536, columns=columns, exact=False)
     try:
         for chunk in chunks:
-            table = pa.Table.from_batches([chunk.slice(0, int(min(left, len(chunk))))])
-            left -= len(table)
-            # the rows of least keys stay: any number of chunks is drawn from as one would be
-            keys = np.concatenate([keys, random.random(len(table))])
-            kept = table if kept is None else pa.concat_tables([kept, table])
-            if len(kept) > rows:
-                least = np.sort(np.argpartition(keys, rows)[:rows])
-                keys, kept = keys[least], kept.take(pa.array(least))
+            part = chunk.slice(0, int(min(left, len(chunk))))
+            drawn.add(part)
+            left -= len(part)
             if left <= 0:
                 break
     finally:
         chunks.close()
-    if kept is None:
+    table = drawn.table()
+    if table is None:
         raise EmptySource(f"A sample is drawn from rows. Received: {source!r} with none.")
-    return kept.combine_chunks()
+    return table
+
+
+class RowDraw:
+    """Rows drawn from chunks as they come by: the same for the same seed, however they are chunked.
+
+    Args:
+        rows: How many rows to keep; all where there are fewer.
+        seed: Another seed, another sample.
+        schema: What kept rows are brought into: its columns alone, null where a chunk has none of the name; None to
+            keep them as they come, all alike.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> draw = RowDraw(2)
+        >>> draw.add(pa.record_batch({"x": list(range(100))}))
+        >>> len(draw.table())
+        2
+    """
+
+    def __init__(self, rows: int, seed: int = 0, schema: pa.Schema | None = None) -> None:
+        self._most, self._schema = rows, schema
+        self._random = np.random.default_rng(seed)
+        self._kept: list[pa.RecordBatch] = []
+        self._keys = np.empty(0)
+        self._largest = np.inf
+
+    def add(self, chunk: pa.RecordBatch) -> None:
+        """Draw from the next rows."""
+        keys = self._random.random(len(chunk))
+        # the rows of least keys stay: any number of chunks is drawn from as one would be
+        near = keys < self._largest
+        if len(keys) > self._most:
+            near &= keys <= np.partition(keys, self._most - 1)[self._most - 1]
+        if not near.all():
+            keys, chunk = keys[near], chunk.filter(pa.array(near))
+        self._kept.append(chunk if self._schema is None else conform(chunk, self._schema))
+        self._keys = np.concatenate([self._keys, keys])
+        if len(self._keys) > 2 * self._most:
+            self._compact()
+
+    def _compact(self) -> None:
+        if len(self._keys) > self._most:
+            least = np.sort(np.argpartition(self._keys, self._most)[: self._most])
+            self._keys = self._keys[least]
+            table = pa.Table.from_batches(self._kept).take(pa.array(least)).combine_chunks()
+            self._kept = table.to_batches()
+            self._largest = float(self._keys.max())
+
+    def table(self) -> pa.Table | None:
+        """The rows, in their order; None before the first chunk."""
+        self._compact()
+        return pa.Table.from_batches(self._kept).combine_chunks() if self._kept else None

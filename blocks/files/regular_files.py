@@ -8,6 +8,7 @@ import os
 import stat
 from pathlib import Path
 
+from blocks.errors import InvalidArgument
 from blocks.files.place import Place, Remote
 
 
@@ -80,3 +81,22 @@ def _require(path: Path, found: os.stat_result) -> None:
 
 def _refusal(path: Place, what: str) -> NotRegular:
     return NotRegular(errno.EINVAL, f"it must be a regular file, and is {what}", os.fspath(path))
+
+
+def read_saved(path: str | os.PathLike[str], most: int, of: str) -> bytes:
+    """What is in a file that a user names, and that a class of ours wrote; a link is as good as the file.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have.
+        of: The class, whose `load` this is.
+
+    Raises:
+        InvalidArgument: There is no such file, or it may not be read.
+    """
+    try:
+        return read_regular(Path(os.path.realpath(path)), most)
+    except OSError as error:
+        raise InvalidArgument(
+            f"{of}.load reads a file that {of}.save wrote. Received: {os.fspath(path)!r} ({error.strerror})."
+        ) from error

@@ -1,15 +1,17 @@
 """Statistics of all columns of a source, in one pass: which ones, the caller says; of what, is said here."""
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from os import cpu_count
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from blocks.data import Source
 from blocks.inspection.column_kinds import Holds, kind_of
-from blocks.statistics import Statistic, update_columns
+from blocks.statistics import Statistic
+from blocks.statistics.tokens import encoded
 
 ROWS = "missing"
 """Name of the statistic that sees a column's rows as they are."""
@@ -17,10 +19,25 @@ ROWS = "missing"
 LENGTHS = "lengths"
 """How the names of statistics begin that see how many values each row's list has."""
 
+_TEXTS: Final = (Holds("text"), Holds("bytes"))
+
+_WIDENED: Final = {
+    (Holds("integer"), Holds("number")): pa.float64(),
+    (Holds("date"), Holds("timestamp")): pa.timestamp("us"),
+}
+
+Beside = Callable[[pa.RecordBatch], object]
 Wanted = Callable[[Holds], Mapping[str, Statistic]]
 
 
-def summarize(source: Source, wanted: Wanted, chunk_rows: int = 65_536) -> dict[str, Mapping[str, Statistic]]:
+def summarize(
+    source: Source,
+    wanted: Wanted,
+    chunk_rows: int = 65_536,
+    *,
+    beside: Sequence[Beside] = (),
+    kinds: Mapping[str, Holds] = {},
+) -> dict[str, Mapping[str, Statistic]]:
     """The statistics of each column.
 
     Args:
@@ -28,6 +45,8 @@ def summarize(source: Source, wanted: Wanted, chunk_rows: int = 65_536) -> dict[
         wanted: By what a column holds, fresh statistics by name: "missing" sees its rows, what
             begins with "lengths" the lengths of lists, any other the values, which of lists are all that are inside.
         chunk_rows: Rows read at once; changes nothing but memory.
+        beside: What else sees each chunk in the same pass, one chunk after another.
+        kinds: What columns hold, where they hold more than is seen here: integers may be numbers, dates timestamps.
 
     Example:
         >>> import blocks.data
@@ -36,16 +55,30 @@ def summarize(source: Source, wanted: Wanted, chunk_rows: int = 65_536) -> dict[
         >>> found["x"]["missing"].result().missing
         1
     """
-    found = {field.name: wanted(kind_of(field.type)) for field in source.schema}
+    held = {field.name: kinds.get(field.name, kind_of(field.type)) for field in source.schema}
+    found = {name: wanted(holds) for name, holds in held.items()}
     with ThreadPoolExecutor(cpu_count()) as pool:
         for chunk in source.chunks(chunk_rows, encoded=True, exact=False):
-            updates = [
-                (statistic, _seen(name, column), None)
-                for column, statistics in zip(chunk.columns, found.values(), strict=True)
-                for name, statistic in statistics.items()
+            # those beside look at all columns and take longest: they begin first
+            futures = [pool.submit(one, chunk) for one in beside]
+            futures += [
+                pool.submit(_update, found[name], column, holds)
+                for column, (name, holds) in zip(chunk.columns, held.items(), strict=True)
             ]
-            update_columns(updates, pool)
+            wait(futures)
+            for future in futures:
+                future.result()
     return found
+
+
+def _update(statistics: Mapping[str, Statistic], column: pa.Array, holds: Holds) -> None:
+    """Update the statistics of one column; texts are looked up once for all of them."""
+    if len(statistics) > 1 and holds in _TEXTS:
+        column = encoded(column)
+    elif (widened := _WIDENED.get((kind_of(column.type), holds))) is not None:
+        column = column.cast(widened, safe=False)
+    for name, statistic in statistics.items():
+        statistic.update(_seen(name, column))
 
 
 def items(column: pa.Array) -> pa.Array:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +12,7 @@ from blocks.data import as_source
 from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.files.durable import write_text
-from blocks.files.regular_files import read_regular
+from blocks.files.regular_files import read_saved
 from blocks.files.write_errors import explained
 from blocks.inspection.anomalies import Anomaly, ColumnValidator, missing_column
 from blocks.inspection.column_kinds import kind_of
@@ -156,12 +155,7 @@ class Schema(MutableMapping[str, ColumnSchema]):
             MalformedData: The file is damaged, holds something else, or makes no sense.
             NewerFormat: A newer version of blocks wrote it.
         """
-        try:
-            text = read_regular(Path(os.path.realpath(path)), _MOST_BYTES)  # a link is as good as the file
-        except OSError as error:
-            raise InvalidArgument(
-                f"Schema.load reads a file that Schema.save wrote. Received: {os.fspath(path)!r} ({error.strerror})."
-            ) from error
+        text = read_saved(path, _MOST_BYTES, "Schema")
         return cls(from_json(text, os.fspath(path)))
 
     def __getitem__(self, name: str) -> ColumnSchema:

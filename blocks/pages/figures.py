@@ -180,11 +180,18 @@ def dots(
     return draw(name, plot, height=0.8 + 0.26 * max(len(labels), 2))
 
 
-def histogram(name: str, edges: Sequence[float], counts: Sequence[float], *, x: str, y: str = "rows") -> str:
-    """Counts between edges."""
+def histogram(
+    name: str, edges: Sequence[float], counts: Sequence[float], *, x: str, y: str = "rows", dates: bool = False
+) -> str:
+    """Counts between edges, which may be dates: microseconds since 1970."""
 
     def plot(axes: Any) -> None:
         axes.stairs(counts, edges, fill=True, color=SERIES[0], alpha=0.85)
+        if dates:
+            days = (edges[-1] - edges[0]) / 86_400e6
+            shown = "Y" if days > 2000 else "M" if days > 120 else "D" if days > 4 else "s"
+            axes.locator_params(axis="x", nbins=4)
+            axes.xaxis.set_major_formatter(lambda at, _: str(np.datetime64(round(at), "us").astype(f"M8[{shown}]")))
         axes.set_xlabel(x)
         axes.set_ylabel(y)
 

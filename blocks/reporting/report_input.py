@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from blocks.data import Source, read
 from blocks.data.sample import sample
+from blocks.data.split_rows import as_splits
 from blocks.errors import InvalidArgument
 from blocks.evaluate.answering import as_predictor
-from blocks.evaluate.tables.answered_rows import as_splits
 from blocks.evaluate.tables.grouping import By
 from blocks.evaluate.tables.prediction_table import by_columns
 from blocks.evaluate.tables.table_description import Description

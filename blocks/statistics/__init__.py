@@ -8,15 +8,18 @@ from blocks.statistics.column_updates import update_columns
 from blocks.statistics.counts import Counts, CountsResult
 from blocks.statistics.distinct_count import Distinct, DistinctResult
 from blocks.statistics.distinct_values import DistinctValues, DistinctValuesResult
+from blocks.statistics.few_counts import FewCounts, FewCountsResult
 from blocks.statistics.hashing import hash64, hash_rows
 from blocks.statistics.histogram import Histogram, HistogramResult
 from blocks.statistics.missing import Missing, MissingResult
 from blocks.statistics.moments import Moments, MomentsResult
+from blocks.statistics.number_shape import NumberShape, NumberShapeResult
 from blocks.statistics.power_exponents import Power, PowerResult
 from blocks.statistics.quantiles import Quantiles, QuantilesResult
 from blocks.statistics.row_sample import RowSample, RowSampleResult
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.summary import Summary
+from blocks.statistics.text_forms import TextForms, TextFormsResult
 from blocks.statistics.totals import Totals, TotalsResult
 
 __all__ = [
@@ -27,12 +30,16 @@ __all__ = [
     "DistinctResult",
     "DistinctValues",
     "DistinctValuesResult",
+    "FewCounts",
+    "FewCountsResult",
     "Histogram",
     "HistogramResult",
     "Missing",
     "MissingResult",
     "Moments",
     "MomentsResult",
+    "NumberShape",
+    "NumberShapeResult",
     "Power",
     "PowerResult",
     "Quantiles",
@@ -41,6 +48,8 @@ __all__ = [
     "RowSampleResult",
     "Statistic",
     "Summary",
+    "TextForms",
+    "TextFormsResult",
     "Totals",
     "TotalsResult",
     "hash64",

@@ -52,6 +52,16 @@ class DistinctValuesResult(NumbersSeen):
         found = interpolated(self.values, fractions)
         return np.where(fractions == 0, self.min, np.where(fractions == 1, self.max, found))
 
+    @property
+    def estimate(self) -> float:
+        """How many different numbers there are; relative standard error 1 / sqrt(k - 2) where not `exact`.
+
+        Source: Beyer et al., "On Synopses for Distinct-Value Estimation" (SIGMOD 2007).
+        """
+        if self.exact:
+            return float(len(self.values))
+        return (len(self.values) - 1) / (float(mix64(self.values.view(np.uint64)).max()) / 2.0**64)
+
 
 class DistinctValues(Statistic):
     """Holds the different numbers of a column, or beyond `k` of them a uniform sample of `k`.

@@ -19,9 +19,9 @@ from blocks import classifiers, feature_extractors, postprocessors, preprocessor
 from blocks.cli.main import main
 from blocks.errors import InvalidArgument
 from blocks.evaluate import cost_matrix
+from blocks.inspection.value_distribution import of_numbers
 from blocks.pages import figures
 from blocks.reporting.class_order import JudgedClass, worst_first
-from blocks.reporting.sections.data import _of_numbers
 from blocks.statistics import Distinct, Quantiles
 
 HOSTILE = "<script>alert(1)</script>&\"'x"
@@ -315,16 +315,16 @@ def shares(values, least=1):
     statistics = {"q": Quantiles(), "d": Distinct()}
     for statistic in statistics.values():
         statistic.update(pa.array(values))
-    return _of_numbers(statistics["q"].result(), round(statistics["d"].result().estimate), least)
+    return of_numbers(statistics["q"].result(), round(statistics["d"].result().estimate), least, ends=least == 1)
 
 
 def test_a_column_of_nearly_one_number_is_drawn_so_that_the_others_are_seen():
     flag = np.zeros(4000)
     flag[:12] = 1.0
-    assert shares(flag) == {"values": [("0", 3988), ("1", 12)]}
-    assert shares(np.r_[flag, 2.0]) == {"values": [("0", 3988), ("over 0", 13)]}
-    assert shares(np.full(50, 7.0)) == {"values": [("7", 50)]}
-    assert shares(np.r_[np.zeros(999), 5.0], least=5) == {"values": [("0", 999)]}
+    assert shares(flag) == {"values": [["0", 3988], ["1", 12]]}
+    assert shares(np.r_[flag, 2.0]) == {"values": [["0", 3988], ["over 0", 13]]}
+    assert shares(np.full(50, 7.0)) == {"values": [["7", 50]]}
+    assert shares(np.r_[np.zeros(999), 5.0], least=5) == {"values": [["0", 999]]}
     rest = np.random.default_rng(0).gamma(2.0, 9.0, 1000)
     for values in (np.r_[np.zeros(9000), rest], np.r_[np.full(9000, 20.0), rest]):
         found = shares(values)

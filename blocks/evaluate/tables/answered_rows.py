@@ -4,14 +4,13 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.data import Source, read
+from blocks.data import Source
 from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
@@ -23,26 +22,6 @@ from blocks.targets.classes import encode_classes
 from blocks.targets.description import HeadDescription
 
 SPLIT = "split"
-
-
-def as_splits(data: Any, split: str | None = None) -> dict[str | None, Source]:
-    """Rows by the name of their split; None for rows of none.
-
-    Raises:
-        InvalidArgument: There are none at all.
-    """
-    if isinstance(data, Mapping) and not data:
-        raise InvalidArgument('Rows are a dict of splits, {"test": rows}, or rows alone. Received: {}.')
-    if isinstance(data, Mapping) and all(_is_table(part) for part in data.values()):
-        if split is not None:
-            raise InvalidArgument(f"split= names the rows of one source. Received: {split!r} and a dict of splits.")
-        return {name: read(part) for name, part in data.items()}
-    return {split: read(data)}
-
-
-def _is_table(value: Any) -> bool:
-    # a column is an array or a list
-    return isinstance(value, Source | pa.Table | Mapping | str | Path) or hasattr(value, "columns")
 
 
 class AnsweredRows:

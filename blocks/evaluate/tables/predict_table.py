@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 
 from blocks.arguments import check_whole_number, checked
 from blocks.data import read
+from blocks.data.split_rows import as_splits
 from blocks.errors import InvalidArgument, MalformedData, StoreMismatch, warn
 from blocks.evaluate.answering import as_predictor
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
-from blocks.evaluate.tables.answered_rows import AnsweredRows, as_splits
+from blocks.evaluate.tables.answered_rows import AnsweredRows
 from blocks.evaluate.tables.prediction_table import PredictionTable
 from blocks.evaluate.tables.sqlite import SqliteTable, SqliteWriter, is_sqlite
 from blocks.evaluate.tables.table_description import Description

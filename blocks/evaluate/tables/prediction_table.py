@@ -9,10 +9,11 @@ import pyarrow as pa
 from blocks.arguments import check_whole_number
 from blocks.data import Source, read
 from blocks.data.side_by_side import BesideReader
+from blocks.data.split_rows import as_splits
 from blocks.errors import InvalidArgument
 from blocks.evaluate.answering import as_predictor
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
-from blocks.evaluate.tables.answered_rows import SPLIT, AnsweredRows, as_splits
+from blocks.evaluate.tables.answered_rows import SPLIT, AnsweredRows
 from blocks.evaluate.tables.grouping import By, Grouping
 from blocks.evaluate.tables.sqlite import SqliteTable, is_sqlite
 from blocks.evaluate.tables.table_description import METADATA, Description, describe_table
