@@ -11,8 +11,10 @@ import pyarrow.types as pt
 
 from blocks.data.formats.sql.database import Column, shortened
 
-_NO_NUMBER: Final = r"[^-+0-9.eExXa-fA-FiInNtTyY\s]"
-"""A character that stands in no text that Arrow reads as a number."""
+_WHOLE: Final = r"^\s*[-+]?([0-9]+|0[xX][0-9a-fA-F]+)\s*$"
+_NUMBER: Final = r"(?i)^\s*[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf(inity)?|nan.*)\s*$"
+_TIME: Final = r"^[-+0-9:.,TtZz\s]*$"
+"""Texts that Arrow may read as such: any other is none, which is found out for all values at once."""
 
 
 def cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -50,9 +52,14 @@ def misfits(values: pa.Array, kind: pa.DataType) -> np.ndarray:
         return np.zeros(len(values), np.bool_)
     coded = values.dictionary_encode()
     distinct = coded.dictionary
+    if pt.is_binary(distinct.type) and _fit(distinct, pa.string()):
+        distinct = distinct.cast(pa.string())
     bad = np.zeros(len(distinct), np.bool_)
-    if (pt.is_floating(kind) or pt.is_integer(kind)) and pt.is_string(distinct.type):
-        bad = pc.match_substring_regex(distinct, _NO_NUMBER).to_numpy(zero_copy_only=False)
+    pattern = (
+        _WHOLE if pt.is_integer(kind) else _NUMBER if pt.is_floating(kind) else _TIME if pt.is_temporal(kind) else None
+    )
+    if pattern is not None and pt.is_string(distinct.type):
+        bad = ~pc.match_substring_regex(distinct, pattern).to_numpy(zero_copy_only=False)
     left = np.flatnonzero(~bad)
     bad[left[list(_halved(distinct.take(pa.array(left)), kind, 0))]] = True
     return np.append(bad, False)[pc.fill_null(coded.indices, len(distinct)).to_numpy(zero_copy_only=False)]

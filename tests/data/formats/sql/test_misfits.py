@@ -177,6 +177,12 @@ def assert_one_is_kept_aside(uri, folder):
     assert source.rejected == 1
 
 
+KINDS = ["float64", "float32", "int64", "uint8", "bool", "date32", "timestamp[us]"]
+ODD = ["inf", "-Infinity", "NaN", "nan(1)", "0x1F", "1e400", "+1", "1.", ".5", "999999999999999999999", "true", "256"]
+TIMES = ["2024-02-29", "2024-02-30", "2024-02-29T12:30:00Z", "2024-02-29 12:30", "2024-02-29 12:30:00+02:00", "2024-02"]
+TEXTS = st.text("12.-+eE xn,:", max_size=4) | st.sampled_from([*ODD, *TIMES])
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.none() | st.text("12.-+eE xn,", max_size=4), max_size=40), st.sampled_from(["float64", "int64", "bool"])
