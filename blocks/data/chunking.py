@@ -7,8 +7,9 @@ import atexit
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from blocks.data.schema import conform, natural_schema
@@ -19,6 +20,8 @@ _MOST_ROWS: Final = 65_536
 _CELLS: Final = 1 << 18
 _CELLS_OF_A_LIST: Final = 64
 _CELLS_OF_BYTES: Final = 1024
+_MOST_OFFSET: Final = 2**31 - 1
+"""Bytes of text, or values of lists, in an array of Arrow's with offsets of 32 bits."""
 
 
 def worthwhile_rows(schema: pa.Schema) -> int:
@@ -48,6 +51,9 @@ def _cells(kind: pa.DataType) -> int:
 def rechunk(batches: Iterator[pa.RecordBatch], rows: int, *, exact: bool = True) -> Generator[pa.RecordBatch]:
     """Regroups batches into ones of exactly `rows` rows (the last may be shorter), in order.
 
+    Where so many rows have more than 2 GB of text or bytes in a column, which no Arrow array of theirs holds, a batch
+    is of as many as fit: of the same rows always as many, however they come in.
+
     Rows are copied only where a chunk spans several batches; empty batches vanish.
 
     Args:
@@ -68,7 +74,7 @@ def rechunk(batches: Iterator[pa.RecordBatch], rows: int, *, exact: bool = True)
     have = 0
     for batch in batches:
         if waiting and not exact and have + batch.num_rows > rows:
-            yield _joined(waiting)
+            yield from _all_joined(waiting)
             waiting, have = [], 0
         start = 0
         while start < batch.num_rows:
@@ -77,19 +83,64 @@ def rechunk(batches: Iterator[pa.RecordBatch], rows: int, *, exact: bool = True)
             have += piece.num_rows
             waiting.append(piece)
             if have == rows:
-                yield _joined(waiting)
-                waiting, have = [], 0
-    if waiting:
-        yield _joined(waiting)
+                joined, waiting = _joined(waiting)
+                have -= joined.num_rows
+                yield joined
+    yield from _all_joined(waiting)
 
 
-def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+def _all_joined(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    while batches:
+        joined, batches = _joined(batches)
+        yield joined
+
+
+def _joined(batches: list[pa.RecordBatch]) -> tuple[pa.RecordBatch, list[pa.RecordBatch]]:
+    """One batch of as many rows as Arrow's offsets reach over, and what is left."""
     if len(batches) == 1:
-        return batches[0]
+        return batches[0], []
     if any(not batch.schema.equals(batches[0].schema) for batch in batches):
         natural = natural_schema(batches[0].schema, "a chunk")
         batches = [conform(batch, natural) for batch in batches]
-    return pa.concat_batches(batches)
+    if sum(batch.nbytes for batch in batches) <= _MOST_OFFSET // 8:  # the values of lists may be bits
+        return pa.concat_batches(batches), []
+    so_far: Any = 0
+    for at, batch in enumerate(batches):
+        extents = _extents(batch)
+        if np.all(so_far + extents <= _MOST_OFFSET):
+            so_far = so_far + extents
+            continue
+        low, high = 0, batch.num_rows  # that many fit, that many do not
+        while high - low > 1:
+            middle = (low + high) // 2
+            fits = np.all(so_far + _extents(batch.slice(0, middle)) <= _MOST_OFFSET)
+            low, high = (middle, high) if fits else (low, middle)
+        low = max(low, 1 if at == 0 else 0)
+        return pa.concat_batches([*batches[:at], batch.slice(0, low)]), [batch.slice(low), *batches[at + 1 :]]
+    return pa.concat_batches(batches), []
+
+
+def _extents(batch: pa.RecordBatch) -> np.ndarray:
+    """What offsets of 32 bits reach over in the columns of a batch, and inside them: int64 (offsets,)."""
+    return np.array([extent for column in batch.columns for extent in _extents_of(column)], np.int64)
+
+
+def _extents_of(array: pa.Array) -> Iterator[int]:
+    kind = array.type
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        offsets = array.buffers()[1]
+        bounds = None if offsets is None else np.frombuffer(offsets, np.int32)
+        yield 0 if bounds is None or not len(array) else int(bounds[array.offset + len(array)] - bounds[array.offset])
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):
+        first, last = (array.offsets[0].as_py(), array.offsets[-1].as_py()) if len(array) else (0, 0)
+        yield last - first if not pa.types.is_large_list(kind) else 0
+        for inside in (array.keys, array.items) if pa.types.is_map(kind) else (array.values,):
+            yield from _extents_of(inside.slice(first, last - first))
+    elif pa.types.is_fixed_size_list(kind):
+        yield from _extents_of(array.values.slice(array.offset * kind.list_size, len(array) * kind.list_size))
+    elif pa.types.is_struct(kind):
+        for at in range(kind.num_fields):
+            yield from _extents_of(array.field(at))
 
 
 class _End:

@@ -100,6 +100,8 @@ class Source:
     ) -> Generator[pa.RecordBatch]:
         """Gives the rows in order, in chunks of exactly `rows` rows but the last; never an empty one.
 
+        A chunk is shorter where a column of it would hold more than 2 GB of text or bytes, which Arrow's arrays do not.
+
         Args:
             rows: rows of a chunk, at least 1.
             columns: the columns wanted, in this order; None for all of the source's.
