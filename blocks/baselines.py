@@ -6,11 +6,14 @@ They are scikit-learn's estimators, and hold the features that they learn from i
 they take a seeded sample. Numbers, and ids, are what they see; entries of higher rank (tokens, images) they do not.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+import pyarrow as pa
+import sklearn
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -26,6 +29,7 @@ from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
 from blocks.offline.transform import Transform
 from blocks.regressors import Mean
 from blocks.store import Rows
+from blocks.targets.description import describe_heads
 from blocks.training import defaults
 from blocks.training.core import Core
 from blocks.training.training_rows import training_rows
@@ -42,20 +46,42 @@ JUDGED_ROWS = 8192
 class Baseline:
     """A fitted scikit-learn estimator in the role of a model: `predict` and `evaluate`, by `blocks.Model`'s names.
 
-    `constant`, `linear` and `boosted` make it.
+    `constant`, `linear` and `boosted` make it. It answers rows wherever a model does: in `blocks.evaluate`, and in
+    `blocks.compare` as it is.
 
     Args:
         estimator: Fitted on packed features as one matrix, and encoded targets.
         head: Adapted; encodes targets, names answers, and knows loss and metrics.
         spec: What the features are.
         transform: Raw columns to features; None where only a store's splits can be judged.
+        learned: A digest of what it was fitted on, and how.
     """
 
-    def __init__(self, estimator: Any, head: Head, spec: FeatureSpec, transform: Transform | None) -> None:
+    def __init__(
+        self, estimator: Any, head: Head, spec: FeatureSpec, transform: Transform | None, learned: str = ""
+    ) -> None:
         self.estimator = estimator
         self.head = head
         self.spec = spec
         self._transform = transform
+        self._learned = learned
+
+    @property
+    def inputs(self) -> list[str]:
+        """The raw columns that it reads.
+
+        Raises:
+            InvalidArgument: As of `predict`.
+        """
+        return list(self._transform_of_rows().inputs)
+
+    def answers(self, chunk: pa.RecordBatch) -> dict[str, np.ndarray]:
+        """Every answer of a chunk of rows."""
+        return self.predict(pa.Table.from_batches([chunk]))
+
+    def describe(self) -> dict[str, Any]:
+        """What it was fitted on, as a digest, and its head."""
+        return {"model": self._learned, "heads": describe_heads(self.head)}
 
     def predict(self, data: Any) -> dict[str, np.ndarray]:
         """Answers by name, (rows, ...) each.
@@ -208,11 +234,16 @@ def _fitted(
     if left_out:
         warn(f"Baselines leave out {', '.join(left_out)}.")
     estimator = make(isinstance(head, Softmax), spec, seed)
-    baseline = Baseline(estimator, head, spec, None if columns is None else Transform(columns))
-    chosen = _sampled(rows.encoded(head, baseline._transform_of_rows), max_rows, seed)
+    transform = None if columns is None else Transform(columns)
+    encoded = rows.encoded(head, Baseline(estimator, head, spec, transform)._transform_of_rows)
+    chosen = _sampled(encoded, max_rows, seed)
+    matrix = _matrix(chosen.features, spec)
     weight = {} if chosen.weight is None else {_weight_name(estimator): chosen.weight}
-    estimator.fit(_matrix(chosen.features, spec), chosen.target, **weight)
-    return baseline
+    learned = hashlib.blake2b(f"{sklearn.__version__} {estimator!r} {seed}".encode(), digest_size=16)
+    for values in (matrix, chosen.target, *weight.values()):
+        learned.update(np.ascontiguousarray(values).tobytes())
+    estimator.fit(matrix, chosen.target, **weight)
+    return Baseline(estimator, head, spec, transform, learned.hexdigest())
 
 
 def _weight_name(estimator: Any) -> str:

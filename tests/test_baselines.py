@@ -136,3 +136,22 @@ def test_the_sample_does_not_depend_on_the_chunks(size):
     drawn = np.random.default_rng(3).random(1000)
     expected = np.sort(np.argsort(drawn)[:100])
     np.testing.assert_array_equal(baselines._sampled(chunks, 100, 3).features["x"], expected)
+
+
+def test_a_baseline_answers_rows_wherever_a_model_does(model, tmp_path):
+    prior = baselines.constant(rows(), classifiers.Softmax("label"))
+    others = rows(seed=1)
+    found = blocks.compare({"prior": prior, "model": model}, data=others, metrics=["log_loss"])
+    assert found["baseline_value"].to_pylist() == [pytest.approx(prior.evaluate(others)["loss"], rel=1e-6)]
+    table = blocks.evaluate.predict_table(prior, others, tmp_path / "prior.parquet", keys=["x"])
+    written = np.array(table.to_table()["probabilities"].to_pylist())
+    assert written == pytest.approx(prior.predict(others)["probabilities"])
+    again = baselines.constant(rows(), classifiers.Softmax("label"))
+    assert again.describe() == prior.describe()
+    assert baselines.constant(others, classifiers.Softmax("label")).describe() != prior.describe()
+    with pytest.raises(InvalidArgument, match="fitted on a store's features"):
+        blocks.evaluate.metrics(baselines.constant(store_of(model, tmp_path), model.head), data=others)
+
+
+def store_of(model, folder):
+    return model.precompute({"train": rows()}, folder / "own")["train"]
