@@ -119,7 +119,8 @@ class DuplicateRows(Mergeable):
 
     Args:
         key: Columns that tell rows apart, or none.
-        target: The column whose values are labels, or None; a missing one conflicts with none.
+        target: The column whose values are labels, or None; a missing one conflicts with none, and parts to be
+            predicted need not have it.
         exclude: Columns that count for nothing, such as one that was added.
         most: Different rows, summed over parts, up to which counts are exact. Beyond, they are estimated from a fair
             sample of at most so many, each with all of its occurrences. Of 10 million it holds 160 MB, 40 more while
@@ -166,8 +167,10 @@ class DuplicateRows(Mergeable):
         """Adds rows of a part.
 
         Raises:
-            SchemaMismatch: A key or the target is not there, or the columns differ from those before.
+            SchemaMismatch: A key is not there, or the columns differ from those before.
         """
+        if self._target is not None and self._target not in chunk.schema.names:
+            chunk = chunk.append_column(self._target, pa.nulls(len(chunk)))
         names = sorted(name for name in chunk.schema.names if name not in self._exclude)
         if self._columns is None:
             self._begin(names)
@@ -208,7 +211,7 @@ class DuplicateRows(Mergeable):
     def _begin(self, names: list[str]) -> None:
         wanted = [*self._key, *([] if self._target is None else [self._target])]
         if lacking := [name for name in wanted if name not in names]:
-            raise SchemaMismatch(f"Keys and targets are columns. Received: {lacking}. The columns are {names}.")
+            raise SchemaMismatch(f"Keys are columns. Received: {lacking}. The columns are {names}.")
         self._columns = names
         apart = bool(wanted) and bool(self._compared("contents"))
         # without a key, whole rows are contents with their labels

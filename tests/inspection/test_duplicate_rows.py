@@ -96,7 +96,7 @@ def counts_of(equal):
 )
 def test_counts_are_duckdbs(parts, key, target, chunk_rows):
     if chunk_rows == 1:
-        parts = {name: table.slice(0, 150) for name, table in parts.items()}
+        parts = {name: table.slice(0, 60) for name, table in parts.items()}
     ask = asking(parts)
     found = counted(parts, chunk_rows, key=key, target=target).result()
     names = parts["train"].schema.names
@@ -219,11 +219,15 @@ def test_lists_and_exclusions_and_columns_in_another_order():
         found.update("b", pa.record_batch({"x": [[1]]}))
 
 
-def test_keys_and_targets_must_be_there():
+def test_keys_must_be_there_and_targets_need_not():
     with pytest.raises(InvalidArgument, match=r"Use key=\['id'\]"):
         DuplicateRows(key="id")
-    with pytest.raises(SchemaMismatch, match=r"Received: \['id', 'label'\]. The columns are \['x'\]"):
-        DuplicateRows(key=["id"], target="label").update("a", pa.record_batch({"x": [1]}))
+    with pytest.raises(SchemaMismatch, match=r"Received: \['id'\]. The columns are \['x'\]"):
+        DuplicateRows(key=["id"]).update("a", pa.record_batch({"x": [1]}))
+    unlabelled = {"a": pa.table({"x": [1, 2], "y": [0, 0]}), "b": pa.table({"x": [2, 2, 3]})}
+    found = counted(unlabelled, target="y").result()
+    assert found.equal["contents"].shared[0].rows_of_other == (2, 0)
+    assert found.equal["rows"].shared[0].distinct == (0, 0)
     assert DuplicateRows().result().equal == {}
     only = counted({"a": pa.table({"label": [1, 1, 2]})}, target="label").result()
     assert (list(only.equal), only.conflicts) == (["rows"], ())

@@ -4,13 +4,17 @@ import os
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.csv
 import pytest
 
 import blocks
 from blocks.data.sample import sample
 from blocks.inspection.associations import associations
+from blocks.inspection.duplicate_rows import DuplicateRows
+from blocks.inspection.order_in_time import OrderInTime, time_columns
 from blocks.inspection.relation_findings import relation_findings
+from blocks.inspection.row_findings import duplicate_findings, order_findings
 
 DATA = Path(os.environ.get("BLOCKS_DATA", ""))
 pytestmark = pytest.mark.skipif("BLOCKS_DATA" not in os.environ, reason="BLOCKS_DATA names no folder of real data")
@@ -57,3 +61,45 @@ def test_tables_without_leaks_have_none(path, target):
     rows = sample(blocks.read(DATA / path))
     assert target in rows.schema.names
     assert kinds(rows, target) == set()
+
+
+def test_adults_stand_twice_within_and_across_train_and_test():
+    parts = {name: blocks.read(DATA / "adult_census" / f"adult_{name}.csv") for name in ("train", "test")}
+    counted = DuplicateRows(target="income")
+    for part, source in parts.items():
+        for chunk in source.chunks(5_000):
+            counted.update(part, chunk)
+    found = counted.result()
+    frames = {name: source.to_table().to_pandas() for name, source in parts.items()}
+    contents = {name: frame.drop(columns="income") for name, frame in frames.items()}
+    for part in found.equal["rows"].parts:
+        assert part.repeated.value == frames[part.part].duplicated().sum()
+    names = list(contents["train"])
+    inside = [
+        len(contents[one].merge(contents[other].drop_duplicates(), on=names))
+        for one, other in (("train", "test"), ("test", "train"))
+    ]
+    (pair,) = found.equal["contents"].shared
+    assert [pair.rows_of_one.value, pair.rows_of_other.value] == inside
+    groups = pd.concat(frames.values()).groupby(names, dropna=False)["income"]
+    assert found.conflicts[-1].contents.value == (groups.nunique() > 1).sum()
+    kinds = [one.kind for one in duplicate_findings(found, "income")]
+    assert kinds == ["duplicate rows", "duplicate rows", "rows in two splits", "label conflicts"]
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "expected"),
+    [
+        ("penguins/penguins.csv", "species", {"sorted rows", "target moves with the row number"}),
+        ("bike_sharing/bike_sharing_dataset_clean.csv", "users", {"target moves with the row number"}),
+        ("titanic/titanic.csv", "survived", set()),
+        ("adult_census/adult_train.csv", "income", set()),
+    ],
+)
+def test_the_order_of_rows(path, target, expected):
+    source = blocks.read(DATA / path)
+    times = OrderInTime(time_columns(source.schema))
+    for chunk in source.chunks(1_000):
+        times.update("rows", chunk)
+    found = order_findings(sample(source), times.result(), target)
+    assert {one.kind for one in found if one.severity != "note"} == expected
