@@ -378,17 +378,23 @@ class Source:
         bounded. A column that the format does not hold is refused by name; what a format says by other types (CSV: by
         text) comes back as it was from the source that is returned, and a warning says how to read it elsewhere.
 
+        Long work is resumed: where a call was killed, interrupted or ran out of disk, the same call leaves the rows out
+        that are safe, those up to the last 64 MiB, and adds the rest. That goes for local files but .orc, .h5 and .npz;
+        these, URLs and tables of databases begin anew, and so does what only a pass would identify, as a reader of your
+        own without `fingerprint`. Until then `.tmp-NAME` and `.journal.tmp-NAME` lie beside the target.
+
         Args:
             target: a path or URL that ends with .parquet, .csv, .tsv, .jsonl (also .csv.gz, .jsonl.zst), .arrow,
                 .feather, .orc, .h5, .tfrecord, .npy or .npz, or the URI of a database: sqlite:///PATH, duckdb:///PATH,
                 postgresql://...
             table: in a database, the table.
-            overwrite: replace a file or table of this name.
+            overwrite: replace a file or table of this name, and begin anew where another source is unfinished.
             verbose: how much to show, as of Keras: "auto", 0, 1 or 2.
 
         Raises:
             InvalidArgument: if the target does not say what to write, or is there already.
             SchemaMismatch: if the format does not hold a column.
+            StoreMismatch: if a call that wrote other rows to this file is unfinished.
             WriteError: if the disk is full, or the operating system or the database keeps it from being written.
 
         Example:

@@ -45,7 +45,7 @@ def whole_file(path: Place | str | os.PathLike[str]) -> Iterator[Path]:
         ['answer']
     """
     if isinstance(path, Remote):
-        with tempfile.TemporaryDirectory(prefix=f"{_OWN}{os.getpid()}-") as folder:
+        with own_folder() as folder:
             file = Path(folder, path.name)
             yield file
             path.upload(file)
@@ -254,8 +254,13 @@ def sync(path: Place) -> None:
         os.close(handle)
 
 
+def own_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder among the temporary files; `sweep_asides` removes it where this process is killed."""
+    return tempfile.TemporaryDirectory(prefix=f"{_OWN}{os.getpid()}-")
+
+
 def sweep_asides() -> None:
-    """Remove what killed processes of this host, that wrote behind a URL, left in the folder of temporary files."""
+    """Remove what killed processes of this host left in the folder of temporary files, where their `own_folder` was."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_OWN}*-*"):
         pid = folder.name.removeprefix(_OWN).partition("-")[0]
         with suppress(OSError, ValueError):

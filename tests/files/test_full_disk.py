@@ -108,8 +108,8 @@ def writers(model, rows, folder, bad):
         "run": lambda path: model.fit(rows, epochs=1, verbose=0, callbacks=[Resume(path)]),
         "rejects.parquet": lambda path: list(blocks.read(bad, on_bad_rows="keep", rejects=str(path)).chunks(1000)),
     }
-    for name in ("rows.parquet", "rows.jsonl", "rows.tfrecord", "rows.npz"):
-        columns = {"x": rows["x"].astype("f4")}
+    for name, kind in {"rows.parquet": "f8", "rows.jsonl": "f8", "rows.tfrecord": "f4", "rows.npz": "f4"}.items():
+        columns = {"x": rows["x"].astype(kind)}
         made[name] = lambda path, columns=columns: blocks.read(columns).write(path, overwrite=True)
     for name, options in {
         "plain": {},

@@ -45,11 +45,7 @@ class ParquetWriter(Grouped):
         super().__init__(schema)
         self._path = path
         self._ends: list[int] = list(begun["ends"]) if begun else []
-        self._footers: list[pq.FileMetaData] = []
-        if self._ends:
-            with pa.memory_map(str(path)) as opened:
-                whole = opened.read_buffer()
-                self._footers += [pq.read_metadata(pa.BufferReader(whole.slice(0, end))) for end in self._ends]
+        self._footers = [self._footer(end) for end in self._ends]
         self._part: tuple[pa.OSFile, pq.ParquetWriter] | None = None
 
     def _write(self, table: pa.Table) -> None:
@@ -59,7 +55,7 @@ class ParquetWriter(Grouped):
                 # The writer begins at 0 alone. What is appended goes to the end nevertheless, after which the file says
                 # where it is, so that the places in the footer are those in the whole file.
                 os.lseek(sink.fileno(), 0, os.SEEK_SET)
-            writer = pq.ParquetWriter(sink, self._schema, compression="zstd", metadata_collector=self._footers)
+            writer = pq.ParquetWriter(sink, self._schema, compression="zstd")
             self._part = sink, writer
         self._part[1].write_table(table, row_group_size=max(1, table.num_rows))
 
@@ -69,8 +65,15 @@ class ParquetWriter(Grouped):
             (sink, writer), self._part = self._part, None
             with sink:
                 writer.close()
+            end = self._path.stat().st_size
+            self._footers.append(self._footer(end))
             _require_behind(self._footers[-1], self._ends[-1] if self._ends else 0)
-            self._ends.append(self._path.stat().st_size)
+            self._ends.append(end)
+
+    def _footer(self, end: int) -> pq.FileMetaData:
+        """The footer of the part that ends there."""
+        with pa.memory_map(str(self._path)) as opened:
+            return pq.read_metadata(pa.BufferReader(opened.read_buffer(end)))
 
     def checkpoint(self) -> dict[str, Any]:
         """See `ResumableWriter`."""

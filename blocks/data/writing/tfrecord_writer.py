@@ -3,8 +3,8 @@
 Examples are put together by TensorFlow's kernels, a column at a time.
 """
 
+import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ import pyarrow.types as pt
 from blocks.data.formats.tfrecord_types import KINDS, is_list, kind_of, stored_as
 from blocks.data.writing.rows_writer import refuse, said_types
 from blocks.errors import SchemaMismatch
+from blocks.files.durable import own_folder, sweep_asides
 from blocks.files.remote_files import os_errors
 
 _PART_BYTES: Final = 1 << 26
@@ -82,10 +83,15 @@ class TfRecordWriter:
         import tensorflow as tf
 
         # TensorFlow begins files anew: what it writes is put behind what is there
-        self._aside = tempfile.NamedTemporaryFile(prefix="blocks-")  # noqa: SIM115 - `_end_part` closes it
+        sweep_asides()
+        self._aside = own_folder()
         with os_errors():
-            self._part = tf.io.TFRecordWriter(self._aside.name)
+            self._part = tf.io.TFRecordWriter(self._part_path)
         self._held = 0
+
+    @property
+    def _part_path(self) -> str:
+        return os.path.join(self._aside.name, "part")
 
     def _end_part(self) -> None:
         if self._part is None:
@@ -94,7 +100,7 @@ class TfRecordWriter:
         with self._aside:
             with os_errors():
                 part.close()
-            with open(self._aside.name, "rb") as written:
+            with open(self._part_path, "rb") as written:
                 shutil.copyfileobj(written, self._file, 1 << 20)
 
     def checkpoint(self) -> dict[str, Any]:
