@@ -214,7 +214,7 @@ def _texts(column: ColumnProfile, min_count: int) -> Iterator[Finding]:
         shown = ", ".join(map(repr, texts.variants[0][:3]))
         yield found(
             "warning", "spelling variants", column,
-            f"{texts.variant_rows:,} rows of {name!r} hold texts that differ in case or white space alone, such as "
+            f"{texts.variant_rows:,} rows of {name!r} hold texts that differ in case, accents or spaces alone, such as "
             f"{shown}.",
             "Make one of them: preprocessors.Normalize() before Vocabulary().",
         )  # fmt: skip

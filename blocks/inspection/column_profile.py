@@ -92,7 +92,7 @@ class TextsProfile:
         max_length: Of the longest.
         forms: Rows by what they look like: "whole number", "date as YYYY-MM-DD", "word for no value", "text", ...
         padded: Rows that begin or end with white space.
-        variants: Texts that differ in case or white space alone, a list for each of them, of those that enough rows
+        variants: Texts that differ in case, accents or spaces alone, a list for each of them, of those that enough rows
             hold; the most rows first.
         variant_rows: Rows with one of them.
     """

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from blocks.inspection.column_kinds import Holds
 from blocks.inspection.column_profile import (
@@ -35,6 +34,7 @@ from blocks.statistics import (
     TextForms,
 )
 from blocks.statistics.canonical_types import microseconds
+from blocks.statistics.spelling import folded
 
 NUMBERS = ("integer", "number")
 CLOCKS = ("time of day", "duration")
@@ -188,13 +188,12 @@ def _texts(found: Mapping[str, Any], min_count: int) -> TextsProfile:
 
 
 def _variants(tokens: CountsResult, min_count: int) -> tuple[tuple[tuple[str, ...], ...], int]:
-    """Texts that differ in case or white space alone, where at least two of them have enough rows; and their rows."""
+    """Texts that differ in case, accents or spaces alone, of which two at least have enough rows; and their rows."""
     often = int(np.searchsorted(-tokens.counts, -min_count, side="right"))
     if often < 2 or often > _LOOKED_AT:
         return (), 0
     values = tokens.values[:often]
-    plain = pc.utf8_trim_whitespace(pc.utf8_lower(values))
-    codes = plain.dictionary_encode()
+    codes = folded(values).dictionary_encode()
     places = codes.indices.to_numpy()
     alike = np.flatnonzero(np.bincount(places, minlength=len(codes.dictionary)) > 1)
     rows = np.bincount(places, tokens.counts[:often], minlength=len(codes.dictionary))[alike]
