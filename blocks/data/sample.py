@@ -88,6 +88,8 @@ class RowDraw:
         self._kept: list[pa.RecordBatch] = []
         self._keys = np.empty(0)
         self._largest = np.inf
+        self._seen = 0
+        self._places = np.empty(0, np.int64)
 
     def add(self, chunk: pa.RecordBatch) -> None:
         """Draw from the next rows."""
@@ -96,20 +98,31 @@ class RowDraw:
         near = keys < self._largest
         if len(keys) > self._most:
             near &= keys <= np.partition(keys, self._most - 1)[self._most - 1]
-        if not near.all():
+        places = self._seen + np.flatnonzero(near)
+        self._seen += len(keys)
+        if len(places) < len(keys):
             keys, chunk = keys[near], chunk.filter(pa.array(near))
         self._kept.append(chunk if self._schema is None else conform(chunk, self._schema))
         self._keys = np.concatenate([self._keys, keys])
+        self._places = np.concatenate([self._places, places])
         if len(self._keys) > 2 * self._most:
             self._compact()
 
     def _compact(self) -> None:
         if len(self._keys) > self._most:
             least = np.sort(np.argpartition(self._keys, self._most)[: self._most])
-            self._keys = self._keys[least]
+            self._keys, self._places = self._keys[least], self._places[least]
             table = pa.Table.from_batches(self._kept).take(pa.array(least)).combine_chunks()
             self._kept = table.to_batches()
             self._largest = float(self._keys.max())
+
+    def between(self, start: int, stop: int) -> pa.Table | None:
+        """The rows drawn among those from one number to another, counted from 0; None before the first chunk."""
+        table = self.table()
+        if table is None:
+            return None
+        first, last = np.searchsorted(self._places, [start, stop]).tolist()
+        return table.slice(first, last - first)
 
     def table(self) -> pa.Table | None:
         """The rows, in their order; None before the first chunk."""

@@ -1,5 +1,6 @@
 """`blocks.describe`: one pass over rows, or over each of their splits, to what there is to know of them."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from blocks.inspection.column_summary import Told, column_profile
 from blocks.inspection.finding import ordered
 from blocks.inspection.profile import Profile
 from blocks.inspection.profile_gathering import Gathered, gather
+from blocks.inspection.relations import RowRelations, of_columns
 from blocks.inspection.split_findings import split_findings
 from blocks.progress import Verbose
 from blocks.statistics import memory_bytes
@@ -89,6 +91,7 @@ def describe(
         if wanted is not None:
             require_columns([wanted], columns, what)
     require_columns(keys, columns, "key")
+    beside = RowRelations(splits, target, keys, time)
     found = gather(
         splits,
         sample_rows=sampled,
@@ -96,7 +99,7 @@ def describe(
         memory=memory_bytes(memory),
         chunk_rows=rows_at_once,
         verbose=verbose,
-        beside={},
+        beside={split: beside.beside(split) for split in splits},
     )
     if not any(found.rows.values()):
         raise EmptySource(
@@ -108,11 +111,15 @@ def describe(
     findings = [one for column in profiles.values() for one in column_findings(column, told.min_count)]
     if several:
         findings += split_findings(profiles, found, target)
+    findings += beside.findings(found.ordered, target, time, keys)
+    of_rows = beside.relations(told.extremes)
+    relations, related = of_columns(found.sample, target, keys)
     return Profile(
         rows=sum(found.rows.values()),
         splits=found.rows if several else {},
         columns=profiles,
-        findings=tuple(ordered(findings)),
+        findings=tuple(ordered([*related, *findings])),
+        relations=dataclasses.replace(relations, duplicates=of_rows.duplicates, order=of_rows.order),
         target=target,
         key=keys,
         time=time,

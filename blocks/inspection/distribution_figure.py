@@ -4,7 +4,7 @@ import numpy as np
 
 from blocks.inspection.column_profile import ColumnProfile
 from blocks.pages import figures
-from blocks.pages.content import Figure
+from blocks.pages.content import Figure, format_value
 
 
 def distribution_figure(name: str, column: ColumnProfile) -> Figure | None:
@@ -28,7 +28,8 @@ def distribution_figure(name: str, column: ColumnProfile) -> Figure | None:
         svg = figures.histogram(name, drawn, drawing["rows"], x=label, dates=times)
         middle = column.times.median if column.times is not None else _median(column)
         ends = f"from {_named(edges[0])} to {_named(edges[-1])}"
-        return Figure(column.name, svg, f"Histogram {ends}{f', median {middle}' if middle else ''}{absent}.")
+        median = f", median {_named(middle)}" if middle else ""
+        return Figure(column.name, svg, f"Histogram {ends}{median}{absent}.")
     labels, counts = zip(*drawing["values"], strict=True)
     svg = figures.bars(name, labels, counts, x="rows")
     listed = [(value, rows) for value, rows in drawing["values"] if value not in ("(others)", "(missing)")][:3]
@@ -38,8 +39,8 @@ def distribution_figure(name: str, column: ColumnProfile) -> Figure | None:
 
 def _median(column: ColumnProfile) -> str:
     median = None if column.numbers is None else column.numbers.quantiles.get("0.5")
-    return "" if median is None else f"{median:.4g}"
+    return "" if median is None else format_value(median)
 
 
 def _named(value: float | str) -> str:
-    return value.replace("T", " ")[:16] if isinstance(value, str) else f"{value:.4g}"
+    return value.replace("T", " ")[:16] if isinstance(value, str) else format_value(value)

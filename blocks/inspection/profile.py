@@ -16,6 +16,7 @@ from blocks.inspection.finding import Finding
 from blocks.inspection.profile_json import from_json, to_json
 from blocks.inspection.profile_page import profile_html, profile_page
 from blocks.inspection.profile_text import profile_text
+from blocks.inspection.relations import Relations
 
 _MOST_BYTES = 1 << 30
 
@@ -29,6 +30,7 @@ class Profile(Mapping[str, ColumnProfile]):
         splits: Rows by split; empty where none were given.
         columns: The columns' profiles by name, in order.
         findings: What somebody who knows data would point out, the gravest first.
+        relations: How columns go with the target and with each other, what stands twice, and order in time.
         target: The column to predict, or None.
         key: The columns that name a row.
         time: The column that rows follow each other by, or None.
@@ -49,6 +51,7 @@ class Profile(Mapping[str, ColumnProfile]):
     splits: dict[str, int]
     columns: dict[str, ColumnProfile]
     findings: tuple[Finding, ...]
+    relations: Relations = dataclasses.field(default_factory=Relations)
     target: str | None = None
     key: tuple[str, ...] = ()
     time: str | None = None

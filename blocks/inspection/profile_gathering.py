@@ -30,6 +30,7 @@ class Gathered:
             are in none of those of all rows.
         rows: By split.
         sample: Rows drawn at random, of columns of single values; None without rows.
+        ordered: Those of them that are of the largest split.
     """
 
     fields: dict[str, pa.Field]
@@ -39,6 +40,7 @@ class Gathered:
     others: dict[str, dict[str, Holds]]
     rows: dict[str, int]
     sample: pa.Table | None
+    ordered: pa.Table | None
 
 
 def gather(
@@ -94,14 +96,18 @@ def gather(
             }
             wanted = lambda holds: budget.share(profile_statistics(holds))  # noqa: E731
             parts[split] = summarize(source, wanted, chunk_rows, beside=seen, kinds=mine)
+    rows = {split: _rows(of) for split, of in parts.items()}
+    largest = max(rows, key=lambda split: rows[split])
+    before = sum(rows[split] for split in list(rows)[: list(rows).index(largest)])
     return Gathered(
         fields,
         kinds,
         {name: _merged(name, parts, others[name]) for name in fields},
         parts,
         {name: of for name, of in others.items() if of},
-        {split: _rows(of) for split, of in parts.items()},
+        rows,
         draw.table(),
+        draw.between(before, before + rows[largest]),
     )
 
 

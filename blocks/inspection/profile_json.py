@@ -9,6 +9,7 @@ from blocks.files.format_version import refuse_newer
 from blocks.files.json_schema import violation
 from blocks.inspection.column_profile import ColumnProfile
 from blocks.inspection.finding import Finding
+from blocks.inspection.relations import Relations
 from blocks.pages.content import plain
 
 FORMAT: Final = "blocks profile"
@@ -51,6 +52,7 @@ def to_json(profile: Any) -> str:
         **{one.name: getattr(profile, one.name) for one in dataclasses.fields(profile)},
         "columns": [dataclasses.asdict(column) for column in profile.columns.values()],
         "findings": [one.as_dict() for one in profile.findings],
+        "relations": profile.relations.as_dict(),
     }
     return json.dumps(plain(content), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
@@ -76,6 +78,7 @@ def from_json(text: str | bytes, where: str) -> dict[str, Any]:
         raise _damaged(where, broken)
     del content["format"], content["version"]
     try:
+        relations = Relations.of_dict(content["relations"])
         columns = [ColumnProfile.of_dict(column) for column in content["columns"]]
         findings = [
             Finding(**{**one, "columns": tuple(one["columns"]), "parts": tuple(one["parts"])})
@@ -83,7 +86,7 @@ def from_json(text: str | bytes, where: str) -> dict[str, Any]:
         ]
     except (TypeError, ValueError, LookupError, AttributeError, InvalidArgument) as error:
         raise _damaged(where, f"a column or a finding is none: {error}") from error
-    made = {"columns": {column.name: column for column in columns}, "findings": tuple(findings)}
+    made = {"relations": relations, "columns": {column.name: column for column in columns}, "findings": tuple(findings)}
     return {**content, **made, "key": tuple(content["key"])}
 
 
@@ -97,6 +100,7 @@ JSON_SCHEMA: Final[dict[str, Any]] = {
         "splits": {"type": "object", "additionalProperties": _COUNT},
         "columns": {"type": "array", "items": _COLUMN},
         "findings": {"type": "array", "items": _FINDING},
+        "relations": {"type": "object", "required": ["with_target", "among", "power", "duplicates", "order"]},
         "target": _OR_NULL,
         "key": _TEXTS,
         "time": _OR_NULL,

@@ -6,14 +6,18 @@ from typing import Any
 from blocks.inspection.column_findings import duration, share
 from blocks.inspection.column_profile import ColumnProfile
 from blocks.inspection.distribution_figure import distribution_figure
+from blocks.inspection.profile_relations import relation_sections
 from blocks.inspection.profile_text import headline, what_it_holds
-from blocks.pages.content import Section, Table, format_value
+from blocks.pages.content import Point, Section, Table, format_value
 from blocks.pages.figures import shortened
 from blocks.pages.html_table import html_table
 from blocks.pages.page import page
 
 DRAWN = 40
 """Columns whose distributions are drawn; the tables have all."""
+
+MOST_POINTS = 40
+"""Findings that stand one below the other; the table after them has the others."""
 
 MOST_SHOWN = 60
 """Rows of the tables that a notebook shows."""
@@ -26,14 +30,15 @@ def profile_page(profile: Any, title: str | None = None) -> str:
         profile: What `blocks.describe` found.
         title: The page's title.
     """
-    sections = [_findings(profile), _columns(profile), _distributions(profile), *_details(profile)]
+    sections = [_findings(profile), _columns(profile), _distributions(profile)]
+    sections += [*relation_sections(profile), *_details(profile)]
     return page(title or "Profile of the data", f"{headline(profile)}.", _highlights(profile), sections)
 
 
 def profile_html(profile: Any) -> str:
     """What a notebook shows: findings and columns as tables."""
     made = []
-    for table in [*_findings(profile).tables, _overview(profile)]:
+    for table in (_finding_rows(profile), _overview(profile)):
         more = f", the first {MOST_SHOWN} of {len(table.rows):,}" if len(table.rows) > MOST_SHOWN else ""
         made.append(html_table(Table(table.caption + more, table.columns, table.rows[:MOST_SHOWN])))
     return f"<p>{html_text(headline(profile))}</p>" + "".join(made)
@@ -67,37 +72,39 @@ def _findings(profile: Any) -> Section:
     section = Section("findings", "Findings")
     if not profile.findings:
         section.text = ["Nothing was found that somebody who knows data would point out."]
-        return section
-    rows = [
-        (one.kind, one.severity, ", ".join(one.columns) or None, one.sentence, one.advice) for one in profile.findings
-    ]
-    section.tables = [Table("Findings, the gravest first", ("what", "severity", "columns", "found", "advice"), rows)]
+    told = [Point(one.severity, one.kind, one.sentence, one.advice) for one in profile.findings]
+    section.points = told[:MOST_POINTS]
+    if len(told) > MOST_POINTS:
+        rows = [(one.title, one.severity, one.text, one.advice) for one in told[MOST_POINTS:]]
+        section.tables = [Table("Further findings", ("what", "severity", "found", "advice"), rows, wide=True)]
     return section
 
 
+def _finding_rows(profile: Any) -> Table:
+    rows = [(one.kind, one.severity, one.sentence, one.advice) for one in profile.findings]
+    return Table("Findings, the gravest first", ("what", "severity", "found", "advice"), rows)
+
+
 def _overview(profile: Any) -> Table:
-    heads = ("column", "role", "holds", "missing", "distinct", "values")
+    heads = ("column", "holds", "missing", "distinct", "values")
     rows = [
         (
             one.name,
-            one.role or None,
-            one.holds,
+            f"{one.holds}, {one.role}" if one.role else one.holds,
             share(one.missing, one.rows) if one.missing else None,
             None if one.distinct is None else f"{'' if one.distinct_exact else 'about '}{one.distinct:,}",
             what_it_holds(one, bars=False) or None,
         )
         for one in profile.columns.values()
     ]
-    return Table("Columns", heads, rows)
+    return Table("Columns", heads, rows, wide=True)
 
 
 def _columns(profile: Any) -> Section:
     section = Section("columns", "Columns", tables=[_overview(profile)])
-    section.text = [
-        f"Values of fewer than {profile.min_count} rows are named nowhere on this page."
-        + (" Counts marked about are estimates." if any(not one.distinct_exact for one in profile.columns.values()
-                                                        if one.distinct is not None) else "")
-    ]  # fmt: skip
+    section.text = [f"Values of fewer than {profile.min_count} rows are named nowhere on this page."]
+    if any(one.distinct is not None and not one.distinct_exact for one in profile.columns.values()):
+        section.text[0] += " Counts with about are estimates."
     if profile.splits:
         heads = ("column", *(f"{what}, {split}" for split in profile.splits for what in ("missing", "mean")))
         rows = []
@@ -105,9 +112,11 @@ def _columns(profile: Any) -> Section:
             cells: list[Any] = []
             for split in profile.splits:
                 part = one.parts.get(split)
-                cells += [None, None] if part is None else [share(part.missing, part.rows), part.mean]
-            rows.append((one.name, *cells))
-        section.tables.append(Table("Columns by split", heads, rows))
+                missing = share(part.missing, part.rows) if part is not None and part.missing else None
+                cells += ["no such column", None] if part is None else [missing, part.mean]
+            if any(cell is not None for cell in cells):
+                rows.append((one.name, *cells))
+        section.tables.append(Table("Columns by split", heads, rows, wide=True))
     return section
 
 

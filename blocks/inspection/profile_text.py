@@ -5,6 +5,7 @@ from typing import Any
 
 from blocks.inspection.column_findings import share
 from blocks.inspection.column_profile import ColumnProfile
+from blocks.inspection.finding import Finding
 from blocks.pages.content import format_value
 from blocks.pages.figures import shortened
 
@@ -33,12 +34,28 @@ def profile_text(profile: Any) -> str:
         lines.append(f"… and {len(profile.columns) - len(columns):,} more: profile[name], or profile.save('data.html')")
     if profile.findings:
         lines += ["", f"{len(profile.findings):,} finding{'s' * (len(profile.findings) > 1)}"]
-        for finding in profile.findings[:MOST_FINDINGS]:
-            lines.append(_cut(f"{_SIGNS[finding.severity]} {one_line(finding.sentence)}"))
-            lines.append(_cut(f"    {one_line(finding.advice)}"))
-        if len(profile.findings) > MOST_FINDINGS:
-            lines.append(f"… and {len(profile.findings) - MOST_FINDINGS:,} more: profile.findings")
+        told = _together(profile.findings)
+        for alike in told[:MOST_FINDINGS]:
+            sign, sentence = _SIGNS[alike[0].severity], alike[0].sentence
+            if len(alike) > 2:
+                names = list(dict.fromkeys(finding.columns[0] for finding in alike))
+                sentence = f"{len(alike):,} times {alike[0].kind}: {', '.join(names[:20])}."
+            lines.append(_cut(f"{sign} {one_line(sentence)}"))
+            lines.append(_cut(f"    {one_line(alike[0].advice)}"))
+        if (more := sum(map(len, told[MOST_FINDINGS:]))) > 0:
+            lines.append(f"… and {more:,} more: profile.findings")
     return "\n".join(lines)
+
+
+def _together(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings, those of one kind about columns together where they are more than two."""
+    kinds: dict[tuple[str, str, bool], list[Finding]] = {}
+    for one in findings:
+        kinds.setdefault((one.severity, one.kind, bool(one.columns)), []).append(one)
+    made = []
+    for (_, _, of_columns), alike in kinds.items():
+        made += [alike] if of_columns and len(alike) > 2 else [[one] for one in alike]
+    return made
 
 
 def headline(profile: Any) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 ABSENT = "\N{EN DASH}"
@@ -17,11 +17,13 @@ class Table:
         caption: What the rows are.
         columns: Their names.
         rows: Numbers, text, booleans, or None for what is not there.
+        wide: Whether it takes the whole width, as tables of many columns do.
     """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
+    wide: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Caption, columns and rows, as numbers."""
@@ -30,6 +32,23 @@ class Table:
             "columns": list(self.columns),
             "rows": [[plain(value) for value in row] for row in self.rows],
         }
+
+
+@dataclass(frozen=True)
+class Point:
+    """One of several things to say, with how grave it is.
+
+    Args:
+        severity: "error", "warning" or "note".
+        title: What it is, in a few words.
+        text: A sentence.
+        advice: What to do about it.
+    """
+
+    severity: str
+    title: str
+    text: str
+    advice: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,7 @@ class Section:
         id: Its name in links and in the JSON.
         title: Its heading.
         text: Paragraphs; in place of all else where a part is left out.
+        points: What there is to say, the gravest first.
         tables: In order.
         figures: In order; they show numbers that stand in the JSON too.
         parts: Sections within.
@@ -64,6 +84,7 @@ class Section:
     id: str
     title: str
     text: list[str] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     parts: list["Section"] = field(default_factory=list)
@@ -72,6 +93,8 @@ class Section:
     def to_json(self) -> dict[str, Any]:
         """All but the drawings."""
         found: dict[str, Any] = {"title": self.title, "text": self.text}
+        if self.points:
+            found["points"] = [asdict(point) for point in self.points]
         found["tables"] = [table.to_json() for table in self.tables]
         found["figures"] = [{"caption": one.caption, "description": one.description} for one in self.figures]
         found["numbers"] = plain(self.numbers)
