@@ -97,10 +97,48 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
+def _serve_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "models", metavar="EXPORT", nargs="+",
+        help="an export's folder, or that of its versions, with --name; or several as NAME=FOLDER",
+    )  # fmt: skip
+    command.add_argument("--name", help="what requests call the model (the folder's name)")
+    command.add_argument("--host", default="127.0.0.1", help="the address to listen at (127.0.0.1)")
+    command.add_argument("--port", type=int, default=8501, help="the port (8501)")
+    command.add_argument("--seconds", type=float, default=30.0, help="the most that a request may wait (30)")
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    named = [one.partition("=") for one in options.models if "=" in one and not Path(one).exists()]
+    if named and (len(named) != len(options.models) or options.name):
+        print("blocks serve: each model is named: blocks serve NAME=FOLDER NAME=FOLDER", file=sys.stderr)
+        return 2
+    if not named and len(options.models) > 1:
+        print("blocks serve: several models are named: blocks serve NAME=FOLDER NAME=FOLDER", file=sys.stderr)
+        return 2
+    if len({name for name, _, _ in named}) != len(named):
+        print("blocks serve: each model has a name of its own", file=sys.stderr)
+        return 2
+    folder = Path(options.models[0])
+    own = folder.parent.name if folder.name.isdecimal() else folder.name
+    models = {name: path for name, _, path in named} or {options.name or own or "model": folder}
+    try:
+        from blocks.serving import Limits, app
+        from blocks.serving.server import serve
+    except ImportError as error:
+        print(f"blocks serve: pip install 'ml-blocks[serve]' is needed ({error})", file=sys.stderr)
+        return 2
+    serve(app(models, limits=Limits(seconds=options.seconds)), options.host, options.port)
+    return 0
+
+
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
     "verify": ("prove that a SavedModel gives the bits that were computed offline", _verify_words, _verify),
     "check": ("verify every checksum, count and shape of a store", _check_words, _check),
     "bench": ("measure a store's batches next to what disk and memory can give", _bench_words, _bench),
+    "serve": ("answer requests over HTTP from exported SavedModels", _serve_words, _serve),
     "report": ("write what is to be known of a model as one HTML page", _report_words, _report),
 }
 """By name: what it is for, what adds its words to a parser, and what runs it."""

@@ -19,6 +19,7 @@ from blocks.block import Head, fingerprint
 from blocks.data.raw_columns import MISSING_INT
 from blocks.errors import InvalidArgument, NotExportable, warn
 from blocks.export.export_manifest import VERSION, read_manifest, sound
+from blocks.export.packed_columns import PackedColumns
 from blocks.export.replay import ASSETS, KEYWORDS, write_arrays
 from blocks.export.signature_names import Inputs, inputs, restore_names
 from blocks.features.spec import FeatureSpec
@@ -42,6 +43,8 @@ def export(graph: InferenceGraph, path: str | os.PathLike[str], *, golden: Any =
       be all;
     - `transform_features`: raw columns to packed features;
     - `predict_features`: packed features to the head's answers, before postprocessors;
+    - `serve_packed`: as `serve`, of columns packed into `numbers`, `integers` and `strings` (see
+      `blocks.export.packed_columns`; the manifest says their order as "packed"), for callers who count microseconds;
     - `serving_examples`: `examples`, serialized `tf.train.Example`s (batch,), to answers. That format holds floats as
       float32 only, so float64 columns are rounded on their way in, and answers can differ from `serve`'s.
 
@@ -105,8 +108,14 @@ def _module(graph: InferenceGraph, of_columns: Inputs, of_entries: Inputs) -> tf
         parsed = tf.io.parse_example(columns["examples"], parsing)
         return graph({name: tf.cast(parsed[name], spec.dtype) for name, spec in raw.items()})
 
+    packed = _packed(graph)
+    module.serve_packed = _named(lambda matrices: graph(packed.unpack(matrices)), packed.specs())
     module.serve_examples = _named(serve_examples, {"examples": tf.TensorSpec((None,), tf.string, name="examples")})
     return module
+
+
+def _packed(graph: InferenceGraph) -> PackedColumns:
+    return PackedColumns.of({name: (raw.dtype, raw.shape) for name, raw in graph.preprocessor.inputs.items()})
 
 
 def _under(signature: Mapping[str, tf.TensorSpec], named: Inputs) -> dict[str, tf.TensorSpec]:
@@ -123,6 +132,7 @@ def _signatures(module: Any) -> dict[str, Any]:
     return {
         "serving_default": module.serve,
         "serve": module.serve,
+        "serve_packed": module.serve_packed,
         "transform_features": module.transform_features,
         "predict_features": module.predict_features,
         "serving_examples": module.serve_examples,
@@ -183,6 +193,7 @@ def _manifest(graph: InferenceGraph, keywords: Mapping[str, str], fitted: bool) 
         "schema": {name: spec.dtype.name for name, spec in graph.raw_signature.items()},
         "kinds": {name: raw.get_config() for name, raw in graph.preprocessor.inputs.items()},
         KEYWORDS: dict(keywords),
+        "packed": _packed(graph).to_json(),
         "spec": graph.preprocessor.spec.to_json(),
         "preprocessor": serialize(graph.preprocessor),
         "head": serialize(graph.head),

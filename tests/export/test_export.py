@@ -19,7 +19,9 @@ from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.export import golden_rows, read_parts
 from blocks.export.replay import ASSETS, differing, distance, read_arrays, write_arrays
 
-SIGNATURES = {"serving_default", "serve", "transform_features", "predict_features", "serving_examples"}
+SIGNATURES = {
+    "serving_default", "serve", "serve_packed", "transform_features", "predict_features", "serving_examples",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

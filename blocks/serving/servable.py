@@ -1,0 +1,154 @@
+"""Servable: one version of a model, loaded from its export, proven on its golden rows, and run on matrices."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+
+from blocks.data.raw_columns import RawColumn
+from blocks.errors import MalformedData
+from blocks.export.export_manifest import damaged, read_manifest, sound
+from blocks.export.packed_columns import PackedColumns
+from blocks.export.replay import ASSETS, differing, distance, keywords, read_arrays
+from blocks.serving.input_matrices import InputMatrices
+from blocks.targets.description import HeadDescription
+
+PACKED: Final = "serve_packed"
+ANSWER_TOLERANCE: Final = {"bfloat16": 2.0**-4, "float16": 2.0**-7}
+"""Of golden answers, which another processor may sum in another order; 1e-6 where the core computes in float32."""
+WARM_UP_ROWS: Final = (1, 2, 8, 24)
+
+
+class Servable:
+    """What answers requests for one version.
+
+    Args:
+        path: The export's folder.
+        version: Its number.
+
+    Raises:
+        InvalidArgument: The folder is no export of blocks.
+        MalformedData: It is damaged, or its golden rows give other features or answers than they must.
+
+    Attributes:
+        version: Its number.
+        manifest: What the export says of itself.
+        inputs: Makes requests into matrices.
+        heads: What the answers are of.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], version: int = 1) -> None:
+        self.version = version
+        self.path = Path(path)
+        self.manifest = read_manifest(path)
+        schema = self.manifest["schema"]
+        with sound(path, "its kinds"):
+            kinds = self.manifest.get("kinds") or schema
+            raw = {name: RawColumn.from_config(kinds[name]) for name in schema}
+            packed = PackedColumns.of({name: (schema[name], one.shape) for name, one in raw.items()})
+            if "packed" in self.manifest and self.manifest["packed"] != packed.to_json():
+                raise damaged(path, "its packed columns are of another order than its schema")
+        self.packed = packed
+        self.inputs = InputMatrices(raw, packed)
+        self.heads = [HeadDescription.from_json(head) for head in self.manifest["heads"]]
+        with sound(path, "its SavedModel"):
+            self._model = tf.saved_model.load(str(path))  # holds what the signatures need
+            self.signatures: Mapping[str, Any] = dict(self._model.signatures)
+            self._run = self.signatures.get(PACKED) or self._packing(self.signatures["serve"])
+        self._runners: dict[str, Any] = {}
+        self.golden_rows = self._prove()
+
+    def _packing(self, serve: Any) -> Any:
+        """The packed signature, of an export that was made before there was one."""
+        packed, manifest = self.packed, self.manifest
+
+        def run(**matrices: Any) -> Any:
+            return serve(**keywords(manifest, packed.unpack(matrices)))
+
+        function = tf.function(run, autograph=False)
+        return function.get_concrete_function(**packed.specs())
+
+    def run(self, matrices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The answers of packed rows, (rows, ...) each; texts are bytes."""
+        found = self._run(**{name: tf.constant(values) for name, values in matrices.items()})
+        return {name: value.numpy() for name, value in found.items()}
+
+    def transform(self, matrices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The features of packed rows."""
+        columns = {}
+        for matrix, of in self.packed.columns.items():
+            start = 0
+            for name, shape in of.items():
+                part = matrices[matrix][:, start : start + prod(shape)]
+                columns[name] = part.reshape(-1, *shape).astype(_numpy_dtype(self.packed.dtypes[name]))
+                start += prod(shape)
+        return self.run_signature("transform_features", keywords(self.manifest, columns))
+
+    def run_signature(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The outputs of any other signature, by its inputs as Python calls them."""
+        found = self.signatures[name](**{key: tf.constant(values) for key, values in inputs.items()})
+        return {key: value.numpy() for key, value in found.items()}
+
+    def pack(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Columns as the graph takes them, (rows, *shape) each, as matrices."""
+        found = {}
+        for matrix, of in self.packed.columns.items():
+            parts = [np.asarray(columns[name]).reshape(len(columns[name]), -1) for name in of]
+            joined = np.concatenate(parts, axis=1)
+            found[matrix] = joined.astype(np.float64) if matrix == "numbers" else joined
+        return found
+
+    def _prove(self) -> dict[str, np.ndarray]:
+        """Run the golden rows, which warms the graph up too; they are what requests may look like.
+
+        Raises:
+            MalformedData: They give other bits than when the model was exported.
+        """
+        folder = self.path / ASSETS
+        with sound(self.path, "its golden rows"):
+            rows, features, answers = (
+                read_arrays(folder / f"golden_{name}.arrow") for name in ("rows", "features", "answers")
+            )
+            matrices = self.pack(rows)
+        for count in WARM_UP_ROWS:
+            found = self.run({name: values[:count] for name, values in matrices.items()})
+        found = self.run(matrices)
+        called = keywords(self.manifest, rows)
+        made = self.run_signature("transform_features", called)
+        for name, expected in features.items():
+            if name not in made or any(differing(expected, made[name])):
+                raise MalformedData(
+                    f"The export '{self.path}' gives other features of its golden rows than when it was made "
+                    f"(entry {name!r}). Export it on this TensorFlow, or serve it on the one it was made with "
+                    f"({self.manifest.get('versions', {}).get('tensorflow', 'not said')})."
+                )
+        tolerance = ANSWER_TOLERANCE.get(self.manifest.get("compute_dtype", "float32"), 1e-6)
+        for name, expected in answers.items():
+            if name not in found or distance(expected, found[name]) > tolerance:
+                raise MalformedData(
+                    f"The export '{self.path}' gives other answers to its golden rows than when it was made "
+                    f"({name!r}). Export the model again."
+                )
+        return rows
+
+    def runner(self, signature: str) -> Any:
+        """What runs a signature on arrays, "" being the model's answers; the same object each time."""
+        if signature == "":
+            return self.run
+        if signature == "transform_features":
+            return self.transform
+        return self._runners.setdefault(signature, partial(self.run_signature, signature))
+
+    @property
+    def output_names(self) -> Sequence[str]:
+        """Of the answers, in the order in which they are sent."""
+        return sorted(self._run.structured_outputs)
+
+
+def _numpy_dtype(dtype: str) -> Any:
+    return object if dtype == "string" else dtype

@@ -1,0 +1,90 @@
+"""The server of `blocks serve`: uvicorn on one socket, which finishes what it has accepted before it stops."""
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from blocks.serving.application import Application
+
+DRAIN_SECONDS = 0.5
+"""Between saying that it is not ready and taking no more connections."""
+
+
+class JsonLines(logging.Formatter):
+    """A log record as one line of JSON, with its `facts`; no request's values are among them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        content: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            content["error"] = record.exc_info[0].__name__ if record.exc_info[0] else ""
+        return json.dumps(content, ensure_ascii=False)
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that says by its readiness that it is about to stop, then finishes what is queued, and stops."""
+
+    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+        super().__init__(config)
+        self._application = application
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[Any] | None = None) -> None:
+        """Until it is told to stop."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT: drain first; stop at once the second time."""
+        if self._application.draining or self._loop is None:
+            super().handle_exit(sig, frame)
+            return
+        self._application.drain()
+        self._loop.call_soon_threadsafe(self._loop.call_later, DRAIN_SECONDS, super().handle_exit, sig, frame)
+
+
+def serve(application: Application, host: str, port: int, stop_seconds: int = 60) -> None:
+    """Listen until the process is told to stop.
+
+    Args:
+        application: What answers.
+        host: The address to listen at.
+        port: The port; 0 for any that is free, which is logged.
+        stop_seconds: How long requests that run may take at the end.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name in ("blocks.serving", "uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO if name == "blocks.serving" else logging.WARNING)
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=stop_seconds,
+        h11_max_incomplete_event_size=None,
+    )
+    logging.getLogger("blocks.serving").info(
+        "listening", extra={"facts": {"host": host, "port": port, "models": sorted(application.models)}}
+    )
+    DrainingServer(config, application).run()
