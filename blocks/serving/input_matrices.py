@@ -132,6 +132,14 @@ class InputMatrices:
             return self._window(name, raw, value)
         return _scalar(name, raw, value)
 
+    def scalar(self, name: str, value: Any) -> Any:
+        """One value as it enters the graph; of a window, one of its values.
+
+        Raises:
+            RequestError: It does not fit the column.
+        """
+        return _scalar(name, self.raw[name], value)
+
     def _window(self, name: str, raw: RawColumn, value: Any) -> list[Any]:
         size = prod(raw.shape)
         if value is None:

@@ -51,6 +51,10 @@ class Measurements:
             of_rows.inc(rows)
         of_seconds.observe(seconds)
 
+    def rows_answered(self, model: str) -> int:
+        """Rows that a model has answered."""
+        return int(self._registry.get_sample_value("blocks_rows_total", {"model": model}) or 0)
+
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
         return bytes(generate_latest(self._registry))

@@ -145,9 +145,10 @@ class Servable:
         return self._runners.setdefault(signature, partial(self.run_signature, signature))
 
     @property
-    def output_names(self) -> Sequence[str]:
-        """Of the answers, in the order in which they are sent."""
-        return sorted(self._run.structured_outputs)
+    def answer_specs(self) -> Mapping[str, tuple[str, Sequence[int | None]]]:
+        """Of each answer, its dtype and shape, None for the rows."""
+        outputs = self.signatures["serve"].structured_outputs
+        return {name: (outputs[name].dtype.name, outputs[name].shape.as_list()) for name in sorted(outputs)}
 
 
 def _numpy_dtype(dtype: str) -> Any:

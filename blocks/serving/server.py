@@ -48,10 +48,10 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM or SIGINT: drain first; stop at once the second time."""
-        if self._application.draining or self._loop is None:
+        if self._application.server.draining or self._loop is None:
             super().handle_exit(sig, frame)
             return
-        self._application.drain()
+        self._application.server.draining = True
         self._loop.call_soon_threadsafe(self._loop.call_later, DRAIN_SECONDS, super().handle_exit, sig, frame)
 
 
@@ -85,6 +85,6 @@ def serve(application: Application, host: str, port: int, stop_seconds: int = 60
         h11_max_incomplete_event_size=None,
     )
     logging.getLogger("blocks.serving").info(
-        "listening", extra={"facts": {"host": host, "port": port, "models": sorted(application.models)}}
+        "listening", extra={"facts": {"host": host, "port": port, "models": sorted(application.server.models)}}
     )
     DrainingServer(config, application).run()

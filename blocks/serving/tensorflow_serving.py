@@ -7,13 +7,13 @@ may be text, and messages name columns.
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from blocks.serving.batcher import Result
 from blocks.serving.json_text import dumps
+from blocks.serving.model_server import Prediction
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable
 from blocks.targets.description import HeadDescription, with_head_prefix
@@ -25,24 +25,6 @@ PATH: Final = re.compile(
 )
 DEFAULT_SIGNATURES: Final = ("serving_default", "serve")
 TRANSFORM: Final = "transform_features"
-MAX_VERSION: Final = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A request, ready to run.
-
-    Attributes:
-        signature: "" for the model's answers, or the name of another signature.
-        inputs: Its arrays.
-        rows: How many rows they have.
-        by_row: Whether the answer is a list of rows, or columns.
-    """
-
-    signature: str
-    inputs: Mapping[str, np.ndarray]
-    rows: int
-    by_row: bool
 
 
 def predict_request(body: Any, servable: Servable) -> Prediction:
@@ -67,9 +49,9 @@ def predict_request(body: Any, servable: Servable) -> Prediction:
         asked = TRANSFORM if signature == TRANSFORM else ""
         if by_row:
             rows = _instances(body["instances"])
-            return Prediction(asked, servable.inputs.of_rows(rows), len(rows), True)
+            return Prediction(servable.inputs.of_rows(rows), len(rows), asked)
         inputs = servable.inputs.of_columns(_columns(body["inputs"], list(servable.inputs.raw)))
-        return Prediction(asked, inputs, len(next(iter(inputs.values()))), False)
+        return Prediction(inputs, len(next(iter(inputs.values()))), asked, by_row=False)
     specs = servable.signatures[signature].structured_input_signature[1]
     if by_row:
         rows = _instances(body["instances"])
@@ -80,7 +62,7 @@ def predict_request(body: Any, servable: Servable) -> Prediction:
     counts = {len(array) for array in arrays.values()}
     if len(counts) != 1:
         raise RequestError(400, f"All inputs have the same number of rows. Received: {sorted(counts)}.")
-    return Prediction(signature, arrays, counts.pop(), by_row)
+    return Prediction(arrays, counts.pop(), signature, by_row)
 
 
 def _instances(rows: Any) -> list[Any]:
@@ -147,15 +129,25 @@ def _decoded(values: Any) -> Any:
 
 def predict_answer(result: Result, by_row: bool) -> bytes:
     """The body of a `:predict` answer: `predictions` of rows, `outputs` of columns; a single output loses its name."""
+    if by_row:
+        return dumps({"predictions": answer_rows(result)}, finite=result.finite)
     answers = {name: _sendable(name, values) for name, values in result.answers.items()}
-    if not by_row:
-        outputs: Any = answers if len(answers) > 1 else next(iter(answers.values()))
-        return dumps({"outputs": outputs}, finite=result.finite)
-    if len(answers) == 1:
-        return dumps({"predictions": next(iter(answers.values()))}, finite=result.finite)
+    outputs: Any = answers if len(answers) > 1 else next(iter(answers.values()))
+    return dumps({"outputs": outputs}, finite=result.finite)
+
+
+def answer_rows(result: Result, *, keep_names: bool = False) -> Any:
+    """Answers row by row: objects by name, or the values where there is one answer alone.
+
+    Args:
+        result: The answers.
+        keep_names: Give a single answer its name too.
+    """
+    answers = {name: _sendable(name, values) for name, values in result.answers.items()}
+    if len(answers) == 1 and not keep_names:
+        return next(iter(answers.values()))
     names = list(answers)
-    rows = [dict(zip(names, row, strict=True)) for row in zip(*answers.values(), strict=True)]
-    return dumps({"predictions": rows}, finite=result.finite)
+    return [dict(zip(names, row, strict=True)) for row in zip(*answers.values(), strict=True)]
 
 
 def _sendable(name: str, values: np.ndarray) -> Any:
@@ -195,7 +187,7 @@ def examples_request(body: Any, servable: Servable) -> Prediction:
     rows = [
         {name: _single(servable, name, value) for name, value in {**context, **row}.items()} for row in body["examples"]
     ]
-    return Prediction("", servable.inputs.of_rows(rows), len(rows), True)
+    return Prediction(servable.inputs.of_rows(rows), len(rows))
 
 
 def _single(servable: Servable, name: str, value: Any) -> Any:

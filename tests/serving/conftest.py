@@ -116,7 +116,7 @@ def ask():
 def mixed_app(mixed_export):
     application = blocks.serving.app({"income": mixed_export.parent})
     yield application
-    application.batcher.close()
+    application.server.stop()
 
 
 def free_port():

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from tests.serving.conftest import mixed_rows
 
 PREDICT = "/v1/models/income:predict"
@@ -35,7 +36,7 @@ def test_features_are_those_of_the_model_bit_for_bit(ask, mixed_app, mixed_model
     body = {"signature_name": "transform_features", "instances": json_rows}
     status, answer = ask(mixed_app, "POST", PREDICT, body)
     assert status == 200
-    made = mixed_model.preprocessor({name: column for name, column in _raw(mixed_model).items()})
+    made = mixed_model.preprocessor(_raw(mixed_model))
     for name, tensor in made.items():
         found = np.array([row[name] for row in answer["predictions"]], tensor.numpy().dtype)
         assert found.tobytes() == tensor.numpy().tobytes(), name

@@ -1,0 +1,193 @@
+"""ModelServer: models by name, the queue that they share, and the limits of a request. Every protocol stands on it."""
+
+import logging
+import os
+import threading
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from blocks.arguments import check_whole_number
+from blocks.errors import InvalidArgument
+from blocks.serving.batcher import Batcher, Result
+from blocks.serving.measurements import Measurements
+from blocks.serving.model_versions import ModelVersions
+from blocks.serving.request_error import RequestError
+from blocks.serving.servable import Servable
+
+log = logging.getLogger("blocks.serving")
+
+MAX_VERSION: Final = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server does at most.
+
+    Args:
+        body_bytes: Of a request's body, unpacked; 413 beyond.
+        request_rows: Of a request; 413 beyond.
+        batch_rows: That run together.
+        queued_rows: That wait; 429 beyond.
+        seconds: From a request to its run; 504 beyond.
+    """
+
+    body_bytes: int = 32 << 20
+    request_rows: int = 16_384
+    batch_rows: int = 1024
+    queued_rows: int = 65_536
+    seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name in ("body_bytes", "request_rows", "batch_rows", "queued_rows"):
+            check_whole_number(name, getattr(self, name), 1)
+        if not 0 < self.seconds < float("inf"):
+            raise InvalidArgument(f"seconds is a number above 0. Received: {self.seconds!r}.")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A request, ready to run.
+
+    Attributes:
+        inputs: Its arrays, of equally many rows.
+        rows: How many.
+        signature: "" for the model's answers, or the name of another signature.
+        by_row: Whether the answer is a list of rows, or columns.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    rows: int
+    signature: str = ""
+    by_row: bool = True
+
+
+class ModelServer:
+    """The models and their queue.
+
+    Args:
+        models: Folders by name.
+        limits: What it does at most.
+        watch_seconds: How often folders of versions are looked at.
+    """
+
+    def __init__(self, models: Mapping[str, str | os.PathLike[str]], limits: Limits, watch_seconds: float) -> None:
+        self.limits = limits
+        self.measurements = Measurements()
+        self.models = {name: ModelVersions(name, folder, self._changed) for name, folder in models.items()}
+        self.batcher = Batcher(limits.batch_rows, limits.queued_rows, self.measurements.observe_batch)
+        self.measurements.queued_rows.set_function(lambda: self.batcher.queued_rows)
+        self._watch_seconds = watch_seconds
+        self._stopped = threading.Event()
+        self.draining = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model has a version, and the server is not stopping."""
+        return not self.draining and all(one.versions for one in self.models.values())
+
+    def start(self) -> None:
+        """Look after the folders of versions from now on."""
+        threading.Thread(target=self._watch, name="blocks-versions", daemon=True).start()
+
+    def stop(self) -> None:
+        """Answer what is queued, then stop."""
+        self.draining = True
+        self._stopped.set()
+        self.batcher.close()
+
+    def servable(self, model: str, version: int | None = None, label: str | None = None) -> Servable:
+        """The version that answers.
+
+        Raises:
+            RequestError: There is no such model or version.
+        """
+        if model not in self.models:
+            raise RequestError(404, f"Servable not found for request: Latest({model[:100]})")
+        if version is not None and version > MAX_VERSION:
+            raise RequestError(400, "A version is a whole number within int64.")
+        return self.models[model].get(version, label)
+
+    async def run(self, servable: Servable, prediction: Prediction, started: float) -> Result:
+        """The answers to a request, which runs together with others.
+
+        Args:
+            servable: What answers.
+            prediction: The request.
+            started: `time.monotonic` when it came.
+
+        Raises:
+            RequestError: It has too many rows, the queue is full, or it waited too long.
+        """
+        rows, most = prediction.rows, self.limits.request_rows
+        if rows > most:
+            raise RequestError(413, f"A request holds at most {most:,} rows. Received: {rows:,}. Send several.")
+        runner = servable.runner(prediction.signature)
+        return await self.batcher.submit(runner, prediction.inputs, rows, started + self.limits.seconds)
+
+    async def body(self, receive: Any, encoding: bytes = b"") -> bytes:
+        """A request's whole body, unpacked.
+
+        Args:
+            receive: ASGI's.
+            encoding: What the header Content-Encoding says.
+
+        Raises:
+            RequestError: It is too large, packed otherwise than by gzip or deflate, or ended early.
+        """
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body", False):
+            parts, size = [body], len(body)
+            while message.get("more_body", False):
+                self._check_size(size)
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise RequestError(400, "The request ended before its body did.")
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+            body = b"".join(parts)
+        self._check_size(len(body))
+        return self._unpacked(body, encoding) if encoding and encoding != b"identity" else body
+
+    def _unpacked(self, body: bytes, encoding: bytes) -> bytes:
+        bits = {b"gzip": 31, b"deflate": 15}.get(encoding.strip().lower())
+        if bits is None:
+            raise RequestError(400, "A body is packed by gzip or deflate, or not at all.")
+        most = self.limits.body_bytes
+        unpacking = zlib.decompressobj(bits)
+        try:
+            unpacked = unpacking.decompress(body, most + 1)
+        except zlib.error:
+            raise RequestError(400, f"The body is no {encoding.decode('latin-1')[:20]}.") from None
+        self._check_size(len(unpacked))
+        if not unpacking.eof:
+            raise RequestError(400, "The packed body ended early.")
+        return unpacked
+
+    def _check_size(self, size: int) -> None:
+        if size > self.limits.body_bytes:
+            raise RequestError(413, f"A body holds at most {self.limits.body_bytes:,} bytes. Send several requests.")
+
+    def count(self, model: str, version: str, method: str, status: int, rows: int, started: float) -> None:
+        """A request was answered or refused; those for models that are not there are not counted by name."""
+        if model in self.models:
+            self.measurements.observe_request(model, version, method, status, rows, time.monotonic() - started)
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(self._watch_seconds):
+            for one in self.models.values():
+                try:
+                    one.refresh()
+                except Exception:
+                    log.exception("versions not refreshed", extra={"facts": {"model": one.name}})
+
+    def _changed(self, event: str, facts: Mapping[str, object]) -> None:
+        if event in ("version loaded", "version let go"):
+            loaded = self.measurements.versions.labels(facts["model"], str(facts["version"]))
+            loaded.set(event == "version loaded")
+        log.info(event, extra={"facts": dict(facts)})

@@ -1,0 +1,61 @@
+"""RowRoutes: `POST /NAME` with one row as an object, or a list of rows; its answers come back in the same form."""
+
+import asyncio
+from typing import Any
+from urllib.parse import unquote
+
+from blocks.serving.answer import JSON_TYPE, Answer
+from blocks.serving.json_text import LARGE_TEXT, dumps, loads
+from blocks.serving.model_server import ModelServer, Prediction
+from blocks.serving.request_error import RequestError
+from blocks.serving.servable import Servable
+from blocks.serving.tensorflow_serving import answer_rows
+
+
+class RowRoutes:
+    """Answers at a model's own name, the simplest there is: `curl -d '{"age": 39}' localhost:8501/income`.
+
+    Args:
+        server: The models.
+    """
+
+    def __init__(self, server: ModelServer) -> None:
+        self._server = server
+
+    def target(self, method: str, path: str) -> str | None:
+        """The model that a path names, if it names one."""
+        name = unquote(path[1:])
+        return name if method == "POST" and name in self._server.models else None
+
+    async def answer(self, model: str, headers: Any, body: bytes, started: float) -> Answer:
+        """The answer.
+
+        Raises:
+            RequestError: There is none.
+        """
+        rows, status, version = 0, 500, ""
+        try:
+            servable = self._server.servable(model)
+            if len(body) > LARGE_TEXT:
+                single, prediction = await asyncio.to_thread(_parsed, body, servable)
+            else:
+                single, prediction = _parsed(body, servable)
+            result = await self._server.run(servable, prediction, started)
+            answers = answer_rows(result, keep_names=True)
+            answer = dumps(answers[0] if single else answers, finite=result.finite)
+            rows, status, version = prediction.rows, 200, str(servable.version)
+        except RequestError as error:
+            status = error.status
+            raise
+        finally:
+            self._server.count(model, version, "row", status, rows, started)
+        return Answer(200, (JSON_TYPE,), answer)
+
+
+def _parsed(body: bytes, servable: Servable) -> tuple[bool, Prediction]:
+    content = loads(body)
+    single = type(content) is dict
+    if not single and (type(content) is not list or not content):
+        raise RequestError(400, "A request is one row as an object, or a list of at least one.")
+    rows = [content] if single else content
+    return single, Prediction(servable.inputs.of_rows(rows), len(rows))
