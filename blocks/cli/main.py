@@ -126,10 +126,11 @@ def _serve(options: argparse.Namespace) -> int:
     models = {name: path for name, _, path in named} or {options.name or own or "model": folder}
     try:
         from blocks.serving import Limits, app
-        from blocks.serving.server import serve
+        from blocks.serving.server import log_as_json, serve
     except ImportError as error:
         print(f"blocks serve: pip install 'ml-blocks[serve]' is needed ({error})", file=sys.stderr)
         return 2
+    log_as_json()
     serve(app(models, limits=Limits(seconds=options.seconds)), options.host, options.port)
     return 0
 

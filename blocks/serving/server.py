@@ -47,12 +47,25 @@ class DrainingServer(uvicorn.Server):
         await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM or SIGINT: drain first; stop at once the second time."""
+        """SIGTERM or SIGINT: drain, then stop with status 0; the second time, stop at once."""
         if self._application.server.draining or self._loop is None:
-            super().handle_exit(sig, frame)
+            self.should_exit = self.force_exit = True
             return
         self._application.server.draining = True
-        self._loop.call_soon_threadsafe(self._loop.call_later, DRAIN_SECONDS, super().handle_exit, sig, frame)
+        self._loop.call_soon_threadsafe(self._loop.call_later, DRAIN_SECONDS, self._stop)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+def log_as_json() -> None:
+    """Write what the server logs as lines of JSON to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name in ("blocks.serving", "uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO if name == "blocks.serving" else logging.WARNING)
 
 
 def serve(application: Application, host: str, port: int, stop_seconds: int = 60) -> None:
@@ -64,12 +77,6 @@ def serve(application: Application, host: str, port: int, stop_seconds: int = 60
         port: The port; 0 for any that is free, which is logged.
         stop_seconds: How long requests that run may take at the end.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    for name in ("blocks.serving", "uvicorn", "uvicorn.error"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO if name == "blocks.serving" else logging.WARNING)
     config = uvicorn.Config(
         application,
         host=host,

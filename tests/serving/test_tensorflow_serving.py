@@ -175,3 +175,25 @@ def test_other_signatures(ask, mixed_app, json_rows, expected):
     status, answer = ask(mixed_app, "POST", PREDICT, body)
     assert status == 200
     np.testing.assert_allclose(answer["predictions"], expected["probabilities"][:4], atol=1e-6)
+
+
+def test_a_token_is_asked_for(mixed_export, ask, json_rows, monkeypatch):
+    import blocks
+
+    monkeypatch.setenv("BLOCKS_SERVING_TOKEN", "s3cret")
+    application = blocks.serving.app({"income": mixed_export})
+    body = {"instances": json_rows[:1]}
+    for headers in ([], [(b"authorization", b"Bearer wrong")], [(b"authorization", b"s3cret")]):
+        assert ask(application, "POST", PREDICT, body, headers)[0] == 401
+    assert ask(application, "POST", PREDICT, body, [(b"authorization", b"Bearer s3cret")])[0] == 200
+    assert ask(application, "GET", "/v2/health/live")[0] == 200
+    application.server.stop()
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "v1", "a:b", " a", "health"])
+def test_names_that_cannot_stand_in_a_url(mixed_export, name):
+    import blocks
+    from blocks.errors import InvalidArgument
+
+    with pytest.raises(InvalidArgument, match="A model's name"):
+        blocks.serving.app({name: mixed_export})

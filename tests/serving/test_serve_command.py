@@ -1,0 +1,189 @@
+"""`blocks serve` as a process: under load, while versions change, when it is stopped, and with real clients."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.serving.conftest import Served, mixed_rows
+
+CLIENT = Path(__file__).with_name("triton_client.py")
+REQUESTS = int(os.environ.get("BLOCKS_REQUESTS", "400"))
+
+
+@pytest.fixture(scope="module")
+def versions(mixed_export, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("versions") / "income"
+    shutil.copytree(mixed_export, folder / "1")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(versions):
+    server = Served(versions, "--name", "income")
+    yield server
+    server.stop()
+
+
+def predict(server, rows):
+    status, answer = server.get("/v1/models/income:predict", json.dumps({"instances": rows}).encode())
+    return status, json.loads(answer)
+
+
+@pytest.fixture(scope="module")
+def alone(served, json_rows):
+    """The answer of each row, asked for by itself."""
+    return [predict(served, [row])[1]["predictions"][0] for row in json_rows]
+
+
+def test_many_clients_get_their_own_answers(served, json_rows, alone):
+    def client(number):
+        for k in range(REQUESTS // 16):
+            which = (number * 31 + k * 7) % len(json_rows)
+            count = 1 + (number + k) % 3
+            status, answer = predict(served, json_rows[which : which + count])
+            assert status == 200
+            for found, expected in zip(answer["predictions"], alone[which : which + count], strict=True):
+                assert found["label"] == expected["label"]
+                np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=1e-6)
+        return REQUESTS // 16
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(client, range(16))) == REQUESTS // 16 * 16
+    metrics = served.get("/metrics")[1].decode()
+    assert 'blocks_requests_total{method="predict",model="income",status="200",version="1"}' in metrics
+
+
+def test_hostile_connections_leave_others_unharmed(served, json_rows, alone):
+    def raw(data):
+        with socket.create_connection(("127.0.0.1", served.port), timeout=10) as one:
+            one.sendall(data)
+            one.settimeout(1)
+            try:
+                return one.recv(4096)
+            except TimeoutError:
+                return b""
+
+    head = b"POST /v1/models/income:predict HTTP/1.1\r\nHost: x\r\nContent-Length: "
+    assert raw(b"\x16\x03\x01 no http\r\n\r\n").startswith(b"HTTP/1.1 400")
+    assert raw(head + b"1000\r\n\r\n{") == b""  # a slow client, closed in the middle
+    assert raw(head + b"-5\r\n\r\n{").startswith(b"HTTP/1.1 400")
+    assert b" 413 " in raw(head + b"40000000\r\n\r\n" + b" " * 33_600_000)
+    assert predict(served, json_rows[:1]) == (200, {"predictions": alone[:1]})
+
+
+@pytest.mark.skipif("BLOCKS_TRITON" not in os.environ, reason="BLOCKS_TRITON names no Python that has tritonclient")
+def test_tritonclient(served, mixed_model, alone):
+    from blocks.inference.graph import raw_tensors
+
+    tensors = raw_tensors(mixed_rows(), mixed_model.preprocessor)
+    columns = {
+        name: [
+            value.decode() if isinstance(value, bytes) else None if value != value else value
+            for value in tensor.numpy()[:20].tolist()
+        ]
+        for name, tensor in tensors.items()
+    }
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [os.environ["BLOCKS_TRITON"], str(CLIENT), f"127.0.0.1:{served.port}", json.dumps(columns)]
+    found = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120).stdout)
+    assert "Servable not found" in found.pop("error")
+    assert found.pop("metadata")["platform"] == "tensorflow_savedmodel"
+    assert found.pop("config")["name"] == "income"
+    assert found.pop("index")[0]["state"] == "READY"
+    assert found.pop("statistics")["model_stats"][0]["name"] == "income"
+    assert len(found) == 6
+    for answer in found.values():
+        np.testing.assert_allclose(answer["probabilities"], [row["probabilities"] for row in alone[:20]], atol=1e-6)
+        assert answer["label"] == [row["label"] for row in alone[:20]]
+
+
+def test_a_new_version_under_load_fails_no_request(served, versions, json_rows):
+    stopped, statuses = threading.Event(), []
+
+    def client():
+        while not stopped.is_set():
+            statuses.append(predict(served, json_rows[:1])[0])
+
+    def wait_for(version):
+        end = time.monotonic() + 120
+        while served.get(f"/v1/models/income/versions/{version}")[0] != 200:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
+    threads = [threading.Thread(target=client) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        whole = versions.parent / "aside"
+        shutil.copytree(versions / "1", whole)
+        whole.rename(versions / "2")
+        wait_for(2)
+        shutil.rmtree(versions / "2")  # back to the one before
+        wait_for(1)
+    finally:
+        stopped.set()
+        for thread in threads:
+            thread.join()
+    assert len(statuses) > 4
+    assert set(statuses) == {200}
+
+
+def test_sigterm_under_load_answers_all_that_it_accepted(served, json_rows):
+    server = served
+    body = json.dumps({"instances": json_rows[:3]}).encode()
+    head = b"POST /v1/models/income:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    outcomes = []
+
+    def client():
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", server.port), timeout=30) as one:
+                    one.sendall(head + body)
+                    answer = b""
+                    while part := one.recv(65_536):
+                        answer += part
+                        if b"\r\n\r\n" in answer and b"]}" in answer:
+                            break
+            except (ConnectionRefusedError, ConnectionResetError):
+                return  # it takes no more
+            outcomes.append(answer[:15])
+            if not answer:
+                return  # taken by the kernel alone: closed before a byte was read
+
+    threads = [threading.Thread(target=client) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1)
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    ready = server.get("/health/ready")[0]
+    for thread in threads:
+        thread.join()
+    assert server.process.wait(60) == 0
+    said = [json.loads(line) for line in server.process.communicate()[1].decode().splitlines() if line[:1] == "{"]
+    assert [one["event"] for one in said][:3] == ["version loaded", "listening", "version loaded"]
+    assert not any("Rome" in str(one) for one in said)  # no value of a row
+    assert ready == 503
+    assert len(outcomes) > 8
+    assert {one for one in outcomes if one} == {b"HTTP/1.1 200 OK"}
+    assert outcomes.count(b"") <= 8
+
+
+def test_words_that_name_no_model(tmp_path, capsys):
+    from blocks.cli.main import main
+
+    assert main(["serve", "a=b", "c"]) == 2
+    assert main(["serve", "a", "b"]) == 2
+    assert main(["serve", "a=b", "a=c"]) == 2
+    assert main(["serve", str(tmp_path)]) == 1
+    assert "Name the folder that model.export wrote" in capsys.readouterr().err
