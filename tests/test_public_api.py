@@ -22,6 +22,7 @@ PACKAGES = (
     "blocks.postprocessors",
     "blocks.preprocessors",
     "blocks.regressors",
+    "blocks.serving",
     "blocks.statistics",
     "blocks.store",
     "blocks.testing",

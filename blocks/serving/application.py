@@ -21,6 +21,7 @@ from blocks.serving.answer import Answer, error_answer, json_answer
 from blocks.serving.measurements import CONTENT_TYPE
 from blocks.serving.model_server import Limits, ModelServer
 from blocks.serving.open_inference_routes import OpenInferenceRoutes
+from blocks.serving.page_routes import PageRoutes
 from blocks.serving.request_error import RequestError
 from blocks.serving.rest_routes import RestRoutes
 from blocks.serving.row_routes import RowRoutes
@@ -101,7 +102,7 @@ class Application:
     def __init__(self, server: ModelServer) -> None:
         self.server = server
         self._token = os.environ.get(TOKEN, "").encode()
-        self._protocols = (RestRoutes(server), OpenInferenceRoutes(server), RowRoutes(server))
+        self._protocols = (RestRoutes(server), OpenInferenceRoutes(server), RowRoutes(server), PageRoutes(server))
         self._routes: dict[tuple[str, str], _Route] = {}
         self._others = Starlette(
             routes=[

@@ -80,6 +80,15 @@ class Servable:
 
     def transform(self, matrices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The features of packed rows."""
+        return self.run_signature("transform_features", keywords(self.manifest, self.unpack(matrices)))
+
+    def run_signature(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The outputs of any other signature, by its inputs as Python calls them."""
+        found = self.signatures[name](**{key: tf.constant(values) for key, values in inputs.items()})
+        return {key: value.numpy() for key, value in found.items()}
+
+    def unpack(self, matrices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Matrices as columns, (rows, *shape) each."""
         columns = {}
         for matrix, of in self.packed.columns.items():
             start = 0
@@ -87,12 +96,7 @@ class Servable:
                 part = matrices[matrix][:, start : start + prod(shape)]
                 columns[name] = part.reshape(-1, *shape).astype(_numpy_dtype(self.packed.dtypes[name]))
                 start += prod(shape)
-        return self.run_signature("transform_features", keywords(self.manifest, columns))
-
-    def run_signature(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The outputs of any other signature, by its inputs as Python calls them."""
-        found = self.signatures[name](**{key: tf.constant(values) for key, values in inputs.items()})
-        return {key: value.numpy() for key, value in found.items()}
+        return columns
 
     def pack(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Columns as the graph takes them, (rows, *shape) each, as matrices."""
