@@ -42,12 +42,18 @@ def explain_row(servable: Servable, row: Any) -> dict[str, Any]:
         "contributions": [
             {
                 "column": one.column,
-                "value": one.value if isinstance(one.value, int | float | str | None) else str(one.value),
+                "value": _said(one.value),
                 "weight": one.weight,
             }
             for one in found.contributions
         ],
     }
+
+
+def _said(value: Any) -> Any:
+    """A value as JSON; whole numbers that JavaScript would round as text."""
+    plain = isinstance(value, float | str | None) or (isinstance(value, int) and abs(value) <= 2**53)
+    return value if plain else str(value)
 
 
 class _Answering:

@@ -59,8 +59,9 @@ def _usual(values: np.ndarray) -> Any:
         finite = [row for row in values if values.dtype == object or np.isfinite(row).all()]
         return finite[0] if finite else values[0]
     if values.dtype == object:
-        texts = sorted({value for value in values.tolist() if value})
-        return texts[len(texts) // 2] if texts else b""
+        texts = sorted({value for value in values.tolist() if value}, key=lambda value: (not value.isalnum(), value))
+        plain = [value for value in texts if value.isalnum() and len(value) < 40] or texts
+        return plain[len(plain) // 2] if plain else b""
     numbers = np.sort(values[np.isfinite(values) if values.dtype.kind == "f" else values != MISSING_INT])
     return numbers[len(numbers) // 2] if len(numbers) else values[0]
 

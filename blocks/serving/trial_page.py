@@ -43,7 +43,7 @@ def trial_page(cards: Sequence[dict[str, Any]]) -> Answer:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string((files(_FOLDER) / "trial_page.html.jinja").read_text())
     # "<" cannot stand in a script's text, or a name could end it
-    content = json.dumps(list(cards)).replace("<", "\\u003c")
+    content = json.dumps([_exact(card) for card in cards]).replace("<", "\\u003c")
     text = template.render(style=Markup(_style()), script=Markup(script), cards=Markup(content))
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; connect-src 'self'; "
@@ -56,3 +56,12 @@ def trial_page(cards: Sequence[dict[str, Any]]) -> Answer:
         (b"referrer-policy", b"no-referrer"),
     )
     return Answer(200, headers, text.encode())
+
+
+def _exact(value: Any) -> Any:
+    """Whole numbers beyond 2^53 as text: JavaScript would round them."""
+    if isinstance(value, dict):
+        return {key: _exact(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_exact(inner) for inner in value]
+    return str(value) if type(value) is int and abs(value) > 2**53 else value
