@@ -13,7 +13,7 @@ import numpy as np
 from blocks.serving.answer import JSON_TYPE, Answer
 from blocks.serving.batcher import Result
 from blocks.serving.input_matrices import InputMatrices
-from blocks.serving.json_text import dumps, loads
+from blocks.serving.json_bodies import dumps, loads
 from blocks.serving.model_server import Prediction
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable

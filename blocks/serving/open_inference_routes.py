@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from blocks.serving import open_inference as protocol
 from blocks.serving.answer import Answer, json_answer
-from blocks.serving.json_text import LARGE_TEXT
+from blocks.serving.json_bodies import LARGE_TEXT
 from blocks.serving.model_server import ModelServer
 from blocks.serving.request_error import RequestError
 

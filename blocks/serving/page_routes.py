@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from blocks.errors import BlocksError
 from blocks.serving.answer import Answer, json_answer
-from blocks.serving.explanation import explain_row
-from blocks.serving.json_text import loads
+from blocks.serving.explain_row import explain_row
+from blocks.serving.json_bodies import loads
 from blocks.serving.model_card import model_card
 from blocks.serving.model_server import ModelServer
 from blocks.serving.openapi import openapi

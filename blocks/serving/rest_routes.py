@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from blocks.serving import tensorflow_serving as rest
 from blocks.serving.answer import JSON_TYPE, Answer, json_answer
-from blocks.serving.json_text import LARGE_TEXT, loads
+from blocks.serving.json_bodies import LARGE_TEXT, loads
 from blocks.serving.model_server import ModelServer, Prediction
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from blocks.serving.answer import JSON_TYPE, Answer
-from blocks.serving.json_text import LARGE_TEXT, dumps, loads
+from blocks.serving.json_bodies import LARGE_TEXT, dumps, loads
 from blocks.serving.model_server import ModelServer, Prediction
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from blocks.serving.batcher import Result
-from blocks.serving.json_text import dumps
+from blocks.serving.json_bodies import dumps
 from blocks.serving.model_server import Prediction
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable
