@@ -20,7 +20,7 @@ _BINS = 128
 _ROWS_OF_A_BIN = 40
 _PRIOR_ROWS = 2
 _MOST_OF_A_SUM = 100
-_EXACT = 1e-6
+_EXACT = 1e-3
 
 
 class Power(NamedTuple):
@@ -45,7 +45,8 @@ class LinearSum(NamedTuple):
         columns: Their names.
         weights: The weight of each.
         constant: What is added.
-        rows: Rows in which all of them are present; the sum is the target's in each, to a millionth of its deviation.
+        rows: Rows in which all of them are present; the sum is the target's in each, to a thousandth of its
+            standard deviation.
     """
 
     columns: tuple[str, ...]
@@ -126,21 +127,23 @@ def linear_sum(rows: pa.Table, target: str) -> LinearSum | None:
     if table.shape[1] < max(LEAST_ROWS, 5 * len(usable)) or len(usable) < 2:
         return None
     wanted, given = table[0], table[1:]
-    shift, spread = given.mean(axis=1, keepdims=True), given.std(axis=1, keepdims=True)
-    varying = spread[:, 0] > 0
-    if not wanted.std() or not varying.any():
+    with np.errstate(all="ignore"):
+        shift, spread = table.mean(axis=1), table.std(axis=1)
+    # constant there, or so large that float64 holds no squares of them
+    fit = (spread > 0) & np.isfinite(spread) & np.isfinite(shift)
+    if not fit[0] or fit.sum() < 3:
         return None
-    usable = [one for one, varies in zip(usable, varying.tolist(), strict=True) if varies]
-    scaled = ((given - shift) / np.where(spread > 0, spread, 1))[varying]
-    wanted_scaled = (wanted - wanted.mean()) / wanted.std()
-    kept = _needed(scaled, wanted_scaled)
+    scaled = (table[fit] - shift[fit, None]) / spread[fit, None]
+    given, usable = given[fit[1:]], [one for one, fits in zip(usable, fit[1:].tolist(), strict=True) if fits]
+    kept = _needed(scaled[1:], scaled[0])
     if len(kept) < 2:
         return None
-    given, names = given[varying][kept], tuple(usable[i].name for i in kept)
-    solved = np.linalg.lstsq(np.vstack([given, np.ones(given.shape[1])]).T, wanted, rcond=None)[0]
-    weights = tuple(float(f"{weight:.6g}") for weight in solved[:-1])
-    constant = float(f"{solved[-1]:.6g}") if abs(solved[-1]) > _EXACT * wanted.std() else 0.0
-    return LinearSum(names, weights, constant, table.shape[1])
+    solved = np.linalg.lstsq(np.vstack([scaled[1:][kept], np.ones(table.shape[1])]).T, scaled[0], rcond=None)[0]
+    slopes = solved[:-1] * spread[0] / spread[fit][1:][kept]
+    weights = tuple(float(f"{slope:.4g}") for slope in slopes.tolist())
+    rest = float(np.mean(wanted - np.array(weights) @ given[kept]))
+    constant = float(f"{rest:.4g}") if abs(rest) > _EXACT * spread[0] else 0.0
+    return LinearSum(tuple(usable[i].name for i in kept), weights, constant, table.shape[1])
 
 
 def _wanted(goal: SampledColumn) -> np.ndarray:

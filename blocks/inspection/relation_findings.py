@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import pyarrow as pa
-
-from blocks.inspection.associations import Associations, associations
-from blocks.inspection.copies import Copy, copies
+from blocks.inspection.associations import Associations
+from blocks.inspection.copies import Copy
 from blocks.inspection.finding import Finding
-from blocks.inspection.predictive_power import SUSPICIOUS, LinearSum, Power, linear_sum, predictive_power
+from blocks.inspection.predictive_power import SUSPICIOUS, LinearSum, Power
 
 MISSING_TELLS: Final = 0.5
 """Association with the target from which it matters that a column is missing."""
@@ -22,28 +20,6 @@ _SAME: Final = {
     "linear": "is a straight line of",
     "monotone": "rises or falls with",
 }
-
-
-def relation_findings(rows: pa.Table, target: str | None = None, key: Sequence[str] = ()) -> Iterator[Finding]:
-    """All that there is to point out of a sample's columns taken together, the gravest first.
-
-    Args:
-        rows: The sample.
-        target: The target's column, or None.
-        key: Columns that name rows; nothing is said of them.
-
-    Example:
-        >>> rows = pa.table({"survived": [0, 1, 1] * 40, "alive": ["no", "yes", "yes"] * 40, "x": range(120)})
-        >>> [(found.severity, found.kind, found.columns) for found in relation_findings(rows, "survived")]
-        [('error', 'copy of the target', ('alive',))]
-    """
-    rows = rows.drop_columns([name for name in key if name in rows.schema.names and name != target])
-    found = associations(rows, target)
-    same = copies(rows, [*found.with_target, *found.among], found.target)
-    power = predictive_power(rows, target) if found.target and target else ()
-    yield from leaks(found, same, power, linear_sum(rows, target) if target else None)
-    yield from copied_columns(same, found.target)
-    yield from missing_together(found)
 
 
 def leaks(
@@ -67,13 +43,10 @@ def leaks(
                 f"It is what is to be predicted: leave it out (exclude=[{one.column!r}]).",
             )  # fmt: skip
     if total is not None and not copied & {*total.columns}:
-        terms = " + ".join(
-            f"{'' if w == 1 else f'{w:g} * '}{n!r}" for w, n in zip(total.weights, total.columns, strict=True)
-        )
-        constant = f" + {total.constant:g}" if total.constant else ""
         yield Finding(
             "error", "target is a sum", total.columns,
-            f"{target!r} is {terms}{constant} in each of {total.rows:,} sampled rows.",
+            f"{target!r} is {_formula(total)} in each of {total.rows:,} sampled rows, to a thousandth of its standard "
+            "deviation.",
             "They are parts of what is to be predicted: leave them out, or predict each of them.",
         )  # fmt: skip
     for told in power:

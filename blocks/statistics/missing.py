@@ -74,6 +74,9 @@ def _missing_rows(values: pa.Array) -> int:
 
 def is_missing(values: pa.Array) -> pa.Array:
     """Whether each value is missing: null, NaN, or text or bytes without a letter; booleans (rows,)."""
+    if pa.types.is_dictionary(values.type):
+        entries = np.append(np.asarray(is_missing(values.dictionary)), True)
+        return pa.array(entries[values.indices.cast(pa.int64()).fill_null(len(entries) - 1).to_numpy()])
     target = canonical_type(values.type)
     if target is None or not is_text(target):
         return pc.is_null(values, nan_is_null=target is not None)

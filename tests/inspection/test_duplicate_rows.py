@@ -219,6 +219,16 @@ def test_lists_and_exclusions_and_columns_in_another_order():
         found.update("b", pa.record_batch({"x": [[1]]}))
 
 
+def test_keys_and_labels_of_a_dictionary_are_their_texts():
+    text = pa.table({"id": ["a", "", None, "b", "a"], "x": [1] * 5, "y": ["p", "q", None, "p", ""]})
+    encoded = pa.table(
+        {name: text[name].dictionary_encode() if name != "x" else text[name] for name in text.schema.names}
+    )
+    one, other = (counted({"a": table}, key=["id"], target="y").result() for table in (text, encoded))
+    assert one == other
+    assert (one.keyless, one.conflicts[0].rows, one.equal["key"].parts[0].repeated) == ({"a": 2}, (5, 0), (1, 0))
+
+
 def test_keys_must_be_there_and_targets_need_not():
     with pytest.raises(InvalidArgument, match=r"Use key=\['id'\]"):
         DuplicateRows(key="id")

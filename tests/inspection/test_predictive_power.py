@@ -109,6 +109,9 @@ def test_columns_that_add_up_to_the_target():
     assert (found.columns, found.weights) == (("a", "b"), pytest.approx((2.0, 1.0)))
     assert (found.constant, found.rows) == (-7.0, 900 - gaps.sum())
     assert linear_sum(table.append_column("near", pa.array(a + b + 0.01 * random.normal(size=900))), "near") is None
+    # what was rounded to cents is a sum still
+    cents = table.append_column("net", pa.array(np.round(0.837 * a + b, 2)))
+    assert linear_sum(cents, "net")[:2] == (("a", "b"), pytest.approx((0.837, 1.0), abs=2e-4))
     # one column alone is a copy, and no sum
     assert linear_sum(table.append_column("twice", pa.array(2 * b)), "twice") is None
     assert linear_sum(table, "not there") is None

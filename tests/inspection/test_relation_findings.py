@@ -1,15 +1,27 @@
 """What is pointed out of columns taken together: a table with every kind of it, and one without any."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from blocks.inspection.relation_findings import relation_findings
+from blocks.inspection.associations import associations
+from blocks.inspection.duplicate_rows import DuplicateRows
+from blocks.inspection.relations import of_columns
+from blocks.inspection.row_findings import duplicate_findings
+from blocks.inspection.row_order import moving_columns, sorted_by
 
 ROWS = 2_000
 
 
+def found_in(table, target=None, key=()):
+    return of_columns(pa.table(table), target, key)[1]
+
+
 def kinds(table, *arguments):
-    return [(one.severity, one.kind, one.columns) for one in relation_findings(pa.table(table), *arguments)]
+    return [(one.severity, one.kind, one.columns) for one in found_in(table, *arguments)]
 
 
 def clean_columns(random):
@@ -51,7 +63,7 @@ def test_leaks_of_a_class():
         ("note", "copy of a column", ("x again", "x")),
         ("note", "missing together", ("city", "country")),
     ]
-    sentences = {one.kind: one for one in relation_findings(pa.table(table), "label")}
+    sentences = {one.kind: one for one in found_in(table, "label")}
     told = sentences["copy of the target"]
     assert told.sentence == "'alive' is another name for 'label' in 2,000 sampled rows."
     assert told.advice.endswith("(exclude=['alive']).")
@@ -66,11 +78,13 @@ def test_a_target_that_is_a_sum_of_its_parts():
     random = np.random.default_rng(2)
     casual, registered = random.poisson(20, ROWS), random.poisson(150, ROWS)
     table = {"casual": casual, "registered": registered, "day": np.arange(ROWS), "count": casual + registered}
-    found = list(relation_findings(pa.table(table), "count"))
+    found = found_in(table, "count")
     assert ("error", "target is a sum", ("casual", "registered")) in kinds(table, "count")
-    assert found[0].sentence == "'count' is 'casual' + 'registered' in each of 2,000 sampled rows."
+    assert found[0].sentence == (
+        "'count' is 'casual' + 'registered' in each of 2,000 sampled rows, to a thousandth of its standard deviation."
+    )
     scaled = {**table, "count": 2 * casual - 0.5 * registered + 3}
-    (found,) = (one for one in relation_findings(pa.table(scaled), "count") if one.kind == "target is a sum")
+    (found,) = (one for one in found_in(scaled, "count") if one.kind == "target is a sum")
     assert found.sentence.startswith("'count' is 2 * 'casual' + -0.5 * 'registered' + 3 in each")
 
 
@@ -78,3 +92,46 @@ def test_of_keys_nothing_is_said():
     table = {"id": np.arange(ROWS), "row": np.arange(ROWS), "y": np.arange(ROWS) * 2.0}
     assert {one[2] for one in kinds(table, "y", ["id"])} == {("row",)}
     assert kinds(table, None, ["id", "row"]) == []
+
+
+ODD = {
+    pa.float64(): [0.0, -0.0, 1e308, -1e308, 5e-324, np.nan, np.inf, -np.inf, None],
+    pa.float16(): [np.float16(1), None],
+    pa.int64(): [2**63 - 1, -(2**63), 0, None],
+    pa.uint64(): [2**64 - 1, 0, None],
+    pa.bool_(): [True, False, None],
+    pa.string(): ["", "a", "\U0001f600", None],
+    pa.binary(): [b"", b"\xff\x00", None],
+    pa.dictionary(pa.int8(), pa.string()): ["a", "", None],
+    pa.date32(): [0, -700_000, None],
+    pa.timestamp("ns", "UTC"): [0, 1, 2**62, None],
+    pa.duration("s"): [0, 5, None],
+    pa.decimal128(38, 5): [0, 1, None],
+    pa.null(): [None],
+    pa.list_(pa.int8()): [[1], [], [None], None],
+    pa.struct({"a": pa.int8()}): [{"a": 1}, {"a": None}, None],
+}
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.sampled_from(list(ODD)), min_size=1, max_size=6),
+    st.sampled_from([0, 1, 19, 59, 130]),
+    st.integers(0, 2**32),
+)
+def test_odd_tables_are_looked_at_without_an_error_or_a_warning(kinds, rows, seed):
+    random = np.random.default_rng(seed)
+    columns = {
+        f"c{i}": pa.array([ODD[kind][j] for j in random.integers(0, len(ODD[kind]), rows)], kind)
+        for i, kind in enumerate(kinds)
+    }
+    table = pa.table(columns)
+    for target in (None, "c0"):
+        counted = DuplicateRows(key=["c0"] if seed % 2 else [], target=None if seed % 2 else target, most=16)
+        for chunk in table.to_batches():
+            counted.update("all", chunk)
+            counted.update("again", chunk)
+        found = [*found_in(table, target), *duplicate_findings(counted.result(), target)]
+        said = [one.as_dict() for one in found]
+        json.dumps([said, associations(table, target).as_dict(), counted.result().as_dict()], allow_nan=False)
+    assert {one.column for one in moving_columns(table)} | set(sorted_by(table)) <= set(columns)

@@ -13,7 +13,7 @@ from blocks.data.sample import sample
 from blocks.inspection.associations import associations
 from blocks.inspection.duplicate_rows import DuplicateRows
 from blocks.inspection.order_in_time import OrderInTime, time_columns
-from blocks.inspection.relation_findings import relation_findings
+from blocks.inspection.relations import of_columns
 from blocks.inspection.row_findings import duplicate_findings, order_findings
 
 DATA = Path(os.environ.get("BLOCKS_DATA", ""))
@@ -32,7 +32,7 @@ def test_titanic_has_copies(titanic):
 
 
 def kinds(rows, target):
-    return {(one.kind, *one.columns) for one in relation_findings(rows, target) if one.severity != "note"}
+    return {(one.kind, *one.columns) for one in of_columns(rows, target, ())[1] if one.severity != "note"}
 
 
 def test_alive_is_what_titanic_asks_for(titanic):
