@@ -116,7 +116,9 @@ def _joined(batches: list[pa.RecordBatch]) -> tuple[pa.RecordBatch, list[pa.Reco
             fits = np.all(so_far + _extents(batch.slice(0, middle)) <= _MOST_OFFSET)
             low, high = (middle, high) if fits else (low, middle)
         low = max(low, 1 if at == 0 else 0)
-        return pa.concat_batches([*batches[:at], batch.slice(0, low)]), [batch.slice(low), *batches[at + 1 :]]
+        first = [*batches[:at], *([batch.slice(0, low)] if low else [])]
+        rest = [batch.slice(low), *batches[at + 1 :]] if low < batch.num_rows else batches[at + 1 :]
+        return first[0] if len(first) == 1 else pa.concat_batches(first), rest
     return pa.concat_batches(batches), []
 
 
