@@ -4,7 +4,6 @@ Which formats there are stands in `formats`, how one is read in its reader.
 """
 
 import contextlib
-import dataclasses
 import datetime
 import glob
 import lzma
@@ -13,7 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -37,10 +36,10 @@ _FOREIGN_MAGIC: Final = {
     b"%PDF": "a PDF file",
 }
 _HIDDEN: Final = re.compile("/[._]")
+_HIDDEN_BY: Final = (".", "_")
 
 
-@dataclasses.dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """One file: where it is, what it is called in messages, and what changes when its content does."""
 
     filesystem: pafs.FileSystem
@@ -159,7 +158,7 @@ def _resolved(path: str, every: bool) -> list[File]:
         files = [_file(filesystem, info, root) for info in found if info.type == pafs.FileType.File]
         if not files or every:  # folders, such as partitions
             files += [
-                dataclasses.replace(file, root=root)
+                file._replace(root=root)
                 for info in found
                 if info.type == pafs.FileType.Directory
                 for file in _below(filesystem, info.path, every)
@@ -218,13 +217,19 @@ def _below(filesystem: pafs.FileSystem, folder: str, every: bool) -> list[File]:
         raise InvalidArgument(
             f"The directory {folder!r} holds a name that is no UTF-8: {error.object[-200:]!r}. Rename it."
         ) from None
+    hidden: dict[str, bool] = {}
     for path, info in named:
-        if _HIDDEN.search(path, start):
+        inside, _, name = path.rpartition("/")
+        out = hidden.get(inside)
+        if out is None:
+            out = hidden[inside] = _HIDDEN.search(inside, start) is not None
+        if out or name[:1] in _HIDDEN_BY:
             continue
         if not every and extensions(path)[0] not in EXTENSIONS:
             continue
-        if info.size is not None or info.type == pafs.FileType.File:
-            files.append(File(filesystem, path, info.size or 0, info.mtime_ns, folder))
+        size = info.size
+        if size is not None or info.type == pafs.FileType.File:
+            files.append(File(filesystem, path, size or 0, info.mtime_ns, folder))
         elif info.type == pafs.FileType.Unknown:
             raise _no_file(path, path)
     if not files and every:

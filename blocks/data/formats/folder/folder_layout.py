@@ -13,6 +13,7 @@ from blocks.errors import warn
 
 SPLITS: Final = ("train", "valid", "validation", "test")
 _TARS: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tar.lz4")
+_ARCHIVES: Final = (*_TARS, ".zip")
 
 
 def places_of(files: Sequence[File]) -> list[Place]:
@@ -33,9 +34,9 @@ def places_of(files: Sequence[File]) -> list[Place]:
 
 def _archive(file: File) -> type[TarArchive] | type[ZipArchive] | None:
     name = file.path.lower()
-    if name.endswith(_TARS):
-        return TarArchive
-    return ZipArchive if name.endswith(".zip") else None
+    if not name.endswith(_ARCHIVES):
+        return None
+    return ZipArchive if name.endswith(".zip") else TarArchive
 
 
 def folder_around(paths: Sequence[str]) -> str:

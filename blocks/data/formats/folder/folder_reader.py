@@ -132,9 +132,13 @@ class FolderReader(ABC):
         names = found.schema.names if columns is None else list(columns)
         target = pa.schema([found.schema.field(name) for name in names])
         made = _Rows(target, self._content.name)
+        folders: dict[str, tuple[str | None, str | None]] = {}
         for _, metadata, member, path in self._rows(found):
             value = self._read(member, metadata, path, made.with_content)
-            made.add(path, value, found.layout.read(path), metadata)
+            folder = path.rpartition("/")[0]
+            if folder not in folders:
+                folders[folder] = found.layout.read(path)
+            made.add(path, value, folders[folder], metadata)
             if len(made) >= rows or made.bytes >= _BATCH_BYTES:
                 yield made.batch()
         if len(made):

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -16,6 +16,7 @@ MOST_RATIO: Final = 200
 FREE_BYTES: Final = 16 << 20
 _LEADS_OUT: Final = re.compile(r"^[\\/]|^[A-Za-z]:[\\/]|(?:^|[\\/])\.\.(?:$|[\\/])")
 _PASSED_OVER: Final = re.compile(r"(?:^|/)[._]")
+_HIDDEN_BY: Final = (".", "_")
 _LEFT_BY_SYSTEMS: Final = ("/thumbs.db", "/desktop.ini")
 
 
@@ -97,38 +98,48 @@ class Folder:
 
     def __init__(self, files: list[File]) -> None:
         self.files = files
-        self._paths: list[tuple[str, File]] = []
+        self._members: list[Member] = []
 
     def members(self) -> Iterator[Member]:
         """Gives the files that are not passed over."""
-        if not self._paths:
-            paths = ((_below(file), file) for file in self.files)
-            self._paths = [(path, file) for path, file in paths if not (file.root and is_passed_over(path))]
-            self._require_once()
-        for path, file in self._paths:
-            yield Member(path, file.size, file, partial(_content, file))
-
-    def _require_once(self) -> None:
-        """Refuses folders that are one by a link: their files would be several rows, or without end."""
-        real: dict[str, str] = {}
-        for folder in dict.fromkeys(
-            file.path.rpartition("/")[0] for _, file in self._paths if file.root and file.local
-        ):
-            other = real.setdefault(os.path.realpath(folder), folder)
-            if other != folder:
-                raise InvalidArgument(
-                    f"A folder is read once. Received: {folder!r}, which is {other!r} by a link. Remove the link."
-                )
+        if not self._members:
+            folders: dict[tuple[str, str], str | None] = {}
+            for file in self.files:
+                folder, _, name = file.path.rpartition("/")
+                if (folder, file.root) not in folders:
+                    folders[folder, file.root] = _below(folder, file.root)
+                below = folders[folder, file.root]
+                if below is None or (file.root and (name[:1] in _HIDDEN_BY or f"/{name}".lower() in _LEFT_BY_SYSTEMS)):
+                    continue
+                self._members.append(Member(below + name, file.size, file, partial(_content, file)))
+            _require_once(dict.fromkeys(folder for folder, root in folders if root and self.files[0].local))
+        yield from self._members
 
 
-def _below(file: File) -> str:
-    """The path below the folder that was named; a file that was named itself has none."""
-    path, root = file.path, file.root
+def _require_once(folders: Iterable[str]) -> None:
+    """Refuses folders that are one by a link: their files would be several rows, or without end."""
+    real: dict[str, str] = {}
+    for folder in folders:
+        other = real.setdefault(os.path.realpath(folder), folder)
+        if other != folder:
+            raise InvalidArgument(
+                f"A folder is read once. Received: {folder!r}, which is {other!r} by a link. Remove the link."
+            )
+
+
+def _below(folder: str, root: str) -> str | None:
+    """A folder's path below the one that was named, with a slash; None where its files are passed over.
+
+    A file that was named itself lies below none.
+    """
     if not root:
-        return path.rpartition("/")[2]
-    if root != "." and path.startswith(root):
-        path = path[len(root) :]
-    return path.removeprefix("./").lstrip("/")
+        return ""
+    if root != "." and folder.startswith(root):
+        folder = folder[len(root) :]
+    folder = folder.removeprefix("./").strip("/")
+    if folder in ("", "."):
+        return ""
+    return None if is_passed_over(f"{folder}/") else f"{folder}/"
 
 
 def _content(file: File) -> bytes:
