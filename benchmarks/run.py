@@ -26,6 +26,7 @@ SIZES: dict[str, list[str]] = {
     "precompute": ["500000"],
     "quality": ["--quick"],
     "scale": ["500000", "2000000"],
+    "sources": ["200000"],
     "sparse": ["10000", "5000"],
     "stream": ["--rows", "1000000", "--repeats", "5"],
     "text_columns": ["600000", "40"],

@@ -1,48 +1,21 @@
-"""A PostgreSQL server of the tests' own, on a socket in a folder of its own, where Debian's package is installed."""
+"""A PostgreSQL server of the tests' own, where Debian's package is installed."""
 
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
+import importlib.util
 from pathlib import Path
 
 import pytest
 
-
-def program(name):
-    """Where a program of PostgreSQL lies; Debian keeps those of the server out of the path."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return str(found[-1]) if found else shutil.which(name)
+_spec = importlib.util.spec_from_file_location("postgresql_server", Path(__file__).parent / "postgresql_server.py")
+postgresql_server = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(postgresql_server)
 
 
 @pytest.fixture(scope="session")
 def postgresql():
     """The URI of a database of a server that is started for this session."""
     pytest.importorskip("adbc_driver_postgresql", reason="the extra sql is not installed")
-    if not (program("initdb") and program("pg_ctl")):
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    # a short path, since a socket's has at most 107 characters
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    user = []
-    if os.geteuid() == 0:  # the server refuses to be root
-        try:
-            owner = pwd.getpwnam("postgres")
-        except KeyError:
-            pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-        user = ["runuser", "-u", "postgres", "--"]
-    control = [*user, program("pg_ctl"), "-D", str(folder / "data")]
-
-    def run(*command):
-        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
     try:
-        run(*user, program("initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", "tester", "--no-sync")
-        options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-        run(*control, "-o", options, "-l", str(folder / "log"), "-w", "start")
-        yield f"postgresql://tester@/postgres?host={folder}"
-    finally:
-        if (folder / "data" / "postmaster.pid").exists():
-            run(*control, "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
+        with postgresql_server.server() as uri:
+            yield uri
+    except postgresql_server.Unavailable as why:
+        pytest.skip(str(why))
