@@ -20,7 +20,7 @@ from blocks.data.source import Source
 from blocks.errors import InvalidArgument
 
 _ELSEWHERE: Final = {
-    "column_types": "It is for CSV, JSON lines and databases.",
+    "column_types": "It is for CSV, JSON lines, HDF5, TFRecord and databases.",
     "on_bad_rows": "It is for CSV, databases, images and texts.",
     "rejects": "It is for CSV, databases, images and texts.",
 }
@@ -51,9 +51,9 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
             `null_values`, `true_values`, `false_values`, `strings_can_be_null`, `quoted_strings_can_be_null`,
             `decimal_point`, `timestamp_parsers`), and `on_bad_rows="keep"` with `rejects=PATH`; a type may be given by
             its name, `skip_rows` may be the numbers, from 1, of lines to leave out, `skip_initial_space=True` leaves
-            out spaces after delimiters. For JSON lines and databases `column_types`. For databases, images and
-            texts `on_bad_rows="keep"` with `rejects=PATH`: rows with a value that does not fit its column, or files
-            that cannot be read, are set aside. For images and texts `max_member_bytes`; for texts `encoding`.
+            out spaces after delimiters. For JSON lines, HDF5, TFRecord and databases `column_types`. For databases,
+            images and texts `on_bad_rows="keep"` with `rejects=PATH`: rows with a value that does not fit its column,
+            or files that cannot be read, are set aside. For images and texts `max_member_bytes`; for texts `encoding`.
 
     The head of a CSV file is looked at before it is read. Without `delimiter=` the one of , ; tab | that gives rows of
     one width is taken. What a reader would take for something else (data for names, a title, units, notes or a second

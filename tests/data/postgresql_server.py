@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own, on a socket in a folder of its own, of Debian's package: for tests and benchmarks."""
+"""A PostgreSQL server of one's own, on a socket in a folder of its own: for tests and benchmarks."""
 
 import contextlib
 import os

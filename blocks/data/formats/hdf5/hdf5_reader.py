@@ -6,18 +6,20 @@ What would run code, or leave the file, is refused by name: pickled objects, ext
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import h5py
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from blocks.data.files import File, naming
 from blocks.data.files_reader import FilesReader
+from blocks.data.formats.csv.options import to_type
 from blocks.data.formats.hdf5.dataset_columns import DatasetColumn, columns_of_dataset, columns_of_group
 from blocks.data.formats.hdf5.hdf5_links import follow, with_rows
 from blocks.data.formats.hdf5.pandas_table import PandasColumn, is_of_pandas, pandas_columns
-from blocks.data.schema import conform, natural_schema, unify
+from blocks.data.schema import conform, natural_schema, require_columns, unify
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch, warn
 
 CACHE_BYTES: Final = 1 << 26
@@ -47,6 +49,8 @@ class Hdf5Reader(FilesReader):
     Args:
         files: At least one.
         group: The path in the file of a group, or of a compound dataset; None for the only one that holds rows.
+        column_types: Types that HDF5 has not: dates and times of texts, of which an empty one is null, or of
+            whole numbers since 1970.
 
     Raises:
         InvalidArgument: There is no such group, or several hold rows and none is named.
@@ -54,21 +58,26 @@ class Hdf5Reader(FilesReader):
         MalformedData: A file is no HDF5, or holds what may not be followed.
     """
 
-    def __init__(self, files: Sequence[File], *, group: str | None = None) -> None:
+    def __init__(
+        self, files: Sequence[File], *, group: str | None = None, column_types: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(files, "hdf5")
         self._group = group
+        self._declared = {name: to_type(name, kind) for name, kind in (column_types or {}).items()}
         schemas = []
         self._counts: list[int] = []
         for file in self._files:
             with _opened(file) as content:
                 found = _columns(content, group, file.name)
                 about = {b"pandas": json.dumps({"index_columns": found.index_names})}
-                fields = pa.schema([(column.name, column.type) for column in found.columns], metadata=about)
+                types = [(column.name, self._declared.get(column.name, column.type)) for column in found.columns]
+                fields = pa.schema(types, metadata=about)
                 schemas.append((file.name, natural_schema(fields, file.name)))
                 self._counts.append(found.columns[0].rows)
             for note in found.notes:
                 warn(note)
         self._schema = unify(schemas)
+        require_columns(self._declared, self._schema.names, "column_types")
 
     @property
     def schema(self) -> pa.Schema:
@@ -81,7 +90,8 @@ class Hdf5Reader(FilesReader):
 
     def fingerprint(self) -> dict[str, Any]:
         """Names, sizes and times of change, and the group."""
-        return {**super().fingerprint(), "group": self._group}
+        types = {name: str(kind) for name, kind in self._declared.items()}
+        return {**super().fingerprint(), "group": self._group, **({"column_types": types} if types else {})}
 
     def _rows_of(self, index: int, target: pa.Schema, rows: int, encoded: bool) -> Iterator[pa.RecordBatch]:
         file = self._files[index]
@@ -93,10 +103,19 @@ class Hdf5Reader(FilesReader):
             for begin in range(0, total, step):
                 with naming(file):
                     end = min(begin + step, total)
-                    arrays = [column.read(begin, end) for column in present]
+                    arrays = [self._castable(column.name, column.read(begin, end)) for column in present]
                     read = pa.StructArray.from_arrays(arrays, names) if arrays else pa.array([{}] * (end - begin))
                     piece = conform(pa.RecordBatch.from_struct_array(read), target, encoded=encoded)
                 yield piece
+
+    def _castable(self, name: str, values: pa.Array) -> pa.Array:
+        """Values as Arrow casts them to the type that is declared: days have 32 bits, and no text is an empty one."""
+        kind = self._declared.get(name, values.type)
+        if pa.types.is_date32(kind) and pa.types.is_integer(values.type):
+            return values.cast(pa.int32())
+        if pa.types.is_string(values.type) and not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+            return pc.if_else(pc.equal(values, ""), None, values)
+        return values
 
 
 def _row_bytes(columns: Sequence[DatasetColumn | PandasColumn]) -> int:

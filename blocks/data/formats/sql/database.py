@@ -46,6 +46,9 @@ class Database(Protocol):
     place: str
     """Where it is, without a password, for messages and fingerprints."""
 
+    def session(self) -> "AbstractContextManager[Database]":
+        """The same database, which does not connect anew for each thing that is asked for; one after the other."""
+
     def columns(self, asked: Asked, given: dict[str, pa.DataType]) -> list[Column]:
         """The columns of the rows, by their declared types, or by what their values are.
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +28,10 @@ class DuckdbFile:
                 "where there is none. Check the path."
             )
         self._path, self.place = path, f"duckdb:///{path}"
+
+    def session(self) -> "AbstractContextManager[DuckdbFile]":
+        """Itself: a file is opened at no cost that matters."""
+        return nullcontext(self)
 
     def columns(self, asked: Asked, given: dict[str, pa.DataType]) -> list[Column]:
         """See `Database`."""

@@ -3,9 +3,10 @@
 Passwords come from where libpq finds them: PGPASSWORD, ~/.pgpass, a service file; none is kept or shown.
 """
 
+import copy
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +32,15 @@ class Postgresql:
 
     def __init__(self, uri: str) -> None:
         self._uri, self.place = uri, without_secrets(uri)
+        self._held: Any = None
+
+    @contextmanager
+    def session(self) -> Iterator["Postgresql"]:
+        """See `Database`; the driver asks for all types of the server whenever it connects."""
+        with self._connection() as connection:
+            held = copy.copy(self)
+            held._held = connection
+            yield held
 
     def columns(self, asked: Asked, given: dict[str, pa.DataType]) -> list[Column]:
         """See `Database`."""
@@ -84,6 +94,12 @@ class Postgresql:
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
+        with nullcontext(self._held) if self._held is not None else self._connection() as connection:
+            with connection.cursor() as cursor:
+                yield cursor
+            connection.rollback()  # what comes next begins a transaction
+
+    def _connection(self) -> Any:
         try:
             import adbc_driver_postgresql.dbapi as adbc
         except ImportError as error:
@@ -91,14 +107,12 @@ class Postgresql:
                 "PostgreSQL is read through ADBC, whose driver is not installed. pip install 'ml-blocks[sql]'."
             ) from error
         try:
-            connection = adbc.connect(self._uri)
+            return adbc.connect(self._uri)
         except Exception as error:  # of the driver's many kinds
             raise InvalidArgument(
                 f"{self.place} cannot be reached: {_first_line(error)}. Is the server running, and the password where "
                 "libpq looks for it (PGPASSWORD, ~/.pgpass, a service file)?"
             ) from error
-        with connection, connection.cursor() as cursor:
-            yield cursor
 
 
 _TABLES = (

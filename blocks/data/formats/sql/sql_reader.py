@@ -65,11 +65,12 @@ class SqlReader:
         self._tolerant: list[Column] = []
         self._asked = Asked(table, None if query is None else query.strip().rstrip(";"))
         given = {name: _type(name, kind) for name, kind in (column_types or {}).items()}
-        self._columns = database.columns(self._asked, given)
+        with database.session() as session:
+            self._columns = session.columns(self._asked, given)
+            self._state = session.state(self._asked)
         require_columns(list(given), [column.name for column in self._columns], "column_types")
         fields = pa.schema([(column.name, column.type) for column in self._columns])
         self.schema = natural_schema(fields, str(self._asked))
-        self._state = database.state(self._asked)
         self._rows: int | None = None
 
     def chunks(
@@ -94,14 +95,15 @@ class SqlReader:
 
     def _answer(self, columns: Sequence[Column], rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """All rows as they are read, each batch with the number of rows before it."""
-        if self._database.state(self._asked) != self._state:
-            raise self._changed()
         begun = 0
         try:
-            with self._database.batches(self._asked, columns, rows) as batches:
-                for batch in batches:
-                    yield begun, batch
-                    begun += batch.num_rows
+            with self._database.session() as session:
+                if session.state(self._asked) != self._state:
+                    raise self._changed()
+                with session.batches(self._asked, columns, rows) as batches:
+                    for batch in batches:
+                        yield begun, batch
+                        begun += batch.num_rows
             if begun != (self._rows if self._rows is not None else begun):
                 raise self._changed()
             self._rows = begun

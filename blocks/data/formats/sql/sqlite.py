@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -44,6 +44,10 @@ class Sqlite:
         self._uri = f"file:{quote(os.path.abspath(path))}?mode=ro"
         # SQLite gives the rows in the order of an index that holds all columns read: of views all are, always
         self._of_view: list[Column] | None = None
+
+    def session(self) -> "AbstractContextManager[Sqlite]":
+        """Itself: a file is opened at no cost that matters."""
+        return nullcontext(self)
 
     def columns(self, asked: Asked, given: dict[str, pa.DataType]) -> list[Column]:
         """See `Database`."""
