@@ -1,4 +1,4 @@
-"""What an Arrow type holds, whatever its layout: text, numbers, times or lists; dictionaries count by their values."""
+"""What an Arrow type holds, in any layout: text, numbers, times, lists, windows; dictionaries count by their values."""
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -40,6 +40,11 @@ def is_list(type: pa.DataType) -> bool:
     if pt.is_list(type) or pt.is_large_list(type) or pt.is_fixed_size_list(type):
         return is_text(type.value_type) or pt.is_integer(natural_type(type.value_type)) or pt.is_null(type.value_type)
     return False
+
+
+def is_window(type: pa.DataType) -> bool:
+    """Whether an Arrow type is a list of so many numbers or booleans in every row, one after the other."""
+    return pt.is_fixed_size_list(type) and type.list_size > 0 and is_number(natural_type(type.value_type))
 
 
 def is_number(type: pa.DataType) -> bool:

@@ -9,6 +9,7 @@ import pyarrow.types as pt
 
 from blocks.data.arrow_types import is_list, is_naive, is_number
 from blocks.data.encodings import decoded, require_arrow_values
+from blocks.data.fixed_size_lists import fixed_size_lists, items_of
 from blocks.data.raw_columns import A_DAY, LIST_SEPARATOR, MISSING_INT, RawColumn
 from blocks.errors import SchemaMismatch
 
@@ -30,13 +31,14 @@ def to_raw(values: pa.Array | pa.ChunkedArray, raw: RawColumn, name: str = "colu
         name: The column's name, for the error.
 
     Returns:
-        Array of shape (rows,): float32, float64, int64, or object (str or bytes) for "string" and "list". Where lists
-        are expected, text enters as it is; where times are, int64 microseconds do.
+        Array of shape (rows, *raw.shape): float32, float64, int64, or object (str or bytes) for "string" and "list".
+        Where lists are expected, text enters as it is; where times are, int64 microseconds do. Of a window, each value
+        enters as a number by itself does; one that is null altogether is as many NaN. Not to be written to.
 
     Raises:
         SchemaMismatch: The column is of another family (text where numbers were, a duration where timestamps were, a
-            timestamp without a zone where one had a zone), integers where times were are no microseconds, or a list's
-            item holds the unit separator.
+            timestamp without a zone where one had a zone, a window of another length), integers where times were are no
+            microseconds, or a list's item holds the unit separator.
 
     Example:
         >>> import pyarrow as pa
@@ -46,6 +48,9 @@ def to_raw(values: pa.Array | pa.ChunkedArray, raw: RawColumn, name: str = "colu
         array(['a', ''], dtype=object)
         >>> to_raw(pa.array([["a", "b"], [], None]), RawColumn("list"))
         array(['\x1fa\x1fb', '\x1f', ''], dtype=object)
+        >>> to_raw(pa.array([[1, None], None], pa.list_(pa.int32(), 2)), RawColumn("float64", (2,)))
+        array([[ 1., nan],
+               [nan, nan]])
     """
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
@@ -55,9 +60,11 @@ def to_raw(values: pa.Array | pa.ChunkedArray, raw: RawColumn, name: str = "colu
         if not _empty(values):
             raise SchemaMismatch(
                 f"Column {name!r} enters the model as {raw}: {raw.means}, as when the model was adapted. "
-                f"Received: {type}. {_fix(type, raw.kind, name)}"
+                f"Received: {type}. {_fix(type, raw, name)}"
             )
         values, type = pa.nulls(len(values)), pa.null()
+    if raw.shape:
+        return _windows(values, raw, name)
     if raw.dtype == "string":
         if pt.is_null(type):
             return np.full(len(values), "", object)
@@ -82,6 +89,31 @@ def to_raw(values: pa.Array | pa.ChunkedArray, raw: RawColumn, name: str = "colu
     return values.to_numpy(zero_copy_only=False).astype(raw.dtype, copy=False)
 
 
+def _windows(lists: pa.Array, raw: RawColumn, name: str) -> np.ndarray:
+    """Lists of numbers of one size as an array of two axes."""
+    (size,), number = raw.shape, RawColumn(raw.kind)
+    if pt.is_null(lists.type):
+        return np.full((len(lists), size), np.nan, raw.dtype)
+    items, absent = items_of(lists, size, name)
+    found = to_raw(items, number, name).reshape(-1, size)
+    if absent is None:
+        return found
+    values = np.full((len(lists), size), np.nan, raw.dtype)
+    values[~absent] = found
+    return values
+
+
+def values_one_by_one(column: pa.Array, raw: RawColumn, name: str) -> pa.Array:
+    """What the statistics of a column are of: the column itself, and of windows each value, one after the other.
+
+    Example:
+        >>> lists = pa.array([[1, 2], None], pa.list_(pa.int8(), 2))
+        >>> values_one_by_one(lists, RawColumn("float64", (2,)), "x").to_pylist()
+        [1.0, 2.0, nan, nan]
+    """
+    return pa.array(to_raw(column, raw, name).reshape(-1)) if raw.shape else column
+
+
 def _empty(values: pa.Array) -> bool:
     """Whether a column has rows, and no value in any: pandas makes floats of such, whatever they were."""
     if pt.is_floating(values.type):
@@ -89,8 +121,13 @@ def _empty(values: pa.Array) -> bool:
     return 0 < len(values) == values.null_count
 
 
-def _fix(type: pa.DataType, kind: str, name: str) -> str:
+def _fix(type: pa.DataType, raw: RawColumn, name: str) -> str:
     """What to do about a column of a type that may not enter."""
+    kind = raw.kind
+    if raw.shape and not pt.is_nested(type):
+        return f"Give {raw.shape[0]} values a row, a missing one as None or NaN."
+    if raw.shape:
+        return f"Give windows as the model was adapted on: blocks.windows(..., length={raw.shape[0]})."
     if kind == "timestamp_utc" and is_naive(type):
         return "Say whose clock it shows: pyarrow.compute.assume_timezone(column, 'Europe/Rome'), pandas' tz_localize."
     if kind == "timestamp" and pt.is_timestamp(type):
@@ -199,11 +236,11 @@ def to_arrow(values: object, name: str = "column") -> pa.Array:
     """Anything that holds one column (Arrow, NumPy, list, tensor, pandas or Polars series) as an Arrow array.
 
     Args:
-        values: The column, of shape (rows,).
+        values: The column, of shape (rows,); or (rows, n), whose rows become lists of fixed size.
         name: Its name, for the error.
 
     Raises:
-        SchemaMismatch: It has another rank, or values of mixed types.
+        SchemaMismatch: It has no rows, or values of mixed types.
 
     Example:
         >>> to_arrow(["a", None]).null_count
@@ -219,11 +256,15 @@ def to_arrow(values: object, name: str = "column") -> pa.Array:
     if hasattr(values, "numpy") and callable(values.numpy):
         values = values.numpy()
     shape = np.shape(values) if isinstance(values, np.ndarray) else None
-    if (shape is not None and len(shape) != 1) or isinstance(values, (str, bytes, int, float, bool, type(None))):
+    if (shape is not None and not 1 <= len(shape) <= 2) or isinstance(
+        values, (str, bytes, int, float, bool, type(None))
+    ):
         raise SchemaMismatch(
-            f"A raw column has shape (batch,). Received: column {name!r} of shape {shape or ()}. "
-            "Give one value a row; wrap a single row's values in lists."
+            f"A raw column has shape (batch,), or (batch, n) of windows. Received: column {name!r} of shape "
+            f"{shape or ()}. Give one value or window a row; wrap a single row's values in lists."
         )
+    if shape is not None and len(shape) == 2 and shape[1] and np.asarray(values).dtype.kind in "fiub":
+        return fixed_size_lists(np.asarray(values))
     if isinstance(values, np.ndarray) and values.dtype.kind in "US":
         values = values.tolist()
     try:

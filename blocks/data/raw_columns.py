@@ -4,7 +4,8 @@ The rule (DESIGN.md, contract 7) stands here once: float16 and float32 enter as 
 float64 (null is NaN); integers that a block treats as identifiers as int64, and times as int64 microseconds (null is
 the smallest int64): dates and timestamps since 1970 UTC, times of day since midnight, durations as they are; strings
 and binary as string (null is ""); lists of strings, binary or integers as string too, each item led by the unit
-separator, an empty list as that alone (null is "").
+separator, an empty list as that alone (null is ""). A window, a list of so many numbers in every row, has the shape of
+that many, and each of its values enters as a number does by itself (null is NaN, and a null window is all NaN).
 
 What shares a dtype is kept apart by its kind, which a model declares: an identifier is no instant, a duration is none
 either, and a timestamp without a zone is not one with a zone, whose clocks differ by hours. How Arrow's values are made
@@ -19,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from blocks.data.arrow_types import is_instant, is_list, is_naive, is_number, is_text, is_time
+from blocks.data.arrow_types import is_instant, is_list, is_naive, is_number, is_text, is_time, is_window
+from blocks.data.encodings import natural_type
 from blocks.errors import InvalidArgument, SchemaMismatch
 
 MISSING_INT: Final = np.iinfo(np.int64).min
@@ -78,10 +80,10 @@ class RawColumn:
 
     Args:
         kind: One of `KINDS`.
-        shape: Of one row's value: () of numbers, texts and times.
+        shape: Of one row's value: () of numbers, texts and times; (n,) of a window of n numbers.
 
     Raises:
-        InvalidArgument: There is no such kind.
+        InvalidArgument: There is no such kind, or none of that shape.
 
     Example:
         >>> RawColumn("timestamp").dtype, RawColumn("float32", (24,)).batch_shape
@@ -94,6 +96,11 @@ class RawColumn:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InvalidArgument(f"A raw column is of a kind among {', '.join(KINDS)}. Received: {self.kind!r}.")
+
+        if self.shape and (self.kind not in ("float32", "float64") or len(self.shape) > 1 or self.shape[0] < 1):
+            raise InvalidArgument(
+                f"A raw column of a shape is a window of so many numbers. Received: {self.kind!r} of {self.shape!r}."
+            )
 
     @property
     def dtype(self) -> str:
@@ -118,11 +125,15 @@ class RawColumn:
     @property
     def means(self) -> str:
         """What the column holds, for people."""
-        return KINDS[self.kind].means
+        return f"windows of {self.shape[0]} numbers" if self.shape else KINDS[self.kind].means
 
     def takes(self, type: pa.DataType) -> bool:
-        """Whether a column of this Arrow type may enter."""
-        return KINDS[self.kind].takes(type)
+        """Whether a column of this Arrow type may enter; how long lists without a fixed size are, their values say."""
+        if not self.shape:
+            return KINDS[self.kind].takes(type)
+        fixed = pt.is_fixed_size_list(type) and type.list_size == self.shape[0]
+        lists = fixed or pt.is_list(type) or pt.is_large_list(type)
+        return lists and (KINDS[self.kind].takes(type.value_type) or pt.is_null(type.value_type))
 
     def get_config(self) -> Any:
         """The column as JSON holds it: of a scalar its kind alone, as in all files of before shapes."""
@@ -143,16 +154,17 @@ class RawColumn:
         return self.kind + (str(list(self.shape)) if self.shape else "")
 
 
-def raw_column(type: pa.DataType, *, identifier: bool = False) -> RawColumn:
+def raw_column(type: pa.DataType, *, identifier: bool = False, window: bool = False) -> RawColumn:
     """As what a column of this Arrow type enters the graph.
 
     Args:
         type: The column's Arrow type; a dictionary counts by its values.
         identifier: Whether the block that reads it treats integers as identifiers rather than quantities.
+        window: Whether lists of so many numbers are windows to the block, rather than items.
 
     Returns:
         Of kind "float32" or "float64" for numbers, "int64" for identifiers, "string", "list" (strings that hold
-        lists), and for times "timestamp", "timestamp_utc", "time" or "duration".
+        lists), and for times "timestamp", "timestamp_utc", "time" or "duration"; of a shape for windows.
 
     Raises:
         SchemaMismatch: The type has no raw form (structs, maps, lists of lists or of fractions).
@@ -163,7 +175,11 @@ def raw_column(type: pa.DataType, *, identifier: bool = False) -> RawColumn:
         float64 int64 string
         >>> print(raw_column(pa.date32()), raw_column(pa.timestamp("ms", "Europe/Rome")), raw_column(pa.duration("s")))
         timestamp timestamp_utc duration
+        >>> print(raw_column(pa.list_(pa.int8(), 24), window=True), raw_column(pa.list_(pa.int8(), 24)))
+        float64[24] list
     """
+    if window and is_window(type):
+        return RawColumn(raw_column(natural_type(type.value_type)).kind, (type.list_size,))
     if pt.is_dictionary(type):
         return raw_column(type.value_type, identifier=identifier)
     if is_text(type):

@@ -258,7 +258,7 @@ def test_numpy_columns() -> None:
     ("data", "error", "message"),
     [
         ({"a": [1], "b": [1, 2]}, InvalidArgument, "equally long.*a: 1, b: 2"),
-        ({"a": np.zeros((2, 2))}, InvalidArgument, r"one dimension.*\(2, 2\)"),
+        ({"a": np.zeros((2, 0))}, InvalidArgument, r"must have rows.*\(2, 0\)"),
         ({"a": 3}, InvalidArgument, "'a' must be an array or a list"),
         ({"a": [1, "x"]}, InvalidArgument, "'a' holds values that Arrow cannot"),
         ({1: [1]}, InvalidArgument, "column names. Received: 1"),

@@ -10,6 +10,7 @@ import pyarrow.dataset as ds
 
 from blocks.data.content_hash import content_hash
 from blocks.data.encodings import require_arrow_values
+from blocks.data.fixed_size_lists import fixed_size_lists
 from blocks.data.formats.arrow_dataset import DatasetReader
 from blocks.data.reader_protocol import Reader
 from blocks.data.schema import conform, natural_schema, require_columns, require_unique
@@ -153,10 +154,12 @@ class StreamReader:
 
 
 def from_arrays(columns: Mapping[str, Any]) -> pa.Table:
-    """A table from equally long one-dimensional columns: NumPy arrays, lists, Arrow arrays, Series.
+    """A table from equally long columns: NumPy arrays, lists, Arrow arrays, Series.
+
+    Rows of several values in an array, (rows, n), become lists of fixed size.
 
     Raises:
-        InvalidArgument: if a column is not one-dimensional, or their lengths differ.
+        InvalidArgument: if a column has no rows, or their lengths differ.
 
     Example:
         >>> import numpy as np
@@ -193,14 +196,14 @@ def _array(name: str, values: Any) -> pa.Array | pa.ChunkedArray:
         if isinstance(values, np.ma.MaskedArray):
             values, mask = values.data, np.ma.getmaskarray(values)
         array = np.asarray(values)
-        if array.ndim != 1:
+        if not array.ndim or 0 in array.shape[1:]:
             raise InvalidArgument(
-                f"Column {name!r} must have one dimension (rows,). Received: shape {array.shape}. "
-                "Give each of its columns a name, or pass lists in a pyarrow array."
+                f"Column {name!r} must have rows, (rows,) or (rows, n) of windows. Received: shape {array.shape}. "
+                "Give one value or as many a row."
             )
         if array.dtype.byteorder == ">":
             array = array.astype(array.dtype.newbyteorder("="))
-        return pa.array(array, mask=mask)
+        return fixed_size_lists(array, mask)
     except (pa.ArrowException, TypeError, ValueError) as error:
         if isinstance(error, InvalidArgument):
             raise
