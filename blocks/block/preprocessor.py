@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from blocks.block.base import Block
 from blocks.block.column_chunk import ColumnChunk, chunks_of_column, observations, side_by_side
-from blocks.data.arrow_types import is_list, is_number, is_text, is_time
-from blocks.data.raw_arrays import to_raw
+from blocks.data.arrow_types import is_list, is_number, is_text, is_time, is_window
+from blocks.data.raw_arrays import to_raw, values_one_by_one
 from blocks.data.raw_columns import MISSING_INT, RawColumn, raw_column
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.features.spec import Entry, Feature
@@ -26,6 +26,9 @@ class Preprocessor(Block):
     A block for one column writes `compute` and, when it learns, `statistics` and `learn`; in a chain the values stay at
     full precision from one `compute` to the next, and only the last is rounded. A block for several columns takes and
     gets them as a tuple, in the order of its key in `Columns`.
+
+    A block that takes numbers takes windows too, lists of so many numbers in every row: `compute` then gets the values
+    of all windows one after the other, and so do the statistics.
     """
 
     identifier: ClassVar[bool] = False
@@ -124,6 +127,8 @@ class Preprocessor(Block):
         """
         families = {"number": is_number, "text": is_text, "time": is_time, "list": is_list}
         value_type = type.value_type if pa.types.is_dictionary(type) else type
+        if self.takes_windows and is_window(value_type):
+            return raw_column(value_type, window=True)
         if self.categories and (pa.types.is_floating(value_type) or pa.types.is_decimal(value_type)):
             raise SchemaMismatch(
                 f"{self.__class__.__name__} takes strings or integers. Received: column {column!r} of type {type}. "
@@ -136,11 +141,16 @@ class Preprocessor(Block):
             raise SchemaMismatch(
                 f"{self.__class__.__name__} takes columns of {' or '.join(self.accepts)}. "
                 f"Received: column {column!r} of type {type}. Choose another block for it"
-                f"{' (MultiHot, Tokens or TfIdf take lists)' if is_list(type) else ''}, or cast the column."
+                f"{_for_lists(type)}, or cast the column."
             )
         if pa.types.is_null(type) and "number" not in self.accepts:
             return RawColumn("string" if "text" in self.accepts else "instant" if "time" in self.accepts else "list")
-        return raw_column(type, identifier=self.identifier or self.categories)
+        return raw_column(type, identifier=self.identifier or self.categories, window=self.takes_windows)
+
+    @property
+    def takes_windows(self) -> bool:
+        """Whether windows enter value by value: the block takes numbers, by themselves and as quantities."""
+        return "number" in self.accepts and not (self.identifier or self.categories or self.uses_target)
 
     def examples(self, dtype: str) -> list[Any]:
         """Raw values worth trying, none of them from anybody's rows: usual, extreme, missing, unseen.
@@ -157,8 +167,14 @@ class Preprocessor(Block):
     def call(self, inputs: Any) -> Any:
         """The features of one column: `compute`, rounded once to float32, or int32 for ids.
 
-        A column may have shape (batch, 1), as Keras' `FeatureSpace` makes them; a single feature keeps that shape.
+        A column may have shape (batch, 1), as Keras' `FeatureSpace` makes them; a single feature keeps that shape. Each
+        value of windows (batch, n) gives the features that it gives alone: (batch, n), or (batch, n, k).
         """
+        if length := self._window_length(inputs):
+            features = emit(
+                self.compute(keras.tree.map_structure(lambda column: keras.ops.reshape(column, -1), inputs))
+            )
+            return keras.ops.reshape(features, (-1, length, *features.shape[1:]))
         if not isinstance(inputs, tuple | list) and len(inputs.shape) == 2 and inputs.shape[1] == 1:
             features = emit(self.compute(inputs[:, 0]))
             return features[:, None] if len(features.shape) == 1 else features
@@ -174,16 +190,25 @@ class Preprocessor(Block):
         """Shape and dtype of the features, known without learned state."""
         first = keras.tree.flatten(inputs)[0]
         features = self.outputs("x", ("x",))
-        shape = first.shape if len(features) == 1 else (first.shape[0], len(features))
+        rows = first.shape if self._window_length(inputs) else first.shape[:1]
+        shape = first.shape if len(features) == 1 else (*rows, len(features))
         return keras.KerasTensor(shape, "float32" if features[0].cardinality is None else "int32")
+
+    def _window_length(self, inputs: Any) -> int:
+        """How many values the windows of a call have; 0 where it is of none."""
+        first = keras.tree.flatten(inputs)[0]
+        if not self.takes_windows or len(first.shape) != 2 or first.shape[1] in (None, 1) or first.dtype == "string":
+            return 0
+        return int(first.shape[1])
 
     def adapt(self, data: Any) -> Self:
         """Learn from one column, for use outside a `Model`.
 
         Args:
-            data: Values of shape (rows,): an Arrow, NumPy, pandas or Polars column, a list, a Source of one column, or
-                an iterable of such chunks or of batches (a `tf.data.Dataset`). It is read once. A tuple of them for a
-                block of several columns, or of values and target for one that uses the target.
+            data: Values of shape (rows,), or (rows, n) of windows, all of whose values count alike: an Arrow, NumPy,
+                pandas or Polars column, a list, a Source of one column, or an iterable of such chunks or of batches (a
+                `tf.data.Dataset`). It is read once. A tuple of them for a block of several columns, or of values and
+                target for one that uses the target.
 
         Returns:
             The block itself.
@@ -212,9 +237,9 @@ class Preprocessor(Block):
         """
         raws = [self.raw_column(column.type, self.name) for column in columns]
         if type(self).observed is Preprocessor.observed:
-            return ColumnChunk(columns[0])
+            return ColumnChunk(values_one_by_one(columns[0], raws[0], self.name))
         tensors = [
-            keras.ops.convert_to_tensor(to_raw(column, raw, self.name), raw.dtype)
+            keras.ops.convert_to_tensor(to_raw(column, raw, self.name).reshape(-1), raw.dtype)
             for column, raw in zip(columns, raws, strict=True)
         ]
         return ColumnChunk(observations(self.observed(tensors[0] if len(tensors) == 1 else tuple(tensors))))
@@ -225,6 +250,17 @@ class Preprocessor(Block):
             self.raw_column(values.type, self.name)
             yield ColumnChunk(values, target, np.arange(rows, rows + len(values)))
             rows += len(values)
+
+
+def _for_lists(type: pa.DataType) -> str:
+    """Which blocks take a column of this type, if it holds lists."""
+    if is_window(type):
+        return " (blocks of numbers, Standardize() or Bucketize(...), take windows)"
+    if is_list(type):
+        return " (MultiHot, Tokens or TfIdf take lists)"
+    if pa.types.is_list(type) or pa.types.is_large_list(type):
+        return " (windows are lists of one length, which their type says: column.cast(pa.list_(pa.float64(), 24)), say)"
+    return ""
 
 
 def emit(values: Any) -> Any:

@@ -41,17 +41,32 @@ class Entry:
         features: The features, in order.
         sparse: Whether a row holds the features that are not 0 alone, as pairs: shape (None, 2), for each the position
             among `features`, and the value. Rows that have fewer than the longest of their batch end in (0, 0).
+        window: Whether a row holds the features of so many values of one column, in order: shape (values,) with one
+            feature, (values, k) with k of them.
     """
 
     dtype: str
     shape: tuple[int | None, ...]
     features: tuple[Feature, ...]
     sparse: bool = False
+    window: bool = False
 
     @classmethod
     def of_pairs(cls, features: Iterable[Feature]) -> "Entry":
         """The sparse entry of these features."""
         return cls("float32", (None, 2), tuple(features), sparse=True)
+
+    @classmethod
+    def of_windows(cls, length: int, features: Iterable[Feature]) -> "Entry":
+        """The entry of these features of each value of a window.
+
+        Example:
+            >>> Entry.of_windows(24, [Feature("close", ("close",)), Feature("close_missing", ("close",))]).shape
+            (24, 2)
+        """
+        named = tuple(features)
+        dtype = "float32" if named[0].cardinality is None else "int32"
+        return cls(dtype, (length, len(named)) if len(named) > 1 else (length,), named, window=True)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -164,6 +179,7 @@ class FeatureSpec(Mapping[str, Entry]):
                 ],
                 # absent where it is not so: the specifications of older stores and exports are the same text
                 **({"sparse": True} if entry.sparse else {}),
+                **({"window": True} if entry.window else {}),
             }
             for name, entry in self.items()
         }
@@ -178,6 +194,7 @@ class FeatureSpec(Mapping[str, Entry]):
                     tuple(entry["shape"]),
                     tuple(Feature(f["name"], tuple(f["columns"]), f["cardinality"]) for f in entry["features"]),
                     entry.get("sparse", False),
+                    entry.get("window", False),
                 )
                 for name, entry in data.items()
             }

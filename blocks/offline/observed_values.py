@@ -9,7 +9,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.block import Preprocessor, observations
-from blocks.data.raw_arrays import to_raw
+from blocks.data.raw_arrays import to_raw, values_one_by_one
 from blocks.data.raw_columns import RawColumn
 from blocks.offline.dictionary_columns import distinct_values, encode, is_coded, positions
 from blocks.offline.traced_functions import observed_by, values_of_stack
@@ -56,7 +56,8 @@ def values_of_lane(lane: Lane, depth: int, inputs: Mapping[str, RawColumn]) -> C
     """From a chunk to the values that the statistics of the block at `depth` of a lane are of."""
     block = lane.blocks[depth]
     if depth == 0 and len(lane.columns) == 1 and _as_it_enters(block):
-        return lambda chunk: chunk.column(lane.columns[0])
+        (name,) = lane.columns
+        return lambda chunk: values_one_by_one(chunk.column(name), inputs[name], name)
     observe = observed_by(lane, depth, inputs)
     if is_coded(lane, inputs):
 

@@ -7,6 +7,7 @@ every lane of a single column works value by value, so the bits are the same.
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 from threading import Lock
 from typing import Any
 
@@ -68,7 +69,8 @@ class Transform:
         # in the order in which the traced function takes them
         singles = [*self._packing.singles, *self._others]
         self._columns = list(dict.fromkeys(name for lane in singles for name in lane.columns))
-        width = len(self._columns) + sum(len(stack.lanes) for stack in self._packing.stacks)
+        width = sum(prod(self.inputs[name].shape) for name in self._columns)
+        width += sum(len(stack.lanes) for stack in self._packing.stacks)
         self._rows = max(CELLS // width, LEAST_ROWS) if width else 0
         if any(self.spec[self.places[lane.name][0]].sparse for lane in self._others):
             self._rows = min(self._rows, SPARSE_ROWS)

@@ -9,6 +9,7 @@ from blocks.testing.preprocessor import check_odd_values, check_offline, preproc
 from blocks.testing.rules import require, rule
 from blocks.testing.sample_rows import Options, plain
 from blocks.testing.trained import extractor_case, head_case
+from blocks.testing.window_values import check_windows
 
 ROLES = (Preprocessor, FeatureExtractor, Classifier, Regressor, Postprocessor)
 
@@ -30,8 +31,9 @@ def check_block(
 
     - preprocessors: use before `adapt` is refused; adapting in chunks, in merged parts or twice changes nothing;
       missing, infinite and unseen values give features of the declared shape, dtype, range and cardinality, spoil no
-      statistic, and change no other row; the offline path (`Transform`) gives the same bits. One that uses the target
-      comes adapted, and its learning is not checked;
+      statistic, and change no other row; the offline path (`Transform`) gives the same bits; each value of a window
+      gives the bits that it gives alone, where blocks take windows. One that uses the target comes adapted, and its
+      learning is not checked;
     - feature extractors: the announced shape is true; gradients reach every trainable weight;
     - heads: the target's encoding does not depend on chunks or dictionary encoding, and marks what is unusable; loss
       and gradients are finite; metrics are fresh;
@@ -89,5 +91,6 @@ def check_block(
     if role is Preprocessor:
         check_odd_values(case, options)
         check_offline(case)
+        check_windows(case)
     with rule(block, "checking leaves the block's configuration alone: `learn` and `copy` change nothing"):
         require(plain(block.get_config()) == config, "another configuration")

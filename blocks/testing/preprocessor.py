@@ -147,7 +147,7 @@ def check_odd_values(case: Case, options: Options) -> None:
     """Missing, infinite, extreme and unseen values among usual ones."""
     block = case.block
     with rule(block, "missing, infinite and unseen values become finite features (or finite=False)"):
-        odd = _odd_rows(block, case.rows)
+        odd = odd_rows(block, case.rows)
         _require_features(block, call(block, odd), options.finite)
     with rule(block, "a row's features do not depend on the other rows of its batch"):
         usual = keras.tree.map_structure(lambda value: value[:24], case.rows)
@@ -192,7 +192,7 @@ def check_offline(case: Case) -> None:
             same(features, packed if features.ndim == packed.ndim else packed[:, 0], 0.0, "packed by Columns")
 
 
-def _odd_rows(block: Any, rows: Any) -> Any:
+def odd_rows(block: Any, rows: Any) -> Any:
     """Rows of missing, extreme and unseen values."""
     if isinstance(block, Columns):
         first = {column: lane.blocks[0] for lane in block.lanes for column in lane.columns}

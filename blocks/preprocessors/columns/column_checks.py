@@ -42,6 +42,30 @@ def require_one_kind_of_time(lane: Lane, raw: Mapping[str, RawColumn]) -> None:
         )
 
 
+def require_windows(lane: Lane, raw: Mapping[str, RawColumn]) -> None:
+    """Refuse windows where blocks do not work value by value.
+
+    Raises:
+        SchemaMismatch: Columns that go through a block together are not of one shape, or a block learns from the target
+            or gives more than features of a number.
+    """
+    shapes = {column: raw[column].shape for column in lane.columns}
+    if not any(shapes.values()):
+        return
+    if len(set(shapes.values())) > 1:
+        raise SchemaMismatch(
+            f"{type(lane.blocks[-1]).__name__} takes numbers, or windows of one length. Received: "
+            f"{', '.join(f'{column!r} as {raw[column]}' for column in shapes)}. Give it columns of one shape."
+        )
+    for block in lane.blocks:
+        if block.uses_target or block.categories or block.entry(lane.name, lane.columns) is not None:
+            raise SchemaMismatch(
+                f"Blocks of numbers work on each value of a window. Received: {type(block).__name__} of "
+                f"{lane.columns[0]!r}, {raw[lane.columns[0]].means}. Use Standardize() or Bucketize(...), or give it a "
+                "column of its own: blocks.windows(..., static=[...]) takes the value at a window's last step."
+            )
+
+
 def _hint(names: Sequence[str], known: Sequence[str]) -> str:
     close = [match for name in names for match in get_close_matches(name, known, 1)]
     return f" (did you mean {', '.join(map(repr, close))}?)" if close else ""

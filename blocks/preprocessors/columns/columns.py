@@ -18,7 +18,7 @@ from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument, NotAdapted, SchemaMismatch
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature, FeatureSpec, distinct
 from blocks.preprocessors.columns.choice import warn_of_choices
-from blocks.preprocessors.columns.column_checks import require_batch, require_one_kind_of_time
+from blocks.preprocessors.columns.column_checks import require_batch, require_one_kind_of_time, require_windows
 from blocks.preprocessors.columns.columns_description import text_of_choices, text_of_state
 from blocks.preprocessors.columns.infer import infer_choices
 from blocks.preprocessors.columns.keyed_chains import (
@@ -50,8 +50,13 @@ class Columns(Preprocessor):
 
     Returns:
         A dict: "numeric" float32 (batch, n), "categorical" int32 (batch, m), and one more for each output of higher
-        rank: called as its column wherever that can be an entry's name ("main text" is "main_text"). Entries without a
-        column are absent. `spec` names every column.
+        rank: called as its column wherever that can be an entry's name ("main text" is "main_text"; a window "numeric"
+        is "column_numeric"). Entries without a column are absent. `spec` names every column.
+
+        A window (a list of n numbers in every row, as `blocks.windows` makes them) goes through blocks of numbers value
+        by value: what a block learns is learned of all values of all rows, one mean and scale for the column, and a
+        value gives the bits that it gives as a number. Its entry is float32 (batch, n), int32 for ids, or (batch, n, k)
+        of a block that emits k features, a missing-indicator among them.
 
     Example:
         >>> import blocks
@@ -96,7 +101,8 @@ class Columns(Preprocessor):
     ) -> "Columns":
         """A sensible choice for every column, from its type and its statistics; print it, then edit it.
 
-        Numbers are standardised (heavy right tails after `Log1p`), with a missing-indicator where values are missing;
+        Numbers, and the values of windows (lists of so many numbers in every row), are standardised (heavy right tails
+        after `Log1p`), with a missing-indicator where values are missing;
         strings get a vocabulary, where they do not say numbers or dates;
         constant and empty columns and identifiers are left out. What storing left behind,
         pandas' index, the key of a split, row numbers, an unnamed first column, is left out with a warning.
@@ -272,6 +278,7 @@ class Columns(Preprocessor):
                         f"and as {wanted}. Give one of them a copy of the column under another name."
                     )
             require_one_kind_of_time(lane, raw)
+            require_windows(lane, raw)
         self._keyed.raw.clear()
         self._keyed.raw.update(raw)
 
@@ -306,7 +313,7 @@ class Columns(Preprocessor):
         require_batch(list(self.inputs), names)
 
     def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Packed features of raw columns of shape (batch,)."""
+        """Packed features of raw columns of shape (batch,), or (batch, n) of windows."""
         self.check_keys(list(inputs))
         lengths = {name: values.shape[0] for name, values in inputs.items() if values.shape and values.shape[0]}
         if len(set(lengths.values())) > 1:

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from blocks.block import Preprocessor
 from blocks.data import Source
-from blocks.data.arrow_types import is_instant, is_list, is_number, is_text, is_time
-from blocks.data.raw_columns import MISSING_INT
+from blocks.data.arrow_types import is_instant, is_list, is_number, is_text, is_time, is_window
+from blocks.data.raw_arrays import values_one_by_one
+from blocks.data.raw_columns import MISSING_INT, raw_column
 from blocks.errors import EmptySource
 from blocks.preprocessors.categorical.vocabulary import Vocabulary
 from blocks.preprocessors.columns.choice import Choice
@@ -66,7 +67,9 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: in
     stored = {name: "an unnamed first column: the index of a frame" for i, name in named if unnamed(name, i)}
     stored |= source.bookkeeping
     fields = [field for field in source.schema if field.name not in exclude and field.name not in stored]
-    moments = {field.name: Moments() for field in fields if is_number(field.type) or is_time(field.type)}
+    numbers = [f.name for f in fields if is_number(f.type) or is_time(f.type) or is_window(f.type)]
+    windows = {f.name: raw_column(f.type, window=True) for f in fields if is_window(f.type)}
+    moments = {name: Moments() for name in numbers}
     counts: dict[str, Statistic] = {field.name: Counts() for field in fields if is_text(field.type)}
     counts = Budget(memory, [one.wish for one in counts.values()]).share(counts)
     distinct = {name: Distinct() for name in (*moments, *counts)}
@@ -76,13 +79,16 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: in
     for chunk in _first(source.select(list(distinct)), rows) if distinct else ():
         seen += len(chunk)
         for name in chunk.schema.names:
+            values = chunk.column(name)
+            if name in windows:
+                values = values_one_by_one(values, windows[name], name)
             for statistics in (moments, distinct, counts):
                 if name in statistics:
-                    statistics[name].update(chunk.column(name))
+                    statistics[name].update(values)
             if name in texts:
-                texts[name].look(chunk.column(name))
+                texts[name].look(values)
             if name in numberings:
-                numberings[name].look(chunk.column(name))
+                numberings[name].look(values)
     if not (seen or (not distinct and source.head(1).num_rows)):
         raise EmptySource(f"A choice of blocks needs rows to look at. Received: {source!r} with no row.")
     choices = []
@@ -94,6 +100,8 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: in
             choices.append(Choice(name, [], stored[name], aloud=True))
         elif name in numberings and numberings[name].is_found:
             choices.append(Choice(name, [], f"{field.type}, never the same: row numbers", aloud=True))
+        elif name in windows:
+            choices.append(_window(name, field.type, moments[name].result(), distinct[name].result().estimate))
         elif name in moments and is_number(field.type):
             choices.append(_number(name, field.type, moments[name].result(), distinct[name].result().estimate))
         elif name in moments and not is_instant(field.type):
@@ -174,12 +182,26 @@ def _number(
 ) -> Choice:
     if not moments.count:
         return Choice(name, [], f"{type}, all {moments.rows:,} values missing")
-    missing = f", {moments.missing / moments.rows:.1%} missing" if moments.missing else ""
     if distinct <= 1 and not moments.missing:
         return Choice(name, [], f"{type}, constant {moments.mean:g}")
     numbered = distinct > NUMBERED_SHARE * moments.count and moments.max - moments.min < NUMBERED_SPREAD * moments.count
     if pa.types.is_integer(type) and moments.count > NUMBERED_ROWS and numbered:
         return Choice(name, [], f"{type}, a number a row: an identifier", aloud=True)
+    return _quantity(name, str(type), moments, distinct, before)
+
+
+def _window(name: str, type: pa.DataType, moments: MomentsResult, distinct: float) -> Choice:
+    """Windows of numbers, by the statistics of all their values."""
+    what = f"windows of {type.list_size} values of {type.value_type}"
+    if not moments.count:
+        return Choice(name, [], f"{what}, all {moments.rows:,} values missing")
+    if distinct <= 1 and not moments.missing:
+        return Choice(name, [], f"{what}, constant {moments.mean:g}")
+    return _quantity(name, what, moments, distinct, [])
+
+
+def _quantity(name: str, type: str, moments: MomentsResult, distinct: float, before: Sequence[Preprocessor]) -> Choice:
+    missing = f", {moments.missing / moments.rows:.1%} missing" if moments.missing else ""
     indicator = moments.missing > 0
     if moments.min >= 0 and moments.max > moments.mean + HEAVY_TAIL * moments.std:
         reason = f"{type}, heavy right tail (mean {moments.mean:.4g}, largest {moments.max:.4g}){missing}"

@@ -53,7 +53,8 @@ class KeyedChains:
             if not is_entry_name(name):
                 entry = entry_name(name, entries)
                 entries.add(entry)
-            lanes.append(Lane(name, columns, blocks, entry))
+            shape = self.raw[columns[0]].shape if columns[0] in self.raw else ()
+            lanes.append(Lane(name, columns, blocks, entry, shape))
         return lanes
 
     def tell_times_from_identifiers(self) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import tensorflow as tf
+
 from blocks.block import Preprocessor
 from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, Feature
 
@@ -19,19 +21,31 @@ class Lane:
         columns: The raw columns.
         blocks: In order.
         entry_name: Of the entry, where what comes out is of higher rank: the same, wherever that can be one.
+        shape: Of a row's value in each of the raw columns; blocks work on each value of a window as on a number.
     """
 
     name: str
     columns: tuple[str, ...]
     blocks: tuple[Preprocessor, ...]
     entry_name: str
+    shape: tuple[int, ...] = ()
 
     def compute(self, values: Any, until: int | None = None) -> Any:
-        """Values of the raw columns (a tuple for several) through the first `until` blocks, at full precision."""
+        """Values of the raw columns (a tuple for several) through the blocks, at full precision.
+
+        Args:
+            values: Of shape (batch, *shape).
+            until: Through so many blocks alone: then windows' values come one after the other, as blocks see them.
+        """
+        if self.shape:
+            values = tf.nest.map_structure(lambda column: tf.reshape(column, [-1]), values)
         for block in self.blocks[:until]:
             # what stands before a block of several columns works on each of them
             each = isinstance(values, tuple) and not block.several
             values = tuple(map(block.compute, values)) if each else block.compute(values)
+        if self.shape and until is None:
+            features = len(self.outputs())
+            return tf.reshape(values, [-1, *self.shape, *([features] if features > 1 else [])])
         return values
 
     def inputs_from(self, raw: Mapping[str, Any]) -> Any:
@@ -44,7 +58,9 @@ class Lane:
         return self.blocks[-1].outputs(self.name, self.columns)
 
     def entry(self) -> Entry | None:
-        """The entry of higher rank that the last block emits, if it is not scalar features."""
+        """The entry of higher rank that the last block emits, if it is not scalar features: of windows always."""
+        if self.shape:
+            return Entry.of_windows(self.shape[0], self.outputs())
         return self.blocks[-1].entry(self.name, self.columns)
 
 

@@ -65,7 +65,7 @@ def stacked(
 
 def _may_stack(lane: Lane) -> bool:
     stackable = all(type(block).stacks or _stacks_itself(type(block)) for block in lane.blocks)
-    return stackable and bool(lane.blocks) and len(lane.columns) == 1
+    return stackable and bool(lane.blocks) and len(lane.columns) == 1 and not lane.shape
 
 
 def _stacks_itself(block: type[Preprocessor]) -> bool:
