@@ -3,10 +3,11 @@
     blocks.baselines.boosted(splits["train"], classifiers.Softmax("label")).evaluate(splits["test"])
 
 They are scikit-learn's estimators, and hold the features that they learn from in memory: of more rows than `max_rows`
-they take a seeded sample. Numbers, and ids, are what they see; entries of higher rank (tokens, images) they do not.
+they take a seeded sample. Numbers, windows' values and ids are what they see; other entries (tokens, images) they do not.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -212,7 +213,8 @@ def boosted(
 
     def make(classes: bool, spec: FeatureSpec, seed: int) -> Any:
         ids = spec[CATEGORICAL].features if CATEGORICAL in spec else ()
-        few = [False] * len(_places(spec)[0]) + [(feature.cardinality or 0) <= MAX_CATEGORIES for feature in ids]
+        numbers, _ = _places(spec)
+        few = [False] * len(numbers) + [(feature.cardinality or 0) <= MAX_CATEGORIES for feature in ids]
         kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
         return kind(categorical_features=few if any(few) else None, random_state=seed)
 
@@ -226,7 +228,7 @@ def _fitted(
         raise InvalidArgument(f"A baseline is of one Softmax or Mean. Received: {type(head).__name__}.")
     rows, head = training_rows(data), head.copy()
     columns, spec = rows.adapted(preprocessor, head)
-    others = [entry for name, entry in spec.items() if name not in (NUMERIC, CATEGORICAL)]
+    others = [entry for name, entry in spec.items() if name not in (NUMERIC, CATEGORICAL) and not entry.window]
     # a sparse entry has many names, and one column
     left_out = [" x ".join(entry.features[0].columns) if entry.sparse else entry.names[0] for entry in others]
     if len(left_out) == len(spec):
@@ -280,13 +282,17 @@ def _joined(chunks: Iterable[Rows]) -> Rows:
 
 
 def _places(spec: FeatureSpec) -> tuple[list[int], list[int]]:
-    """Which columns of the matrix are numbers, and which ids."""
+    """Which columns of the matrix are numbers, windows' values among them, and which ids."""
     numbers = len(spec[NUMERIC].features) if NUMERIC in spec else 0
+    numbers += sum(math.prod(size or 1 for size in entry.shape) for entry in spec.values() if entry.window)
     ids = len(spec[CATEGORICAL].features) if CATEGORICAL in spec else 0
     return list(range(numbers)), list(range(numbers, numbers + ids))
 
 
 def _matrix(features: Mapping[str, np.ndarray], spec: FeatureSpec) -> np.ndarray:
-    """Numbers, then ids, as one matrix; missing numbers as 0."""
-    parts = [np.nan_to_num(features[name]) for name in (NUMERIC, CATEGORICAL) if name in spec]
-    return np.concatenate([np.asarray(part, np.float32) for part in parts], axis=1)
+    """Numbers, then windows' values, then ids, as one matrix; missing numbers as 0."""
+    windows = [name for name, entry in spec.items() if entry.window]
+    parts = [np.nan_to_num(features[name]) for name in (NUMERIC, *windows, CATEGORICAL) if name in spec]
+    return np.concatenate(
+        [np.asarray(part, np.float32).reshape(len(part), math.prod(part.shape[1:])) for part in parts], axis=1
+    )

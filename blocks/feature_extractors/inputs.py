@@ -1,5 +1,6 @@
 """TabularInputs: packed features to vectors; the beginning that extractors share. Not a block."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from keras import ops
 from blocks.block import number_names
 from blocks.errors import InvalidArgument
 from blocks.feature_extractors.numeric import LinearEmbeddings, as_config, from_config
-from blocks.features.spec import CATEGORICAL, NUMERIC, FeatureSpec
+from blocks.features.spec import CATEGORICAL, NUMERIC, Entry, FeatureSpec
 
 DENSE_COLUMNS = 8192
 """Columns up to which sparse rows are multiplied as dense ones."""
@@ -34,7 +35,10 @@ class TabularInputs(keras.layers.Layer):
     """Every feature as a vector: numbers as they are or embedded, ids embedded, tokens embedded and averaged.
 
     Trained, and free of any backend. Tokens are averaged over those that are not padding (id 0). A sparse entry is one
-    vector: the sum of its columns' vectors, each times its value, which is a linear layer over the dense columns.
+    vector: the sum of its columns' vectors, each times its value, which is a linear layer over the dense columns. So is
+    a window: its values one beside the other, numbers as they are whatever `numeric_embeddings` says (which would give
+    each of them an embedding of its own), ids by one table for all places; with `token_dim`, a linear map of these.
+    Extractors that read steps of time take the entries themselves, (batch, values) or (batch, values, k).
 
     Args:
         spec: The packed features' specification; None for a plain float tensor, whose columns are numbers.
@@ -46,10 +50,10 @@ class TabularInputs(keras.layers.Layer):
 
     Returns:
         Float tensor of shape (batch, width); with `token_dim`, (batch, features, token_dim). Numbers first, then ids,
-        those of one width together, then tokens, then sparse entries.
+        those of one width together, then tokens, then sparse entries, then windows.
 
     Raises:
-        InvalidArgument: At build, when ids have no specification, or an entry is neither numbers, ids nor tokens.
+        InvalidArgument: At build, when ids have no specification, or an entry is none of these.
     """
 
     def __init__(
@@ -82,7 +86,8 @@ class TabularInputs(keras.layers.Layer):
         """The entries of tokens, with their cardinalities."""
         found = {}
         for name, entry in (self.spec or {}).items():
-            if name not in (NUMERIC, CATEGORICAL) and entry.dtype == "int32" and len(entry.shape) == 1:
+            tokens = entry.dtype == "int32" and len(entry.shape) == 1 and not entry.window
+            if name not in (NUMERIC, CATEGORICAL) and tokens:
                 cardinality = entry.features[0].cardinality
                 assert cardinality is not None
                 found[name] = cardinality
@@ -92,6 +97,27 @@ class TabularInputs(keras.layers.Layer):
         """The sparse entries, with their numbers of columns."""
         return {name: len(entry.features) for name, entry in (self.spec or {}).items() if entry.sparse}
 
+    def window_entries(self) -> dict[str, Entry]:
+        """The entries of windows."""
+        return {name: entry for name, entry in (self.spec or {}).items() if entry.window}
+
+    def numbers_of_windows(self) -> int:
+        """How many numbers the windows of numbers hold."""
+        return sum(self._window_width(one) for one in self.window_entries().values() if one.dtype == "float32")
+
+    def with_windows(self, packed: Mapping[str, Any]) -> Any:
+        """Numbers, and those of windows, side by side as they are."""
+        windows = {name: one for name, one in self.window_entries().items() if one.dtype == "float32"}
+        parts = [packed[NUMERIC]] if NUMERIC in packed else []
+        parts += [ops.reshape(packed[name], (-1, self._window_width(one))) for name, one in windows.items()]
+        return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)
+
+    def _window_width(self, entry: Entry) -> int:
+        """The width of a window's values one beside the other."""
+        values = math.prod(size or 1 for size in entry.shape)
+        cardinality = entry.features[0].cardinality
+        return values if cardinality is None else values * self._width(cardinality)
+
     def _check(self, input_shape: Any) -> None:
         if not isinstance(input_shape, Mapping):
             return
@@ -100,7 +126,8 @@ class TabularInputs(keras.layers.Layer):
                 "Ids are embedded by their cardinality. Received: categorical features and no specification. "
                 "Give the extractor spec=columns.spec, or let blocks.Model bind it."
             )
-        unused = sorted(set(input_shape) - {NUMERIC, CATEGORICAL, *self._sequences(), *self.sparse_entries()})
+        known = {NUMERIC, CATEGORICAL, *self._sequences(), *self.sparse_entries(), *self.window_entries()}
+        unused = sorted(set(input_shape) - known)
         if unused:
             raise InvalidArgument(
                 f"A tabular extractor needs numbers or ids. Received: {sorted(input_shape)}. Give {', '.join(unused)} "
@@ -136,6 +163,15 @@ class TabularInputs(keras.layers.Layer):
         for name, size in self.sparse_entries().items():
             shape = (size, self._width(size))
             self.summed.append(self.add_weight(shape, initializer="glorot_uniform", name=f"sparse_{name}"))
+        self.places: dict[str, Any] = {}
+        self.maps: dict[str, Any] = {}
+        for name, entry in self.window_entries().items():
+            if (ids := entry.features[0].cardinality) is not None:
+                normal, called = random(stddev=0.05), f"embeddings_window_{name}"
+                self.places[name] = self.add_weight((ids, self._width(ids)), initializer=normal, name=called)
+            if self.token_dim is not None:
+                self.maps[name] = keras.layers.Dense(self.token_dim, dtype=self.dtype_policy, name=f"window_{name}")
+                self.maps[name].build((None, self._window_width(entry)))
         self.built = True
 
     def call(self, inputs: Any) -> Any:
@@ -166,6 +202,12 @@ class TabularInputs(keras.layers.Layer):
             parts.append(total / ops.maximum(ops.sum(there, axis=1, keepdims=True), 1))
         for table, name in zip(self.summed, self.sparse_entries(), strict=True):
             parts.append(ops.expand_dims(weighted_sum(packed[name], table, dtype), 1))
+        for name, entry in self.window_entries().items():
+            values = packed[name]
+            if name in self.places:
+                values = ops.take(self.places[name], values, axis=0)
+            values = ops.reshape(ops.cast(values, dtype), (-1, self._window_width(entry)))
+            parts.append(ops.expand_dims(self.maps[name](values) if name in self.maps else values, 1))
         return parts
 
     def widths(self, input_shape: Any) -> list[int]:
@@ -177,7 +219,8 @@ class TabularInputs(keras.layers.Layer):
             found += [width] * numbers[-1]
         for width, columns in self._groups().items():
             found += [width] * len(columns)
-        return found + [self._width(size) for size in (*self._sequences().values(), *self.sparse_entries().values())]
+        found += [self._width(size) for size in (*self._sequences().values(), *self.sparse_entries().values())]
+        return found + [self.token_dim or self._window_width(entry) for entry in self.window_entries().values()]
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """(batch, width), or (batch, features, token_dim)."""

@@ -110,6 +110,8 @@ class WideDeep(FeatureExtractor):
         self.deep.build(self.inputs_layer.compute_output_shape(input_shape))
         numbers = input_shape.get(NUMERIC) if isinstance(input_shape, Mapping) else input_shape
         self.wide_numbers = self.wide_ids = None
+        if width := self.inputs_layer.numbers_of_windows():
+            numbers = (None, width + (0 if numbers is None else numbers[-1]))
         if numbers is not None:
             self.wide_numbers = keras.layers.Dense(
                 self.wide_units, use_bias=False, kernel_initializer="zeros", dtype=policy, name="wide_numbers"
@@ -126,12 +128,17 @@ class WideDeep(FeatureExtractor):
             self.add_weight((columns, self.wide_units), initializer="zeros", name=f"wide_{name}")
             for name, columns in self.inputs_layer.sparse_entries().items()
         ]
+        if self.wide_numbers is None and self.wide_ids is None and not self.wide_sparse:
+            raise InvalidArgument(
+                "WideDeep's wide part is of numbers, ids, windows of numbers or sparse columns. Received: "
+                f"{', '.join(self.spec or {})}. Use MLP."
+            )
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Deep and wide, side by side."""
         deep = self.deep(self.inputs_layer(inputs), training=training)
         packed = inputs if isinstance(inputs, Mapping) else {NUMERIC: inputs}
-        wide = [] if self.wide_numbers is None else [self.wide_numbers(packed[NUMERIC])]
+        wide = [] if self.wide_numbers is None else [self.wide_numbers(self.inputs_layer.with_windows(packed))]
         if self.wide_ids is not None:
             offset, rows = 0, []
             for group in self._wide_groups():
