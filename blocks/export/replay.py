@@ -76,26 +76,28 @@ def distance(expected: np.ndarray, found: np.ndarray) -> float:
 
 
 class _Signature:
-    """A signature, called with the columns of a dtype as one array: a call in Python costs 40 us for each argument."""
+    """A signature, called with the columns of a dtype and shape as one array: an argument in Python costs 40 us."""
 
     def __init__(self, function: Any) -> None:
         self._function = function
-        self._kinds: dict[str, list[str]] = {}
+        self._kinds: dict[tuple[str, tuple[int, ...]], list[str]] = {}
         self._together: Any = None
 
     def _trace(self, rows: Mapping[str, np.ndarray]) -> None:
         import tensorflow as tf
 
         for name, values in rows.items():
-            self._kinds.setdefault(values.dtype.name, []).append(name)
+            self._kinds.setdefault((values.dtype.name, values.shape[1:]), []).append(name)
         names = [name for of_kind in self._kinds.values() for name in of_kind]
 
         def together(*arrays: Any) -> Any:
             columns = [column for array in arrays for column in tf.unstack(array)]
             return self._function(**dict(zip(names, columns, strict=True)))
 
-        dtypes = {kind: tf.string if kind == "object" else kind for kind in self._kinds}
-        signature = [tf.TensorSpec((len(of_kind), None), dtypes[kind]) for kind, of_kind in self._kinds.items()]
+        signature = [
+            tf.TensorSpec((len(of_kind), None, *shape), tf.string if dtype == "object" else dtype)
+            for (dtype, shape), of_kind in self._kinds.items()
+        ]
         self._together = tf.function(together, input_signature=signature, autograph=False)
 
     def batched(self, rows: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarray]:

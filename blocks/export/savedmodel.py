@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_parts finds every block by name)
 from blocks.block import Head, fingerprint
-from blocks.data.raw_columns import MISSING_INT
+from blocks.data.raw_columns import MISSING_INT, RawColumn
 from blocks.errors import InvalidArgument, NotExportable, warn
 from blocks.export.export_manifest import VERSION, read_manifest, sound
 from blocks.export.packed_columns import PackedColumns
@@ -38,7 +39,8 @@ def export(graph: InferenceGraph, path: str | os.PathLike[str], *, golden: Any =
 
     Signatures, each with inputs and outputs by name:
 
-    - `serving_default` and `serve`: raw columns (batch,) to answers, by the columns' own names. Loaded in Python,
+    - `serving_default` and `serve`: raw columns (batch,), of windows (batch, n), to answers, by their own names. Loaded
+      in Python,
       `loaded.serve({"age": ..., ...})` of `loaded = tf.saved_model.load(path)` takes all names, where keywords cannot
       be all;
     - `transform_features`: raw columns to packed features;
@@ -46,7 +48,8 @@ def export(graph: InferenceGraph, path: str | os.PathLike[str], *, golden: Any =
     - `serve_packed`: as `serve`, of columns packed into `numbers`, `integers` and `strings` (see
       `blocks.export.packed_columns`; the manifest says their order as "packed"), for callers who count microseconds;
     - `serving_examples`: `examples`, serialized `tf.train.Example`s (batch,), to answers. That format holds floats as
-      float32 only, so float64 columns are rounded on their way in, and answers can differ from `serve`'s.
+      float32 only, so float64 columns are rounded on their way in, and answers can differ from `serve`'s. A window is
+      a list of as many floats.
 
     In `assets.extra/blocks` lie the schema, the features' specification, configurations, learned state, versions, and
     golden rows with the features and answers that they must give.
@@ -102,7 +105,7 @@ def _module(graph: InferenceGraph, of_columns: Inputs, of_entries: Inputs) -> tf
     module.serve = _named(lambda columns: graph(columns), columns)
     module.transform_features = _named(lambda columns: graph.features(columns), columns)
     module.predict_features = _named(lambda features: graph.predictions(features), entries)
-    parsing = {name: _example_feature(spec.dtype) for name, spec in raw.items()}
+    parsing = {name: _example_feature(spec) for name, spec in raw.items()}
 
     def serve_examples(columns: Mapping[str, Any]) -> dict[str, Any]:
         parsed = tf.io.parse_example(columns["examples"], parsing)
@@ -147,12 +150,12 @@ def _is_resource(value: Any) -> bool:
     return isinstance(value, tf.Variable | tf.Module | tf.saved_model.experimental.TrackableResource)
 
 
-def _example_feature(dtype: tf.DType) -> tf.io.FixedLenFeature:
-    if dtype == tf.string:
+def _example_feature(spec: tf.TensorSpec) -> tf.io.FixedLenFeature:
+    if spec.dtype == tf.string:
         return tf.io.FixedLenFeature((), tf.string, "")
-    if dtype == tf.int64:
+    if spec.dtype == tf.int64:
         return tf.io.FixedLenFeature((), tf.int64, MISSING_INT)
-    return tf.io.FixedLenFeature((), tf.float32, float("nan"))
+    return tf.io.FixedLenFeature(spec.shape[1:], tf.float32, np.full(spec.shape[1:], np.nan, np.float32).tolist())
 
 
 def golden_rows(graph: InferenceGraph) -> dict[str, Any]:
@@ -163,11 +166,13 @@ def golden_rows(graph: InferenceGraph) -> dict[str, Any]:
         for column in dict.fromkeys(lane.columns):
             readers.setdefault(column, []).append(lane.blocks[0])
     for position, (column, raw) in enumerate(graph.preprocessor.inputs.items()):
-        values = list(dict.fromkeys(value for block in readers[column] for value in block.examples(raw.form))) or [""]
+        form = RawColumn(raw.kind).form
+        values = list(dict.fromkeys(value for block in readers[column] for value in block.examples(form))) or [""]
         # every column steps through its values at its own pace, so that odd values meet usual ones
         step = 1 + position % max(len(values) - 1, 1)
-        picked = [values[(position + row * step) % len(values)] for row in range(GOLDEN_ROWS)]
-        rows[column] = tf.constant(picked, graph.raw_signature[column].dtype)
+        count = GOLDEN_ROWS * math.prod(raw.shape)
+        picked = [values[(position + place * step) % len(values)] for place in range(count)]
+        rows[column] = tf.reshape(tf.constant(picked, raw.dtype), (GOLDEN_ROWS, *raw.shape))
     return rows
 
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,8 @@ def _cases(
     source: Any, transform: Transform, head: Any, store: Any
 ) -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
     columns = list(transform.inputs)
-    at_once = min(CHUNK_ROWS, max(CHUNK_VALUES // len(columns), 1000))
+    values = sum(prod(raw.shape) for raw in transform.inputs.values())
+    at_once = min(CHUNK_ROWS, max(CHUNK_VALUES // values, 1000))
     if store is None:
         for chunk in source.chunks(at_once, columns=columns, encoded=True):
             yield _raw(chunk, transform.inputs), transform(chunk)
@@ -236,6 +238,8 @@ def _collect(report: Verification, spec: FeatureSpec, result: Mapping[str, Any],
         for entry, counts in of_size.items():
             # of a sparse entry there is a count for each place in a row, whatever column stands there
             names = (entry,) if spec[entry].sparse else spec[entry].names
+            if spec[entry].window:  # a count for each feature of each value
+                names *= len(counts) // len(names)
             for name, count in zip(
                 names if len(names) == len(counts) else [names[0]] * len(counts), counts, strict=True
             ):

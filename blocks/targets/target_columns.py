@@ -70,7 +70,11 @@ def numbers(target: pa.Array | pa.ChunkedArray, name: str) -> np.ndarray:
     if not is_number(target.type) and not pt.is_null(target.type):
         raise BadTarget(
             f"A regressor's target is a number. Received: column {name!r} of type {target.type}. "
-            "Cast it, or use a classifier."
+            + (
+                "Foretell one step: blocks.windows(..., horizon=1, gap=...)."
+                if pt.is_fixed_size_list(target.type)
+                else "Cast it, or use a classifier."
+            )
         )
     # integers beyond 2^53 are rounded: a quantity, not an identifier
     return target.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)

@@ -119,6 +119,11 @@ def _grid(table: pa.Table, name: str, grid: int | Mapping[str, Sequence[Any]]) -
             raise SchemaMismatch(f"grid holds values of {name!r}, which is {values.type}: {error}") from error
     if grid < 1:
         raise InvalidArgument(f"grid is how many values, or the values by column. Received: {grid!r}.")
+    if pa.types.is_nested(values.type):
+        raise InvalidArgument(
+            f"Partial dependence is on columns of one value a row. Received: {name!r} of type {values.type}. Give "
+            f"values to set it to: grid={{{name!r}: [...]}}, or see blocks.evaluate.permutation_importance."
+        )
     missing = is_missing(values)
     present = values.filter(pa.array(~missing))
     counts = present.value_counts()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from blocks.data.arrow_types import is_window
 from blocks.errors import InvalidArgument
 from blocks.evaluate.explanations.explanation import Contribution, Explanation, Predict
 from blocks.evaluate.explanations.perturbed_rows import neighbours
@@ -54,8 +55,14 @@ class Lime:
         """Explain the answer of one row; as `Explainer.explain`.
 
         Raises:
-            InvalidArgument: The model's answers are not all finite.
+            InvalidArgument: The model's answers are not all finite, or it reads windows.
         """
+        if windows := [field.name for field in row.schema if is_window(field.type)]:
+            raise InvalidArgument(
+                f"LIME explains columns of one value a row. Received: {windows[0]!r}, a window of "
+                f"{row.schema.field(windows[0]).type.list_size}. How much a model relies on whole windows says "
+                "blocks.evaluate.permutation_importance; method= takes an explainer of your own."
+            )
         from lime.lime_base import LimeBase
 
         drawn = neighbours(row, background, self.n_samples, self.seed)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.data import read
+from blocks.data.arrow_types import is_window
 from blocks.evaluate.explanations.explain import explain
 from blocks.evaluate.explanations.explanation import FAITHFUL, UNFAITHFUL
 from blocks.evaluate.scoring.classification import ClassRows
@@ -51,6 +52,13 @@ def explanations_section(report_input: ReportInput) -> Section:
         section.text = ["Left out: single rows are not to be told (rows=False)."]
         return section
     drawn, background = report_input.judged_sample(report_input.rows), report_input.background()
+    windows = [name for name in report_input.predictor.inputs if is_window(background.schema.field(name).type)]
+    if windows:
+        section.text = [
+            f"Left out: explanations. LIME explains columns of one value a row, and the model reads windows: "
+            f"{', '.join(windows)}. Importance is of whole windows."
+        ]
+        return section
     section.text = [
         f"Chosen among {len(drawn):,} rows of {report_input.judged!r}, by LIME with rows of {report_input.training!r} "
         "beside. A contribution says how much higher the answer is for the row's value than for others; the fidelity, "
