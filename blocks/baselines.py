@@ -3,7 +3,7 @@
     blocks.baselines.boosted(splits["train"], classifiers.Softmax("label")).evaluate(splits["test"])
 
 They are scikit-learn's estimators, and hold the features that they learn from in memory: of more rows than `max_rows`
-they take a seeded sample. Numbers, windows' values and ids are what they see; other entries (tokens, images) they do not.
+they take a seeded sample. Numbers, windows and ids are what they see; other entries (tokens, images) they do not.
 """
 
 import hashlib
