@@ -6,12 +6,16 @@ from typing import Final
 from blocks.inspection.associations import Associations
 from blocks.inspection.copies import Copy
 from blocks.inspection.finding import Finding
+from blocks.inspection.near_duplicates import SIMILAR, NearDuplicates
 from blocks.inspection.predictive_power import SUSPICIOUS, LinearSum, Power
 
 MISSING_TELLS: Final = 0.5
 """Association with the target from which it matters that a column is missing."""
 
 MISSING_TOGETHER: Final = 0.999
+
+MANY_SIMILAR: Final = 0.1
+"""Share of texts that are nearly equal to another from which it matters."""
 
 _SAME: Final = {
     "equal": "holds the same values as",
@@ -93,6 +97,18 @@ def missing_together(found: Associations) -> Iterator[Finding]:
             "note", "missing together", tuple(group),
             f"{', '.join(map(repr, group))} are missing in the same rows of the sample.",
             "They come from one place: one missing-indicator is enough for all of them.",
+        )  # fmt: skip
+
+
+def similar_texts(found: Sequence[NearDuplicates]) -> Iterator[Finding]:
+    """Columns in which texts are nearly equal to others."""
+    for one in found:
+        yield Finding(
+            "warning" if one.similar >= MANY_SIMILAR * one.texts else "note", "nearly equal texts", (one.column,),
+            f"{one.similar:,} of {one.texts:,} different texts of {one.column!r} in the sample are nearly equal to "
+            f"another ({SIMILAR:.0%} of the word triples or more): {one.groups:,} group{'s' * (one.groups > 1)}, the "
+            f"largest of {one.largest:,}. Of all rows there are more.",
+            "Keep what belongs together in one split (group=), or a test asks for what was trained on.",
         )  # fmt: skip
 
 

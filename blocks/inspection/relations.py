@@ -15,9 +15,10 @@ from blocks.inspection.column_statistics import Beside
 from blocks.inspection.copies import copies
 from blocks.inspection.duplicate_rows import DuplicateRows
 from blocks.inspection.finding import Finding
+from blocks.inspection.near_duplicates import near_duplicates
 from blocks.inspection.order_in_time import OrderInTime, time_columns
 from blocks.inspection.predictive_power import Power, linear_sum, predictive_power
-from blocks.inspection.relation_findings import copied_columns, leaks, missing_together
+from blocks.inspection.relation_findings import copied_columns, leaks, missing_together, similar_texts
 from blocks.inspection.row_findings import duplicate_findings, order_findings
 
 MOST_AMONG = 1000
@@ -142,6 +143,7 @@ def of_columns(sample: pa.Table | None, target: str | None, key: Sequence[str]) 
     power = predictive_power(rows, target) if found.target and target else ()
     total = linear_sum(rows, target) if found.target and target else None
     findings = [*leaks(found, same, power, total), *copied_columns(same, found.target), *missing_together(found)]
+    findings += similar_texts(near_duplicates(rows))
     return Relations(found.with_target, found.among[:MOST_AMONG], power), findings
 
 

@@ -123,7 +123,7 @@ def _shared(equal: EqualRows, found: DuplicateRowsResult, target: str | None) ->
         yield Finding(
             grave, "rows in two splits", (),
             f"{sides[0][1]} rows of {pair.one!r} ({shares[pair.one]:.1%}) and {sides[1][1]} of {pair.other!r} "
-            f"({shares[pair.other]:.1%}) are equal{apart}: {pair.distinct} different ones.",
+            f"({shares[pair.other]:.1%}) are equal{apart}: {pair.distinct} different contents.",
             "With few columns of few values it is chance that rows are equal." if natural
             else "A test on rows that were trained on says nothing: drop duplicates before the split, or split by "
             "what they have in common (group=).",
@@ -139,7 +139,7 @@ def _conflicts(found: DuplicateRowsResult, target: str | None) -> Iterator[Findi
                 "warning" if conflict.rows.value >= MANY_CONFLICTS * rows else "note", "label conflicts",
                 (target,) if target else (),
                 f"{_counted(conflict.rows, rows)} rows are equal in all other columns to one with another {target!r}: "
-                f"{conflict.contents} different ones.",
+                f"{conflict.contents} different contents.",
                 "No model can tell them apart: look for a column that is lacking, or for wrong labels.",
             )  # fmt: skip
 
@@ -165,8 +165,8 @@ def _moving(moving: Sequence[Moving], target: str | None, ordered: Sequence[str]
         if one.column == target:
             yield Finding(
                 "warning", "target moves with the row number", (one.column,),
-                f"{one.column!r} is another in the first third of the rows than in the last{along} ({_told(one)}, in "
-                f"{one.rows:,} sampled rows of each).",
+                f"{one.column!r} is distributed otherwise in the first third of the rows than in the last{along} "
+                f"({_told(one)}, in {one.rows:,} sampled rows of each).",
                 advice,
             )  # fmt: skip
     others = [one for one in moving if one.column != target]
@@ -175,7 +175,7 @@ def _moving(moving: Sequence[Moving], target: str | None, ordered: Sequence[str]
         more = f", and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         yield Finding(
             "note", "columns move with the row number", tuple(one.column for one in others),
-            f"Other in the first third of the rows than in the last{along}: {listed}{more}.", advice,
+            f"Distributed otherwise in the first third of the rows than in the last{along}: {listed}{more}.", advice,
         )  # fmt: skip
 
 

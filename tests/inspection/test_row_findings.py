@@ -58,9 +58,13 @@ def test_keys_contents_and_labels():
     assert sentences[2] == "20 keys ('id') stand in 'train' and in 'test': 20 and 20 rows."
     assert sentences[3] == "20 (16.5%) rows of 'train' stand there already, equal in all columns."
     assert sentences[4] == (
-        "20 rows of 'train' (16.5%) and 20 of 'test' (50.0%) are equal in all columns but 'label': 20 different ones."
+        "20 rows of 'train' (16.5%) and 20 of 'test' (50.0%) are equal in all columns but 'label': "
+        "20 different contents."
     )
-    assert sentences[5] == "2 (1.2%) rows are equal in all other columns to one with another 'label': 1 different ones."
+    assert (
+        sentences[5]
+        == "2 (1.2%) rows are equal in all other columns to one with another 'label': 1 different contents."
+    )
 
 
 def test_that_few_values_repeat_is_a_note():
