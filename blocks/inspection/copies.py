@@ -14,6 +14,10 @@ NEARLY: Final = 0.999
 """Correlation, or share of rows, from which a column says nearly the same as another."""
 
 LEAST_ROWS: Final = 20
+
+LEAST_OTHERS: Final = 5
+"""Rows without a column's commonest value from which it is no chance that two columns go together."""
+
 _STRONG: Final = 0.98
 
 
@@ -53,7 +57,7 @@ def copies(rows: pa.Table, found: Sequence[Association], target: str | None = No
         >>> copies(rows, ())
         (Copy(column='port', other='code', how='one to one', value=1.0, rows=36),)
     """
-    columns = {one.name: one for one in sampled_columns(rows) if one.size > 1 and int(one.present.sum()) >= LEAST_ROWS}
+    columns = {one.name: one for one in sampled_columns(rows) if _varies(one)}
     order = [name for name in (target, *columns) if name in columns]
     order = list(dict.fromkeys(order))
     first: dict[bytes, str] = {}
@@ -83,6 +87,12 @@ def copies(rows: pa.Table, found: Sequence[Association], target: str | None = No
         if copy is not None:
             near[name] = copy
     return tuple(sorted([*copied.values(), *near.values()], key=lambda one: (one.other != target, place[one.column])))
+
+
+def _varies(column: SampledColumn) -> bool:
+    """Whether there are enough rows, and enough that do not have its commonest value."""
+    there = column.codes[column.present]
+    return len(there) >= LEAST_ROWS and len(there) - int(np.bincount(there).max()) >= LEAST_OTHERS
 
 
 def _pattern(column: SampledColumn) -> np.ndarray | None:

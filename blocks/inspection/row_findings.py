@@ -64,7 +64,7 @@ def order_findings(
         rows: A sample in the order of the rows, of one part (the largest, where there are several); None for none.
         found: What was seen of columns of times.
         target: The target's column, or None.
-        time: The column that rows follow each other by, if the caller says so.
+        time: The column that rows follow each other by, if the caller says so; else each in whose order they stand.
         key: Columns that name rows; nothing is said of them.
     """
     moving: Sequence[Moving] = ()
@@ -75,7 +75,7 @@ def order_findings(
     of_target = [one for one in moving if one.column == target]
     ordered = sorted({part.column for part in found.parts if part.rows > 2 and "rising" in part.order})
     yield from _moving(moving, target, ordered)
-    for column in dict.fromkeys(part.column for part in found.parts):
+    for column in [time] if time is not None else ordered:
         yield from _futures(found, column, column == time or bool(of_target))
 
 
@@ -198,18 +198,18 @@ def _futures(found: OrderInTimeResult, column: str, matters: bool) -> Iterator[F
         return
     # what is learned from comes first, whatever the order in which parts are given
     earlier = next((part for part in parts if part.startswith("train")), parts[0])
-    for pair in found.pairs:
-        if pair.column != column or pair.part != earlier:
-            continue
-        later = pair.within + pair.after
-        if later < SOME_LATER:
-            continue
+    pairs = [pair for pair in found.pairs if pair.column == column and pair.part == earlier]
+    pairs = [pair for pair in pairs if pair.within + pair.after >= SOME_LATER]
+    if pairs:
+        said = " and ".join(
+            f"{pair.within + pair.after:.0%} of the rows of {earlier!r} are not earlier than the first of "
+            f"{pair.seen_from!r} ({pair.after:.0%} are later than its last)"
+            for pair in pairs
+        )
         yield Finding(
-            "warning" if matters else "note", "splits overlap in time", (column,),
-            f"{later:.0%} of the rows of {earlier!r} are not earlier than the first of {pair.seen_from!r} in "
-            f"{column!r}, and {pair.after:.0%} are later than its last.",
+            "warning" if matters else "note", "splits overlap in time", (column,), f"By {column!r}, {said}.",
             f"If the future is to be predicted, split by time={column!r}: what is learned must be earlier.",
-            (earlier, pair.seen_from),
+            (earlier, *(pair.seen_from for pair in pairs)),
         )  # fmt: skip
 
 

@@ -186,6 +186,7 @@ def test_beyond_what_is_held_counts_are_estimates_with_their_errors():
     assert sum(inside.values()) >= 0.91 * 240
 
 
+@pytest.mark.proof
 def test_memory_is_bounded_and_as_said():
     """Different rows alone: held up to `most`, at most 48 bytes each while at work, and no more beyond."""
     peaks = []

@@ -96,7 +96,9 @@ def test_a_random_split_of_rows_in_time():
         ("warning", "splits overlap in time", ("t",), ("train", "test")),
     ]
     assert "which stand in order of 't' (Kolmogorov-Smirnov distance" in found[0].sentence
-    assert "% of the rows of 'train' are not earlier than the first of 'test' in 't'" in found[1].sentence
+    assert found[1].sentence.startswith(
+        "By 't', 100% of the rows of 'train' are not earlier than the first of 'test' ("
+    )
     assert found[1].advice.startswith("If the future is to be predicted, split by time='t'")
     assert [one.severity for one in orders(by_chance)] == ["note", "note"]
     assert [one.severity for one in orders(by_chance, "z", "t")] == ["note", "warning"]
@@ -104,6 +106,12 @@ def test_a_random_split_of_rows_in_time():
     assert [one.kind for one in orders(by_time, "y")] == ["target moves with the row number"]
     backwards = {"test": table.slice(0, 200), "train": table.slice(200)}
     assert "100% are later than its last" in orders(backwards, "y")[-1].sentence
+    three = {**by_chance, "valid": by_chance["test"]}
+    assert told(orders(three, "y"))[-1][3] == ("train", "test", "valid")
+    # a date that rows do not stand in order of is no time of theirs, unless it is said
+    mixed = {name: part.take(random.permutation(len(part))) for name, part in by_chance.items()}
+    assert orders(mixed) == []
+    assert [one.kind for one in orders(mixed, None, "t")] == ["splits overlap in time"]
 
 
 def test_sorted_and_unordered_rows():
