@@ -194,7 +194,7 @@ def test_auto_reads_windows_and_says_so():
     model = blocks.Model(head=classifiers.Softmax("day"), seed=0, feature_extractor=feature_extractors.MLP([4]))
     model.adapt(rows.select(["close", "up", "day"]), verbose=0)
     assert {name: entry.shape for name, entry in model.spec.items()} == {"close": (LENGTH,), "up": (LENGTH,)}
-    assert "windows of 24 values of float, about" in model.describe()
+    assert "windows of 24 values of float, scaled as one, about" in model.describe()
 
 
 def test_a_target_of_several_steps_is_refused_by_name():

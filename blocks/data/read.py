@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from blocks.arguments import checked
 from blocks.data import formats
+from blocks.data.declared_types import DeclaredTypes
 from blocks.data.files import File, format_of, resolve
 from blocks.data.files_reader import FilesReader
 from blocks.data.formats import FORMATS
@@ -20,11 +21,14 @@ from blocks.data.source import Source
 from blocks.errors import InvalidArgument
 
 _ELSEWHERE: Final = {
-    "column_types": "It is for CSV, JSON lines, HDF5, TFRecord and databases.",
+    "column_types": "It is for files of rows, databases and data in memory.",
     "on_bad_rows": "It is for CSV, databases, images and texts.",
     "rejects": "It is for CSV, databases, images and texts.",
 }
 """Options that several formats have, and which."""
+
+_OF_TYPES: Final = ("parquet", "ipc", "orc", "numpy")
+"""Formats whose columns have a type already, which may be declared to be another."""
 
 
 @checked()
@@ -35,8 +39,8 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
         data: a path, glob, directory or URI, or a list of these: CSV, TSV, Parquet, Arrow IPC/Feather, ORC, JSON
             lines, text files also compressed, and the columns in their folders' names (hive partitions,
             `year=2020/part-0.parquet`); a `pyarrow.dataset.Dataset`; any object with `__arrow_c_stream__` (pandas,
-            Polars, pyarrow, DuckDB); a Polars LazyFrame; a dict of equally long one-dimensional arrays or lists; an
-            object with `schema` and `chunks(rows)`; a Source, which is returned. A database, `sqlite:///shop.db`,
+            Polars, pyarrow, DuckDB); a Polars LazyFrame; a dict of equally long arrays or lists, a window a row
+            where an array has two dimensions; an object with `schema` and `chunks(rows)`; a Source, which is returned. A database, `sqlite:///shop.db`,
             `postgresql://user@host/db` or `duckdb:///shop.duckdb`, with `table=` or `query=`. HDF5, with `group=` where
             several hold rows: datasets of a group, one of named fields, or what `DataFrame.to_hdf(format="table")`
             wrote, whose index is a column unless it only numbers the rows; TFRecords of `tf.train.Example`; .npy and
@@ -51,8 +55,8 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
             `null_values`, `true_values`, `false_values`, `strings_can_be_null`, `quoted_strings_can_be_null`,
             `decimal_point`, `timestamp_parsers`), and `on_bad_rows="keep"` with `rejects=PATH`; a type may be given by
             its name, `skip_rows` may be the numbers, from 1, of lines to leave out, `skip_initial_space=True` leaves
-            out spaces after delimiters. For JSON lines, HDF5, TFRecord and databases `column_types`. For databases,
-            images and texts `on_bad_rows="keep"` with `rejects=PATH`: rows with a value that does not fit its column,
+            out spaces after delimiters. For all other files of rows, databases and data in memory `column_types`. For
+            databases, images and texts `on_bad_rows="keep"` with `rejects=PATH`: rows with a value that does not fit its column,
             or files that cannot be read, are set aside. For images and texts `max_member_bytes`; for texts `encoding`.
 
     The head of a CSV file is looked at before it is read. Without `delimiter=` the one of , ; tab | that gives rows of
@@ -99,6 +103,8 @@ def _source(data: Any, format: str | None, options: dict[str, Any]) -> Source:
         return Source(read_sql(data, **_known(options, SqlReader, "databases")))
     if isinstance(data, (str, os.PathLike)) or (isinstance(data, (list, tuple)) and not _is_rows(data)):
         return Source(_files_reader(data, format, options))
+    if set(options) == {"column_types"} and format is None and not isinstance(data, Source):
+        return Source(DeclaredTypes(reader_of(data), options["column_types"]))
     if options or format is not None:
         names = sorted([*options, *(["format"] if format else [])])
         raise InvalidArgument(f"{type(data).__name__} takes no options. Received: {', '.join(names)}.")
@@ -124,8 +130,10 @@ def _files_reader(data: Any, format: str | None, options: dict[str, Any]) -> Rea
         shown = ", ".join(f"{file.name} ({name})" for file, name in list(zip(files, names, strict=True))[:4])
         raise InvalidArgument(f"Files that are read together must have one format. Received: {shown}. Name a glob.")
     partitions = partitions_of(files)
+    types = options.pop("column_types", None) if names[0] in _OF_TYPES else None
     inner: FilesReader = _format_reader(names[0], files, options)
-    return PartitionedReader(inner, files, partitions) if any(partitions) else inner
+    found: Reader = PartitionedReader(inner, files, partitions) if any(partitions) else inner
+    return DeclaredTypes(found, types) if types else found
 
 
 def _format_reader(format: str, files: Sequence[File], options: dict[str, Any]) -> Any:

@@ -106,8 +106,9 @@ def test_columns_and_splits() -> None:
 
 
 def test_arrays_of_the_wrong_shape() -> None:
-    with pytest.raises(InvalidArgument, match=r"Give each of its columns a name, or pass lists in a pyarrow array"):
-        blocks.data.read({"x": np.zeros((3, 2))})
+    with pytest.raises(InvalidArgument, match=r"Give one value or as many a row"):
+        blocks.data.read({"x": np.zeros((3, 0))})
+    assert passes(blocks.data.read({"x": np.zeros((3, 2))}))
     assert passes(blocks.data.read({"x0": np.zeros(3), "x1": np.zeros(3)}))
     assert passes(blocks.data.read({"x": pa.array(np.zeros((3, 2)).tolist())}))
 

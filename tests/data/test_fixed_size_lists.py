@@ -1,5 +1,6 @@
 """Lists of so many numbers in every row as arrays, against plain Python: every layout, and any part of an array."""
 
+import json
 import math
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ import blocks
 from blocks.data.fixed_size_lists import fixed_size_lists, items_of
 from blocks.data.raw_arrays import to_arrow, to_raw
 from blocks.data.raw_columns import RawColumn, raw_column
-from blocks.errors import InvalidArgument, SchemaMismatch
+from blocks.errors import BlocksError, InvalidArgument, SchemaMismatch
 
 LENGTH = 3
 ITEMS = {
@@ -128,3 +129,29 @@ def test_arrays_of_two_axes_are_windows_wherever_columns_come_from():
     for odd in (np.zeros((3, 0)), np.float64(1.0)):
         with pytest.raises(InvalidArgument, match=r"Column 'x' must"):
             blocks.read({"x": odd})
+
+
+@pytest.mark.parametrize("form", ["pandas", "dict", "parquet", "arrow", "jsonl"])
+def test_lists_of_no_fixed_size_become_windows_where_their_type_says_so(form, tmp_path):
+    lists, kind = [[1.0, 2.0], None, [3.0, None]], pa.list_(pa.float64(), 2)
+    table = pa.table({"x": pa.array(lists, pa.list_(pa.float64())), "y": [1, 2, 3]})
+    data = {"pandas": table.to_pandas(), "dict": {name: table[name] for name in table.schema.names}}.get(form)
+    if data is None:
+        data = tmp_path / f"rows.{form}"
+        if form == "jsonl":
+            data.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+        else:
+            blocks.read(table).write(data)
+    source = blocks.read(data, column_types={"x": kind, "y": "float64"})
+    assert source.schema.types == [kind, pa.float64()]
+    for chunk in (*source.chunks(2), *source.chunks(2, columns=["x"])):
+        assert chunk.column("x").type == kind
+    found = source.to_table().to_pylist()
+    assert [row["y"] for row in found] == [1, 2, 3]
+    assert [row["x"] for row in found][0::2] == [[1.0, 2.0], [3.0, None]]
+    assert source.fingerprint() != blocks.read(data).fingerprint()
+    if form != "jsonl":
+        with pytest.raises(SchemaMismatch, match="column_types: there is no column 'z'"):
+            blocks.read(data, column_types={"z": kind})
+    with pytest.raises(BlocksError, match=r"fixed_size_list|FixedSizeList"):
+        blocks.read(data, column_types={"x": pa.list_(pa.float64(), 3)}).to_table()

@@ -197,7 +197,7 @@ def _window(name: str, type: pa.DataType, moments: MomentsResult, distinct: floa
         return Choice(name, [], f"{what}, all {moments.rows:,} values missing")
     if distinct <= 1 and not moments.missing:
         return Choice(name, [], f"{what}, constant {moments.mean:g}")
-    return _quantity(name, what, moments, distinct, [])
+    return _quantity(name, f"{what}, scaled as one", moments, distinct, [])
 
 
 def _quantity(name: str, type: str, moments: MomentsResult, distinct: float, before: Sequence[Preprocessor]) -> Choice:
