@@ -39,13 +39,14 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
         data: a path, glob, directory or URI, or a list of these: CSV, TSV, Parquet, Arrow IPC/Feather, ORC, JSON
             lines, text files also compressed, and the columns in their folders' names (hive partitions,
             `year=2020/part-0.parquet`); a `pyarrow.dataset.Dataset`; any object with `__arrow_c_stream__` (pandas,
-            Polars, pyarrow, DuckDB); a Polars LazyFrame; a dict of equally long arrays or lists, a window a row
-            where an array has two dimensions; an object with `schema` and `chunks(rows)`; a Source, which is returned. A database, `sqlite:///shop.db`,
-            `postgresql://user@host/db` or `duckdb:///shop.duckdb`, with `table=` or `query=`. HDF5, with `group=` where
-            several hold rows: datasets of a group, one of named fields, or what `DataFrame.to_hdf(format="table")`
-            wrote, whose index is a column unless it only numbers the rows; TFRecords of `tf.train.Example`; .npy and
-            .npz. With `format="images"` or `"texts"` a folder, glob, .tar (also compressed) or .zip, a file of which is
-            a row: the columns path, image (its bytes) or text, and label, from class folders or `metadata.csv`.
+            Polars, pyarrow, DuckDB); a Polars LazyFrame; a dict of equally long arrays or lists, a window a row where
+            an array has two dimensions; an object with `schema` and `chunks(rows)`; a Source, which is returned. A
+            database, `sqlite:///shop.db`, `postgresql://user@host/db` or `duckdb:///shop.duckdb`, with `table=` or
+            `query=`. HDF5, with `group=` where several hold rows: datasets of a group, one of named fields, or what
+            `DataFrame.to_hdf(format="table")` wrote, whose index is a column unless it only numbers the rows; TFRecords
+            of `tf.train.Example`; .npy and .npz. With `format="images"` or `"texts"` a folder, glob, .tar (also
+            compressed) or .zip, a file of which is a row: the columns path, image (its bytes) or text, and label, from
+            class folders or `metadata.csv`.
         columns: the columns wanted, in this order; None for all.
         format: "csv", "parquet", "ipc", "orc", "json", "hdf5", "tfrecord" or "numpy" where the extension does not tell;
             "images" or "texts" for folders of these.
@@ -56,8 +57,9 @@ def read(data: Any, *, columns: Sequence[str] | None = None, format: str | None 
             `decimal_point`, `timestamp_parsers`), and `on_bad_rows="keep"` with `rejects=PATH`; a type may be given by
             its name, `skip_rows` may be the numbers, from 1, of lines to leave out, `skip_initial_space=True` leaves
             out spaces after delimiters. For all other files of rows, databases and data in memory `column_types`. For
-            databases, images and texts `on_bad_rows="keep"` with `rejects=PATH`: rows with a value that does not fit its column,
-            or files that cannot be read, are set aside. For images and texts `max_member_bytes`; for texts `encoding`.
+            databases, images and texts `on_bad_rows="keep"` with `rejects=PATH`: rows with a value that does not fit
+            its column, or files that cannot be read, are set aside. For images and texts `max_member_bytes`; for texts
+            `encoding`.
 
     The head of a CSV file is looked at before it is read. Without `delimiter=` the one of , ; tab | that gives rows of
     one width is taken. What a reader would take for something else (data for names, a title, units, notes or a second

@@ -216,7 +216,9 @@ def test_infer_says_what_a_window_is():
     columns = Columns.infer(blocks.read(data))
     told = {line.split()[0]: " ".join(line.split()[1:]) for line in str(columns).splitlines()}
     assert told["close"].startswith("Standardize windows of 6 values of float, scaled as one, about")
-    assert told["volume"].startswith("Log1p > Standardize windows of 6 values of double, scaled as one, heavy right tail (mean")
+    assert told["volume"].startswith(
+        "Log1p > Standardize windows of 6 values of double, scaled as one, heavy right tail (mean"
+    )
     assert told["volume"].endswith("% missing")
     assert told["up"] == "Standardize windows of 6 values of bool, scaled as one, about 2 distinct"
     assert told["row"].startswith("Standardize windows of 6 values of int64")
