@@ -7,7 +7,7 @@ from pyarrow import csv
 
 import blocks
 from blocks import classifiers, feature_extractors, preprocessors
-from blocks.data.formats.csv import scan
+from blocks.data.formats.csv import file_spans, held_tables
 from blocks.errors import InvalidArgument
 from blocks.training.training_rows import training_rows
 
@@ -36,8 +36,13 @@ def path(tmp_path):
 @pytest.mark.parametrize(("extractor", "learns"), [({}, 0), ({"numeric_embeddings": BINS}, 1)])
 def test_a_csv_is_read_no_more_than_it_must_be(path, monkeypatch, extractor, learns):
     passes = []
-    opened = scan.opened
-    monkeypatch.setattr(scan, "opened", lambda *arguments: passes.append(1) or opened(*arguments))
+    opened = file_spans.opened
+    monkeypatch.setattr(file_spans, "opened", lambda *arguments: passes.append(1) or opened(*arguments))
+    model = adapted(**extractor)
+    model.fit(path, epochs=1, batch_size=100, verbose=0)
+    assert len(passes) == 1, "a small file is held in memory"
+    passes.clear()
+    monkeypatch.setattr(held_tables, "HELD", 0)
     model = adapted(**extractor)
     model.fit(path, epochs=1, batch_size=100, verbose=0)
     assert len(passes) == 1 + learns + 1, "to settle its columns' types, to learn from, and to train on"

@@ -3,7 +3,6 @@
 Rows are looked at one by one in Python only where a block holds such numbers, or a column of text holds numbers.
 """
 
-import dataclasses
 import decimal
 import json
 import re
@@ -63,7 +62,7 @@ def with_texts(block: RowSpan, texts: Collection[str]) -> RowSpan:
                 row[name] = _text(literal[name], name, block.line + number)
             line = json.dumps(row).encode()
         lines.append(line)
-    return dataclasses.replace(block, data=b"\n".join(lines))
+    return block.with_data(b"\n".join(lines))
 
 
 class _Whole(str):

@@ -15,12 +15,14 @@ from blocks.data.formats.csv.row_spans import RowSpan
 from blocks.data.formats.csv.widths import Cells, without_bad_rows
 from blocks.errors import MalformedData
 
-_INNER_BLOCK: Final = 1 << 20
+_INNER_BLOCK: Final = 1 << 19
 """Bytes that one thread of Arrow parses."""
 
 _MISFIT: Final = re.compile(
     r"In CSV column #(?P<column>\d+): (?:Row #(?P<row>\d+): )?CSV conversion error to .*?: (?P<why>.*)", re.DOTALL
 )
+
+_WIDTH: Final = re.compile(r"CSV parse error: (Row #\d+: )?Expected ")  # Arrow counts rows on one thread alone
 
 
 class Misfit(NamedTuple):
@@ -76,16 +78,18 @@ class BlockParser:
         Raises:
             pa.ArrowInvalid: if a value is not of its column's type; see `misfit`.
         """
+        # What follows the first block is parsed on all cores already, a block on each.
+        threads = names is None
         if not self._bad_before:
             try:
-                return self._read(block, names, types, columns, None), REJECTS_SCHEMA.empty_table()
+                return self._read(block, names, types, columns, None, threads=threads), REJECTS_SCHEMA.empty_table()
             except pa.ArrowInvalid as error:
-                if "CSV parse error: Expected" not in str(error):
+                if not _WIDTH.match(str(error)):
                     raise
         good, bad = without_bad_rows(block, self.cells(block, names), file.name)
         # Where one block has bad rows the next has them too, more often than not: no try that is bound to fail.
         self._bad_before = len(bad) > 0
-        return self._read(good, names, types, columns, None), bad
+        return self._read(good, names, types, columns, None, threads=threads), bad
 
     def cells(self, block: RowSpan, names: Sequence[str] | None) -> Cells:
         """Where the values of a block are; names as in `parse`."""
@@ -95,6 +99,13 @@ class BlockParser:
             exempt -= 1  # the row that tells the number of columns is the first of these
         columns = options.column_count if names is None else len(names)
         return Cells.of(block, self.dialect, columns, exempt=exempt, blank_lines_count=self._blank_lines_count)
+
+    def first_data(self, block: RowSpan, names: Sequence[str] | None) -> int | None:
+        """Where the first row begins that is data, None if there is none near the start; names as in `parse`."""
+        if names is not None:
+            return 0
+        cells = self.cells(block.head(self.options.rows_before_data + 10), None)
+        return int(cells.starts[cells.first]) if cells.first < len(cells.starts) else None
 
     def _read(
         self,

@@ -2,8 +2,9 @@
 
 import contextlib
 import dataclasses
+import functools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,11 +12,15 @@ import pyarrow as pa
 from blocks.data.files import File, extensions
 from blocks.data.files_reader import FilesReader
 from blocks.data.formats.csv.digits import EXACT
+from blocks.data.formats.csv.file_spans import numbered, require_utf8, spans_at, spans_of
+from blocks.data.formats.csv.held_tables import HeldTables
 from blocks.data.formats.csv.options import CsvOptions
 from blocks.data.formats.csv.parser import refuse_bad_row
 from blocks.data.formats.csv.rejects import RejectsTable
-from blocks.data.formats.csv.scan import Scanned, Scanner, spans_of
+from blocks.data.formats.csv.row_spans import RowSpan
+from blocks.data.formats.csv.scan import Scanned, Scanner
 from blocks.data.formats.csv.types import join
+from blocks.data.in_order import in_order
 from blocks.data.schema import conform, require_columns
 from blocks.errors import InvalidArgument, SchemaMismatch, warn
 
@@ -51,6 +56,7 @@ class CsvReader(FilesReader):
         self._lock = threading.Lock()
         self._scans: list[Scanned] | None = None
         self._known: pa.Schema | None = None
+        self._held = HeldTables()
 
     @property
     def schema(self) -> pa.Schema:
@@ -82,15 +88,31 @@ class CsvReader(FilesReader):
         file, scan, schema = self._files[index], self._scanned()[index], self.schema
         present = [name for name in target.names if name in scan.types] or scan.names[:1]
         types = {name: schema.field(name).type for name in present}
-        with contextlib.closing(spans_of(file, scan.parser.options)) as cut:
-            for place, block in enumerate(cut):
-                names = scan.names if place else None
-                try:
-                    table, bad = scan.parser.parse(file, block, names, types, present)
-                except pa.ArrowInvalid as error:
-                    scan.parser.refuse(error, file, block, names, types, scan.names)
-                if len(bad) and scan.rows is None:
-                    refuse_bad_row(bad)
+        held = {number: table for number, table in self._held.of(index).items() if _fits(table, types)}
+
+        def parsed(item: tuple[int, RowSpan | None]) -> pa.Table:
+            number, block = item
+            if block is None:
+                return held[number].select(present)
+            if scan.rows is None:
+                require_utf8(file, block, scan.parser.options)
+            names = scan.names if number else None
+            try:
+                table, bad = scan.parser.parse(file, block, names, types, present)
+            except pa.ArrowInvalid as error:
+                scan.parser.refuse(error, file, block, names, types, scan.names)
+            if len(bad) and scan.rows is None:
+                refuse_bad_row(bad)
+            return table
+
+        options = scan.parser.options
+        spans: Generator[tuple[int, RowSpan | None]]
+        if scan.places is None:
+            spans = numbered(spans_of(file, options))
+        else:
+            spans = spans_at(file, options, scan.places, held.keys())
+        with contextlib.closing(spans), contextlib.closing(in_order(spans, parsed)) as tables:
+            for table in tables:
                 for batch in table.to_batches():
                     yield conform(batch, target)
 
@@ -100,9 +122,13 @@ class CsvReader(FilesReader):
                 rejects = None if self._options.rejects is None else RejectsTable(self._options.rejects)
                 scanner = Scanner(self._options)
                 try:
-                    scans = [scanner.scan(file, rejects) for file in self._files]
+                    scans = [
+                        scanner.scan(file, rejects, functools.partial(self._held.add, index))
+                        for index, file in enumerate(self._files)
+                    ]
                     self._known = self._joined(scans)
                 except BaseException:
+                    self._held = HeldTables()
                     if rejects:
                         rejects.abandon()
                     raise
@@ -144,3 +170,8 @@ class CsvReader(FilesReader):
                     "it is null there."
                 )
         return pa.schema(list(types.items()))
+
+
+def _fits(table: pa.Table, types: Mapping[str, pa.DataType]) -> bool:
+    """Whether columns of a block were parsed by the types that they have in the end."""
+    return all(table.schema.field(name).type == kind for name, kind in types.items())

@@ -6,23 +6,24 @@ Where rows end lives in `row_spans`, parsing in `parser`, how types widen in `ty
 
 import contextlib
 import dataclasses
-import functools
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blocks.data.chunking import ahead
-from blocks.data.files import File, naming
-from blocks.data.formats.csv.digits import EXACT, largest, losses
+from blocks.data.files import File
+from blocks.data.formats.csv.digits import EXACT
+from blocks.data.formats.csv.examined import Examined, examine
+from blocks.data.formats.csv.file_spans import Place, require_utf8, spans_of
 from blocks.data.formats.csv.findings import stray_text
 from blocks.data.formats.csv.first_lines import NUMBERS
-from blocks.data.formats.csv.header import Head, diagnosed, opened, said_dialect, sampled
+from blocks.data.formats.csv.header import Head, diagnosed, said_dialect, sampled
 from blocks.data.formats.csv.options import CsvOptions
 from blocks.data.formats.csv.parser import BlockParser, misfit, refuse_bad_row
 from blocks.data.formats.csv.rejects import RejectsTable
-from blocks.data.formats.csv.row_spans import RowSpan, row_spans, without_initial_space
+from blocks.data.formats.csv.row_spans import RowSpan
 from blocks.data.formats.csv.types import wider
+from blocks.data.in_order import in_order
 from blocks.data.schema import require_unique
 from blocks.errors import MalformedData, warn
 
@@ -39,6 +40,7 @@ class Scanned:
         rejected: rows that were set aside.
         largest: the greatest size of the values of an int64 column.
         rounded: columns of numbers that were said to be rounded.
+        places: where its blocks lie, if all of it was scanned and they can be read again as they are.
     """
 
     parser: BlockParser
@@ -48,6 +50,7 @@ class Scanned:
     rejected: int = 0
     largest: dict[str, int] = dataclasses.field(default_factory=dict)
     rounded: set[str] = dataclasses.field(default_factory=set)
+    places: list[Place] | None = None
 
 
 class Scanner:
@@ -60,12 +63,16 @@ class Scanner:
     def __init__(self, options: CsvOptions) -> None:
         self._options = options
 
-    def scan(self, file: File, rejects: RejectsTable | None) -> Scanned:
+    def scan(self, file: File, rejects: RejectsTable | None, hold: Callable[[int, pa.Table], None]) -> Scanned:
         """What a file holds, from one reading of it; what is odd about it is said.
+
+        Blocks are parsed on all cores, by the types that are known when each one's turn comes. In their order it is
+        then seen whether the types still hold; where they do not, the block is parsed again.
 
         Args:
             file: to read through, unless all its columns are declared.
             rejects: for rows with a wrong number of values; None to refuse them.
+            hold: is given each block's number and rows.
 
         Raises:
             MalformedData: if it cannot be read, or a value is not of its declared type.
@@ -80,7 +87,8 @@ class Scanner:
                 warn(f"{file.name}: {finding.message}")
         hint = " ".join(f"{f.message[:1].upper()}{f.message[1:]}" for f in findings if f.width)
         with contextlib.closing(spans_of(file, parser.options)) as cut:
-            return self._scan_spans(file, cut, parser, rejects, hint, () if sample.whole else sample.numbers)
+            numbers = () if sample.whole else sample.numbers
+            return self._scan_spans(file, cut, parser, rejects, hint, numbers, hold)
 
     def _scan_spans(
         self,
@@ -90,34 +98,57 @@ class Scanner:
         rejects: RejectsTable | None,
         hint: str,
         numbers: Sequence[int],
+        hold: Callable[[int, pa.Table], None],
     ) -> Scanned:
         scan: Scanned | None = None
-        stray = False
-        for index, block in enumerate(cut):
-            if block.stray is not None and not stray and not {"quote_char", "escape_char"} & set(self._options.given):
-                stray = True
-                escaped = block.data[: block.stray].endswith(b"\\")
-                warn(f"{file.name}: {stray_text(block.line_at(block.stray), escaped)}")
-            if scan is None:
-                names = self._names(file, block, parser)
-                declared = {n: self._options.column_types.get(n, self._options.default_column_type) for n in names}
-                scan = Scanned(parser, names, {name: kind for name, kind in declared.items() if kind is not None})
-                if len(scan.types) == len(names) and rejects is None:
-                    return scan
-                scan.rows = 0
-            table, bad = self._settled(file, block, scan.names if index else None, scan)
-            if index == 0:
-                self._say_exceptions(file, block, scan, table, numbers)
-            if len(bad):
-                if rejects is None:
-                    refuse_bad_row(bad, hint)
-                rejects.add(bad)
-                scan.rejected += len(bad)
-            assert scan.rows is not None
-            scan.rows += table.num_rows
+        stray = bool({"quote_char", "escape_char"} & set(self._options.given))
+        places: list[Place] = []
+
+        def first_try(block: RowSpan) -> tuple[RowSpan, Examined | None]:
+            require_utf8(file, block, self._options)
+            return block, None if scan is None else self._examined(file, block, scan.names, scan)
+
+        with contextlib.closing(in_order(cut, first_try)) as tried:
+            for block, examined in tried:
+                if (
+                    block.stray is not None
+                    and not stray
+                    and not {"quote_char", "escape_char"} & set(self._options.given)
+                ):
+                    stray = True
+                    escaped = block.data[: block.stray].endswith(b"\\")
+                    warn(f"{file.name}: {stray_text(block.line_at(block.stray), escaped)}")
+                begins = scan is None
+                if scan is None:
+                    names = self._names(file, block, parser)
+                    declared = {n: self._options.column_types.get(n, self._options.default_column_type) for n in names}
+                    scan = Scanned(parser, names, {name: kind for name, kind in declared.items() if kind is not None})
+                    if len(scan.types) == len(names) and rejects is None:
+                        return scan
+                    scan.rows = 0
+                table, bad = self._settled(file, block, None if begins else scan.names, scan, examined)
+                if begins:
+                    self._say_exceptions(file, block, scan, table, numbers)
+                if len(bad):
+                    if rejects is None:
+                        refuse_bad_row(bad, hint)
+                    rejects.add(bad)
+                    scan.rejected += len(bad)
+                assert scan.rows is not None
+                scan.rows += table.num_rows
+                if not parser.options.skip_initial_space and not parser.options.skip_lines:
+                    hold(len(places), table)
+                    places.append(Place.of(block))
+                del block, examined, table
         if scan is None:
             raise MalformedData(f"{file.name} is empty: a CSV file has at least a header. Leave it out.")
+        scan.places = places or None
         return scan
+
+    def _examined(self, file: File, block: RowSpan, names: Sequence[str] | None, scan: Scanned) -> Examined:
+        types, rounded = dict(scan.types), set(scan.rounded)
+        undeclared = [name for name in scan.names if not self._options.declares(name)]
+        return examine(scan.parser, file, block, names, scan.names, types, undeclared, rounded)
 
     def _names(self, file: File, block: RowSpan, parser: BlockParser) -> list[str]:
         try:
@@ -135,18 +166,18 @@ class Scanner:
         return start
 
     def _settled(
-        self, file: File, block: RowSpan, names: Sequence[str] | None, scan: Scanned
+        self, file: File, block: RowSpan, names: Sequence[str] | None, scan: Scanned, tried: Examined | None
     ) -> tuple[pa.Table, pa.Table]:
-        """Parses a block, widening the types in `scan` until every value fits."""
+        """Parses a block, widening the types in `scan` until every value fits; `tried` is a first try, if any."""
         widened: dict[str, tuple[pa.DataType, str]] = {}
         while True:
-            try:
-                table, bad = scan.parser.parse(file, block, names, scan.types, None)
-            except pa.ArrowInvalid as error:
-                found = misfit(error)
+            if tried is None or tried.types != scan.types:
+                tried = self._examined(file, block, names, scan)
+            if tried.error is not None:
+                found = misfit(tried.error)
                 name = scan.names[found.column] if found else ""
-                if found is None or self._options.declares(name):
-                    scan.parser.refuse(error, file, block, names, scan.types, scan.names)
+                if found is None or self._options.declares(name) or scan.types[name] == pa.string():
+                    scan.parser.refuse(tried.error, file, block, names, scan.types, scan.names)
                 before = scan.types[name]
                 if pa.types.is_null(before):
                     del scan.types[name]  # inferred from this block, like every column from the first
@@ -154,11 +185,12 @@ class Scanner:
                     scan.types[name] = self._wider(before, scan.largest.get(name, 0))
                     widened.setdefault(name, (before, found.why))
                 continue
-            texts = self._keep_digits(file, block, names, scan, table)
+            texts = self._keep_digits(file, scan, tried)
             if not texts:
                 break
             for name in texts:
                 widened.pop(name, None)
+        table = tried.table
         for field in table.schema:
             scan.types.setdefault(field.name, field.type)
         for name, (before, why) in widened.items():
@@ -167,7 +199,7 @@ class Scanner:
                 f"does not fit ({why[:100]}); it is {scan.types[name]} now. Declare it to choose: "
                 f"column_types={{{name!r}: ...}}."
             )
-        return table, bad
+        return table, tried.bad
 
     def _say_exceptions(
         self, file: File, block: RowSpan, scan: Scanned, table: pa.Table, numbers: Sequence[int]
@@ -200,28 +232,12 @@ class Scanner:
         above = wider(kind)
         return pa.string() if pa.types.is_floating(above) and size > EXACT else above
 
-    def _keep_digits(
-        self, file: File, block: RowSpan, names: Sequence[str] | None, scan: Scanned, table: pa.Table
-    ) -> list[str]:
+    @staticmethod
+    def _keep_digits(file: File, scan: Scanned, tried: Examined) -> list[str]:
         """Makes text of columns whose values are no numbers digit for digit; returns their names."""
-        types = table.schema.types
-        numbers = {
-            index: name
-            for index, name in enumerate(scan.names)
-            if types[index] in (pa.int64(), pa.float64()) and not self._options.declares(name)
-        }
-        for index, name in numbers.items():
-            if types[index] == pa.int64():
-                scan.largest[name] = max(scan.largest.get(name, 0), largest(table.column(index)))
-        found = losses(
-            block.data,
-            scan.parser.dialect,
-            table,
-            numbers,
-            functools.cache(lambda: scan.parser.cells(block, names)),
-            lambda wanted: scan.parser.parse(file, block, names, dict.fromkeys(wanted, pa.string()), wanted)[0],
-            scan.rounded,
-        )
+        for name, size in tried.largest.items():
+            scan.largest[name] = max(scan.largest.get(name, 0), size)
+        found = {n: loss for n, loss in tried.losses.items() if loss.text or n not in scan.rounded}
         for name, loss in found.items():
             if loss.text:
                 scan.types[name] = pa.string()
@@ -233,47 +249,3 @@ class Scanner:
                 f"choose: column_types={{{name!r}: 'string'}}, or 'float64'."
             )
         return [name for name, loss in found.items() if loss.text]
-
-
-def spans_of(file: File, options: CsvOptions) -> Generator[RowSpan]:
-    """The rows of one file, cut in another thread while Arrow parses those before.
-
-    Raises:
-        MalformedData: while iterating, if a quote is never closed, or bytes are no text.
-    """
-    return ahead(lambda stop: _cut(file, options))
-
-
-def _cut(file: File, options: CsvOptions) -> Iterator[RowSpan]:
-    with opened(file, options) as stream:
-        cut = row_spans(stream, options.block_size, options.dialect(), skip_rows=options.skip_rows, name=file.name)
-        while True:
-            with naming(file, f"It was read as {options.encoding}: pass encoding=... if it is another."):
-                block = next(cut, None)
-            if block is None:
-                return
-            if block.data[:2] in (b"\xff\xfe", b"\xfe\xff") and options.encoding == "utf-8" and block.line == 1:
-                raise MalformedData(f"{file.name} is encoded as UTF-16, not UTF-8. Pass encoding='utf-16'.")
-            if options.skip_initial_space:
-                block = without_initial_space(block, options.dialect(lines=False))
-            if block.data[0] not in b"\r\n" or block.data.strip(b"\r\n"):
-                _require_utf8(file, block, options)
-                yield block
-
-
-def _require_utf8(file: File, block: RowSpan, options: CsvOptions) -> None:
-    """Names the line of bytes that are no text; Arrow would call the column binary and go on."""
-    declared = [*options.column_types.values(), options.default_column_type]
-    if block.data.isascii() or any(kind is not None and _is_binary(kind) for kind in declared):
-        return
-    try:
-        block.data.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedData(
-            f"{file.name}, line {block.line_at(error.start)}: {block.data[error.start : error.end]!r} is not valid "
-            "UTF-8. Pass the file's encoding, often encoding='latin1', or declare the column 'binary'."
-        ) from None
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))

@@ -118,7 +118,7 @@ def without_bad_rows(block: RowSpan, cells: Cells, file: str) -> tuple[RowSpan, 
         return block, rejected
     lengths = cells.nexts - starts
     kept = data[np.repeat(~wrong, lengths)].tobytes()
-    return dataclasses.replace(block, data=kept, ends=np.cumsum(lengths[~wrong]) - 1), rejected
+    return block.with_data(kept), rejected
 
 
 def _outside(spans: np.ndarray, positions: np.ndarray) -> np.ndarray:
