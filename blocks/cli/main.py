@@ -97,6 +97,33 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
+def _predict_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument("export", metavar="EXPORT", help="the SavedModel's folder")
+    command.add_argument("data", metavar="DATA", help="raw rows: a file, a folder, a pattern, or the URI of a database")
+    command.add_argument(
+        "out", metavar="OUT", help="where the answers go: .parquet, .csv, .jsonl, .db, or the URI of a database"
+    )
+    command.add_argument("--keys", nargs="*", default=[], help="columns of the rows to keep, to know them by")
+    command.add_argument("--targets", action="store_true", help="keep the targets too")
+    command.add_argument("--table", help="of the database that the rows come from")
+    command.add_argument("--out-table", help="of the database that the answers go to")
+    command.add_argument("--overwrite", action="store_true", help="replace what is there")
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from blocks.data import read
+    from blocks.evaluate.tables.write_answers import write_answers
+
+    source = read(options.data, table=options.table) if options.table else read(options.data)
+    written = write_answers(
+        options.export, source, options.out,
+        keys=options.keys, targets=options.targets, table=options.out_table, overwrite=options.overwrite,
+    )  # fmt: skip
+    count = written.count()
+    print(f"{options.out}: {count:,} rows, columns {', '.join(written.schema.names)}")
+    return 0
+
+
 def _serve_words(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "models", metavar="EXPORT", nargs="+",
@@ -139,6 +166,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callab
     "verify": ("prove that a SavedModel gives the bits that were computed offline", _verify_words, _verify),
     "check": ("verify every checksum, count and shape of a store", _check_words, _check),
     "bench": ("measure a store's batches next to what disk and memory can give", _bench_words, _bench),
+    "predict": ("answer the rows of a file or table by an exported SavedModel, in chunks", _predict_words, _predict),
     "serve": ("answer requests over HTTP from exported SavedModels", _serve_words, _serve),
     "report": ("write what is to be known of a model as one HTML page", _report_words, _report),
 }
