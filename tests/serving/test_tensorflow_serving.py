@@ -197,3 +197,45 @@ def test_names_that_cannot_stand_in_a_url(mixed_export, name):
 
     with pytest.raises(InvalidArgument, match="A model's name"):
         blocks.serving.app({name: mixed_export})
+
+
+def test_windows_are_lists_of_numbers(ask, tmp_path):
+    import pyarrow as pa
+
+    import blocks
+    from blocks import feature_extractors, preprocessors, regressors
+
+    random = np.random.default_rng(0)
+    load = random.normal(size=(64, 3)).astype(np.float32)
+    rows = pa.table(
+        {
+            "load": pa.FixedSizeListArray.from_arrays(pa.array(load.ravel()), 3),
+            "city": ["Oslo", "Rome"] * 32,
+            "price": load.sum(axis=1).astype(np.float64),
+        }
+    )
+    columns = preprocessors.Columns({"load": preprocessors.Standardize(), "city": preprocessors.Vocabulary()})
+    model = blocks.Model(columns, feature_extractor=feature_extractors.MLP([4]), head=regressors.Mean("price"), seed=0)
+    model.adapt(rows)
+    expected = model.predict(rows)["prediction"]
+    model.export(tmp_path / "1")
+    application = blocks.serving.app({"load": tmp_path})
+    body = {"instances": rows.drop_columns(["price"]).to_pylist()}
+    status, answer = ask(application, "POST", "/v1/models/load:predict", body)
+    assert status == 200
+    np.testing.assert_allclose(answer["predictions"], expected, atol=1e-5)
+    missing = {"city": "Oslo", "load": None}
+    holes = {"city": "Oslo", "load": [None, None, None]}
+    found = ask(application, "POST", "/v1/models/load:predict", {"instances": [missing, holes]})[1]["predictions"]
+    assert found[0] == found[1]
+    status, answer = ask(application, "POST", "/load", {"city": "Oslo", "load": [1, 2]})
+    assert status == 400
+    assert "Column 'load' takes a list of 3 values" in answer["error"]
+    inputs = [
+        {"name": "load", "datatype": "FP32", "shape": [64, 3], "data": load.ravel().tolist()},
+        {"name": "city", "datatype": "BYTES", "shape": [64], "data": rows["city"].to_pylist()},
+    ]
+    status, answer = ask(application, "POST", "/v2/models/load/infer", {"inputs": inputs})
+    np.testing.assert_allclose(answer["outputs"][0]["data"], expected, atol=1e-5)
+    assert ask(application, "GET", "/v2/models/load")[1]["inputs"][1]["shape"] in ([-1], [-1, 3])
+    application.server.stop()
