@@ -12,6 +12,7 @@ import pyarrow.orc as paorc
 from blocks.data.files import File, naming
 from blocks.data.files_reader import FilesReader
 from blocks.data.schema import conform, natural_schema, unify
+from blocks.errors import BlocksError
 
 _FIX: Final = "It may be truncated: write or copy it again."
 
@@ -33,7 +34,7 @@ class BatchFilesReader(FilesReader):
         schemas = []
         self._counts: list[int | None] = []
         for file in self._files:
-            with naming(file, _FIX), contextlib.closing(self._opener(file)) as opened:
+            with _naming(file), contextlib.closing(self._opener(file)) as opened:
                 schemas.append((file.name, natural_schema(opened.schema, file.name)))
                 self._counts.append(opened.count)
         self._schema = unify(schemas)
@@ -51,18 +52,34 @@ class BatchFilesReader(FilesReader):
     def _rows_of(self, index: int, target: pa.Schema, rows: int, encoded: bool) -> Iterator[pa.RecordBatch]:
         file = self._files[index]
         with contextlib.ExitStack() as stack:
-            with naming(file, _FIX):
+            with _naming(file):
                 opened = stack.enter_context(contextlib.closing(self._opener(file)))
             batches = opened.batches(target.names)
+            wanted = set(target.names)
             while True:
-                with naming(file, _FIX):
+                with _naming(file):
                     batch = next(batches, None)
-                if batch is None:
-                    break
+                    if batch is None:
+                        break
+                    # nothing has looked at these bytes: offsets may lead anywhere, and text be no UTF-8
+                    batch = batch.select([name for name in batch.schema.names if name in wanted] or [0])
+                    batch.validate(full=True)
                 for start in range(0, batch.num_rows, rows):
-                    with naming(file, _FIX):
+                    with _naming(file):
                         piece = conform(batch.slice(start, rows), target, encoded=encoded)
                     yield piece
+
+
+@contextlib.contextmanager
+def _naming(file: File) -> Iterator[None]:
+    """`naming`, of what Arrow's Python code raises over sizes that make no sense too."""
+    with naming(file, _FIX):
+        try:
+            yield
+        except (ValueError, OverflowError, MemoryError) as error:
+            if isinstance(error, (pa.ArrowException, BlocksError, UnicodeError)):
+                raise
+            raise pa.ArrowInvalid(str(error)) from error
 
 
 def read_ipc(files: Sequence[File]) -> BatchFilesReader:

@@ -164,6 +164,7 @@ def _parsed(file: File, block: RowSpan, schema: pa.Schema, unexpected: str) -> p
         try:
             read = pajson.ReadOptions(block_size=inner)
             table = pajson.read_json(pa.BufferReader(block.arrow()), read_options=read, parse_options=parse)
+            table.validate(full=True)  # text that is no UTF-8
             return as_declared(table, schema)
         except pa.ArrowException as error:
             if not dates and "from number to string" in str(error) and "date32" in str(schema.types):

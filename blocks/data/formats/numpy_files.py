@@ -1,5 +1,6 @@
 """NumPy's .npy and .npz files: one array, or arrays with a row for each row of the others. Nothing is unpickled."""
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -96,7 +97,7 @@ class NumpyArray:
             version = np.lib.format.read_magic(stream)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             self.shape, fortran, dtype = read(stream, max_header_size=MOST_HEADER)
-        except (*_DAMAGE, SyntaxError, TypeError, OverflowError) as error:
+        except (*_DAMAGE, SyntaxError, TypeError, OverflowError, tokenize.TokenError) as error:
             raise MalformedData(
                 f"{self._what} cannot be read: {str(error)[:200]}. Write it with numpy.save."
             ) from error

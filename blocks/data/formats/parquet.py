@@ -69,7 +69,13 @@ class ParquetReader(FilesReader):
             with naming(file, _FIX):
                 handle = stack.enter_context(file.open())
                 opened = stack.enter_context(
-                    pq.ParquetFile(handle, read_dictionary=dictionaries, buffer_size=_BUFFER, pre_buffer=False)
+                    pq.ParquetFile(
+                        handle,
+                        read_dictionary=dictionaries,
+                        buffer_size=_BUFFER,
+                        pre_buffer=False,
+                        page_checksum_verification=True,
+                    )
                 )
             for group in groups:
                 # one row group after the other, lest two groups' pages and dictionaries are held at once
@@ -80,6 +86,7 @@ class ParquetReader(FilesReader):
                         batch = next(batches, None)
                         if batch is None:
                             break
+                        batch.validate(full=True)  # text that is no UTF-8
                         batch = conform(batch, target, encoded=encoded)
                     yield batch
                 del batches

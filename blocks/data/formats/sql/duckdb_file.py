@@ -97,4 +97,9 @@ class DuckdbFile:
                 "process writes?"
             ) from error
         with connection:
-            yield connection
+            try:
+                yield connection
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                raise MalformedData(
+                    f"{self.place} cannot be read: {str(error).splitlines()[0]}. Copy it again."
+                ) from error

@@ -76,6 +76,8 @@ class Sqlite:
             connection.execute(f"CREATE TEMP VIEW _asked AS SELECT * FROM {asked.text}")
             found = [(row[1], row[2] or "") for row in connection.execute("PRAGMA temp.table_info(_asked)")]
         except (sqlite3.Error, sqlite3.Warning) as error:
+            if type(error) is sqlite3.DatabaseError:  # of the file, not of what was asked
+                raise
             tables = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
             known = ", ".join(row[0] for row in tables.fetchall()[:20]) or "none"
             raise InvalidArgument(
@@ -159,7 +161,10 @@ class Sqlite:
                         f"sqlite3.connect({self._path!r}).execute('SELECT 1 FROM sqlite_master')."
                     )
                 raise MalformedData(f"{self.place} cannot be read: {error}. {fix}") from error
-            yield connection
+            try:
+                yield connection
+            except sqlite3.DatabaseError as error:
+                raise MalformedData(f"{self.place} cannot be read: {error}. Copy it again.") from error
 
 
 def affinity(declared: str) -> pa.DataType | None:
