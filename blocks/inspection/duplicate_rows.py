@@ -123,8 +123,8 @@ class DuplicateRows(Mergeable):
             predicted need not have it.
         exclude: Columns that count for nothing, such as one that was added.
         most: Different rows, summed over parts, up to which counts are exact. Beyond, they are estimated from a fair
-            sample of at most so many, each with all of its occurrences. Of 10 million it holds 160 MB, 40 more while
-            it goes on; with a key three times as much.
+            sample of at most so many, each with all of its occurrences. Of 10 million it holds 160 MB, and 360 MB at
+            most while it works; with a key three times as much.
 
     Example:
         >>> rows = DuplicateRows(key=["id"], target="label")

@@ -65,8 +65,8 @@ class HashTally(Mergeable):
     what parts share is in it too. The threshold depends on what was seen, not on its order or on how it was merged.
 
     Args:
-        most: Different pairs held, of all parts together, 16 bytes each; a quarter more wait to be sorted, and sorting
-            takes as much again.
+        most: Different pairs held, of all parts together, 16 bytes each; with those that wait, and while they are
+            sorted, at most 36.
 
     Example:
         >>> tally = HashTally()

@@ -188,7 +188,7 @@ def test_beyond_what_is_held_counts_are_estimates_with_their_errors():
 
 @pytest.mark.proof
 def test_memory_is_bounded_and_as_said():
-    """Different rows alone: held up to `most`, at most 48 bytes each while at work, and no more beyond."""
+    """Different rows alone: at most 36 bytes each of those that are held, however many come."""
     peaks = []
     for rows in (ROWS, 3 * ROWS):
         tally = HashTally(most=ROWS)
@@ -199,8 +199,7 @@ def test_memory_is_bounded_and_as_said():
         assert tally.share == (1.0 if rows == ROWS else 0.25)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[0] < 48 * ROWS + 2**23
-    assert peaks[1] < 1.4 * peaks[0] + 2**22
+    assert max(peaks) < 36 * ROWS + 2**23, peaks
 
 
 def test_one_row_over_and_over_takes_no_memory():
