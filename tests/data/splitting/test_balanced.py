@@ -180,6 +180,13 @@ def test_a_sample_has_so_many_rows_drawn_by_the_seed(count):
     assert made.sample(1_000) is made
 
 
+def test_every_row_is_as_likely_in_a_sample():
+    made = source(range(200), range(200))
+    drawn = Counter(row for seed in range(300) for row in rows(made.sample(40, seed=seed)))
+    counts = np.array([drawn[row] for row in range(200)])
+    assert abs(counts - 60).max() < 5 * np.sqrt(300 * 0.2 * 0.8)
+
+
 @pytest.mark.parametrize("ask", [{"stratify": "label"}, {"group": "patient"}])
 def test_a_split_of_a_part_does_not_depend_on_the_split_that_made_it(ask):
     """The same seed, the same shares: half of a half is drawn anew, and no part is empty or everything."""

@@ -89,11 +89,14 @@ def test_folds_leave_out_what_overlaps_on_both_sides(times, gap, count):
         train = [row for row in sorted(others) if times[row] + gap <= low or times[row] >= last + gap]
         train = [row for row in train if times[row] < low or times[row] >= last + gap]
         expected.append({"train": train, "valid": valid})
+    ask = {"time": "at", "horizon": gap - gap // 3, "embargo": gap // 3}
     if not all(fold["train"] for fold in expected):
         with pytest.raises(InvalidArgument, match="has rows"):
-            source(times).folds(count, time="at", horizon=gap)
+            source(times).folds(count, **ask)
         return
-    folds = source(times).folds(count, time="at", horizon=gap)
+    folds = source(times).folds(count, **ask)
+    lost = [len(times) - len(fold["train"]) - len(fold["valid"]) for fold in expected]
+    assert [(fold["train"].purged, fold["valid"].purged) for fold in folds] == [(rows_lost, 0) for rows_lost in lost]
     assert [{name: rows(part) for name, part in fold.items()} for fold in folds] == expected
 
 
