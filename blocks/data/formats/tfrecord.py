@@ -20,6 +20,9 @@ from blocks.data.formats.tfrecord_types import KINDS, as_declared, is_list, kind
 from blocks.data.schema import conform, natural_schema, require_columns, unify
 from blocks.errors import InvalidArgument, MalformedData, SchemaMismatch
 
+_AROUND = 16
+"""Bytes of a record beside its content: its length, and two checksums."""
+
 _FIX = "It may be truncated, or no file of tf.train.Example records: write or copy it again."
 
 
@@ -272,6 +275,7 @@ def _records(file: File, rows: int) -> Iterator[np.ndarray]:
             zipped = opened.read(2) == b"\x1f\x8b"
         data = tf.data.TFRecordDataset([file.path], "GZIP" if zipped else "", buffer_size=1 << 20).batch(rows)
         iterator = iter(data.as_numpy_iterator())
+    read = 0
     while True:
         with naming(file, _FIX):
             try:
@@ -279,8 +283,12 @@ def _records(file: File, rows: int) -> Iterator[np.ndarray]:
             except tf.errors.OpError as error:
                 raise MalformedData(f"{file.name} cannot be read: {str(error.message)[:200]}. {_FIX}") from error
         if batch is None:
-            return
+            break
+        read += sum(map(len, batch)) + _AROUND * len(batch)
         yield batch
+    # TensorFlow takes a file that is cut within the length of a record for one that ends there
+    if not zipped and read != file.size:
+        raise MalformedData(f"{file.name} cannot be read: it is cut off after byte {read:,}. {_FIX}")
 
 
 def _tensorflow() -> Any:

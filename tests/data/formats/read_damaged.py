@@ -143,7 +143,8 @@ def attack(folder, kind, tries):
         try:
             found = read(other, kind).to_table()
             found.validate(full=True)
-            if kind in CHECKED and not found.equals(expected):
+            rows_left = len(found) if kind == "tfrecord" else len(expected)  # one that ends between records is whole
+            if kind in CHECKED and not found.equals(expected.slice(0, rows_left)):
                 print(f"{other.name}: other rows", flush=True)
         except BlocksError as error:
             refused += 1

@@ -35,4 +35,4 @@ def test_damaged_files_and_databases_are_errors_by_name(tmp_path):
 @pytest.mark.proof
 @pytest.mark.parametrize("kind", [*FILES, "tfrecord", "sqlite", "duckdb"])
 def test_many_damaged_files_are_errors_by_name(tmp_path, kind):
-    assert attacked(tmp_path, 10 * TRIES, kind)[kind] > TRIES
+    assert attacked(tmp_path, 2 * TRIES, kind)[kind] > TRIES // 4

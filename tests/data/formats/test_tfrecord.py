@@ -115,6 +115,15 @@ def test_our_own_layout_of_examples_is_read_again(tmp_path):
     assert set(found["target"].to_pylist()) == {0, 1}
 
 
+def test_a_file_cut_off_within_the_length_of_a_record_is_refused(tmp_path):
+    write(tmp_path / "x.tfrecord", [example(i=n) for n in range(9)])
+    whole = (tmp_path / "x.tfrecord").read_bytes()
+    for left in range(1, len(whole) // 9):
+        (tmp_path / "cut.tfrecord").write_bytes(whole[: len(whole) // 9 * 8 + left])
+        with pytest.raises(MalformedData, match=r"cut\.tfrecord cannot be read"):
+            blocks.read(tmp_path / "cut.tfrecord").to_table()
+
+
 def test_damaged_files_are_errors_by_name(tmp_path):
     write(tmp_path / "x.tfrecord", [example(**{k: v for k, v in row.items() if v != []}) for row in rows(200)])
     whole = (tmp_path / "x.tfrecord").read_bytes()
