@@ -6,7 +6,7 @@ from typing import Final
 from blocks.inspection.column_profile import ColumnProfile, NumbersProfile
 from blocks.inspection.finding import Finding
 from blocks.pages.content import format_value
-from blocks.statistics.text_forms import DATES, NO_VALUE, NUMBERS
+from blocks.statistics.text_forms import BOOLEANS, DATES, NO_VALUE, NUMBERS
 
 MOSTLY_MISSING: Final = 0.5
 NEARLY_ALL: Final = 0.99
@@ -198,6 +198,13 @@ def _texts(column: ColumnProfile, min_count: int) -> Iterator[Finding]:
                 "warning", f"several forms of {what}", column, f"{name!r} writes {what} in several ways: {said}.",
                 "Bring them into one form before they are read: the same text may mean two things."
             )  # fmt: skip
+    of = {form: forms[form] for form in (*BOOLEANS, NUMBERS[0]) if forms.get(form, 0) >= min_count}
+    if of.keys() & BOOLEANS.keys() and len(of) > 1 and sum(of.values()) + nothing >= MOSTLY * count:
+        said = ", ".join(f"{form} ({rows:,} rows)" for form, rows in of.items())
+        yield found(
+            "warning", "several forms of yes and no", column, f"{name!r} says yes and no in several ways: {said}.",
+            "preprocessors.Boolean() reads all of them; as texts one answer would be several.",
+        )  # fmt: skip
     if nothing and not any(forms.get(form) for form in (*NUMBERS, *DATES)):
         yield found(
             "note", "words for no value", column,

@@ -44,6 +44,9 @@ DATES: Final = tuple(form for form in FORMS if form.startswith("date"))
 """Those that are dates, with a time of day or without."""
 
 MONTH_FIRST: Final = rf"{_MONTH} \d{{1,2}}(,|st|nd|rd|th)* \d{{4}}{_AFTER}"
+BOOLEANS: Final = {"true or false": ("true", "false"), "yes or no": ("yes", "no")}
+"""Name and words, in lower case, of each form that is one of two."""
+
 NO_VALUE: Final = "word for no value"
 TEXT: Final = "text"
 NO_VALUES: Final = (
@@ -61,7 +64,8 @@ class TextFormsResult:
 
     Attributes:
         count: How many there are.
-        forms: Rows by form: those of `FORMS`, "word for no value" and "text"; forms of no row are left out.
+        forms: Rows by form: those of `FORMS` and `BOOLEANS`, "word for no value" and "text"; forms of no row are
+            left out.
         padded: Rows whose text begins or ends with white space.
         lengths: (lengths,) int64, rising: characters (of bytes, bytes); beyond 4,096 to three digits.
         rows: (lengths,) int64, rows of each length.
@@ -197,18 +201,20 @@ def _forms(texts: pa.Array) -> list[tuple[str, np.ndarray]]:
     rest = np.concatenate(others)
     lengths = np.asarray(pc.binary_length(texts))[rest]
     short = rest[lengths <= 14]
-    nothing = np.asarray(pc.is_in(pc.utf8_lower(texts.take(pa.array(short))), _no_values()))
-    found.append((NO_VALUE, short[nothing]))
+    words = pc.utf8_lower(texts.take(pa.array(short)))
+    meant = {NO_VALUE: NO_VALUES, **BOOLEANS}
+    named = [short[np.asarray(pc.is_in(words, _set_of(listed)))] for listed in meant.values()]
+    found += zip(meant, named, strict=True)
     dated = rest[(lengths >= 10) & (lengths <= 40)]
     months = np.asarray(pc.match_substring_regex(texts.take(pa.array(dated)), f"^(?:{MONTH_FIRST})$"))
     found.append(("date with a month's name", dated[months]))
-    found.append((TEXT, np.setdiff1d(rest, np.concatenate([short[nothing], dated[months]]), assume_unique=True)))
+    found.append((TEXT, np.setdiff1d(rest, np.concatenate([*named, dated[months]]), assume_unique=True)))
     return [(form, places) for form, places in found if len(places)]
 
 
 @functools.cache
-def _no_values() -> pa.Array:
-    return pa.array(NO_VALUES, pa.large_string())
+def _set_of(words: tuple[str, ...]) -> pa.Array:
+    return pa.array(words, pa.large_string())
 
 
 def _to_three_digits(lengths: np.ndarray) -> np.ndarray:

@@ -136,6 +136,14 @@ def test_steps_and_gaps_of_days(profile):
     ) == datetime.timedelta(31)
 
 
+def test_yes_and_no_in_several_ways_are_named():
+    ways = {"mixed": ["yes", "No", "TRUE", "1", "n/a"], "one": ["yes", "no", "Yes", "NO", "?"], "codes": ["1", "2"] * 5}
+    found = blocks.describe({name: (texts * 20)[:40] for name, texts in ways.items()}, verbose=0).findings
+    (one,) = (finding for finding in found if finding.kind == "several forms of yes and no")
+    said = "true or false (8 rows), yes or no (16 rows), whole number (8 rows)."
+    assert one.sentence == f"'mixed' says yes and no in several ways: {said}"
+
+
 def test_findings_name_what_practitioners_look_for(profile):
     kinds = {(finding.kind, *finding.columns): finding for finding in profile.findings}
     for expected in (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.statistics import Statistic, TextForms
-from blocks.statistics.text_forms import FORMS, MONTH_FIRST, NO_VALUE, NO_VALUES, TEXT
+from blocks.statistics.text_forms import BOOLEANS, FORMS, MONTH_FIRST, NO_VALUE, NO_VALUES, TEXT
 
 EXAMPLES = {
     "12": "whole number",
@@ -41,6 +41,8 @@ EXAMPLES = {
     "N/A": "word for no value",
     "?": "word for no value",
     "   ": "word for no value",
+    "TRUE": "true or false",
+    "no": "yes or no",
     "rome": "text",
     "12 monkeys": "text",
     "nothing": "text",
@@ -62,6 +64,8 @@ def form_of(text):
                 return name
     if text.lower() in NO_VALUES:
         return NO_VALUE
+    if text.lower() in ("true", "false", "yes", "no"):
+        return "true or false" if text.lower() in ("true", "false") else "yes or no"
     return "date with a month's name" if re.fullmatch(MONTH_FIRST, text) else TEXT
 
 
@@ -76,7 +80,7 @@ def fed(values, rows=5, kind=None):
 def test_every_form_is_told():
     found = fed(list(EXAMPLES)).result()
     assert found.forms == dict(sorted(Counter(EXAMPLES.values()).items()))
-    assert set(found.forms) == {*FORMS, NO_VALUE, TEXT}
+    assert set(found.forms) == {*FORMS, *BOOLEANS, NO_VALUE, TEXT}
 
 
 @settings(max_examples=80)
