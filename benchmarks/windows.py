@@ -26,6 +26,8 @@ from measure import publish, resident
 
 ENTITIES, COLUMNS, LENGTH = 1_000, [f"x{n}" for n in range(8)], 24
 CHUNK = 100_000
+SORT_BYTES = 512_000_000
+"""What `blocks.data.windowing.sorting.MEMORY` allows."""
 
 
 def write(path: Path, rows: int, mixed: bool) -> Path:
@@ -97,12 +99,15 @@ def main() -> None:
     for order in ("in order", "in no order"):
         less, more = (found[f"ours, {rows:,} rows {order}"] for rows in (small, large))
         assert more["windows"] == ENTITIES * (large // ENTITIES - LENGTH)
+        flat = order == "in order"
+        against = less["bytes"] if flat else found[f"ours, {large:,} rows in order"]["bytes"] + SORT_BYTES
         claims.append(
             {
-                "claim": f"windows of rows {order}, peak memory at {large:,} rows over {small:,}",
+                "claim": f"windows of {large:,} rows {order}, peak memory over "
+                + (f"that of {small:,}" if flat else "that of rows in order and what DuckDB may sort in"),
                 "ours": f"{more['bytes'] >> 20} MiB",
-                "theirs": f"{less['bytes'] >> 20} MiB",
-                "ratio": more["bytes"] / less["bytes"],
+                "theirs": f"{against >> 20} MiB",
+                "ratio": more["bytes"] / against,
                 "target": "<= 1.3",
             }
         )

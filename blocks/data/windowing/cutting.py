@@ -202,11 +202,12 @@ class Steps:
         kind = self.rows.schema.field(shape.order).type
         arrays.append(_times(self.time[end], kind))
         arrays += [self._values(name, known) for name in shape.static]
-        arrays += [self._lists(name, starts, shape.length) for name in shape.columns]
+        arrays += self._lists(shape.columns, starts, shape.length)
         first = starts + shape.length + shape.gap
-        for name in shape.ahead:
-            listed = shape.horizon > 1
-            arrays.append(self._lists(name, first, shape.horizon) if listed else self._values(name, self.row[first]))
+        if shape.horizon > 1:
+            arrays += self._lists(shape.ahead, first, shape.horizon)
+        else:
+            arrays += [self._values(name, self.row[first]) for name in shape.ahead]
         names = [*shape.by, shape.order, *shape.static, *shape.columns, *(ahead_of(name) for name in shape.ahead)]
         return pa.RecordBatch.from_arrays(arrays, names=names)
 
@@ -216,11 +217,12 @@ class Steps:
         return self.row[latest[starts + length - 1]]
 
     def _values(self, name: str, rows: np.ndarray) -> pa.Array:
-        return self.rows.column(name).combine_chunks().take(pa.array(rows, mask=rows < 0))
+        return self.rows.column(name).combine_chunks().take(_places(rows))
 
-    def _lists(self, name: str, starts: np.ndarray, length: int) -> pa.Array:
-        rows = self.row[starts[:, None] + np.arange(length)].ravel()
-        return pa.FixedSizeListArray.from_arrays(self._values(name, rows), length)
+    def _lists(self, names: Sequence[str], starts: np.ndarray, length: int) -> list[pa.Array]:
+        places = _places(self.row[starts[:, None] + np.arange(length)].ravel())
+        columns = (self.rows.column(name).combine_chunks().take(places) for name in names)
+        return [pa.FixedSizeListArray.from_arrays(column, length) for column in columns]
 
     def unfinished(self, shape: Shape) -> np.ndarray:
         """The rows, in the order in which they came, that a later window may need."""
@@ -239,6 +241,12 @@ def following(of: np.ndarray) -> np.ndarray:
 def ahead_of(name: str) -> str:
     """What values ahead are called."""
     return f"{name}_ahead"
+
+
+def _places(rows: np.ndarray) -> pa.Array:
+    """Positions of rows, null for a missing one."""
+    missing = rows < 0
+    return pa.array(rows, mask=missing) if missing.any() else pa.array(rows)
 
 
 def _times(times: np.ndarray, kind: pa.DataType) -> pa.Array:
