@@ -27,6 +27,7 @@ from blocks.heads import as_head
 from blocks.inference.answerer import Answerer
 from blocks.inference.chains import chains, check_chains, map_blocks
 from blocks.inference.graph import InferenceGraph
+from blocks.inspection.adapted_rows import AdaptedRows
 from blocks.model_description import ModelParts, as_html, as_one_line, as_text, describe, roles_and_parts
 from blocks.offline.adapt import adapt, check_target, passes
 from blocks.offline.precompute import precompute, split_plan
@@ -173,7 +174,10 @@ class Model(Trainer, Answerer, Saver):
         if "preprocessor" in self.automatic and (initial is None or not isinstance(self.preprocessor, Columns)):
             self.preprocessor = AutoColumns().infer(source, self.head, memory)
             announce(f"auto: {self.preprocessor!r}; model.describe() says why", verbose)
-        summary = adapt(self.preprocessor, self.head, source, initial=initial, memory=memory, verbose=verbose)
+        rows = AdaptedRows(splits=source.divisions)
+        told: dict[str, Any] = {"memory": memory, "keep": rows, "verbose": verbose}
+        summary = adapt(self.preprocessor, self.head, source, initial=initial, **told)
+        self._parts.rows = rows
         self._bind()
         if before is None or before != self._learned():
             if self._parts.core is not None:
@@ -182,6 +186,10 @@ class Model(Trainer, Answerer, Saver):
             self._compose(self.preprocessor.spec)
         self._parts.graph = self._parts.transform = None
         return summary
+
+    @property
+    def _adapted_rows(self) -> AdaptedRows:
+        return self._parts.rows
 
     def _bind(self) -> None:
         for name, chain in self._chains().items():
@@ -214,8 +222,6 @@ class Model(Trainer, Answerer, Saver):
     def spec(self) -> FeatureSpec:
         """The packed features' specification."""
         return self.preprocessor.spec
-
-    # -- training ----------------------------------------------------------------------------------------------------
 
     # -- the store ---------------------------------------------------------------------------------------------------
 
@@ -343,6 +349,8 @@ class Model(Trainer, Answerer, Saver):
             for name in ("preprocessor", "feature_extractor")
             if (parts[name] == defaults.AUTO if name in parts else name in self.automatic)
         )
+        if "preprocessor" not in parts:
+            model._parts.rows = self._parts.rows.copy()
         model._compiled_with = self._compiled_with
         if model._parts.core is not None:
             model._compile_core()
@@ -379,6 +387,7 @@ class Model(Trainer, Answerer, Saver):
             "automatic": list(self.automatic),
             "trained_on": list(self._trained_on),
             "drawn": self._parts.drawn,
+            "adapted_rows": self._parts.rows.get_config(),
             "history": kept(getattr(self._parts.core, "history", None)),
             "name": self.name,
         }
@@ -403,6 +412,7 @@ class Model(Trainer, Answerer, Saver):
         )
         model.automatic = tuple(config.get("automatic", ()))
         model._trained_on = tuple(config.get("trained_on", ()))
+        model._parts.rows = AdaptedRows.from_config(config.get("adapted_rows"))
         model._parts.drawn = config.get("drawn")  # files of before do not say: such a model counts as fitted
         if model._parts.core is not None and config.get("history"):
             model.core.history = History(config["history"])
@@ -411,7 +421,7 @@ class Model(Trainer, Answerer, Saver):
     def describe(self) -> str:
         """The model in words: what happens to each column and why, the parts, and how it is trained, as text."""
         optimizer = self.core.optimizer if self._parts.core is not None and self.core.compiled else None
-        return describe(self.preprocessor, self.feature_extractor, self.automatic, optimizer)
+        return describe(self.preprocessor, self.feature_extractor, self.automatic, optimizer, self._adapted_rows)
 
     def summary(self, print_fn: Any = print, **kwargs: Any) -> None:
         """Print the graph: each part, what enters it and what leaves it, then the core's layers.
@@ -466,6 +476,9 @@ class _Parts:
     warned: frozenset[str] | set[str] = frozenset()
     graph: InferenceGraph | None = None
     transform: Transform | None = None
+
+    def __init__(self) -> None:
+        self.rows = AdaptedRows()
 
 
 @checked(hints={"custom_objects": "Register it: @keras.saving.register_keras_serializable()."})

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 
 from blocks.block import FeatureExtractor, Head, Postprocessor
+from blocks.inspection.adapted_rows import AdaptedRows
 from blocks.preprocessors import Columns
 from blocks.preprocessors.columns.auto import AutoColumns
 from blocks.training import defaults
@@ -28,6 +29,7 @@ def describe(
     extractor: FeatureExtractor,
     automatic: Sequence[str],
     optimizer: keras.optimizers.Optimizer | None,
+    rows: AdaptedRows,
 ) -> str:
     """What a model is made of and how it is trained, as text; what was chosen for the user says so.
 
@@ -36,6 +38,7 @@ def describe(
         extractor: The feature extractor.
         automatic: Names of the parts that were chosen for the user.
         optimizer: The core's, or None where it is not compiled yet.
+        rows: What is kept of the rows that it was adapted on.
     """
     chosen = {name: " (auto)" if name in automatic else "" for name in ("preprocessor", "feature_extractor")}
     lines = [f"preprocessor{chosen['preprocessor']}", *(f"  {line}" for line in str(preprocessor).splitlines())]
@@ -55,7 +58,7 @@ def describe(
         f"rows no longer falls, or {defaults.LEAST_FIXED} to {defaults.MOST_FIXED} epochs where there are none or more "
         f"than {defaults.MANY_ROWS:,} rows to train on; the best weights are restored"
     )
-    return "\n".join(lines)
+    return "\n".join([*lines, *rows.describe()])
 
 
 def _as_call(value: Any) -> str:

@@ -18,6 +18,7 @@ class FilesReader(ABC):
     """
 
     ahead: bool = True
+    fingerprint_is_quick: bool = True
 
     def __init__(self, files: Sequence[File], format: str) -> None:
         self._files = list(files)

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 class Reader(Protocol):
     """One format a class: a schema and the rows, in order, as often as they are asked for.
 
-    `ahead` says whether `chunks` may run in another thread than the caller's.
+    `ahead` says whether `chunks` may run in another thread than the caller's. One whose `fingerprint` takes no pass may
+    say `fingerprint_is_quick = True`.
     """
 
     ahead: bool

@@ -5,9 +5,11 @@ How a format is read lives in its reader; `blocks.read` chooses the reader.
 
 import contextlib
 import dataclasses
+import hashlib
+import json
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +25,7 @@ from blocks.data.source_steps import Filter, Part, Step, sample_of
 from blocks.data.splitting.balanced import ByGroup, ByStratum, Chosen
 from blocks.data.splitting.by_time import FIRST, Spans
 from blocks.data.splitting.division import Division
+from blocks.data.splitting.division_record import DivisionRecord
 from blocks.data.writing.rows_writer import Rows
 from blocks.data.writing.write_rows import write_rows
 from blocks.errors import InvalidArgument
@@ -39,6 +42,7 @@ class Source:
         reader: what gives the rows.
         steps: what is done to them.
         columns: the columns that remain, in order; None for all.
+        divisions: how the rows were divided off from others.
 
     Example:
         >>> import blocks.data
@@ -52,10 +56,17 @@ class Source:
         {'id': [1, 3]}
     """
 
-    def __init__(self, reader: Reader, steps: Sequence[Step] = (), columns: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        steps: Sequence[Step] = (),
+        columns: Sequence[str] | None = None,
+        divisions: Sequence[DivisionRecord] = (),
+    ) -> None:
         self._reader = reader
         self._steps = tuple(steps)
         self._columns = None if columns is None else tuple(columns)
+        self._divisions = tuple(divisions)
 
     @property
     def schema(self) -> pa.Schema:
@@ -193,7 +204,7 @@ class Source:
         require_columns(columns, self.schema.names, "select")
         if len(set(columns)) != len(columns):
             raise InvalidArgument(f"select takes each column once. Received: {list(columns)!r}.")
-        return Source(self._reader, self._steps, columns)
+        return Source(self._reader, self._steps, columns, self._divisions)
 
     def filter(self, expression: pc.Expression) -> "Source":
         """The rows for which an Arrow expression is true (null counts as false), in order.
@@ -210,7 +221,7 @@ class Source:
         placed = any(isinstance(step, Part | Chosen) and not _keys(step) for step in self._steps)
         if not placed and isinstance(reader, Filterable):
             reader = reader.filtered(expression)
-        return Source(reader, [*self._steps, step], self._columns)
+        return Source(reader, [*self._steps, step], self._columns, self._divisions)
 
     def split(
         self,
@@ -269,7 +280,8 @@ class Source:
         """
         ways = {"key": key, "group": group, "stratify": stratify, "time": time, "horizon": horizon, "embargo": embargo}
         steps = self._divided(seed=seed, **ways).split(fractions, self._depth)
-        return {name: self._with(step) for name, step in steps.items()}
+        record = self._record("split", {**ways, "seed": seed, **fractions}, steps)
+        return {name: self._with(step, dataclasses.replace(record, part=name)) for name, step in steps.items()}
 
     def folds(
         self,
@@ -308,7 +320,14 @@ class Source:
         count = check_whole_number("folds", count, least=2)
         ways = {"key": key, "group": group, "stratify": stratify, "time": time, "horizon": horizon, "embargo": embargo}
         made = self._divided(seed=seed, **ways).folds(count, self._depth)
-        return [{name: self._with(step) for name, step in fold.items()} for fold in made]
+        record = self._record("folds", {"count": count, **ways, "seed": seed}, {})
+        return [
+            {
+                name: self._with(step, dataclasses.replace(record, steps=fold, part=name, fold=at))
+                for name, step in fold.items()
+            }
+            for at, fold in enumerate(made)
+        ]
 
     def sample(self, rows: int, *, seed: int = 0) -> "Source":
         """So many rows, drawn without replacement, in their order; all of them where there are no more.
@@ -324,7 +343,26 @@ class Source:
         """
         rows, seed = check_whole_number("rows", rows, least=1), check_whole_number("seed", seed, most=2**63 - 1)
         total = self.count()
-        return self if rows >= total else self._with(sample_of(rows, total, seed, self._depth))
+        record = self._record("sample", {"rows": rows, "seed": seed}, {})
+        return self if rows >= total else self._with(sample_of(rows, total, seed, self._depth), record)
+
+    @property
+    def divisions(self) -> list[dict[str, Any]]:
+        """How the rows were divided off from others, the first division first, as JSON holds it.
+
+        Of each its method, "split", "folds" or "sample"; the arguments, by which the same source is divided to the
+        same rows again; part and fold; of a split by time when each part begins and ends, its rows and those purged;
+        a digest of the source's fingerprint, where that takes no pass.
+
+        Example:
+            >>> import blocks.data
+            >>> source = blocks.data.read({"id": list(range(100))})
+            >>> [division] = source.split(train=0.8, test=0.2, key="id")["train"].divisions
+            >>> again = source.split(**division["arguments"])[division["part"]]
+            >>> division["part"], again.to_table() == source.split(train=0.8, test=0.2, key="id")["train"].to_table()
+            ('train', True)
+        """
+        return [record.to_json() for record in self._divisions]
 
     @property
     def purged(self) -> int:
@@ -337,15 +375,26 @@ class Source:
             if isinstance(step, Spans) and step.column == time and len(step.spans) == 1:
                 [(low, high)] = step.spans
                 wider = dataclasses.replace(step, spans=((FIRST, high),))
-                return Source(self._reader, [*self._steps[:at], wider, *self._steps[at + 1 :]], self._columns), low
+                steps = [*self._steps[:at], wider, *self._steps[at + 1 :]]
+                return Source(self._reader, steps, self._columns, self._divisions), low
         return None
 
     @property
     def _depth(self) -> int:
         return sum(isinstance(step, Part | Chosen | Spans) for step in self._steps)
 
-    def _with(self, step: Step) -> "Source":
-        return Source(self._reader, [*self._steps, step], self._columns)
+    def _with(self, step: Step, record: DivisionRecord) -> "Source":
+        return Source(self._reader, [*self._steps, step], self._columns, [*self._divisions, record])
+
+    def _record(self, method: str, arguments: dict[str, Any], steps: Mapping[str, Step]) -> DivisionRecord:
+        return DivisionRecord(method, arguments, steps, self._reader.schema, self._quick_digest)
+
+    def _quick_digest(self) -> str | None:
+        """A digest of the fingerprint, where it takes no pass."""
+        if not getattr(self._reader, "fingerprint_is_quick", False):
+            return None
+        text = json.dumps(self.fingerprint(), sort_keys=True, default=str)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def _divided(self, **ways: Any) -> Division:
         return Division(lambda names: self._chunks(65_536, names, True), self._reader.schema, **ways)

@@ -8,11 +8,11 @@ from blocks.evaluate.explanations.explanation import Contribution, Explainer, Ex
 from blocks.evaluate.explanations.importance import permutation_importance
 from blocks.evaluate.explanations.lime import Lime
 from blocks.evaluate.metric_table import metrics
+from blocks.evaluate.model_drift import drift
 from blocks.evaluate.reliability import calibration, calibration_stages
 from blocks.evaluate.residuals import quantile_coverage, residuals
 from blocks.evaluate.tables.predict_table import predict_table
 from blocks.evaluate.worth import cost_matrix, value
-from blocks.inspection.drift import drift
 
 __all__ = [
     "BestThreshold",

@@ -19,6 +19,7 @@ from blocks import classifiers, preprocessors, regressors  # noqa: F401  (read_p
 from blocks.block import Head, fingerprint
 from blocks.data.raw_columns import MISSING_INT, RawColumn
 from blocks.errors import InvalidArgument, NotExportable, warn
+from blocks.export.adapted_rows_files import write_adapted_rows
 from blocks.export.export_manifest import VERSION, read_manifest, sound
 from blocks.export.packed_columns import PackedColumns
 from blocks.export.replay import ASSETS, KEYWORDS, write_arrays
@@ -28,13 +29,21 @@ from blocks.files.durable import whole_folder
 from blocks.files.regular_files import read_regular
 from blocks.files.write_errors import explained
 from blocks.inference.graph import InferenceGraph, raw_tensors
+from blocks.inspection.adapted_rows import AdaptedRows
 from blocks.targets.description import describe_heads
 
 GOLDEN_ROWS = 24
 MAX_STATE_BYTES = 4 << 30
 
 
-def export(graph: InferenceGraph, path: str | os.PathLike[str], *, golden: Any = None, fitted: bool = True) -> None:
+def export(
+    graph: InferenceGraph,
+    path: str | os.PathLike[str],
+    *,
+    golden: Any = None,
+    fitted: bool = True,
+    rows: AdaptedRows | None = None,
+) -> None:
     """Write a SavedModel that loads and answers where blocks is not installed.
 
     Signatures, each with inputs and outputs by name:
@@ -52,7 +61,9 @@ def export(graph: InferenceGraph, path: str | os.PathLike[str], *, golden: Any =
       a list of as many floats.
 
     In `assets.extra/blocks` lie the schema, the features' specification, configurations, learned state, versions, and
-    golden rows with the features and answers that they must give.
+    golden rows with the features and answers that they must give; and what was kept of the rows that the model was
+    adapted on: `schema.json`, in TensorFlow Metadata's words, that requests are checked against
+    (`blocks.inspection.request_check`), how rows were split (in the manifest), and what drift is told from.
 
     Args:
         graph: The parts, adapted.
@@ -60,6 +71,7 @@ def export(graph: InferenceGraph, path: str | os.PathLike[str], *, golden: Any =
         golden: Rows (a dict of columns or a table) to keep as golden; by default made up from learned statistics, so
             that no row of anybody's data leaves with the model.
         fitted: Whether the core was trained; `verify` says so where it was not.
+        rows: What was kept of the rows that the model was adapted on.
 
     Raises:
         InvalidArgument: The folder exists.
@@ -81,8 +93,10 @@ def export(graph: InferenceGraph, path: str | os.PathLike[str], *, golden: Any =
                     f"Every part of a model is made of TensorFlow's own ops and tracked state. TensorFlow says: {error}"
                 ) from error
             restore_names(folder, (columns, entries))
-            rows = raw_tensors(golden, graph.preprocessor) if golden is not None else golden_rows(graph)
-            _write_assets(graph, rows, columns.renamed, folder / ASSETS, fitted)
+            examples = raw_tensors(golden, graph.preprocessor) if golden is not None else golden_rows(graph)
+            kept = AdaptedRows() if rows is None else rows
+            _write_assets(graph, examples, folder / ASSETS, _manifest(graph, columns.renamed, fitted, kept))
+            write_adapted_rows(kept, folder / ASSETS)
     if columns.renamed:
         told = ", ".join(f"{keyword} for {name!r}" for name, keyword in list(columns.renamed.items())[:5])
         more = f" and {len(columns.renamed) - 5} more" if len(columns.renamed) > 5 else ""
@@ -176,9 +190,7 @@ def golden_rows(graph: InferenceGraph) -> dict[str, Any]:
     return rows
 
 
-def _write_assets(
-    graph: InferenceGraph, rows: Mapping[str, Any], keywords: Mapping[str, str], folder: Path, fitted: bool
-) -> None:
+def _write_assets(graph: InferenceGraph, rows: Mapping[str, Any], folder: Path, manifest: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True)
     features = graph.features(rows)
     answers = graph(rows)
@@ -186,15 +198,16 @@ def _write_assets(
         write_arrays(folder / f"{name}.arrow", {key: value.numpy() for key, value in arrays.items()})
     state: dict[str, Any] = {name.replace("/", "|"): value for name, value in graph.preprocessor.state.items()}
     np.savez(folder / "state.npz", **state)
-    (folder / "manifest.json").write_text(json.dumps(_manifest(graph, keywords, fitted), indent=1, sort_keys=True))
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
 
 
-def _manifest(graph: InferenceGraph, keywords: Mapping[str, str], fitted: bool) -> dict[str, Any]:
+def _manifest(graph: InferenceGraph, keywords: Mapping[str, str], fitted: bool, kept: AdaptedRows) -> dict[str, Any]:
     serialize = keras.saving.serialize_keras_object
     chains: Any = {name: [serialize(block) for block in chain] for name, chain in graph.chains.items()}
     return {
         "version": VERSION,
         "fitted": fitted,
+        "splits": kept.splits,
         "schema": {name: spec.dtype.name for name, spec in graph.raw_signature.items()},
         "kinds": {name: raw.get_config() for name, raw in graph.preprocessor.inputs.items()},
         KEYWORDS: dict(keywords),

@@ -2,18 +2,21 @@
 
 import os
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from blocks.arguments import checked_methods
+from blocks.export.adapted_rows_files import stored_reference, write_reference
 from blocks.export.keras_file import write_keras_file
 from blocks.export.savedmodel import export
+from blocks.inspection.adapted_rows import AdaptedRows, KeepsAdaptedRows
 
 
 @checked_methods()
-class Saver(keras.Model):
-    """What a `blocks.Model` is saved by; of its parts it uses `core` and `graph`."""
+class Saver(KeepsAdaptedRows, keras.Model):
+    """What a `blocks.Model` is saved by; of its parts it uses `core`, `graph` and what is kept of the rows."""
 
     def load_weights(self, filepath: str | os.PathLike[str], **kwargs: Any) -> None:
         """Read what `save_weights` wrote of a model of the same parts: weights, and all that was learned.
@@ -42,7 +45,8 @@ class Saver(keras.Model):
         """
         self._require_core("export")
         self._warn_untrained("export")
-        export(self.graph, path, golden=golden, fitted=self.fitted)
+        rows = AdaptedRows(self.schema, self.splits, self.drift_reference)
+        export(self.graph, path, golden=golden, fitted=self.fitted, rows=rows)
 
     def save(
         self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
@@ -66,6 +70,14 @@ class Saver(keras.Model):
             # a reload builds it, and Keras then misses in the file what was not there yet
             self.core.optimizer.build(self.core.trainable_variables)
         write_keras_file(self, partial(super().save, **kwargs), filepath, overwrite, zipped)
+
+    def save_assets(self, path: str | os.PathLike[str]) -> None:
+        """Write what drift is told from; Keras calls this as it saves."""
+        write_reference(AdaptedRows(reference=self.drift_reference), Path(path))
+
+    def load_assets(self, path: str | os.PathLike[str]) -> None:
+        """Read what `save_assets` wrote."""
+        self._adapted_rows.stored = stored_reference(Path(path))
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The core's, so that training goes on after a reload."""

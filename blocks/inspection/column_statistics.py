@@ -1,10 +1,11 @@
 """Statistics of all columns of a source, in one pass: which ones, the caller says; of what, is said here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from os import cpu_count
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,6 +19,9 @@ ROWS = "missing"
 
 LENGTHS = "lengths"
 """How the names of statistics begin that see how many values each row's list has."""
+
+ROW_TOKENS = "row tokens"
+"""Name of the statistic that sees each text of a row's list once, so that its counts are of rows."""
 
 _TEXTS: Final = (Holds("text"), Holds("bytes"))
 
@@ -42,8 +46,9 @@ def summarize(
 
     Args:
         source: The rows, read once.
-        wanted: By what a column holds, fresh statistics by name: "missing" sees its rows, what
-            begins with "lengths" the lengths of lists, any other the values, which of lists are all that are inside.
+        wanted: By what a column holds, fresh statistics by name: "missing" sees its rows, what begins with "lengths"
+            the lengths of lists, "row tokens" the different texts of each list, any other the values, which of lists
+            are all that are inside.
         chunk_rows: Rows read at once; changes nothing but memory.
         beside: What else sees each chunk in the same pass, one chunk after another.
         kinds: What columns hold, where they hold more than is seen here: integers may be numbers, dates timestamps.
@@ -55,10 +60,29 @@ def summarize(
         >>> found["x"]["missing"].result().missing
         1
     """
-    held = {field.name: kinds.get(field.name, kind_of(field.type)) for field in source.schema}
+    chunks = source.chunks(chunk_rows, encoded=True, exact=False)
+    return summarize_batches(source.schema, chunks, wanted, beside=beside, kinds=kinds)
+
+
+def summarize_batches(
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    wanted: Wanted,
+    *,
+    beside: Sequence[Beside] = (),
+    kinds: Mapping[str, Holds] = {},
+) -> dict[str, Mapping[str, Statistic]]:
+    """The statistics of each column of some batches, as of `summarize`.
+
+    Args:
+        schema: The batches' columns.
+        batches: Of these columns, in this order.
+        wanted: As of `summarize`, and so are all others.
+    """
+    held = {field.name: kinds.get(field.name, kind_of(field.type)) for field in schema}
     found = {name: wanted(holds) for name, holds in held.items()}
     with ThreadPoolExecutor(cpu_count()) as pool:
-        for chunk in source.chunks(chunk_rows, encoded=True, exact=False):
+        for chunk in batches:
             # those beside look at all columns and take longest: they begin first
             futures = [pool.submit(one, chunk) for one in beside]
             futures += [
@@ -78,7 +102,7 @@ def _update(statistics: Mapping[str, Statistic], column: pa.Array, holds: Holds)
     elif (widened := _WIDENED.get((kind_of(column.type), holds))) is not None:
         column = column.cast(widened, safe=False)
     for name, statistic in statistics.items():
-        statistic.update(_seen(name, column))
+        statistic.update(seen_by(name, column))
 
 
 def items(column: pa.Array) -> pa.Array:
@@ -86,10 +110,22 @@ def items(column: pa.Array) -> pa.Array:
     return column.flatten() if _is_list(column.type) else column
 
 
-def _seen(name: str, column: pa.Array) -> pa.Array:
+def seen_by(name: str, column: pa.Array) -> pa.Array:
+    """What of a column the statistic of a name sees."""
     if name == ROWS:
         return column
+    if name == ROW_TOKENS:
+        return _each_once(column)
     return pc.list_value_length(column) if name.startswith(LENGTHS) else items(column)
+
+
+def _each_once(column: pa.Array) -> pa.Array:
+    """The texts inside of lists, each once a row."""
+    coded = encoded(column.flatten())
+    parents = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
+    at = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)
+    _, first = np.unique(parents.astype(np.int64) * (len(coded.dictionary) + 1) + at, return_index=True)
+    return coded.take(pa.array(np.sort(first)))
 
 
 def _is_list(type: pa.DataType) -> bool:

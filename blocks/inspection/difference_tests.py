@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import special, stats
 
+from blocks.inspection.column_reference import FrequentTokens, RanksAt
 from blocks.statistics import CountsResult, MomentsResult, QuantilesResult
 
 FEWEST = 20
@@ -19,6 +20,8 @@ MOST_GROUPS = 100
 """Tokens that are compared one by one; all others are one group."""
 
 _LEAST_EXPECTED = 5
+# where only the tokens of 5 rows of the reference are known: so many that those are not chosen by chance
+_LEAST_OF_LISTED = 15
 _POINTS = 2048
 # a rank error holds for one point with 99%; 1.5 times as much for all points at once
 _ALL_POINTS = 1.5
@@ -60,20 +63,23 @@ def means(reference: MomentsResult, current: MomentsResult, alike: float = 1.0) 
     return Difference(shift, float(max(p_values)), float(abs(shift) / spread))
 
 
-def distributions(reference: QuantilesResult, current: QuantilesResult, alike: float = 1.0) -> Difference:
+def distributions(reference: QuantilesResult | RanksAt, current: QuantilesResult, alike: float = 1.0) -> Difference:
     """Kolmogorov and Smirnov's largest distance between the shares below a number.
 
-    What sketches may be off by is taken off the distance before it is judged, of both.
+    What sketches may be off by is taken off the distance before it is judged, of both. At edges alone it can only be
+    smaller: by what lies between two of them at most.
 
     Args:
-        reference: Of the one column.
+        reference: Of the one column; known at some edges alone, or everywhere.
         current: Of the other.
         alike: As of `means`.
     """
     n, m = reference.count, current.count
     if not (n and m):
         return UNTOLD
-    at = np.union1d(reference.numbers(_POINTS), current.numbers(_POINTS))
+    at = reference.numbers(_POINTS)
+    if not isinstance(reference, RanksAt):
+        at = np.union1d(at, current.numbers(_POINTS))
     distance = float(np.abs(reference.rank(at) - current.rank(at)).max())
     sure = max(0.0, distance - _ALL_POINTS * (reference.error + current.error))
     p_value = float(np.clip(stats.kstwo.sf(sure, max(1, round(n * m / (n + m) / alike))), 0, 1))
@@ -102,11 +108,12 @@ class TokenCounts:
     """How often each token stands in either column.
 
     Args:
-        reference: Of the one.
+        reference: Of the one; all tokens, or the frequent ones.
         current: Of the other; text may be compared with bytes.
     """
 
     def __init__(self, reference: CountsResult, current: CountsResult) -> None:
+        self._listed = reference if isinstance(reference, FrequentTokens) and reference.unlisted is not None else None
         self.exact = reference.exact and current.exact
         self._error = max(reference.error, current.error)
         self._totals = reference.total, current.total
@@ -131,8 +138,10 @@ class TokenCounts:
         if not (n and m):
             return UNTOLD
         both = self._reference + self._current
-        least = max(_LEAST_EXPECTED * alike, 100 * self._error**2)
-        frequent = np.flatnonzero(both * (min(n, m) / (n + m)) >= least)
+        fewest = _LEAST_EXPECTED if self._listed is None else max(_LEAST_OF_LISTED, 3 * self._listed.least)
+        least = max(fewest * alike, 100 * self._error**2)
+        known = (self._listed is None) | (self._reference > 0)
+        frequent = np.flatnonzero(known & (both * (min(n, m) / (n + m)) >= least))
         frequent = frequent[np.argsort(-both[frequent], kind="stable")][:MOST_GROUPS]
         observed = np.stack([self._reference[frequent], self._current[frequent]])
         others = np.array([[n], [m]]) - observed.sum(axis=1, keepdims=True)
@@ -157,6 +166,8 @@ class TokenCounts:
         new token (the sum of those probabilities over all tokens as frequent), and for the number of tokens of one row.
         """
         n, m = self._totals
+        if self._listed is not None:
+            return self._not_listed(self._listed)
         new = self._reference == 0
         rows = int(self._current[new].sum())
         if not (n and m):
@@ -174,6 +185,21 @@ class TokenCounts:
         once = int(tokens[counts == 1].sum())
         singles = float(stats.hypergeom.sf(int((self._current[new] == 1).sum()) - 1, n + m, once, m))
         return Difference(float(rows), min(1.0, 2 * min(frequent, singles)), rows / m)
+
+    def _not_listed(self, reference: FrequentTokens) -> Difference:
+        """Rows of the current column whose token is not among the reference's frequent ones, more than it expects.
+
+        The effect is the difference of the shares. Rows of a rare token come and go together, so that of the
+        reference's as many as it may have tell as much as one.
+        """
+        n, m = self._totals
+        rows = m - int(self._current[self._reference > 0].sum())
+        if not (n and m) or not self.exact or reference.unlisted is None:
+            return Difference(float(rows), np.nan, np.nan)
+        few = max(1, round(n / reference.least))
+        found = shares(round(reference.unlisted / n * few), few, rows, m)
+        more = rows / m - reference.unlisted / n
+        return Difference(float(rows), found.p_value if more > 0 else 1.0, max(0.0, more))
 
 
 def discovery_level(p_values: np.ndarray, level: float) -> float:

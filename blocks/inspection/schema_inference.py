@@ -4,12 +4,13 @@ import math
 import sys
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from typing import Any
 
 import pyarrow as pa
 
 from blocks.inspection.column_kinds import Holds
 from blocks.inspection.column_schema import ColumnSchema, Number
-from blocks.inspection.column_statistics import LENGTHS, ROWS
+from blocks.inspection.column_statistics import LENGTHS, ROW_TOKENS, ROWS
 from blocks.statistics import Counts, Missing, Moments, Statistic
 
 LEAST_MASS = 0.9
@@ -26,22 +27,21 @@ def statistics_for(holds: Holds) -> dict[str, Statistic]:
     if holds.is_list:
         wanted[LENGTHS] = Moments()
     if holds.kind in ("integer", "number"):
-        wanted["numbers"] = Moments()
+        wanted["moments"] = Moments()
     if holds.kind == "text":
-        wanted["tokens"] = Counts(1 << 20)
+        wanted[ROW_TOKENS if holds.is_list else "tokens"] = Counts(1 << 20)
     return wanted
 
 
-def inferred(holds: Holds, statistics: Mapping[str, Statistic], min_count: int, max_tokens: int) -> ColumnSchema:
+def inferred(holds: Holds, results: Mapping[str, Any], min_count: int, max_tokens: int) -> ColumnSchema:
     """What is expected of a column.
 
     Args:
         holds: What its values are.
-        statistics: Of `statistics_for`, updated.
+        results: Of the statistics of `statistics_for`; others, and none of tokens or numbers, may be there.
         min_count: Rows of a text that is named.
         max_tokens: Texts of a domain, at most.
     """
-    results = {name: statistic.result() for name, statistic in statistics.items()}
     rows, missing = results[ROWS].rows, results[ROWS].missing
     made = ColumnSchema(holds.kind if missing < rows else "unknown", holds.is_list)
     if missing == rows:
@@ -51,11 +51,15 @@ def inferred(holds: Holds, statistics: Mapping[str, Statistic], min_count: int, 
     if (lengths := results.get(LENGTHS)) is not None and lengths.count:
         low, high = int(lengths.min), int(lengths.max)
         made.min_values, made.max_values = (low, high) if low == high else (min(low, 1), 2 * high)
-    if (numbers := results.get("numbers")) is not None:
+    if (numbers := results.get("moments") if holds.kind in ("integer", "number") else None) is not None:
         made.allow_infinite = holds.kind == "integer" or numbers.negative_infinite + numbers.positive_infinite > 0
         if numbers.count:
             made.min, made.max = _range(numbers.min, numbers.max, holds.kind == "integer")
-    if (tokens := results.get("tokens")) is not None and tokens.exact and 0 < tokens.distinct <= max_tokens:
+    if (
+        (tokens := results.get(ROW_TOKENS, results.get("tokens"))) is not None
+        and tokens.exact
+        and 0 < tokens.distinct <= max_tokens
+    ):
         often = tokens.counts >= min_count
         mass = int(tokens.counts[often].sum()) / tokens.total
         if mass >= LEAST_MASS:

@@ -87,7 +87,8 @@ class Schema(MutableMapping[str, ColumnSchema]):
         holds = {field.name: kind_of(field.type) for field in rows.schema}
         if not any(statistics[ROWS].result().rows for statistics in found.values()):
             raise EmptySource(f"There is nothing to infer a schema from. Received: {rows!r} with no row.")
-        return cls({name: inferred(holds[name], statistics, least, most) for name, statistics in found.items()})
+        results = {name: {key: one.result() for key, one in each.items()} for name, each in found.items()}
+        return cls({name: inferred(holds[name], each, least, most) for name, each in results.items()})
 
     @checked()
     def validate(self, source: Any, *, key: str | None = None, examples: int = 3, chunk_rows: int = 65_536) -> pa.Table:

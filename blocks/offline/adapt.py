@@ -13,10 +13,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from blocks.block import Block, ColumnChunk, Head, State
+from blocks.block import Block, ColumnChunk, Head, Preprocessor, State
 from blocks.data import Source
 from blocks.errors import BadTarget, EmptySource, InvalidArgument, SchemaMismatch, warn
-from blocks.offline.observed_values import values_of_lane, values_of_stacks
+from blocks.inspection.adapted_rows import AdaptedRows
+from blocks.inspection.column_kinds import kind_of
+from blocks.inspection.observed_columns import ObservedColumns
+from blocks.offline.observed_values import enters_as_it_is, values_of_lane, values_of_stacks
 from blocks.offline.out_of_fold import origin_to_learn_from, with_target
 from blocks.preprocessors import Columns
 from blocks.progress import Progress, Verbose, announce
@@ -42,6 +45,8 @@ class _Task:
     """Columns that it reads beside its own."""
     remembers: State = field(default_factory=dict)
     """State beside what is learned."""
+    as_is: bool = False
+    """Whether the statistics are of its column's rows as they are."""
 
 
 def passes(columns: Columns) -> int:
@@ -62,6 +67,7 @@ def adapt(
     *,
     initial: Summary | None = None,
     memory: int | str | None = None,
+    keep: AdaptedRows | None = None,
     verbose: Verbose = "auto",
 ) -> Summary:
     """Let a preprocessor and a head learn from a source, which alone is read.
@@ -77,6 +83,7 @@ def adapt(
             for 512 MiB. It is shared before the first pass, by the number of columns whose tokens (or numbers) are held
             alone: the same model on other rows, or elsewhere, counts in the same shares. Chunks of the source and what
             is learned come on top.
+        keep: Filled with what is kept of the rows, in the first pass; of rows that others are continued with, nothing.
         verbose: How much to show, as of Keras: "auto", 0, 1 or 2.
 
     Returns:
@@ -109,8 +116,15 @@ def adapt(
     with ThreadPoolExecutor(cpu_count()) as pool:
         for wave in range(total):
             tasks = _wave(columns, head, learned, initial, budget, origin)
+            observed = None
+            if keep is not None and initial is None and not wave:
+                observed = _observed(columns, head, source.schema, tasks, available)
             progress = Progress(f"adapt {wave + 1}/{total}", rows, verbose, note=f"{len(tasks)} blocks")
-            _pass(source, tasks, pool, progress)
+            _pass(source, tasks, pool, progress, observed)
+            if keep is not None and observed is not None:
+                targets = () if head is None else tuple(dict.fromkeys(head.targets))
+                names = list(dict.fromkeys([*columns.inputs, *targets]))
+                keep.keep(observed, pa.schema([source.schema.field(name) for name in names]), targets)
             for task in tasks:
                 try:
                     state = task.block.learn(task.statistics)
@@ -123,6 +137,24 @@ def adapt(
                 if isinstance(task.block, Head):
                     _tell_missing_targets(task.block, task.statistics, verbose)
     return summary
+
+
+def _observed(
+    columns: Columns, head: Head | None, schema: pa.Schema, tasks: list[_Task], memory: int
+) -> ObservedColumns:
+    """Statistics of all columns that a model takes, but for bytes that nothing else reads: pictures, say."""
+    read = {name for task in tasks for name in (*task.columns, *task.reads)}
+    targets = () if head is None else head.targets
+    names = [
+        name
+        for name in dict.fromkeys([*columns.inputs, *targets])
+        if name in read or kind_of(schema.field(name).type).kind != "bytes"
+    ]
+    taken: dict[str, list[Statistic]] = {}
+    for task in tasks:
+        if task.as_is:
+            taken.setdefault(task.columns[0], []).extend(task.statistics.values())
+    return ObservedColumns(schema, names, taken, memory)
 
 
 def _tell_missing_targets(head: Head, results: Mapping[str, Statistic], verbose: Verbose) -> None:
@@ -179,7 +211,8 @@ def _wave(
             chunk = with_target(values, head, lane)
             tasks.append(_Task(key, block, lane.columns, share, chunk, head.targets, origin))
         else:
-            tasks.append(_Task(key, block, lane.columns, share, _without_target(values)))
+            as_is = enters_as_it_is(lane, depth) and type(block).observe is Preprocessor.observe
+            tasks.append(_Task(key, block, lane.columns, share, _without_target(values), as_is=as_is))
     if initial is not None:
         wanted = {f"{task.key}/{name}": (task, name) for task in tasks for name in task.statistics}
         if set(wanted) != set(initial):
@@ -197,13 +230,17 @@ def _wave(
     return tasks
 
 
-def _pass(source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress: Progress) -> None:
+def _pass(
+    source: Source, tasks: list[_Task], pool: ThreadPoolExecutor, progress: Progress, observed: ObservedColumns | None
+) -> None:
     wanted = [name for task in tasks for name in (*task.columns, *task.reads)]
+    wanted += [] if observed is None else observed.names
     names = list(dict.fromkeys(wanted)) or source.schema.names[:1]
     rows = 0
     with progress:
         for chunk in source.chunks(CHUNK_ROWS, columns=names, encoded=True, exact=False):
             futures = [pool.submit(task.block.observe, task.statistics, task.chunk(chunk, rows)) for task in tasks]
+            futures += [] if observed is None else map(pool.submit, observed.updates(chunk, rows))
             wait(futures)
             for future in futures:
                 future.result()

@@ -33,6 +33,11 @@ def values_of_stacks(
     return found
 
 
+def enters_as_it_is(lane: Lane, depth: int) -> bool:
+    """Whether the statistics of the block at `depth` of a lane are of its column's values as they are."""
+    return depth == 0 and len(lane.columns) == 1 and _as_it_enters(lane.blocks[0])
+
+
 def _as_it_enters(block: Preprocessor) -> bool:
     """Whether a block's statistics are of the values that enter it."""
     return type(block).observed is Preprocessor.observed
@@ -54,8 +59,7 @@ class _Entering:
 
 def values_of_lane(lane: Lane, depth: int, inputs: Mapping[str, RawColumn]) -> Callable[[pa.RecordBatch], pa.Array]:
     """From a chunk to the values that the statistics of the block at `depth` of a lane are of."""
-    block = lane.blocks[depth]
-    if depth == 0 and len(lane.columns) == 1 and _as_it_enters(block):
+    if enters_as_it_is(lane, depth):
         (name,) = lane.columns
         return lambda chunk: values_one_by_one(chunk.column(name), inputs[name], name)
     observe = observed_by(lane, depth, inputs)

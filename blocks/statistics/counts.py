@@ -105,17 +105,27 @@ class Counts(Statistic):
         """Returns a fresh one that holds at most so many bytes."""
         return type(self)(max(max_bytes, _MIN_BYTES))
 
-    def result(self) -> CountsResult:
-        """Returns the counts of all rows seen so far, sorted."""
+    def result(self, *, ordered: bool = True) -> CountsResult:
+        """Returns the counts of all rows seen so far.
+
+        Args:
+            ordered: Whether tokens come sorted, which of many is the most work; in any order otherwise.
+        """
         self._flush()
         self._compact()
-        tokens, tally = self._sorted(), self._tally
+        table = self._table
+        tokens, tally = self._sorted() if ordered or table is None else table, self._tally
         weight_error = 0.0 if tokens.weights is None else self._weight_error
         return CountsResult(
             tokens.values, tokens.counts, tokens.weights,
             tally.rows, tally.missing, tally.negative_infinite, tally.positive_infinite, tally.count,
             max(self._most_distinct, len(tokens.values)), self._error == 0, self._error, weight_error,
         )  # fmt: skip
+
+    @property
+    def exact(self) -> bool:
+        """Whether no token was dropped so far."""
+        return not self._error
 
     @property
     def nbytes(self) -> int:

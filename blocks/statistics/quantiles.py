@@ -33,6 +33,11 @@ class QuantilesResult(NumbersSeen):
     _sorted: np.ndarray = dataclasses.field(repr=False, compare=False)
     _sketch: kll_doubles_sketch | None = dataclasses.field(repr=False, compare=False)
 
+    @property
+    def ordered(self) -> np.ndarray:
+        """All numbers, rising; none from the sketch."""
+        return self._sorted
+
     def quantile(self, q: ArrayLike) -> np.ndarray:
         """Returns the numbers below which fractions of the column lie.
 

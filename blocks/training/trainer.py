@@ -7,13 +7,16 @@ from typing import Any
 import keras
 
 from blocks.arguments import check_whole_number, checked_methods
+from blocks.block import fingerprint
 from blocks.errors import InvalidArgument, warn
+from blocks.inspection.kept_answers import kept_answers
 from blocks.progress import Verbose, announce, check_verbose
 from blocks.training import defaults, loop
 from blocks.training.argument_hints import ALSO, HINTS
 from blocks.training.calibrate import calibrate
 from blocks.training.compiling import checked_settings, compile_core
 from blocks.training.history import whole_history
+from blocks.training.initial_weights import digest_of_last
 from blocks.training.learn import learn, weigh_classes
 from blocks.training.resume import Resume
 from blocks.training.training_batches import Batches, errors_of
@@ -220,6 +223,39 @@ class Trainer(keras.Model):
                     with errors_of(held_out):
                         calibrate(self.core, self.head, chain, block, held_out.dataset, name=name, verbose=verbose)
         self._parts.graph = None
+        self._keep_answers(rows)
+
+    def keep_answers(self, data: Any) -> None:
+        """Keep how the model answers rows that it was not trained on, for `blocks.evaluate.drift(model, rows)`.
+
+        `calibrate` does so too. What is kept are means, distributions and labels that 5 rows have; training goes on
+        without them.
+
+        Args:
+            data: A store's split, or rows.
+
+        Raises:
+            NotAdapted, StoreMismatch, BadTarget: As they say.
+        """
+        self._require_core("keep answers")
+        self._keep_answers(training_rows(data))
+
+    def _keep_answers(self, rows: TrainingRows) -> None:
+        kept = self._adapted_rows
+        kept.read_stored()
+        if kept.reference is None:
+            return
+        batches = self._batches(rows, HELD_OUT_ROWS)
+        with errors_of(batches):
+            answers = kept_answers(
+                {name: value.numpy() for name, value in self.graph.answers(features).items()}
+                for features, *_ in batches.dataset
+            )
+        kept.reference = kept.reference.with_answers(answers, self._answering())
+
+    def _answering(self) -> str:
+        chained = [block for chain in self._chains().values() for block in chain]
+        return f"{digest_of_last(self.core)} {fingerprint(*chained)}"
 
     def _batches(self, rows: TrainingRows, batch_size: int, *order: BatchOrder, training: bool = False) -> Batches:
         parts = self.preprocessor, self.head, lambda: self.transform

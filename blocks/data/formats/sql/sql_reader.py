@@ -40,6 +40,7 @@ class SqlReader:
     """
 
     ahead = True
+    fingerprint_is_quick = True
 
     def __init__(
         self,
