@@ -65,6 +65,9 @@ class AdaptedRows:
             column = ColumnSchema(*holds)
             if field.name in results:
                 column = inferred(holds, results[field.name], _MIN_COUNT, _MAX_TOKENS)
+                numbers = results[field.name].get("moments")
+                if numbers is not None and numbers.count < _MIN_COUNT:  # whose ends tell of single rows
+                    column.min = column.max = None
             self.schema[field.name] = column
             if field.name in targets:
                 column.min_fraction = 0.0

@@ -89,9 +89,9 @@ class DriftReference:
         parts: list[bytes] = []
         header = {
             "class": _CLASS,
-            "columns": {name: _header(kept, parts) for name, kept in self.columns.items()},
+            "columns": [[name, _header(kept, parts)] for name, kept in self.columns.items()],
             "optional": list(self.optional),
-            "answers": {name: _header(kept, parts) for name, kept in self.answers.items()},
+            "answers": [[name, _header(kept, parts)] for name, kept in self.answers.items()],
             "answered_by": self.answered_by,
         }
         return pack(header, parts)
@@ -109,7 +109,7 @@ class DriftReference:
             raise MalformedData(f"The bytes must hold a {_CLASS}. Received: {header.get('class')!r}. Save them again.")
         try:
             columns, answers = (
-                {name: _column(one, parts) for name, one in header[key].items()} for key in ("columns", "answers")
+                {name: _column(one, parts) for name, one in header[key]} for key in ("columns", "answers")
             )
             return cls(columns, tuple(map(str, header["optional"])), answers, str(header["answered_by"]))
         except (LookupError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:

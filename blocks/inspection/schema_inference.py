@@ -55,11 +55,8 @@ def inferred(holds: Holds, results: Mapping[str, Any], min_count: int, max_token
         made.allow_infinite = holds.kind == "integer" or numbers.negative_infinite + numbers.positive_infinite > 0
         if numbers.count:
             made.min, made.max = _range(numbers.min, numbers.max, holds.kind == "integer")
-    if (
-        (tokens := results.get(ROW_TOKENS, results.get("tokens"))) is not None
-        and tokens.exact
-        and 0 < tokens.distinct <= max_tokens
-    ):
+    tokens = results.get(ROW_TOKENS if holds.is_list else "tokens") if holds.kind == "text" else None
+    if tokens is not None and tokens.exact and 0 < tokens.distinct <= max_tokens:
         often = tokens.counts >= min_count
         mass = int(tokens.counts[often].sum()) / tokens.total
         if mass >= LEAST_MASS:
