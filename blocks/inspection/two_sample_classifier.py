@@ -57,15 +57,22 @@ def separation(reference: pa.Table, current: pa.Table, seed: int = 0) -> Separat
 
     Source: Lopez-Paz, Oquab, "Revisiting Classifier Two-Sample Tests" (2017); intervals by DeLong et al. (1988).
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits  # scikit-learn's own
 
     features = _features(reference, current)
     if not features or min(len(reference), len(current)) < FEWEST_ROWS:
         return None
+    with threadpool_limits(1, user_api="openmp"):  # whose threads wait for each other on a busy machine
+        return _told_apart(features, len(reference), len(current), seed)
+
+
+def _told_apart(features: list[tuple[str, np.ndarray, bool]], n: int, m: int, seed: int) -> Separation:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     names = [name for name, _, _ in features]
     x = np.column_stack([values for _, values, _ in features])
     categorical = np.array([tokens for _, _, tokens in features])
-    y = np.repeat([0, 1], [len(reference), len(current)])
+    y = np.repeat([0, 1], [n, m])
     random = np.random.default_rng(seed)
     half = np.zeros(len(y), bool)
     for rows in (np.flatnonzero(y == side) for side in (0, 1)):
