@@ -153,7 +153,8 @@ class Model(Trainer, Answerer, Saver):
         """Learn statistics and the target's classes or scale from training rows, which alone are read.
 
         All independent blocks share one pass; chains of k blocks that learn take k passes. A second call starts over,
-        weights included, unless nothing that was learned has changed.
+        weights included, unless nothing that was learned has changed. What the rows look like is kept in the same pass:
+        see `schema`, `splits` and `drift_reference`.
 
         Args:
             data: Anything that `blocks.read` takes.

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import blocks
-from blocks.errors import BlocksWarning, StoreMismatch
+from blocks.errors import BlocksWarning, InvalidArgument, StoreMismatch
 
 ARTEFACTS = Path(__file__).with_name("artefacts")
 TRAIN = 40
@@ -45,6 +45,13 @@ def test_a_model_answers_as_it_did(old, model, table):
         else:
             # the dense layers' sums are of another order on another machine or TensorFlow
             np.testing.assert_allclose(answers[name], values, rtol=0, atol=1e-6)
+
+
+def test_what_was_not_kept_yet_is_none(old, model, table):
+    assert (model.schema, model.splits, model.drift_reference) == (None, None, None)
+    for keeps_nothing in (model, old / "export"):
+        with pytest.raises(InvalidArgument, match="Give the training rows"):
+            blocks.evaluate.drift(keeps_nothing, table)
 
 
 @pytest.mark.parametrize("form", ["hdf5", "tfrecord"])

@@ -66,7 +66,7 @@ class Source:
         self._reader = reader
         self._steps = tuple(steps)
         self._columns = None if columns is None else tuple(columns)
-        self._divisions = tuple(divisions)
+        self.division_records = tuple(divisions)
 
     @property
     def schema(self) -> pa.Schema:
@@ -204,7 +204,7 @@ class Source:
         require_columns(columns, self.schema.names, "select")
         if len(set(columns)) != len(columns):
             raise InvalidArgument(f"select takes each column once. Received: {list(columns)!r}.")
-        return Source(self._reader, self._steps, columns, self._divisions)
+        return Source(self._reader, self._steps, columns, self.division_records)
 
     def filter(self, expression: pc.Expression) -> "Source":
         """The rows for which an Arrow expression is true (null counts as false), in order.
@@ -221,7 +221,7 @@ class Source:
         placed = any(isinstance(step, Part | Chosen) and not _keys(step) for step in self._steps)
         if not placed and isinstance(reader, Filterable):
             reader = reader.filtered(expression)
-        return Source(reader, [*self._steps, step], self._columns, self._divisions)
+        return Source(reader, [*self._steps, step], self._columns, self.division_records)
 
     def split(
         self,
@@ -362,7 +362,7 @@ class Source:
             >>> division["part"], again.to_table() == source.split(train=0.8, test=0.2, key="id")["train"].to_table()
             ('train', True)
         """
-        return [record.to_json() for record in self._divisions]
+        return [record.to_json() for record in self.division_records]
 
     @property
     def purged(self) -> int:
@@ -376,7 +376,7 @@ class Source:
                 [(low, high)] = step.spans
                 wider = dataclasses.replace(step, spans=((FIRST, high),))
                 steps = [*self._steps[:at], wider, *self._steps[at + 1 :]]
-                return Source(self._reader, steps, self._columns, self._divisions), low
+                return Source(self._reader, steps, self._columns, self.division_records), low
         return None
 
     @property
@@ -384,7 +384,7 @@ class Source:
         return sum(isinstance(step, Part | Chosen | Spans) for step in self._steps)
 
     def _with(self, step: Step, record: DivisionRecord) -> "Source":
-        return Source(self._reader, [*self._steps, step], self._columns, [*self._divisions, record])
+        return Source(self._reader, [*self._steps, step], self._columns, [*self.division_records, record])
 
     def _record(self, method: str, arguments: dict[str, Any], steps: Mapping[str, Step]) -> DivisionRecord:
         return DivisionRecord(method, arguments, steps, self._reader.schema, self._quick_digest)

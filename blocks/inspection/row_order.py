@@ -5,8 +5,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from blocks.inspection.drift import drift
+from blocks.data import as_source
+from blocks.inspection.drift import Levels, columns_of, drift_table, drift_tests
 from blocks.inspection.sampled_columns import CATEGORY, NUMBER, SampledColumn, sampled_columns
+from blocks.statistics import memory_bytes
 
 LEAST_ROWS: Final = 60
 """Rows of a sample that it takes to compare its ends."""
@@ -58,10 +60,9 @@ def moving_columns(rows: pa.Table, false_alarms: float = 0.01) -> tuple[Moving, 
     if len(rows) < LEAST_ROWS or not names:
         return ()
     ends = rows.slice(0, third), rows.slice(len(rows) - third)
-    table = drift(
-        *ends, columns=names, false_alarms=false_alarms, least_shift=LEAST_SHIFT, least_share=LEAST_SHARE,
-        memory="64MiB",
-    )  # fmt: skip
+    levels, memory = Levels(false_alarms, LEAST_SHIFT, LEAST_SHARE), memory_bytes("64MiB")
+    one, other = (columns_of(as_source(end), names, memory, 65_536, "sample") for end in ends)
+    table = drift_table(list(drift_tests(names, one, other, levels)), levels)
     found: dict[str, Moving] = {}
     alarms = [row for row in table.to_pylist() if row["alarm"] and row["statistic"] in _STATISTICS]
     for row in sorted(alarms, key=lambda row: _STATISTICS.index(row["statistic"])):

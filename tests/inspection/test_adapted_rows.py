@@ -256,3 +256,10 @@ def test_damaged_bytes_are_an_error():
     for damaged in (data[:-9], data[:40] + b"\x00" + data[41:], b"", blocks.Summary().to_bytes()):
         with pytest.raises(MalformedData):
             DriftReference.from_bytes(damaged)
+
+
+def test_windows_say_how_their_rows_were_divided():
+    part = blocks.read(rows()).split(train=0.7, test=0.3, time="when")["test"]
+    windows = blocks.windows(part, length=3, horizon=1, order="when", columns=["x"], target="x", history=True)
+    assert windows.divisions == part.divisions
+    assert windows.divisions[0]["part"] == "test"

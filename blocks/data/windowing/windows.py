@@ -115,7 +115,7 @@ def windows(
         static=fixed,
         since=since,
     )
-    return Source(WindowReader(rows, shape))
+    return Source(WindowReader(rows, shape), divisions=rows.division_records)
 
 
 def _step(kind: pa.DataType, every: Any) -> int:
