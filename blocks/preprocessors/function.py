@@ -27,10 +27,10 @@ class Function(Preprocessor):
 
     It is traced once for each dtype with a batch of unknown size. It gets numbers as float64 (missing is NaN), text as
     string (missing is ""), dates and timestamps as int64 microseconds since 1970 UTC (missing is the smallest int64),
-    and of several columns one argument each, in the order of the key. What missing and infinite values become is its
-    own choice. It sees rows in multiples of 16, the last one repeated, so that even float32 code has the same bits at
-    every batch size. (TensorFlow rewrites x / constant as x * (1 / constant), but not in `tf.data`: there float32 code
-    may differ in the last bit, float64 code hardly ever.)
+    of windows each value as a number by itself, and of several columns one argument each, in the order of the key. What
+    missing and infinite values become is its own choice. It sees rows in multiples of 16, the last one repeated, so
+    that even float32 code has the same bits at every batch size. (TensorFlow rewrites x / constant as x * (1 /
+    constant), but not in `tf.data`: there float32 code may differ in the last bit, float64 code hardly ever.)
 
     Args:
         fn: The function, registered with `keras.saving.register_keras_serializable`. It captures no variables or

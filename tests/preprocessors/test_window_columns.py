@@ -81,12 +81,29 @@ def test_a_window_gives_what_its_values_give_as_a_column(narrow):
         assert together({"x": tf.constant(close[:rows])})["x"].numpy().tobytes() == alone[:rows].tobytes()
 
 
-def test_the_learned_state_does_not_depend_on_chunks_or_nulls():
-    lists = pa.array([None if np.isnan(row).all() else row.tolist() for row in CLOSE], pa.list_(pa.float64(), LENGTH))
-    whole = taught(Columns({"x": preprocessors.RobustScale()}), {"x": CLOSE})
-    parts = pa.Table.from_batches(pa.table({"x": lists}).to_batches(max_chunksize=9))
-    cut = taught(Columns({"x": preprocessors.RobustScale()}), parts)
-    assert {n: v.tobytes() for n, v in whole.state.items()} == {n: v.tobytes() for n, v in cut.state.items()}
+@pytest.mark.parametrize(
+    "make",
+    [
+        preprocessors.RobustScale,
+        preprocessors.PowerTransform,
+        lambda: preprocessors.Impute("most_frequent"),
+        lambda: preprocessors.Bucketize(num_bins=3, strategy="uniform"),
+        lambda: preprocessors.PiecewiseLinear(3),
+        lambda: [preprocessors.Log1p(), preprocessors.QuantileTransform(99)],
+    ],
+)
+def test_what_is_learned_does_not_depend_on_chunks_or_on_how_a_gap_is_told(make):
+    rows = [[None if np.isnan(one) else one for one in row] for row in CLOSE.round(1).tolist()]
+    rows[20:] = [row if any(one is not None for one in row) else None for row in rows[20:]]
+    parts = pa.table({"x": pa.array([*rows, None], pa.list_(pa.float64(), LENGTH))}).to_batches(max_chunksize=9)
+    flat = pa.array([one for row in rows for one in row or [None] * LENGTH] + [None] * LENGTH, pa.float64())
+    array = np.concatenate([CLOSE.round(1), np.full((1, LENGTH), np.nan)])
+    first, *others = (
+        taught(Columns({"x": make()}), x) for x in (pa.Table.from_batches(parts), {"x": flat}, {"x": array})
+    )
+    for other in others:
+        for name, value in first.state.items():
+            np.testing.assert_allclose(value, other.state[name], rtol=1e-12)
 
 
 def test_scalars_go_on_beside_windows_and_entries_are_called_as_their_columns():

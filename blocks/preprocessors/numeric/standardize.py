@@ -28,14 +28,15 @@ class Standardize(Preprocessor):
 
     The standard deviation is the population's (divided by the number of rows), as scikit-learn's `StandardScaler` has
     it; a constant column, or one whose variance is rounding noise, is divided by 1. An infinite value, or one whose
-    image lies beyond float64, counts as the largest, or smallest, finite one that was seen.
+    image lies beyond float64, counts as the largest, or smallest, finite one that was seen. Of a column of windows all
+    values count alike: it has one mean and one deviation, as it has one of whatever another block of numbers learns.
 
     Args:
         missing: What NaN becomes: "mean" (0 after scaling) or "keep" (NaN).
         add_indicator: Whether a second feature, `<name>_missing`, says 1 where the value was missing, else 0.
 
     Returns:
-        float32 of shape (batch,), or (batch, 2) with the indicator.
+        float32 of shape (batch,), or (batch, 2) with the indicator; of windows (batch, n), or (batch, n, 2).
 
     Example:
         >>> import numpy as np
