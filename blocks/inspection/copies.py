@@ -1,6 +1,7 @@
 """Columns that say the same as another one: equal, one to one, or a straight or rising line of it."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -67,7 +68,7 @@ def copies(rows: pa.Table, found: Sequence[Association], target: str | None = No
         for how, sign in (("equal", value_hashes(rows[name])), ("one to one", _pattern(column))):
             if sign is None:
                 continue
-            other = first.setdefault(how.encode() + sign.tobytes(), name)
+            other = first.setdefault(how.encode() + blake2b(sign.tobytes(), digest_size=16).digest(), name)
             if other != name and name not in copied:
                 copied[name] = Copy(name, other, how, 1.0, int(column.present.sum()))
     place = {name: at for at, name in enumerate(order)}
