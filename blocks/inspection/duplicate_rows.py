@@ -13,7 +13,7 @@ from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.statistics.hash_tally import Entries, Estimate, HashTally
 from blocks.statistics.mergeable import Mergeable
 from blocks.statistics.missing import is_missing
-from blocks.statistics.value_hashes import combined, value_hashes
+from blocks.statistics.value_hashes import ColumnHashes, combined
 
 
 class RepeatedRows(NamedTuple):
@@ -153,6 +153,7 @@ class DuplicateRows(Mergeable):
         self._rows: dict[str, int] = {}
         self._keyless: dict[str, int] = {}
         self._tallies: dict[str, HashTally] = {}
+        self._hashes: dict[str, ColumnHashes] = {}
 
     def parameters(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -183,7 +184,7 @@ class DuplicateRows(Mergeable):
         self._rows[part] = self._rows.get(part, 0) + len(chunk)
         self._keyless.setdefault(part, 0)
         columns = {name: chunk.column(name) for name in names}
-        hashes = {name: value_hashes(column) for name, column in columns.items()}
+        hashes = {name: self._hashes[name].of(column) for name, column in columns.items()}
         for by, tally in self._tallies.items():
             compared = combined([hashes[name] for name in self._compared(by)])
             labels = None
@@ -213,6 +214,7 @@ class DuplicateRows(Mergeable):
         if lacking := [name for name in wanted if name not in names]:
             raise SchemaMismatch(f"Keys are columns. Received: {lacking}. The columns are {names}.")
         self._columns = names
+        self._hashes = {name: ColumnHashes() for name in names}
         apart = bool(wanted) and bool(self._compared("contents"))
         # without a key, whole rows are contents with their labels
         views = (["rows"] if self._key or not apart else []) + (["contents"] if apart else [])

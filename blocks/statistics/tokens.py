@@ -79,11 +79,7 @@ class DictionaryCounter:
         mine = self._dictionary
         if mine is None:
             return True
-        if mine.type != dictionary.type or len(mine) != len(dictionary):
-            return False
-        # Slices of one Parquet row group share their dictionary's memory; comparing 50,000 strings would cost more
-        # than counting the chunk.
-        return _memory(mine) == _memory(dictionary) or mine.equals(dictionary)
+        return same_entries(mine, dictionary)
 
     def add(self, values: pa.DictionaryArray, weights: np.ndarray | None) -> None:
         """Adds a chunk whose dictionary `fits`."""
@@ -146,6 +142,15 @@ def joined(pieces: list[Tokens]) -> Tokens:
     counts = np.bincount(indices, counts, minlength=size).astype(np.int64)
     weights = None if weights is None else np.bincount(indices, weights, minlength=size)
     return Tokens(values.dictionary, counts, weights)
+
+
+def same_entries(one: pa.Array, other: pa.Array) -> bool:
+    """Whether two dictionaries are one: mostly as they are the same part of memory."""
+    if one.type != other.type or len(one) != len(other):
+        return False
+    # Slices of one Parquet row group share their dictionary's memory; comparing 50,000 strings would cost more
+    # than counting the chunk.
+    return _memory(one) == _memory(other) or one.equals(other)
 
 
 def _memory(values: pa.Array) -> tuple[int, list[int]]:
