@@ -70,7 +70,7 @@ class RowDraw:
 
     Args:
         rows: How many rows to keep; all where there are fewer.
-        seed: Another seed, another sample.
+        seed: Another seed, another sample; a sequence where it should differ from what others draw with a number.
         schema: What kept rows are brought into: its columns alone, null where a chunk has none of the name; None to
             keep them as they come, all alike.
 
@@ -82,7 +82,7 @@ class RowDraw:
         2
     """
 
-    def __init__(self, rows: int, seed: int = 0, schema: pa.Schema | None = None) -> None:
+    def __init__(self, rows: int, seed: int | Sequence[int] = 0, schema: pa.Schema | None = None) -> None:
         self._most, self._schema = rows, schema
         self._random = np.random.default_rng(seed)
         self._kept: list[pa.RecordBatch] = []

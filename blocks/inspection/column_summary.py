@@ -28,8 +28,8 @@ from blocks.statistics import (
     Missing,
     Moments,
     NumberShape,
-    Quantiles,
     QuantilesResult,
+    SampledQuantiles,
     Statistic,
     TextForms,
 )
@@ -46,8 +46,6 @@ MOST_LISTED = 8
 MOST_VARIANTS = 5
 # the most frequent texts, among which those that differ in case alone are looked for
 _LOOKED_AT = 20_000
-# the sketch of numbers beyond 262,144 of them: ranks within about 0.3%
-_SKETCH = 1000
 _TOKENS = 1 << 24
 # integers that float64 tells apart
 _EXACT = 2.0**53
@@ -58,13 +56,13 @@ def profile_statistics(holds: Holds) -> dict[str, Statistic]:
     """Fresh statistics of what a profile says of a column."""
     wanted: dict[str, Statistic] = {ROWS: Missing()}
     if holds.is_list:
-        wanted |= {LENGTHS: Moments(), "lengths quantiles": Quantiles(_SKETCH)}
+        wanted |= {LENGTHS: Moments(), "lengths quantiles": SampledQuantiles()}
     if holds.kind in NUMBERS + CLOCKS:
-        wanted |= {"moments": Moments(), "shape": NumberShape(), "quantiles": Quantiles(_SKETCH), "few": FewCounts()}
+        wanted |= {"moments": Moments(), "shape": NumberShape(), "quantiles": SampledQuantiles(), "few": FewCounts()}
         # the hash of numbers is of float64; integers that it does not hold are told apart by their text
         wanted["distinct"] = Distinct() if holds.kind == "integer" else DistinctValues(4096)
     if holds.kind in TIMES:
-        wanted |= {"quantiles": Quantiles(_SKETCH), "few": FewCounts(), "distinct": DistinctValues()}
+        wanted |= {"quantiles": SampledQuantiles(), "few": FewCounts(), "distinct": DistinctValues()}
     if holds.kind == "boolean":
         wanted["few"] = FewCounts()
     if holds.kind == "text":

@@ -37,7 +37,7 @@ def describe(
     min_count: int = 5,
     extremes: bool = True,
     memory: int | str | None = None,
-    chunk_rows: int = 65_536,
+    chunk_rows: int = 131_072,
     verbose: Verbose = "auto",
 ) -> Profile:
     """What is in the rows, and what of it somebody who knows data would point out; one pass, in bounded memory.

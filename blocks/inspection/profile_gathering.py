@@ -13,6 +13,7 @@ from blocks.inspection.column_summary import profile_statistics
 from blocks.progress import Progress, Verbose
 from blocks.statistics import Budget, Statistic
 
+_STREAM = 0x726F7773
 _NOT_DRAWN = ("bytes", "nested", "unknown")
 _ONE = {frozenset({"integer", "number"}): "number", frozenset({"date", "timestamp"}): "timestamp"}
 
@@ -81,7 +82,8 @@ def gather(
     budget = Budget(memory, wishes)
     drawn = [fields[name] for name in fields if kinds[name].kind not in _NOT_DRAWN and not kinds[name].is_list]
     schema = pa.schema([_widened(field, kinds[field.name]) for field in drawn if not others[field.name]])
-    draw = RowDraw(sample_rows, seed, schema)
+    # numbers that a user has drawn with the same seed must have nothing to do with which rows are drawn
+    draw = RowDraw(sample_rows, [seed, _STREAM], schema)
     total = [source.estimated_rows() for source in splits.values()]
     parts = {}
     known = None if None in total else sum(rows for rows in total if rows is not None)

@@ -17,6 +17,7 @@ from blocks.statistics.number_shape import NumberShape, NumberShapeResult
 from blocks.statistics.power_exponents import Power, PowerResult
 from blocks.statistics.quantiles import Quantiles, QuantilesResult
 from blocks.statistics.row_sample import RowSample, RowSampleResult
+from blocks.statistics.sampled_quantiles import SampledQuantiles, SampledQuantilesResult
 from blocks.statistics.statistic import Statistic
 from blocks.statistics.summary import Summary
 from blocks.statistics.text_forms import TextForms, TextFormsResult
@@ -46,6 +47,8 @@ __all__ = [
     "QuantilesResult",
     "RowSample",
     "RowSampleResult",
+    "SampledQuantiles",
+    "SampledQuantilesResult",
     "Statistic",
     "Summary",
     "TextForms",

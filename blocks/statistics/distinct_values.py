@@ -133,6 +133,11 @@ class DistinctValues(Statistic):
         if len(self._hashes) == self._k:
             small = hashes < self._hashes[-1]
             hashes, values = hashes[small], values[small]
+        elif len(hashes) > 8 * self._k:
+            # of many, those that may stay: sorting all would take longer than all else
+            near = hashes <= np.partition(hashes, 4 * self._k)[4 * self._k]
+            if len(np.unique(hashes[near])) >= self._k:
+                hashes, values = hashes[near], values[near]
         if not len(hashes):
             return
         # the hash is a bijection of the bits, so that equal hashes are equal values

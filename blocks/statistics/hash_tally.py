@@ -14,6 +14,7 @@ from blocks.statistics.hashing import STEP, mix64
 from blocks.statistics.mergeable import Mergeable
 
 _PENDING: Final = 1 << 16
+_MOST_PENDING: Final = 1 << 19
 _BUCKETS: Final = 16
 _DTYPE: Final = np.dtype([("hash", "<u8"), ("label", "<u4"), ("count", "<u4")])
 _MOST_COUNTED: Final = np.iinfo(np.uint32).max
@@ -145,7 +146,9 @@ class HashTally(Mergeable):
         self._parts.setdefault(part, [np.empty(0, _DTYPE)] * _BUCKETS)
         self._waiting.setdefault(part, []).append(new[self._below(new)] if self._level else new)
         self._count += len(self._waiting[part][-1])
-        if self._count > max(_PENDING, self._size() // 4):
+        # many wait where many are held at last: what waits is sorted into all that is held
+        waiting = max(_PENDING, min(_MOST_PENDING, self._most // 16))
+        if self._count > max(waiting, self._size() // 4):
             self._compact()
 
     def _size(self) -> int:
@@ -154,7 +157,7 @@ class HashTally(Mergeable):
     def _compact(self) -> None:
         for part in list(self._waiting):
             new = np.concatenate(self._waiting.pop(part))
-            bucket_of, held = new["hash"] % np.uint64(_BUCKETS), self._parts[part]
+            bucket_of, held = new["hash"] & np.uint64(_BUCKETS - 1), self._parts[part]
             for bucket in range(_BUCKETS):
                 held[bucket] = _counted(np.concatenate([held[bucket], new[bucket_of == bucket]]))
         self._count = 0
@@ -198,7 +201,7 @@ def _hashed_again(entries: np.ndarray) -> np.ndarray:
 
 def _counted(entries: np.ndarray) -> np.ndarray:
     """Different pairs in rising order, each with the sum of its counts."""
-    entries = entries[np.argsort(entries["hash"], kind="stable")]
+    entries = entries[np.argsort(np.ascontiguousarray(entries["hash"]))]
     hashes = entries["hash"]
     again = hashes[1:] == hashes[:-1]
     if not again.any():

@@ -69,7 +69,7 @@ def _missing_rows(values: pa.Array) -> int:
         if not entries.any():
             return values.indices.null_count
         return values.indices.null_count + int(np.count_nonzero(entries[values.indices.drop_null().to_numpy()]))
-    return pc.sum(is_missing(values)).as_py() or 0
+    return int(is_missing(values).true_count)
 
 
 def is_missing(values: pa.Array) -> pa.Array:

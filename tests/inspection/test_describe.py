@@ -277,7 +277,12 @@ def test_frequent_numbers_of_long_columns_are_scaled_up_from_the_sample():
     for q, found in column.numbers.quantiles.items():
         assert abs((values <= found).mean() - float(q)) <= column.numbers.error + (values == found).mean()
     again = blocks.describe({"x": values}, seed=1, chunk_rows=7_000)["x"]
-    assert (again.values, again.distinct) == (column.values, column.distinct)
+    assert (again.values, again.distinct, again.distribution) == (column.values, column.distinct, column.distribution)
+    assert again.numbers.quantiles == column.numbers.quantiles
+    # rows are drawn by another stream than numbers that a user draws with the same seed
+    uniform = np.random.default_rng(7).random(300_000)
+    found = blocks.describe({"u": uniform, "v": (uniform < 0.5).astype(np.int64)}, target="v", seed=7)
+    assert found.relations.power[0].value > 0.9
 
 
 def test_json_comes_back_and_is_as_its_schema_says(profile, tmp_path):
