@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 PYTHON_IO ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV_IO := .venv-io
 # The store and what it is made by and for, the contract, and what NumPy 1 computes otherwise; `make proof` runs all.
-TESTS_IO := tests/store tests/offline/test_precompute.py tests/training/test_loop.py tests/test_kills.py tests/test_contract.py tests/test_old_artefacts.py tests/evaluate blocks/evaluate
+# Of training what TensorFlow's kernels and its saving decide; kills and explanations are of Python's making.
+LOOP_IO := every_batch_of_every_epoch_once_and_in_order a_stopped_fit_goes_on_to_the_same_weights sample_weights_of_the_store_count calibrating_on_a_store_or_its_source_is_the_same a_regressor_learns_from_a_store resume_in_half_precision a_keras_model_of_ones_own_goes_on_from_a_stream
+TESTS_IO := tests/store tests/offline/test_precompute.py $(LOOP_IO:%=tests/training/test_loop.py::test_%) tests/test_contract.py tests/test_old_artefacts.py tests/evaluate/scoring tests/evaluate/tables $(filter-out %/test_head_of_a_user.py,$(wildcard tests/evaluate/test_*.py)) blocks/evaluate/scoring
 # Each process of the tests takes about 2 GB.
 WORKERS ?= 2
 # blocks leaves out what TensorFlow logs as it is loaded, unless this is set: not in the demo, which shows what a user sees

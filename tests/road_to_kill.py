@@ -1,21 +1,23 @@
 """A road that is killed on the way: flights, or rows like them, precomputed and trained on. Also run as a program.
 
-    python road_to_kill.py precompute|fit FOLDER ...
+    python road_to_kill.py
 
-reads seconds, a line each, from its standard input. For each it forks, waits until the work proper begins in the child,
-kills the child after so many seconds (never where negative), and says how it ended. What is killed is thus the
-work, not the import of TensorFlow. The answer is the status, and how many seconds the work proper took.
+reads lines of JSON from its standard input: ["precompute" or "fit", FOLDER, ..., seconds]. For each it forks, waits
+until the work proper begins in the child, kills the child after so many seconds (never where negative), and says how it
+ended. What is killed is thus the work, not the import of TensorFlow. The answer is the status, and how many seconds the
+work proper took.
 """
 
 import functools
 import hashlib
+import json
 import os
 import select
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +113,15 @@ def digests(folder: Path) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
 
 
-def attempts(work: Callable[[Callable[[], Any]], None], seconds: Iterator[float]) -> None:
-    """Do the work in a fork for every line, killed in good time."""
-    for limit in seconds:
+def attempts(work: Callable[..., None]) -> None:
+    """Do the work in a fork for every line, with what the line gives, killed in good time."""
+    for line in sys.stdin:
+        *given, limit = json.loads(line)
         here, there = os.pipe()
         child = os.fork()
         if not child:
             try:
-                work(functools.partial(os.write, there, b"!"))
+                work(functools.partial(os.write, there, b"!"), *given)
                 os._exit(0)
             except BaseException:
                 traceback.print_exc()
@@ -135,29 +138,22 @@ def attempts(work: Callable[[Callable[[], Any]], None], seconds: Iterator[float]
         print(status, time.monotonic() - start, flush=True)
 
 
-def main() -> None:
-    what, *given = sys.argv[1:]
+def work(begun: Callable[[], Any], what: str, *given: str) -> None:
+    """What is killed."""
     import blocks
     from blocks.model import load
 
     if what == "precompute":
         file, source, folder, format = given
-
-        def work(begun: Callable[[], Any]) -> None:
-            model = load(file)
-            _ = model.transform
-            begun()
-            precompute(model, Path(source), Path(folder), format)
-
+        model = load(file)
+        _ = model.transform
+        begun()
+        precompute(model, Path(source), Path(folder), format)
     else:
         file, store, folder, out = given
-
-        def work(begun: Callable[[], Any]) -> None:
-            found = fit(load(file), blocks.open_store(store), Path(folder), begun)
-            Path(out).write_text("\n".join(part.hex() for part in found))
-
-    attempts(work, map(float, sys.stdin))
+        found = fit(load(file), blocks.open_store(store), Path(folder), begun)
+        Path(out).write_text("\n".join(part.hex() for part in found))
 
 
 if __name__ == "__main__":
-    main()
+    attempts(work)

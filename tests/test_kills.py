@@ -3,7 +3,9 @@
 BLOCKS_KILLS and BLOCKS_FIT_KILLS say how often; `make proof` asks for many.
 """
 
+import functools
 import importlib.util
+import json
 import os
 import random
 import shutil
@@ -19,8 +21,8 @@ import pytest
 
 import blocks
 
-KILLS = int(os.environ.get("BLOCKS_KILLS", "4"))
-FIT_KILLS = int(os.environ.get("BLOCKS_FIT_KILLS", "2"))
+KILLS = int(os.environ.get("BLOCKS_KILLS", "2"))
+FIT_KILLS = int(os.environ.get("BLOCKS_FIT_KILLS", "1"))
 SCRIPT = Path(__file__).with_name("road_to_kill.py")
 
 
@@ -32,25 +34,18 @@ def road():
     return module
 
 
-class Attempts:
-    """The program, as a context: `run(seconds)` gives the status with which an attempt ended, and how long it took."""
+@pytest.fixture(scope="module")
+def attempt():
+    """Runs what `road_to_kill` has for some arguments; the status with which it ended, and how long it took."""
+    command = [sys.executable, str(SCRIPT)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
 
-    def __init__(self, *arguments):
-        command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        def run(*given, seconds=-1.0):
+            process.stdin.write(json.dumps([*map(str, given), seconds]) + "\n")
+            status, took = process.stdout.readline().split()
+            return int(status), float(took)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
-        self.process.stdout.close()
-
-    def run(self, seconds=-1.0):
-        self.process.stdin.write(f"{seconds}\n")
-        status, took = self.process.stdout.readline().split()
-        return int(status), float(took)
+        yield run
 
 
 @pytest.fixture(scope="module")
@@ -67,29 +62,29 @@ def prepared(road, tmp_path_factory):
 
 @pytest.mark.proof
 @pytest.mark.parametrize("format", ["hdf5", "tfrecord"])
-def test_a_killed_precompute_ends_with_the_same_bytes(road, prepared, tmp_path, format):
+def test_a_killed_precompute_ends_with_the_same_bytes(road, prepared, attempt, tmp_path, format):
     folder, model, table = prepared
     path, rng, moments = tmp_path / "killed", random.Random(11), Counter()
-    with Attempts("precompute", folder / "model.keras", folder / "flights.parquet", path, format) as attempts:
-        assert attempts.run()[0] == 0
-        expected = road.digests(path)
-        shutil.rmtree(path)
-        status, duration = attempts.run()
-        assert status == 0
-        assert road.digests(path) == expected
-        shutil.rmtree(path)
-        killed = 0
-        while killed < KILLS:
-            status, _ = attempts.run(rng.uniform(0, duration))
-            if status:
-                assert os.WTERMSIG(status) == signal.SIGKILL
-                killed += 1
-            finished = (path / "manifest.json").exists()
-            moments["finished" if finished else "shards" if list(path.glob("*-0*")) else "none"] += bool(status)
-            if not status:
-                assert road.digests(path) == expected
-                shutil.rmtree(path)
-        assert attempts.run()[0] == 0
+    run = functools.partial(attempt, "precompute", folder / "model.keras", folder / "flights.parquet", path, format)
+    assert run()[0] == 0
+    expected = road.digests(path)
+    shutil.rmtree(path)
+    status, duration = run()
+    assert status == 0
+    assert road.digests(path) == expected
+    shutil.rmtree(path)
+    killed = 0
+    while killed < KILLS:
+        status, _ = run(seconds=rng.uniform(0, duration))
+        if status:
+            assert os.WTERMSIG(status) == signal.SIGKILL
+            killed += 1
+        finished = (path / "manifest.json").exists()
+        moments["finished" if finished else "shards" if list(path.glob("*-0*")) else "none"] += bool(status)
+        if not status:
+            assert road.digests(path) == expected
+            shutil.rmtree(path)
+    assert run()[0] == 0
     assert road.digests(path) == expected
     print(f"{killed} kills: {dict(moments)}")
     store = blocks.open_store(path)
@@ -106,7 +101,7 @@ def test_a_killed_precompute_ends_with_the_same_bytes(road, prepared, tmp_path, 
 
 
 @pytest.mark.proof
-def test_a_killed_fit_ends_with_the_same_weights(road, tmp_path):
+def test_a_killed_fit_ends_with_the_same_weights(road, attempt, tmp_path):
     table = road.flights(20_000)
     pq.write_table(table, tmp_path / "flights.parquet")
     model = road.new_model(table)
@@ -115,24 +110,24 @@ def test_a_killed_fit_ends_with_the_same_weights(road, tmp_path):
     expected = "\n".join(part.hex() for part in road.fit(model, store, tmp_path / "whole"))
     assert model.core.steps_per_execution == 32
     path, out, rng, moments = tmp_path / "resume", tmp_path / "weights", random.Random(13), Counter()
-    with Attempts("fit", tmp_path / "model.keras", store.path, path, out) as attempts:
-        status, duration = attempts.run()
-        assert status == 0
-        assert out.read_text() == expected, "another process, the same bits"
-        shutil.rmtree(path)
-        out.unlink()
-        killed = 0
-        while killed < FIT_KILLS:
-            status, _ = attempts.run(rng.uniform(0, duration / 2))
-            if status:
-                assert os.WTERMSIG(status) == signal.SIGKILL
-                killed += 1
-                with np.load(path / "resume.npz") as saved:
-                    moments[saved["about"].tobytes().split(b'"epoch": ')[1][:18].decode()] += 1
-            else:
-                assert out.read_text() == expected
-                shutil.rmtree(path)
-                out.unlink()
-        assert attempts.run()[0] == 0
+    run = functools.partial(attempt, "fit", tmp_path / "model.keras", store.path, path, out)
+    status, duration = run()
+    assert status == 0
+    assert out.read_text() == expected, "another process, the same bits"
+    shutil.rmtree(path)
+    out.unlink()
+    killed = 0
+    while killed < FIT_KILLS:
+        status, _ = run(seconds=rng.uniform(0, duration / 2))
+        if status:
+            assert os.WTERMSIG(status) == signal.SIGKILL
+            killed += 1
+            with np.load(path / "resume.npz") as saved:
+                moments[saved["about"].tobytes().split(b'"epoch": ')[1][:18].decode()] += 1
+        else:
+            assert out.read_text() == expected
+            shutil.rmtree(path)
+            out.unlink()
+    assert run()[0] == 0
     assert out.read_text() == expected
     print(f"{killed} kills: {dict(moments)}")

@@ -406,7 +406,6 @@ def test_a_model_that_was_never_fitted_says_so_once(make_model, table, tmp_path)
         model.predict_table(table, tmp_path / "table.parquet")
         model.fit(table, epochs=1, batch_size=64, verbose=0)
         model.export(tmp_path / "fitted")
-        blocks.verify(tmp_path / "fitted")
         model.save(tmp_path / "m.keras")
         blocks.load(tmp_path / "m.keras").export(tmp_path / "loaded")
     assert not make_model_like(model, table).fitted

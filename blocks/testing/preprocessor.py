@@ -63,7 +63,7 @@ def _columns_case(block: Columns, data: Any, options: Options) -> Case:
 
     adapted = block.copy() if block.adapted else learn(len(table))
     with rule(block, "adapting twice changes nothing"):
-        same_state(learn(len(table)).state, learn(len(table)).state)
+        same_state((learn(len(table)) if block.adapted else adapted).state, learn(len(table)).state)
     arrow = {name: table.column(name).combine_chunks() for name in adapted.inputs}
     raw = {name: to_raw(arrow[name], column, name) for name, column in adapted.inputs.items()}
     return Case(adapted, raw, arrow)
@@ -83,8 +83,8 @@ def _check_learning(block: Preprocessor, columns: Mapping[str, pa.Array], option
         whole = fresh.learn(_observed(block, [columns]))
         require(not fresh.adapted and not fresh.state, "a block that learn has adapted")
     with rule(block, "adapting twice changes nothing"):
-        same_state(whole, _adapted(block, columns).state)
         again = _adapted(block, columns)
+        same_state(whole, again.state)
         again.restore(again.learn(_observed(again, [columns])))
         same_state(whole, again.state)
     for size in CHUNKS:

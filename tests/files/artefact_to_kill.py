@@ -1,11 +1,10 @@
-"""Artefacts that are killed while they are written: python artefact_to_kill.py KIND FOLDER.
+"""Artefacts that are killed while they are written; also run as a program.
 
-As road_to_kill.py, forks for every line of seconds that it reads; the child makes the artefact of its kind in the
-folder, out of what the test put there, and is killed on its way. No TensorFlow runs before the fork.
+As road_to_kill.py, forks for every line [KIND, FOLDER, seconds] that it reads; the child makes an artefact of this kind
+in the folder, out of what the test put there, and is killed on its way. No TensorFlow runs before the fork.
 """
 
 import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,21 +55,21 @@ def summary(count: int) -> Any:
     return Summary({"a": counts})
 
 
-def make(kind: str, folder: Path, begun: Callable[[], Any] = lambda: None) -> None:
+def make(begun: Callable[[], Any], kind: str, folder: str) -> None:
     """Make the artefact anew, out of what lies in the folder."""
     import blocks
     from blocks import Resume
 
-    path = folder / WHERE[kind]
+    path = Path(folder) / WHERE[kind]
     if kind == "summary":
         made = summary(30_000)
         begun()
         made.save(path)
     elif kind == "rejects":
         begun()
-        list(blocks.read(folder / "bad.csv", on_bad_rows="keep", rejects=str(path)).chunks(1000))
+        list(blocks.read(path.with_name("bad.csv"), on_bad_rows="keep", rejects=str(path)).chunks(1000))
     else:
-        model = blocks.load(folder / "new.keras")
+        model = blocks.load(path.with_name("new.keras"))
         if kind == "save":
             begun()
             model.save(path)
@@ -90,5 +89,4 @@ if __name__ == "__main__":
     import blocks.model
     import blocks.statistics  # noqa: F401
 
-    kind, folder = sys.argv[1:]
-    _attempts()(lambda begun: make(kind, Path(folder), begun), map(float, sys.stdin))
+    _attempts()(make)

@@ -4,6 +4,7 @@ BLOCKS_KILLS says how often; `make proof` asks for 100 of each.
 """
 
 import importlib.util
+import json
 import os
 import random
 import shutil
@@ -72,6 +73,14 @@ def models(artefact, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def process():
+    """What makes artefacts."""
+    command = [sys.executable, str(SCRIPT)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        yield process
+
+
 def old(kind, folder, models, artefact):
     """What is there before; nothing of an export, which never overwrites, nor of the first saving of a run."""
     path = folder / artefact.WHERE[kind]
@@ -86,7 +95,7 @@ def old(kind, folder, models, artefact):
 
 @pytest.mark.proof
 @pytest.mark.parametrize("kind", CONTENT)
-def test_killed_at_any_moment_it_is_the_old_one_or_the_new_one(kind, artefact, models, tmp_path):
+def test_killed_at_any_moment_it_is_the_old_one_or_the_new_one(kind, artefact, models, process, tmp_path):
     if kind in HEAVY and KILLS < 20:
         pytest.skip("set BLOCKS_KILLS to 20 or more, as make proof does")
     shutil.copy(models / "new.keras", tmp_path / "new.keras")
@@ -101,35 +110,33 @@ def test_killed_at_any_moment_it_is_the_old_one_or_the_new_one(kind, artefact, m
     if path.exists():
         shutil.copy(path, kept)
         known.append(content(path))
-    command = [sys.executable, str(SCRIPT), kind, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
 
-        def attempt(seconds):
-            process.stdin.write(f"{seconds}\n")
-            status, took = process.stdout.readline().split()
-            return int(status), float(took)
+    def attempt(seconds):
+        process.stdin.write(json.dumps([kind, str(tmp_path), seconds]) + "\n")
+        status, took = process.stdout.readline().split()
+        return int(status), float(took)
 
-        status, duration = attempt(-1.0)
-        assert status == 0
-        known.append(content(path))
-        for _ in range(KILLS * 20):
-            if killed == KILLS:
-                break
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-            if kept.exists():
-                shutil.copy(kept, path)
-            status, _ = attempt(rng.uniform(0, duration))
-            killed += bool(status)
-            if path.exists():
-                found = content(path)
-                # a run that is resumed has saved more than once
-                assert found in known or kind == "resume"
-                moments.add(known.index(found) if found in known else "between")
-            else:
-                assert not kept.exists(), "neither"
-        assert killed == KILLS
+    status, duration = attempt(-1.0)
+    assert status == 0
+    known.append(content(path))
+    for _ in range(KILLS * 20):
+        if killed == KILLS:
+            break
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-        assert attempt(-1.0)[0] == 0
+        if kept.exists():
+            shutil.copy(kept, path)
+        status, _ = attempt(rng.uniform(0, duration))
+        killed += bool(status)
+        if path.exists():
+            found = content(path)
+            # a run that is resumed has saved more than once
+            assert found in known or kind == "resume"
+            moments.add(known.index(found) if found in known else "between")
+        else:
+            assert not kept.exists(), "neither"
+    assert killed == KILLS
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    assert attempt(-1.0)[0] == 0
     assert content(path) == known[-1]
     left = set(os.listdir(tmp_path)) - before - {path.name, "report.json"}
     assert not left, "what killed writers left is taken up by the next"

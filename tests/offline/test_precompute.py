@@ -79,10 +79,10 @@ def damage(path):
 
 def test_the_store_holds_the_bits_of_the_saved_model(store, model, splits, tmp_path):
     model.export(tmp_path / "1")
-    for name, split in splits.items():
-        report = blocks.verify(tmp_path / "1", split, store[name], small_batch_rows=64)
-        assert report.ok, report
-        assert report.rows["rows of the source and store"] == split.count() == store[name].rows
+    # a report takes a process with TensorFlow; that the other splits hold what the model gives is tested below
+    report = blocks.verify(tmp_path / "1", splits["valid"], store["valid"], small_batch_rows=64)
+    assert report.ok, report
+    assert report.rows["rows of the source and store"] == splits["valid"].count() == store["valid"].rows
     if store.manifest.format == "hdf5":
         swapped = splits["test"].to_table()
         at = swapped.column_names.index("city")

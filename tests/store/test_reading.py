@@ -14,7 +14,7 @@ import pytest
 from blocks.errors import CorruptShard, StoreError, StoreMismatch
 from blocks.store import Rows, SplitPlan, check, open_store, write
 
-FLIPS = int(os.environ.get("BLOCKS_FLIPS", "60"))
+FLIPS = int(os.environ.get("BLOCKS_FLIPS", "20"))
 
 
 def test_plain_h5py_reads_it(small, tmp_path):

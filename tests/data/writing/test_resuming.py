@@ -107,6 +107,36 @@ def test_the_same_call_goes_on(name, tmp_path, often):
         assert path.read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
 
 
+def sources(folder):
+    rows = 9_000
+    columns = {"id": np.arange(rows), "of": np.arange(rows) // 100, "x": np.random.default_rng(0).normal(size=rows)}
+    columns["at"] = pa.array(np.arange(rows) * 3_600_000_000, pa.timestamp("us"))
+    source = blocks.read(columns)
+    file = source.write(folder / "rows.parquet")
+    yield "memory", source
+    yield "part", file.filter(pc.field("x") > -2).split(a=0.9, b=0.1, key="id")["a"]
+    yield "sqlite", source.write(f"sqlite:///{folder}/rows.db", table="t")
+    yield "duckdb", source.write(f"duckdb:///{folder}/rows.duckdb", table="t")
+    yield "windows", blocks.windows(file, length=3, by="of", order="at", every="1h", columns=["x"], target="x")
+    yield "clean", blocks.clean({"a": file}, keys=["id"], rules={"a": {"low": pc.field("x") < -1}})["a"]
+
+
+def test_a_source_of_any_kind_is_known_again(tmp_path, monkeypatch, often):
+    kept = checkpoints.Checkpoints._save
+
+    def save_and_stop(self, *given):
+        kept(self, *given)
+        raise Stopped
+
+    for kind, source in sources(tmp_path):
+        path = tmp_path / f"{kind}.arrows"
+        monkeypatch.setattr(checkpoints.Checkpoints, "_save", save_and_stop)
+        stop(source, path)
+        monkeypatch.setattr(checkpoints.Checkpoints, "_save", kept)
+        assert path.with_name(f".journal.tmp-{path.name}").exists(), kind
+        assert source.write(path).to_table().equals(source.to_table()), kind
+
+
 @pytest.mark.parametrize("name", ANEW)
 def test_other_formats_begin_anew_and_leave_nothing(name, tmp_path, often):
     stop(Rows(name, 16_000), tmp_path / name)

@@ -32,7 +32,7 @@ from blocks.files.place import Remote
 from blocks.store import Rows, SplitPlan, check, open_store, write
 from blocks.store.writing.write import repair
 
-KILLS = int(os.environ.get("BLOCKS_KILLS", "8"))
+KILLS = int(os.environ.get("BLOCKS_KILLS", "4"))
 SCRIPT = Path(__file__).parents[1] / "small_store.py"
 
 
