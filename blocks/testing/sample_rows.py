@@ -19,7 +19,10 @@ ROWS = 48
 BATCH_SIZES = (1, 2, 3, 7, 8, 16, 17)
 """Sizes about the widths of vector instructions, where float32 kernels change their code path."""
 
-CHUNKS = (1, 2, 7, 64)
+EAGER_SIZES = (1, 7, 8, 17)
+"""Those of them for eager calls, which take much longer; of 18 rows batches of 1, 2, 4, 7, 8 and 17 come."""
+
+CHUNKS = (1, 7, 64)
 """Rows of a chunk in which learning is tried."""
 
 
