@@ -87,7 +87,7 @@ def main() -> None:
             ("hdf5", "documented", ">= 5"),
             ("hdf5_plain_text", "cached", ">= 1"),
             ("tfrecord", "cached", ">= 1"),
-            ("hdf5_csv", "cached", None),
+            ("hdf5_csv", "cached", ">= 1"),
         )
     ]
     publish("precompute", claims, {"rows": rows, "seconds": times, "rows_per_second": speed})

@@ -72,13 +72,12 @@ def losses(
     for name, position in first_of_each(codes(block.array, dialect), numbers, cells, rows):
         why = "as a number would lose its leading zeros, or is hexadecimal"
         found[name] = Loss(cells().value_at(position), why, True)
-    types = table.schema.types
-    doubles = {i: n for i, n in numbers.items() if n not in found and types[i] == pa.float64()}
+    doubles = {i: n for i, n in numbers.items() if n not in found and table.schema.field(n).type == pa.float64()}
     if doubles:
         unsaid = {index: name for index, name in doubles.items() if name not in rounded}
         places = roundings(block.array) if unsaid else np.empty(0, np.int64)
         doubtful = {name for name, _ in first_of_each(places, unsaid, cells, rows)}
-        doubtful |= {name for index, name in doubles.items() if _size(table.column(index)) >= EXACT}
+        doubtful |= {name for name in doubles.values() if _size(table[name]) >= EXACT}
         read = texts(sorted(doubtful)) if doubtful else {}
         for name in sorted(doubtful):
             loss = _lost(read[name], table[name])

@@ -43,6 +43,8 @@ def examine(
     types: Mapping[str, pa.DataType],
     undeclared: Collection[str],
     rounded: Collection[str],
+    *,
+    texts: bool,
 ) -> Examined:
     """Parses a block.
 
@@ -55,26 +57,24 @@ def examine(
         types: of columns, as far as they are known.
         undeclared: columns whose types are to be found.
         rounded: columns of which it was said already that they are rounded.
+        texts: whether columns of text are wanted too, which any value fits.
     """
+    wanted = None if texts else [name for name in columns if types.get(name) != pa.string()] or columns[:1]
     try:
-        table, bad = parser.parse(file, block, names, types, None)
+        table, bad = parser.parse(file, block, names, types, wanted)
     except pa.ArrowInvalid as error:
         return Examined(types, pa.table({}), error=error)
-    found = table.schema.types
-    wanted = set(undeclared)
-    numbers = {
-        index: name
-        for index, name in enumerate(columns)
-        if name in wanted and found[index] in (pa.int64(), pa.float64())
-    }
-    sizes = {name: largest(table.column(index)) for index, name in numbers.items() if found[index] == pa.int64()}
+    found = dict(zip(table.schema.names, table.schema.types, strict=True))
+    at_stake = {name for name in undeclared if found.get(name) in (pa.int64(), pa.float64())}
+    numbers = {index: name for index, name in enumerate(columns) if name in at_stake}
+    sizes = {name: largest(table[name]) for name in numbers.values() if found[name] == pa.int64()}
     lost = losses(
         block,
         parser.dialect,
         table,
         numbers,
         functools.cache(lambda: parser.cells(block, names)),
-        lambda texts: parser.parse(file, block, names, dict.fromkeys(texts, pa.string()), texts)[0],
+        lambda doubtful: parser.parse(file, block, names, dict.fromkeys(doubtful, pa.string()), doubtful)[0],
         rounded,
         begin=None if len(bad) else parser.first_data(block, names),
     )

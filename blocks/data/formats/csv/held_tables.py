@@ -17,9 +17,14 @@ class HeldTables:
     """
 
     def __init__(self) -> None:
-        self._tables: dict[tuple[int, int], pa.Table] = {}
+        self._tables: dict[int, dict[int, pa.Table]] = {}
         self._size = 0
         self._full = False
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more will be held."""
+        return self._full
 
     def add(self, file: int, number: int, table: pa.Table) -> None:
         """Holds a block of a file, if there is room and nothing before it was left out."""
@@ -27,14 +32,14 @@ class HeldTables:
         with _lock:
             self._full = self._full or not _made_room(self, size)
             if not self._full:
-                self._tables[file, number] = table
+                self._tables.setdefault(file, {})[number] = table
                 self._size += size
 
     def of(self, file: int) -> dict[int, pa.Table]:
         """What is held of a file by block; this reader counts as used."""
         with _lock:
             _to_the_end(self)
-            return {number: table for (index, number), table in self._tables.items() if index == file}
+            return dict(self._tables.get(file, {}))
 
     def clear(self) -> None:
         """Lets go of all."""

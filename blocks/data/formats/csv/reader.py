@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
@@ -122,10 +121,7 @@ class CsvReader(FilesReader):
                 rejects = None if self._options.rejects is None else RejectsTable(self._options.rejects)
                 scanner = Scanner(self._options)
                 try:
-                    scans = [
-                        scanner.scan(file, rejects, functools.partial(self._held.add, index))
-                        for index, file in enumerate(self._files)
-                    ]
+                    scans = [scanner.scan(file, rejects, self._held, index) for index, file in enumerate(self._files)]
                     self._known = self._joined(scans)
                 except BaseException:
                     self._held = HeldTables()

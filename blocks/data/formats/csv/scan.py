@@ -6,7 +6,7 @@ Where rows end lives in `row_spans`, parsing in `parser`, how types widen in `ty
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +18,7 @@ from blocks.data.formats.csv.file_spans import Place, require_utf8, spans_of
 from blocks.data.formats.csv.findings import stray_text
 from blocks.data.formats.csv.first_lines import NUMBERS
 from blocks.data.formats.csv.header import Head, diagnosed, said_dialect, sampled
+from blocks.data.formats.csv.held_tables import HeldTables
 from blocks.data.formats.csv.options import CsvOptions
 from blocks.data.formats.csv.parser import BlockParser, misfit, refuse_bad_row
 from blocks.data.formats.csv.rejects import RejectsTable
@@ -63,7 +64,7 @@ class Scanner:
     def __init__(self, options: CsvOptions) -> None:
         self._options = options
 
-    def scan(self, file: File, rejects: RejectsTable | None, hold: Callable[[int, pa.Table], None]) -> Scanned:
+    def scan(self, file: File, rejects: RejectsTable | None, held: HeldTables, index: int = 0) -> Scanned:
         """What a file holds, from one reading of it; what is odd about it is said.
 
         Blocks are parsed on all cores, by the types that are known when each one's turn comes. In their order it is
@@ -72,7 +73,8 @@ class Scanner:
         Args:
             file: to read through, unless all its columns are declared.
             rejects: for rows with a wrong number of values; None to refuse them.
-            hold: is given each block's number and rows.
+            held: takes the rows of each block, as far as there is room; nothing is made of texts beyond.
+            index: of the file, among those of `held`.
 
         Raises:
             MalformedData: if it cannot be read, or a value is not of its declared type.
@@ -88,7 +90,7 @@ class Scanner:
         hint = " ".join(f"{f.message[:1].upper()}{f.message[1:]}" for f in findings if f.width)
         with contextlib.closing(spans_of(file, parser.options)) as cut:
             numbers = () if sample.whole else sample.numbers
-            return self._scan_spans(file, cut, parser, rejects, hint, numbers, hold)
+            return self._scan_spans(file, cut, parser, rejects, hint, numbers, held, index)
 
     def _scan_spans(
         self,
@@ -98,7 +100,8 @@ class Scanner:
         rejects: RejectsTable | None,
         hint: str,
         numbers: Sequence[int],
-        hold: Callable[[int, pa.Table], None],
+        held: HeldTables,
+        index: int,
     ) -> Scanned:
         scan: Scanned | None = None
         stray = bool({"quote_char", "escape_char"} & set(self._options.given))
@@ -106,7 +109,9 @@ class Scanner:
 
         def first_try(block: RowSpan) -> tuple[RowSpan, Examined | None]:
             require_utf8(file, block, self._options)
-            return block, None if scan is None else self._examined(file, block, scan.names, scan)
+            if scan is None:
+                return block, None
+            return block, self._examined(file, block, scan.names, scan, texts=not held.full)
 
         with contextlib.closing(in_order(cut, first_try)) as tried:
             for block, examined in tried:
@@ -137,7 +142,8 @@ class Scanner:
                 assert scan.rows is not None
                 scan.rows += table.num_rows
                 if not parser.options.skip_initial_space and not parser.options.skip_lines:
-                    hold(len(places), table)
+                    if table.schema.names == scan.names:
+                        held.add(index, len(places), table)
                     places.append(Place.of(block))
                 del block, examined, table
         if scan is None:
@@ -145,10 +151,12 @@ class Scanner:
         scan.places = places or None
         return scan
 
-    def _examined(self, file: File, block: RowSpan, names: Sequence[str] | None, scan: Scanned) -> Examined:
+    def _examined(
+        self, file: File, block: RowSpan, names: Sequence[str] | None, scan: Scanned, *, texts: bool = True
+    ) -> Examined:
         types, rounded = dict(scan.types), set(scan.rounded)
         undeclared = [name for name in scan.names if not self._options.declares(name)]
-        return examine(scan.parser, file, block, names, scan.names, types, undeclared, rounded)
+        return examine(scan.parser, file, block, names, scan.names, types, undeclared, rounded, texts=texts)
 
     def _names(self, file: File, block: RowSpan, parser: BlockParser) -> list[str]:
         try:
