@@ -30,7 +30,7 @@ TECHNICAL = ["high_vol", "sma_roc", "close_to_std_dev"]
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder of the three databases")
-    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="demo/balcones", help="folder for what is written (default: demo/balcones)")
     options = parser.parse_args(arguments)
