@@ -165,6 +165,8 @@ class FolderReader(ABC):
             MalformedData: It is unreadable.
         """
         try:
+            if metadata is None and member.size <= self._most:
+                return self._value(member.read()) if content else None
             return self._tried(member, metadata, path, content)
         except Unreadable as error:
             raise MalformedData(
@@ -280,6 +282,9 @@ class FolderReader(ABC):
         found.bad, found.rejected = frozenset(bad), len(bad) + len(missing)
 
 
+_NO_METADATA: Final = (None, None)
+
+
 class _Rows:
     """Rows on their way into a batch.
 
@@ -295,11 +300,13 @@ class _Rows:
 
     def _clear(self) -> None:
         self.bytes = 0
-        self._columns: dict[str, list[Any]] = {name: [] for name in ("path", self._content, "label", "split")}
+        self._paths: list[str] = []
+        self._values: list[bytes] = []
+        self._folders: list[tuple[str | None, str | None]] = []
         self._at: list[tuple[FolderMetadata | None, int | None]] = []
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._paths)
 
     def add(
         self,
@@ -308,36 +315,36 @@ class _Rows:
         folders: tuple[str | None, str | None],
         metadata: FolderMetadata | None,
     ) -> None:
-        columns = self._columns
-        columns["path"].append(path)
+        self._paths.append(path)
         if value is not None:
-            columns[self._content].append(value)
+            self._values.append(value)
             self.bytes += len(value)
-        columns["split"].append(folders[0])
-        columns["label"].append(folders[1])
-        self._at.append((metadata, metadata.row(path) if metadata else None))
+        self._folders.append(folders)
+        self._at.append(_NO_METADATA if metadata is None else (metadata, metadata.row(path)))
 
     def batch(self) -> pa.RecordBatch:
         more = self._of_metadata()
         if self.with_content:
-            more[self._content] = _joined(self._columns[self._content], self._schema.field(self._content).type)
+            more[self._content] = _joined(self._values, self._schema.field(self._content).type)
+        splits, labels = zip(*self._folders, strict=True)
+        known = {"path": self._paths, "split": splits, "label": labels}
         arrays = [
-            more[field.name] if field.name in more else pa.array(self._columns[field.name], field.type)
+            more[field.name] if field.name in more else pa.array(known[field.name], field.type)
             for field in self._schema
         ]
         self._clear()
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
     def _of_metadata(self) -> dict[str, pa.Array]:
+        if all(at is _NO_METADATA for at in self._at):
+            names = set(self._schema.names) - {"path", self._content, "label", "split"}
+            return {name: pa.nulls(len(self._at), self._schema.field(name).type) for name in names}
         parts = []
         start = 0
         for end in range(1, len(self._at) + 1):
             if end == len(self._at) or self._at[end][0] is not self._at[start][0]:
                 parts.append((self._at[start][0], [row for _, row in self._at[start:end]]))
                 start = end
-        if not any(metadata for metadata, _ in parts):
-            names = set(self._schema.names) - self._columns.keys()
-            return {name: pa.nulls(len(self._at), self._schema.field(name).type) for name in names}
         made = [(metadata.columns(rows) if metadata else {}, len(rows)) for metadata, rows in parts]
         names = {name for columns, _ in made for name in columns} & set(self._schema.names)
         return {
