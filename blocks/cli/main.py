@@ -133,6 +133,10 @@ def _serve_words(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", default="127.0.0.1", help="the address to listen at (127.0.0.1)")
     command.add_argument("--port", type=int, default=8501, help="the port (8501)")
     command.add_argument("--seconds", type=float, default=30.0, help="the most that a request may wait (30)")
+    command.add_argument(
+        "--unexpected", choices=["warn", "refuse", "ignore"], default="warn",
+        help="what is done about values that training rows did not have (warn)",
+    )  # fmt: skip
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -158,7 +162,8 @@ def _serve(options: argparse.Namespace) -> int:
         print(f"blocks serve: pip install 'ml-blocks[serve]' is needed ({error})", file=sys.stderr)
         return 2
     log_as_json()
-    serve(app(models, limits=Limits(seconds=options.seconds)), options.host, options.port)
+    application = app(models, limits=Limits(seconds=options.seconds), unexpected=options.unexpected)
+    serve(application, options.host, options.port)
     return 0
 
 

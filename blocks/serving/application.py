@@ -38,6 +38,7 @@ def app(
     *,
     limits: Limits | None = None,
     watch_seconds: float = 2.0,
+    unexpected: str = "warn",
 ) -> "Application":
     """An ASGI application that answers from exports: run it by any ASGI server, or by `blocks serve`.
 
@@ -50,6 +51,9 @@ def app(
             is watched.
         limits: What it does at most.
         watch_seconds: How often folders of versions are looked at.
+        unexpected: What is done about values that the schema of the export does not expect (a new category, a number
+            out of range): "warn" by a field of the answer, "refuse", or "ignore". They are counted by column, for
+            `/metrics`, unless they are ignored.
 
     Returns:
         The application. It answers TensorFlow Serving's REST (`/v1/models/NAME:predict`), the Open Inference Protocol
@@ -72,9 +76,12 @@ def app(
             raise InvalidArgument(f"A model's name stands in URLs: no /, :, ?, # or %. Received: {name!r}.")
         if name.lower() in RESERVED:
             raise InvalidArgument(f"A model's name is none of {', '.join(sorted(RESERVED))}. Received: {name!r}.")
-    return Application(ModelServer(models, limits or Limits(), watch_seconds))
+    if unexpected not in UNEXPECTED:
+        raise InvalidArgument(f"unexpected is one of {', '.join(UNEXPECTED)}. Received: {unexpected!r}.")
+    return Application(ModelServer(models, limits or Limits(), watch_seconds, unexpected))
 
 
+UNEXPECTED: Final = ("warn", "refuse", "ignore")
 RESERVED: Final = {"v1", "v2", "health", "metrics", "openapi.json", "page"}
 """Paths that are no model's."""
 
@@ -172,7 +179,8 @@ class Application:
         return _response(json_answer({"ready": ready}, 200 if ready else 503))
 
     async def _metrics(self, request: Request) -> Response:
-        return Response(self.server.measurements.text(), media_type=CONTENT_TYPE)
+        found = self.server.measurements.text(self.server.unexpected_rows())
+        return Response(found, media_type=CONTENT_TYPE)
 
     @asynccontextmanager
     async def _lifespan(self, application: Starlette) -> AsyncIterator[None]:

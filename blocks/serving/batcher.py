@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,15 +27,18 @@ class Result:
     Attributes:
         answers: Each of shape (rows, ...).
         finite: Whether no number of the batch is NaN or infinite.
+        unexpected: What of the request is not as it was in training, in words.
     """
 
     answers: dict[str, np.ndarray]
     finite: bool
+    unexpected: Sequence[str] = ()
 
 
 @dataclass(slots=True, eq=False)
 class _Request:
     run: Callable[[Arrays], dict[str, np.ndarray]]
+    look: "Callable[[Arrays, bool], Sequence[str]] | None"
     inputs: Arrays
     rows: int
     deadline: float
@@ -72,7 +75,12 @@ class Batcher:
         return self._rows
 
     def submit(
-        self, run: Callable[[Arrays], dict[str, np.ndarray]], inputs: Arrays, rows: int, deadline: float
+        self,
+        run: Callable[[Arrays], dict[str, np.ndarray]],
+        inputs: Arrays,
+        rows: int,
+        deadline: float,
+        look: Callable[[Arrays, bool], Sequence[str]] | None = None,
     ) -> "asyncio.Future[Result]":
         """Have inputs run, together with others for the same `run`; called from an event loop.
 
@@ -81,12 +89,14 @@ class Batcher:
             inputs: The arrays.
             rows: How many.
             deadline: `time.monotonic` after which nobody waits for it.
+            look: From inputs to what is unexpected of them, in words; whether they are to be counted is its second
+                argument. It sees a batch first, and each request of it only where there is something.
 
         Raises:
             RequestError: The queue is full, or the server is stopping.
         """
         loop = asyncio.get_running_loop()
-        request = _Request(run, inputs, rows, deadline, loop, loop.create_future())
+        request = _Request(run, look, inputs, rows, deadline, loop, loop.create_future())
         with self._changed:
             if self._closing:
                 raise RequestError(503, "The server is stopping.")
@@ -159,10 +169,13 @@ def _run(batch: list[_Request]) -> list[tuple[_Request, Result | BaseException]]
         return [result for one in batch for result in _run([one])]
     finite = all(np.isfinite(values).all() for values in answers.values() if values.dtype.kind == "f")
     results: list[tuple[_Request, Result | BaseException]] = []
+    look = batch[0].look
+    unexpected = look(inputs, True) if look is not None else ()
     start = 0
     for one in batch:
         stop = start + one.rows
-        results.append((one, Result({name: values[start:stop] for name, values in answers.items()}, finite)))
+        of_one = unexpected if len(batch) == 1 or not unexpected or look is None else look(one.inputs, False)
+        results.append((one, Result({name: values[start:stop] for name, values in answers.items()}, finite, of_one)))
         start = stop
     return results
 

@@ -1,5 +1,6 @@
 """Measurements: what a server counts of itself, as Prometheus reads it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -55,6 +56,17 @@ class Measurements:
         """Rows that a model has answered."""
         return int(self._registry.get_sample_value("blocks_rows_total", {"model": model}) or 0)
 
-    def text(self) -> bytes:
-        """All of them in Prometheus' text format."""
-        return bytes(generate_latest(self._registry))
+    def text(self, unexpected: Iterable[tuple[str, str, str, int]] = ()) -> bytes:
+        """All of them in Prometheus' text format.
+
+        Args:
+            unexpected: Model, column, kind and rows of values that training rows did not have.
+        """
+        registry = CollectorRegistry()
+        rows = Gauge(
+            "blocks_unexpected_rows", "Rows with values that training rows did not have, by the version that serves.",
+            ["model", "column", "kind"], registry=registry,
+        )  # fmt: skip
+        for model, column, kind, count in unexpected:
+            rows.labels(model, column, kind).inc(count)
+        return bytes(generate_latest(self._registry) + generate_latest(registry))

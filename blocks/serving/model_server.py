@@ -5,7 +5,7 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,10 +73,18 @@ class ModelServer:
         models: Folders by name.
         limits: What it does at most.
         watch_seconds: How often folders of versions are looked at.
+        unexpected: What is done about values that training rows did not have: "warn", "refuse" or "ignore".
     """
 
-    def __init__(self, models: Mapping[str, str | os.PathLike[str]], limits: Limits, watch_seconds: float) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, str | os.PathLike[str]],
+        limits: Limits,
+        watch_seconds: float,
+        unexpected: str = "warn",
+    ) -> None:
         self.limits = limits
+        self._unexpected = unexpected
         self.measurements = Measurements()
         self.models = {name: ModelVersions(name, folder, self._changed) for name, folder in models.items()}
         self.batcher = Batcher(limits.batch_rows, limits.queued_rows, self.measurements.observe_batch)
@@ -121,13 +129,29 @@ class ModelServer:
             started: `time.monotonic` when it came.
 
         Raises:
-            RequestError: It has too many rows, the queue is full, or it waited too long.
+            RequestError: It has too many rows, the queue is full, it waited too long, or it is refused for values that
+                training rows did not have.
         """
         rows, most = prediction.rows, self.limits.request_rows
         if rows > most:
             raise RequestError(413, f"A request holds at most {most:,} rows. Received: {rows:,}. Send several.")
         runner = servable.runner(prediction.signature)
-        return await self.batcher.submit(runner, prediction.inputs, rows, started + self.limits.seconds)
+        looked_at = self._unexpected != "ignore" and prediction.signature in ("", "transform_features")
+        look = servable.look if looked_at and servable.request_check is not None else None
+        result = await self.batcher.submit(runner, prediction.inputs, rows, started + self.limits.seconds, look)
+        if result.unexpected and self._unexpected == "refuse":
+            raise RequestError(400, f"Not as the model's training rows: {'; '.join(result.unexpected)}.")
+        return result
+
+    def unexpected_rows(self) -> Iterator[tuple[str, str, str, int]]:
+        """Model, column and kind of what was unexpected so far, with the number of rows."""
+        for name, one in self.models.items():
+            for servable in one.versions.values():
+                if servable.request_check is None:
+                    continue
+                for column, kinds in servable.request_check.counters.items():
+                    for kind, rows in kinds.items():
+                        yield name, column, kind, rows
 
     async def body(self, receive: Any, encoding: bytes = b"") -> bytes:
         """A request's whole body, unpacked.

@@ -167,6 +167,8 @@ def infer_answer(content: Mapping[str, Any], result: Result, model: str, servabl
     head: dict[str, Any] = {"model_name": model, "model_version": str(servable.version)}
     if type(content.get("id")) is str:
         head["id"] = content["id"]
+    if result.unexpected:
+        head["parameters"] = {"warnings": "; ".join(result.unexpected)}
     outputs, tail = [], []
     for name, binary in chosen.items():
         values = result.answers[name]

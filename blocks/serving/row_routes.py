@@ -1,4 +1,7 @@
-"""RowRoutes: `POST /NAME` with one row as an object, or a list of rows; its answers come back in the same form."""
+"""RowRoutes: `POST /NAME` with one row as an object, or a list of rows; its answers come back in the same form.
+
+Where the row has values that training rows did not have, its answer has a field `warnings`; a list has no place for it.
+"""
 
 import asyncio
 from typing import Any
@@ -9,7 +12,7 @@ from blocks.serving.json_bodies import LARGE_TEXT, dumps, loads
 from blocks.serving.model_server import ModelServer, Prediction
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable
-from blocks.serving.tensorflow_serving import answer_rows
+from blocks.serving.tensorflow_serving import answer_rows, with_warnings
 
 
 class RowRoutes:
@@ -42,7 +45,8 @@ class RowRoutes:
                 single, prediction = _parsed(body, servable)
             result = await self._server.run(servable, prediction, started)
             answers = answer_rows(result, keep_names=True)
-            answer = dumps(answers[0] if single else answers, finite=result.finite)
+            more = {name: value for name, value in with_warnings(result).items() if name not in answers[0]}
+            answer = dumps({**answers[0], **more} if single else answers, finite=result.finite)
             rows, status, version = prediction.rows, 200, str(servable.version)
         except RequestError as error:
             status = error.status

@@ -15,12 +15,24 @@ from blocks.errors import MalformedData
 from blocks.export.export_manifest import damaged, read_manifest, sound
 from blocks.export.packed_columns import PackedColumns
 from blocks.export.replay import ASSETS, differing, distance, keywords, read_arrays
+from blocks.inspection.request_check import EXPORTED, RequestCheck
 from blocks.serving.input_matrices import InputMatrices
 from blocks.targets.description import HeadDescription
 
 PACKED: Final = "serve_packed"
 ANSWER_TOLERANCE: Final = {"bfloat16": 2.0**-4, "float16": 2.0**-7}
 """Of golden answers, which another processor may sum in another order; 1e-6 where the core computes in float32."""
+WORDS: Final = {
+    "ENUM_TYPE_UNEXPECTED_STRING_VALUES": "a text that training rows did not have",
+    "INT_TYPE_SMALL_INT": "a number below those of training rows",
+    "INT_TYPE_BIG_INT": "a number above those of training rows",
+    "FLOAT_TYPE_SMALL_FLOAT": "a number below those of training rows",
+    "FLOAT_TYPE_BIG_FLOAT": "a number above those of training rows",
+    "FLOAT_TYPE_HAS_INF": "an infinite number",
+    "UNEXPECTED_DATA_TYPE": "a value of another type than training rows had",
+    "MISSING_VALUE": "a missing value, which training rows did not have",
+}
+"""What TensorFlow Data Validation's names of anomalies say."""
 WARM_UP_ROWS: Final = (1, 2, 8, 24)
 
 
@@ -61,6 +73,11 @@ class Servable:
             self.signatures: Mapping[str, Any] = dict(self._model.signatures)
             self._run = self.signatures.get(PACKED) or self._packing(self.signatures["serve"])
         self._runners: dict[str, Any] = {}
+        with sound(path, "its schema"):
+            carries = (self.path / EXPORTED).exists()
+            self.request_check = RequestCheck.of_export(path) if carries else None
+            # what finds which request of a batch it was counts nothing twice
+            self._uncounted = RequestCheck.of_export(path) if carries else None
         self.golden_rows = self._prove()
 
     def _packing(self, serve: Any) -> Any:
@@ -139,6 +156,21 @@ class Servable:
                     f"({name!r}). Export the model again."
                 )
         return rows
+
+    def look(self, matrices: Mapping[str, np.ndarray], counted: bool) -> list[str]:
+        """What of packed rows is not as it was in training, in words without values; nothing without a schema.
+
+        Args:
+            matrices: The rows.
+            counted: Whether they are counted by column.
+        """
+        check = self.request_check if counted else self._uncounted
+        if check is None:
+            return []
+        return [
+            f"Column {one.column!r}: {WORDS.get(one.kind, one.kind)} in {one.rows} row{'s' if one.rows > 1 else ''}"
+            for one in check(self.unpack(matrices))
+        ]
 
     def runner(self, signature: str) -> Any:
         """What runs a signature on arrays, "" being the model's answers; the same object each time."""

@@ -129,11 +129,17 @@ def _decoded(values: Any) -> Any:
 
 def predict_answer(result: Result, by_row: bool) -> bytes:
     """The body of a `:predict` answer: `predictions` of rows, `outputs` of columns; a single output loses its name."""
+    more = with_warnings(result)
     if by_row:
-        return dumps({"predictions": answer_rows(result)}, finite=result.finite)
+        return dumps({"predictions": answer_rows(result), **more}, finite=result.finite)
     answers = {name: _sendable(name, values) for name, values in result.answers.items()}
     outputs: Any = answers if len(answers) > 1 else next(iter(answers.values()))
-    return dumps({"outputs": outputs}, finite=result.finite)
+    return dumps({"outputs": outputs, **more}, finite=result.finite)
+
+
+def with_warnings(result: Result) -> dict[str, Any]:
+    """The field `warnings` of an answer to values that training rows did not have; nothing where there are none."""
+    return {"warnings": list(result.unexpected)} if result.unexpected else {}
 
 
 def answer_rows(result: Result, *, keep_names: bool = False) -> Any:
@@ -204,7 +210,7 @@ def classify_answer(result: Result, servable: Servable) -> bytes:
     if scores.ndim != 2 or scores.shape[1] != len(labels):
         raise _wrong_method("classify")
     results = [[[label, score] for label, score in zip(labels, row, strict=True)] for row in scores]
-    return dumps({"results": results}, finite=result.finite)
+    return dumps({"results": results, **with_warnings(result)}, finite=result.finite)
 
 
 def regress_answer(result: Result, servable: Servable) -> bytes:
@@ -213,7 +219,7 @@ def regress_answer(result: Result, servable: Servable) -> bytes:
     values = result.answers.get(with_head_prefix(head.name, "prediction"))
     if values is None or values.ndim != 1:
         raise _wrong_method("regress")
-    return dumps({"results": list(values)}, finite=result.finite)
+    return dumps({"results": list(values), **with_warnings(result)}, finite=result.finite)
 
 
 def _head(servable: Servable, *, classes: bool) -> HeadDescription:
