@@ -160,7 +160,8 @@ class ColumnProfile:
         times: Of dates and timestamps.
         texts: Of texts and bytes.
         lengths: Of lists.
-        values: The most frequent values and their rows; those of fewer rows than `min_count` are left out.
+        values: The most frequent values and their rows; those of fewer rows than `min_count` are left out, and those of
+            lists, of which one row may hold one many times.
         values_from: "all" where the counts are exact, "bounded" where each may be too small by a little, as memory was
             short, "sample" where they are scaled up from the sampled rows, "" where there are none.
         distribution: `edges` and `rows` between them, `beside` with a frequent number and its rows that are not among

@@ -110,6 +110,13 @@ def column_profile(
     rows = found[ROWS]
     values, source = _values(holds.kind, found, sample, rows.rows - rows.missing, told.min_count)
     distinct, exact = _distinct(holds.kind, found)
+    if holds.is_list:
+        # how many rows hold a value is not known: one row may hold it many times
+        values = []
+        found.pop("tokens", None)
+    distribution = _distribution(holds.kind, found, values, distinct, told)
+    if holds.is_list and distribution is not None and ("values" in distribution or "beside" in distribution):
+        distribution = None
     made = ColumnProfile(
         name=field.name,
         kind=holds.kind,
@@ -122,7 +129,7 @@ def column_profile(
         distinct_exact=exact,
         values=tuple(values[:MOST_VALUES]),
         values_from=source if values else "",
-        distribution=_distribution(holds.kind, found, values, distinct, told),
+        distribution=distribution,
         parts={} if parts is None else {name: _part(one) for name, one in parts.items()},
     )
     if holds.kind in NUMBERS + CLOCKS:
