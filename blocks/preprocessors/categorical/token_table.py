@@ -144,10 +144,19 @@ def positions(table: tf.lookup.StaticHashTable, values: Any, name: str) -> Any:
     if values.dtype != table.key_dtype:
         if table.key_dtype == tf.string:
             raise SchemaMismatch(f"{name} was adapted on strings. Received: {values.dtype.name}.")
+        if values.dtype.is_floating:  # of a block before this one in a chain: hours, rounded numbers
+            return _positions_of_whole(table, values)
         if not values.dtype.is_integer and values.dtype != tf.bool:
             raise SchemaMismatch(f"{name} was adapted on integers. Received: {values.dtype.name}.")
         values = tf.cast(values, tf.int64)
     return table.lookup(values)
+
+
+def _positions_of_whole(table: tf.lookup.StaticHashTable, values: Any) -> Any:
+    """Positions of floats that are whole numbers; fractions, infinite and missing ones are no token."""
+    whole = tf.equal(values, tf.round(values)) & (tf.abs(values) < 2.0**63)
+    found = table.lookup(tf.cast(tf.where(whole, values, tf.zeros_like(values)), tf.int64))
+    return tf.where(whole, found, -tf.ones_like(found))
 
 
 def joint_tables(states: Sequence[State]) -> tuple[tf.lookup.StaticHashTable, tf.lookup.StaticHashTable]:

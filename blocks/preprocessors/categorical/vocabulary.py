@@ -129,7 +129,8 @@ class Vocabulary(Preprocessor):
     def ids(self, found: Any, values: Any) -> Any:
         """The ids, int32, of values whose positions in the vocabulary were found, -1 where it lacks one."""
         if self.num_oov_indices > 1:
-            unseen = 1 + tf.strings.to_hash_bucket_fast(as_text(values), self.num_oov_indices)
+            tokens = tf.cast(values, tf.int64) if values.dtype.is_floating else values  # whole, of a block before
+            unseen = 1 + tf.strings.to_hash_bucket_fast(as_text(tokens), self.num_oov_indices)
         else:
             unseen = tf.fill(tf.shape(found), tf.constant(self.num_oov_indices, tf.int64))
         ids = tf.where(found < 0, unseen, found + 1 + self.num_oov_indices)

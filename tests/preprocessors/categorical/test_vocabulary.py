@@ -200,3 +200,21 @@ def test_within_memory_nothing_is_said_and_fingerprints_are_as_ever():
     assert "max_bytes" not in block.get_config()
     with pytest.raises(InvalidArgument, match="max_bytes is 4096 at least"):
         Vocabulary(max_bytes=10)
+
+
+@pytest.mark.parametrize("after", [Vocabulary(), Vocabulary(num_oov_indices=3), blocks.preprocessors.OneHot()])
+def test_whole_numbers_of_a_block_before_are_tokens(after):
+    """Hours of the day come as floats from the block that makes them."""
+    from datetime import datetime, timedelta
+
+    times = [datetime(2024, 1, 1) + timedelta(hours=3 * step) for step in range(40)]
+    columns = Columns({"at": [blocks.preprocessors.DateParts(["hour"]), after]})
+    blocks.Model(columns, head=blocks.regressors.Mean("y"), seed=0).adapt({"at": times, "y": list(range(40))})
+    microseconds = np.array([np.datetime64(time, "us").astype(np.int64) for time in [*times[:8], *times[:8]]])
+    (features,) = columns({"at": microseconds}).values()
+    features = np.asarray(features).reshape(16, -1)
+    assert len(np.unique(features, axis=0)) == 8  # eight hours, each another token
+    assert (features[:8] == features[8:]).all()
+    strange = np.asarray(next(iter(columns({"at": microseconds + 3_600_000_000}).values()))).reshape(16, -1)
+    known = {row.tobytes() for row in features}
+    assert all(row.tobytes() not in known for row in strange)
