@@ -30,11 +30,11 @@ if TYPE_CHECKING:  # for type checkers, as `_HOMES` has it
     from blocks.evaluate.explanations.explain import explain as explain
     from blocks.export import verify as verify
     from blocks.features import FeatureSpec as FeatureSpec
-    from blocks.inspection.clean import clean as clean
-    from blocks.inspection.describe import describe as describe
-    from blocks.inspection.join import join as join
-    from blocks.inspection.profile import Profile as Profile
-    from blocks.inspection.table_schema import Schema as Schema
+    from blocks.inspection.cleaning.clean import clean as clean
+    from blocks.inspection.cleaning.join import join as join
+    from blocks.inspection.profile.describe import describe as describe
+    from blocks.inspection.profile.profile import Profile as Profile
+    from blocks.inspection.schema.table_schema import Schema as Schema
     from blocks.model import Model as Model
     from blocks.model import load as load
     from blocks.reporting import report as report

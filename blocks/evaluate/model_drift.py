@@ -19,8 +19,8 @@ from blocks.export.export_manifest import NAME
 from blocks.export.replay import ASSETS
 from blocks.inference.predictor import CHUNK_ROWS, Predictor
 from blocks.inspection.column_kinds import fits
-from blocks.inspection.difference_tests import UNTOLD
-from blocks.inspection.drift import (
+from blocks.inspection.drift.difference_tests import UNTOLD
+from blocks.inspection.drift.drift import (
     DriftTest,
     Levels,
     answers_of,
@@ -29,10 +29,10 @@ from blocks.inspection.drift import (
     drift_table,
     drift_tests,
 )
-from blocks.inspection.drift_reference import DriftReference, KeptColumn
-from blocks.inspection.kept_answers import answer_columns
-from blocks.inspection.two_sample_classifier import ROWS as CLASSIFIER_ROWS
-from blocks.inspection.two_sample_classifier import separation
+from blocks.inspection.drift.drift_reference import DriftReference, KeptColumn
+from blocks.inspection.drift.kept_answers import answer_columns
+from blocks.inspection.drift.two_sample_classifier import ROWS as CLASSIFIER_ROWS
+from blocks.inspection.drift.two_sample_classifier import separation
 from blocks.statistics import memory_bytes
 
 

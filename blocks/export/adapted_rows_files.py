@@ -8,9 +8,9 @@ from blocks.export.export_manifest import damaged, read_manifest
 from blocks.export.replay import ASSETS
 from blocks.files.regular_files import read_regular
 from blocks.inspection.adapted_rows import AdaptedRows, checked_schema
-from blocks.inspection.drift_reference import DriftReference
-from blocks.inspection.request_check import SCHEMA_FILE
-from blocks.inspection.schema_file import to_json
+from blocks.inspection.drift.drift_reference import DriftReference
+from blocks.inspection.schema.request_check import SCHEMA_FILE
+from blocks.inspection.schema.schema_file import to_json
 
 REFERENCE = "drift_reference.bin"
 """The bytes of a `DriftReference`."""

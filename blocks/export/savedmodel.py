@@ -63,7 +63,7 @@ def export(
     In `assets.extra/blocks` lie the schema, the features' specification, configurations, learned state, versions, and
     golden rows with the features and answers that they must give; and what was kept of the rows that the model was
     adapted on: `schema.json`, in TensorFlow Metadata's words, that requests are checked against
-    (`blocks.inspection.request_check`), how rows were split (in the manifest), and what drift is told from.
+    (`blocks.inspection.schema.request_check`), how rows were split (in the manifest), and what drift is told from.
 
     Args:
         graph: The parts, adapted.

@@ -12,12 +12,12 @@ import pyarrow as pa
 from blocks.data.splitting.division_record import in_words
 from blocks.errors import InvalidArgument
 from blocks.inspection.column_kinds import kind_of
-from blocks.inspection.column_schema import ColumnSchema
-from blocks.inspection.drift_reference import DriftReference
+from blocks.inspection.drift.drift_reference import DriftReference
 from blocks.inspection.observed_columns import ObservedColumns
-from blocks.inspection.schema_file import from_json, to_json
-from blocks.inspection.schema_inference import inferred
-from blocks.inspection.table_schema import Schema
+from blocks.inspection.schema.column_schema import ColumnSchema
+from blocks.inspection.schema.schema_file import from_json, to_json
+from blocks.inspection.schema.schema_inference import inferred
+from blocks.inspection.schema.table_schema import Schema
 
 _MIN_COUNT = 5
 _MAX_TOKENS = 100

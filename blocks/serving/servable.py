@@ -15,7 +15,7 @@ from blocks.errors import MalformedData
 from blocks.export.export_manifest import damaged, read_manifest, sound
 from blocks.export.packed_columns import PackedColumns
 from blocks.export.replay import ASSETS, differing, distance, keywords, read_arrays
-from blocks.inspection.request_check import EXPORTED, RequestCheck
+from blocks.inspection.schema.request_check import EXPORTED, RequestCheck
 from blocks.serving.input_matrices import InputMatrices
 from blocks.targets.description import HeadDescription
 

@@ -9,7 +9,7 @@ import keras
 from blocks.arguments import check_whole_number, checked_methods
 from blocks.block import fingerprint
 from blocks.errors import InvalidArgument, warn
-from blocks.inspection.kept_answers import kept_answers
+from blocks.inspection.drift.kept_answers import kept_answers
 from blocks.progress import Verbose, announce, check_verbose
 from blocks.training import defaults, loop
 from blocks.training.argument_hints import ALSO, HINTS

@@ -13,7 +13,7 @@ import blocks
 from blocks import classifiers, feature_extractors, postprocessors, preprocessors
 from blocks.errors import EmptySource, InvalidArgument, SchemaMismatch
 from blocks.evaluate import drift
-from blocks.inspection.drift_reference import DriftReference
+from blocks.inspection.drift.drift_reference import DriftReference
 from blocks.inspection.observed_columns import ObservedColumns
 
 PAIRS = int(os.environ.get("BLOCKS_DRIFT_PAIRS", "40"))

@@ -14,7 +14,7 @@ from blocks.data import Source
 from blocks.data.formats.in_memory import TableReader
 from blocks.errors import InvalidArgument, MalformedData
 from blocks.export.export_manifest import read_manifest
-from blocks.inspection.drift_reference import DriftReference
+from blocks.inspection.drift.drift_reference import DriftReference
 from blocks.inspection.observed_columns import MOST_ROWS, ObservedColumns, RowsAtRandom
 from blocks.statistics import Counts, Moments
 
@@ -133,7 +133,7 @@ def test_it_is_edited_replaced_and_turned_off(tmp_path):
         {"schema.json", "drift_reference.bin"}
     )
     with pytest.raises(InvalidArgument, match=re.escape("Set model.schema")):
-        blocks.inspection.request_check.RequestCheck.of_export(tmp_path / "1")
+        blocks.inspection.schema.request_check.RequestCheck.of_export(tmp_path / "1")
     with pytest.raises(InvalidArgument, match=r"schema is a blocks\.Schema"):
         other.schema = {"x": 1}
     model.schema["x"].max = "much"

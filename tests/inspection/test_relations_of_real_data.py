@@ -10,11 +10,11 @@ import pytest
 
 import blocks
 from blocks.data.sample import sample
-from blocks.inspection.associations import associations
-from blocks.inspection.duplicate_rows import DuplicateRows
-from blocks.inspection.order_in_time import OrderInTime, time_columns
-from blocks.inspection.relations import of_columns
-from blocks.inspection.row_findings import duplicate_findings, order_findings
+from blocks.inspection.relations.associations import associations
+from blocks.inspection.relations.duplicate_rows import DuplicateRows
+from blocks.inspection.relations.order_in_time import OrderInTime, time_columns
+from blocks.inspection.relations.relations import of_columns
+from blocks.inspection.relations.row_findings import duplicate_findings, order_findings
 
 DATA = Path(os.environ.get("BLOCKS_DATA", ""))
 pytestmark = pytest.mark.skipif("BLOCKS_DATA" not in os.environ, reason="BLOCKS_DATA names no folder of real data")

@@ -19,7 +19,7 @@ from blocks import classifiers, feature_extractors, postprocessors, preprocessor
 from blocks.cli.main import main
 from blocks.errors import InvalidArgument
 from blocks.evaluate import cost_matrix
-from blocks.inspection.value_distribution import of_numbers
+from blocks.inspection.profile.value_distribution import of_numbers
 from blocks.pages import figures
 from blocks.reporting.class_order import JudgedClass, worst_first
 from blocks.statistics import Distinct, Quantiles

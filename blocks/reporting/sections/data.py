@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from blocks.inspection.column_kinds import kind_of
-from blocks.inspection.column_profile import ColumnProfile
 from blocks.inspection.column_statistics import summarize
-from blocks.inspection.column_summary import Told, column_profile, profile_statistics
-from blocks.inspection.distribution_figure import distribution_figure
+from blocks.inspection.profile.column_profile import ColumnProfile
+from blocks.inspection.profile.column_summary import Told, column_profile, profile_statistics
+from blocks.inspection.profile.distribution_figure import distribution_figure
 from blocks.pages import figures
 from blocks.pages.content import Section, Table
 from blocks.reporting.report_input import ReportInput
