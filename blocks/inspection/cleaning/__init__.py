@@ -1,0 +1,1 @@
+"""Which rows go and why, and tables put together again."""

@@ -1,0 +1,1 @@
+"""What has changed since the rows that a model was trained on."""

@@ -1,0 +1,1 @@
+"""What stands between columns, rows and splits: associations, copies, leaks, duplicates, order."""

@@ -1,0 +1,1 @@
+"""What is expected of rows: inferred, edited, saved, and held against other rows."""
