@@ -73,7 +73,7 @@ def profile_statistics(holds: Holds) -> dict[str, Statistic]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
+class Disclosure:
     """What may be told of single rows.
 
     Args:
@@ -90,7 +90,7 @@ def column_profile(
     holds: Holds,
     statistics: Mapping[str, Statistic],
     *,
-    told: Told,
+    disclosure: Disclosure,
     sample: pa.ChunkedArray | None = None,
     parts: Mapping[str, Mapping[str, Statistic]] | None = None,
     role: str = "",
@@ -101,20 +101,20 @@ def column_profile(
         field: Its name and type.
         holds: What its values are.
         statistics: Of `profile_statistics`, updated.
-        told: What may be told of single rows.
+        disclosure: What may be told of single rows.
         sample: Its values in rows drawn at random, for the frequent ones where there are too many to count.
         parts: The statistics by split.
         role: What it is to the caller.
     """
     found: dict[str, Any] = {name: one.result() for name, one in statistics.items()}
     rows = found[ROWS]
-    values, source = _values(holds.kind, found, sample, rows.rows - rows.missing, told.min_count)
+    values, source = _values(holds.kind, found, sample, rows.rows - rows.missing, disclosure.min_count)
     distinct, exact = _distinct(holds.kind, found)
     if holds.is_list:
         # how many rows hold a value is not known: one row may hold it many times
         values = []
         found.pop("tokens", None)
-    distribution = _distribution(holds.kind, found, values, distinct, told)
+    distribution = _distribution(holds.kind, found, values, distinct, disclosure)
     if holds.is_list and distribution is not None and ("values" in distribution or "beside" in distribution):
         distribution = None
     made = ColumnProfile(
@@ -134,11 +134,11 @@ def column_profile(
     )
     if holds.kind in NUMBERS + CLOCKS:
         unit = _SECOND if holds.kind in CLOCKS else 1.0
-        made = dataclasses.replace(made, numbers=_numbers(found, told, unit))
+        made = dataclasses.replace(made, numbers=_numbers(found, disclosure, unit))
     if holds.kind in TIMES:
-        made = dataclasses.replace(made, times=times_profile(found, holds.kind == "date", told.extremes))
+        made = dataclasses.replace(made, times=times_profile(found, holds.kind == "date", disclosure.extremes))
     if "forms" in found:
-        made = dataclasses.replace(made, texts=_texts(found, told.min_count))
+        made = dataclasses.replace(made, texts=_texts(found, disclosure.min_count))
     if (lengths := found.get(LENGTHS)) is not None and lengths.count:
         median = float(found["lengths quantiles"].quantile(0.5))
         found_lengths = LengthsProfile(int(lengths.min), lengths.mean, median, int(lengths.max))
@@ -146,11 +146,11 @@ def column_profile(
     return made
 
 
-def _numbers(found: Mapping[str, Any], told: Told, unit: float) -> NumbersProfile:
+def _numbers(found: Mapping[str, Any], disclosure: Disclosure, unit: float) -> NumbersProfile:
     moments, of, shape = found["moments"], found["quantiles"], found["shape"]
     count = of.count
     # as many rows on both sides as a value must have to be named
-    fractions = [q for q in FRACTIONS if told.extremes or min(q, 1 - q) * count >= told.min_count]
+    fractions = [q for q in FRACTIONS if disclosure.extremes or min(q, 1 - q) * count >= disclosure.min_count]
     quantiles = {f"{q:g}": value / unit for q, value in zip(fractions, of.quantile(fractions).tolist(), strict=True)}
     fences, outliers = None, (0, 0)
     if count:
@@ -164,8 +164,8 @@ def _numbers(found: Mapping[str, Any], told: Told, unit: float) -> NumbersProfil
         count=count,
         mean=_finite(moments.mean, unit),
         std=_finite(moments.std, unit),
-        min=_finite(moments.min, unit) if told.extremes else None,
-        max=_finite(moments.max, unit) if told.extremes else None,
+        min=_finite(moments.min, unit) if disclosure.extremes else None,
+        max=_finite(moments.max, unit) if disclosure.extremes else None,
         quantiles=quantiles if count else {},
         exact=of.exact,
         error=of.error,
@@ -277,14 +277,16 @@ def _microseconds(values: pa.Array) -> list[int]:
 
 
 def _distribution(
-    kind: str, found: Mapping[str, Any], values: Sequence[tuple[Any, int]], distinct: int | None, told: Told
+    kind: str, found: Mapping[str, Any], values: Sequence[tuple[Any, int]], distinct: int | None, disclosure: Disclosure
 ) -> dict[str, Any] | None:
     """What is drawn of a column."""
     if kind in NUMBERS:
-        return of_numbers(found["quantiles"], distinct or 0, told.min_count, ends=told.extremes)
+        return of_numbers(found["quantiles"], distinct or 0, disclosure.min_count, ends=disclosure.extremes)
     if kind in TIMES + CLOCKS:
         named = (lambda x: instant(x, kind == "date")) if kind in TIMES else (lambda x: f"{x / _SECOND:g}")
-        drawn = of_numbers(found["quantiles"], distinct or 0, told.min_count, ends=told.extremes, named=named)
+        drawn = of_numbers(
+            found["quantiles"], distinct or 0, disclosure.min_count, ends=disclosure.extremes, named=named
+        )
         if drawn is None or "edges" not in drawn:
             return drawn
         shown = named if kind in TIMES else (lambda x: x / _SECOND)

@@ -10,7 +10,7 @@ from blocks.data.split_rows import as_splits
 from blocks.errors import EmptySource, InvalidArgument
 from blocks.inspection.finding import ordered
 from blocks.inspection.profile.column_findings import column_findings
-from blocks.inspection.profile.column_summary import Told, column_profile
+from blocks.inspection.profile.column_summary import Disclosure, column_profile
 from blocks.inspection.profile.profile import Profile
 from blocks.inspection.profile.profile_gathering import Gathered, gather
 from blocks.inspection.profile.split_findings import split_findings
@@ -82,7 +82,7 @@ def describe(
     keys = (key,) if isinstance(key, str) else tuple(key or ())
     seed = check_whole_number("seed", seed, most=2**63 - 1)
     sampled = check_whole_number("sample_rows", sample_rows, 1)
-    told = Told(check_whole_number("min_count", min_count, 1), extremes)
+    disclosure = Disclosure(check_whole_number("min_count", min_count, 1), extremes)
     rows_at_once = check_whole_number("chunk_rows", chunk_rows, 1)
     if not isinstance(extremes, bool):
         raise InvalidArgument(f"extremes is True or False. Received: {extremes!r}.")
@@ -107,12 +107,12 @@ def describe(
         )
     roles: dict[str | None, str] = {time: "time", **dict.fromkeys(keys, "key"), target: "target"}
     several = list(found.rows) != [ALL]
-    profiles = {name: _column(name, found, told, roles.get(name, ""), several) for name in columns}
-    findings = [one for column in profiles.values() for one in column_findings(column, told.min_count)]
+    profiles = {name: _column(name, found, disclosure, roles.get(name, ""), several) for name in columns}
+    findings = [one for column in profiles.values() for one in column_findings(column, disclosure.min_count)]
     if several:
         findings += split_findings(profiles, found, target)
     findings += beside.findings(found.ordered, target, time, keys)
-    of_rows = beside.relations(told.extremes)
+    of_rows = beside.relations(disclosure.extremes)
     relations, related = of_columns(found.sample, target, keys)
     return Profile(
         rows=sum(found.rows.values()),
@@ -125,18 +125,18 @@ def describe(
         time=time,
         sampled=0 if found.sample is None else len(found.sample),
         seed=seed,
-        min_count=told.min_count,
+        min_count=disclosure.min_count,
     )
 
 
-def _column(name: str, found: Gathered, told: Told, role: str, several: bool) -> Any:
+def _column(name: str, found: Gathered, disclosure: Disclosure, role: str, several: bool) -> Any:
     drawn = found.sample is not None and name in found.sample.schema.names
     parts: Mapping[str, Any] = {split: of[name] for split, of in found.parts.items() if name in of}
     return column_profile(
         found.fields[name],
         found.kinds[name],
         found.statistics[name],
-        told=told,
+        disclosure=disclosure,
         sample=found.sample[name] if drawn and found.sample is not None else None,
         parts=parts if several else None,
         role=role,

@@ -72,10 +72,10 @@ def _findings(profile: Any) -> Section:
     section = Section("findings", "Findings")
     if not profile.findings:
         section.text = ["Nothing was found that somebody who knows data would point out."]
-    told = [Point(one.severity, one.kind, one.sentence, one.advice) for one in profile.findings]
-    section.points = told[:MOST_POINTS]
-    if len(told) > MOST_POINTS:
-        rows = [(one.title, one.severity, one.text, one.advice) for one in told[MOST_POINTS:]]
+    points = [Point(one.severity, one.kind, one.sentence, one.advice) for one in profile.findings]
+    section.points = points[:MOST_POINTS]
+    if len(points) > MOST_POINTS:
+        rows = [(one.title, one.severity, one.text, one.advice) for one in points[MOST_POINTS:]]
         section.tables = [Table("Further findings", ("what", "severity", "found", "advice"), rows, wide=True)]
     return section
 

@@ -34,15 +34,15 @@ def profile_text(profile: Any) -> str:
         lines.append(f"… and {len(profile.columns) - len(columns):,} more: profile[name], or profile.save('data.html')")
     if profile.findings:
         lines += ["", f"{len(profile.findings):,} finding{'s' * (len(profile.findings) > 1)}"]
-        told = _together(profile.findings)
-        for alike in told[:MOST_FINDINGS]:
+        alike_findings = _together(profile.findings)
+        for alike in alike_findings[:MOST_FINDINGS]:
             sign, sentence = _SIGNS[alike[0].severity], alike[0].sentence
             if len(alike) > 2:
                 names = list(dict.fromkeys(finding.columns[0] for finding in alike))
                 sentence = f"{len(alike):,} times {alike[0].kind}: {', '.join(names[:20])}."
             lines.append(_cut(f"{sign} {one_line(sentence)}"))
             lines.append(_cut(f"    {one_line(alike[0].advice)}"))
-        if (more := sum(map(len, told[MOST_FINDINGS:]))) > 0:
+        if (more := sum(map(len, alike_findings[MOST_FINDINGS:]))) > 0:
             lines.append(f"… and {more:,} more: profile.findings")
     return "\n".join(lines)
 
@@ -84,8 +84,8 @@ def what_it_holds(column: ColumnProfile, *, bars: bool = True) -> str:
         listed = [f"{shortened(value, 18)} {share(rows, of)}" for value, rows in column.values[:3]]
         said += [", ".join(listed)] if listed and (few or column.values[0][1] > 1) else []
     if not few and numbers is not None and numbers.count:
-        told = "" if numbers.min is None else f"{format_value(numbers.min)} to {format_value(numbers.max)}, "
-        said.append(f"{told}median {format_value(numbers.quantiles.get('0.5'))}, mean {format_value(numbers.mean)} "
+        ends = "" if numbers.min is None else f"{format_value(numbers.min)} to {format_value(numbers.max)}, "
+        said.append(f"{ends}median {format_value(numbers.quantiles.get('0.5'))}, mean {format_value(numbers.mean)} "
                     f"± {format_value(numbers.std)}")  # fmt: skip
     if times is not None and times.count:
         said.append(

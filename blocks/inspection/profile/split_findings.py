@@ -72,17 +72,17 @@ def _differences(column: ColumnProfile) -> Iterator[Finding]:
                 "Look at how the splits were made: a model learns of one what is not so in the other.", (low, high),
             )  # fmt: skip
     std = column.numbers.std if column.numbers is not None else None
-    told = {split: part.mean for split, part in parts.items() if part.mean is not None}
-    if not std or len(told) < 2:
+    means = {split: part.mean for split, part in parts.items() if part.mean is not None}
+    if not std or len(means) < 2:
         return
-    ranked = sorted(told, key=lambda split: told[split])
+    ranked = sorted(means, key=lambda split: means[split])
     low, high = ranked[0], ranked[-1]
     n, m = (parts[split].rows - parts[split].missing for split in (low, high))
-    apart = told[high] / std - told[low] / std
+    apart = means[high] / std - means[low] / std
     if n and m and apart >= LEAST_SHIFT and apart >= SURE * math.sqrt(1 / n + 1 / m):
         yield Finding(
             "note", "means differ between splits", (column.name,),
-            f"The mean of {column.name!r} is {format_value(told[low])} in {low!r} and {format_value(told[high])} in "
+            f"The mean of {column.name!r} is {format_value(means[low])} in {low!r} and {format_value(means[high])} in "
             f"{high!r}, {format_value(apart)} standard deviations apart.",
             "Expected of splits by time; of others, look at how they were made. blocks.evaluate.drift tells more.",
             (low, high),

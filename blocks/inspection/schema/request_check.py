@@ -43,7 +43,7 @@ _OF_DTYPES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
+class RequestAnomaly:
     """Values of a request that are not as expected.
 
     Attributes:
@@ -75,8 +75,8 @@ class RequestCheck:
         >>> check({"age": np.array([30.0]), "city": np.array(["rome"])})
         []
         >>> check({"age": np.array([4500.0]), "city": np.array(["oslo"], object)})  # doctest: +NORMALIZE_WHITESPACE
-        [Finding(column='age', kind='INT_TYPE_BIG_INT', rows=1),
-         Finding(column='city', kind='ENUM_TYPE_UNEXPECTED_STRING_VALUES', rows=1)]
+        [RequestAnomaly(column='age', kind='INT_TYPE_BIG_INT', rows=1),
+         RequestAnomaly(column='city', kind='ENUM_TYPE_UNEXPECTED_STRING_VALUES', rows=1)]
         >>> check.rows, check.counters["age"]
         (2, {'INT_TYPE_BIG_INT': 1})
     """
@@ -124,7 +124,7 @@ class RequestCheck:
         with self._lock:
             return {name: dict(counts) for name, counts in self._counts.items()}
 
-    def __call__(self, request: Mapping[str, Any] | pa.RecordBatch | pa.Table) -> list[Finding]:
+    def __call__(self, request: Mapping[str, Any] | pa.RecordBatch | pa.Table) -> list[RequestAnomaly]:
         """What of a request is not as expected; columns that the schema does not have are none of its business.
 
         Args:
@@ -133,7 +133,7 @@ class RequestCheck:
         """
         arrow = None if isinstance(request, Mapping) else request
         names: Any = request.keys() if isinstance(request, Mapping) else set(request.schema.names)
-        found: list[Finding] = []
+        found: list[RequestAnomaly] = []
         counted: list[tuple[str, str, int]] = []
         rows = 0 if arrow is None else len(arrow)
         numbers: dict[str, np.ndarray] = {}
@@ -146,7 +146,7 @@ class RequestCheck:
             if arrow is not None:
                 column = arrow.column(name)
                 if not fits(expected.holds, kind_of(column.type)):
-                    found.append(Finding(name, _WRONG, len(column)))
+                    found.append(RequestAnomaly(name, _WRONG, len(column)))
                     continue
                 values = _as_numpy(column)
             else:
@@ -157,18 +157,18 @@ class RequestCheck:
             else:
                 self._others(name, expected, values, found, counted)
         self._numbers(numbers, found, counted)
-        found += [Finding(name, "SCHEMA_MISSING_COLUMN", rows) for name in absent]
+        found += [RequestAnomaly(name, "SCHEMA_MISSING_COLUMN", rows) for name in absent]
         self._add(rows, found, counted)
         return sorted(found, key=lambda one: self._places[one.column])
 
-    def _add(self, rows: int, found: Sequence[Finding], counted: Sequence[tuple[str, str, int]]) -> None:
+    def _add(self, rows: int, found: Sequence[RequestAnomaly], counted: Sequence[tuple[str, str, int]]) -> None:
         with self._lock:
             self._rows += rows
             for name, kind, number in [*counted, *((one.column, one.kind, one.rows) for one in found)]:
                 self._counts.setdefault(name, Counter())[kind] += number
 
     def _numbers(
-        self, columns: Mapping[str, np.ndarray], found: list[Finding], counted: list[tuple[str, str, int]]
+        self, columns: Mapping[str, np.ndarray], found: list[RequestAnomaly], counted: list[tuple[str, str, int]]
     ) -> None:
         """All columns of numbers of one length and dtype at once: most requests are of few rows and many columns."""
         alike: dict[tuple[str, int], list[str]] = {}
@@ -194,7 +194,7 @@ class RequestCheck:
         name: str,
         expected: ColumnSchema,
         values: np.ndarray,
-        found: list[Finding],
+        found: list[RequestAnomaly],
         counted: list[tuple[str, str, int]],
     ) -> None:
         """A column of anything but numbers, or of lists."""
@@ -202,7 +202,7 @@ class RequestCheck:
             rows = [None if row is None else np.asarray(row).reshape(-1) for row in values]
             self._tell(name, self._of_lists(name, expected, rows), found, counted)
         elif not _may_hold(expected, values):
-            found.append(Finding(name, _WRONG, len(values)))
+            found.append(RequestAnomaly(name, _WRONG, len(values)))
         else:
             masks = self._of_texts(name, expected, values) if values.dtype.kind in "OSU" else _of_times(values)
             self._tell(name, ((kind, int(np.count_nonzero(mask))) for kind, mask in masks), found, counted)
@@ -250,7 +250,7 @@ class RequestCheck:
         self,
         name: str,
         kinds: Iterable[tuple[str, int]],
-        found: list[Finding],
+        found: list[RequestAnomaly],
         counted: list[tuple[str, str, int]],
     ) -> None:
         """What is now and then allowed is counted alone."""
@@ -260,7 +260,7 @@ class RequestCheck:
             if rows and allowed.get(kind, False):
                 counted.append((name, kind, rows))
             elif rows:
-                found.append(Finding(name, kind, rows))
+                found.append(RequestAnomaly(name, kind, rows))
 
 
 def _of_numbers(expected: ColumnSchema, values: np.ndarray, low: Any, high: Any) -> Iterator[tuple[str, np.ndarray]]:

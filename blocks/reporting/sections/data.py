@@ -6,7 +6,7 @@ from typing import Any
 from blocks.inspection.column_kinds import kind_of
 from blocks.inspection.column_statistics import summarize
 from blocks.inspection.profile.column_profile import ColumnProfile
-from blocks.inspection.profile.column_summary import Told, column_profile, profile_statistics
+from blocks.inspection.profile.column_summary import Disclosure, column_profile, profile_statistics
 from blocks.inspection.profile.distribution_figure import distribution_figure
 from blocks.pages import figures
 from blocks.pages.content import Section, Table
@@ -35,10 +35,10 @@ def data_section(report_input: ReportInput) -> Section:
     section.tables = [Table("Splits", ("split", "rows", "judged here"), counts)]
     source = report_input.sources[report_input.training]
     section.text = [f"Distributions are of the split {report_input.training!r}, every row of it."]
-    told = Told(1 if report_input.shows_rows else FEW_ROWS, report_input.shows_rows)
+    told = Disclosure(1 if report_input.shows_rows else FEW_ROWS, report_input.shows_rows)
     statistics = summarize(source, profile_statistics)
     found = {
-        field.name: column_profile(field, kind_of(field.type), statistics[field.name], told=told)
+        field.name: column_profile(field, kind_of(field.type), statistics[field.name], disclosure=told)
         for field in source.schema
     }
     roles = _roles(report_input, source.schema.names)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import blocks
 from blocks.errors import InvalidArgument
-from blocks.inspection.schema.request_check import Finding, RequestCheck
+from blocks.inspection.schema.request_check import RequestAnomaly, RequestCheck
 
 RANDOM = np.random.default_rng(0)
 TRAINED = pa.table(
@@ -107,9 +107,9 @@ def test_columns_that_are_not_there_and_raw_forms():
     check = RequestCheck(schema)
     raw = {"when": np.array([10**15, np.iinfo(np.int64).min]), "tags": np.array([b"\x1fa\x1fb", b"\x1fzz"], object)}
     assert check(raw) == [
-        Finding("age", "SCHEMA_MISSING_COLUMN", 2),
-        Finding("when", "MISSING_VALUE", 1),
-        Finding("tags", "ENUM_TYPE_UNEXPECTED_STRING_VALUES", 1),
+        RequestAnomaly("age", "SCHEMA_MISSING_COLUMN", 2),
+        RequestAnomaly("when", "MISSING_VALUE", 1),
+        RequestAnomaly("tags", "ENUM_TYPE_UNEXPECTED_STRING_VALUES", 1),
     ]
     whole = {"age": np.array([20.0]), "when": np.array([datetime.datetime(2020, 1, 1)]), "tags": [["a"]], "new": [1]}
     assert check(whole) == []
@@ -122,8 +122,8 @@ def test_integers_are_compared_beyond_what_floats_tell_apart():
     schema["x"].max = (1 << 60) + 1
     check = RequestCheck(schema)
     assert check({"x": np.array([(1 << 60) + 1])}) == []
-    assert check({"x": np.array([(1 << 60) + 2])}) == [Finding("x", "INT_TYPE_BIG_INT", 1)]
-    assert check({"x": np.array([(1 << 63) + 2], np.uint64)}) == [Finding("x", "INT_TYPE_BIG_INT", 1)]
+    assert check({"x": np.array([(1 << 60) + 2])}) == [RequestAnomaly("x", "INT_TYPE_BIG_INT", 1)]
+    assert check({"x": np.array([(1 << 63) + 2], np.uint64)}) == [RequestAnomaly("x", "INT_TYPE_BIG_INT", 1)]
 
 
 def test_an_export_without_a_schema_says_so(tmp_path):
