@@ -35,10 +35,10 @@ def data_section(report_input: ReportInput) -> Section:
     section.tables = [Table("Splits", ("split", "rows", "judged here"), counts)]
     source = report_input.sources[report_input.training]
     section.text = [f"Distributions are of the split {report_input.training!r}, every row of it."]
-    told = Disclosure(1 if report_input.shows_rows else FEW_ROWS, report_input.shows_rows)
+    disclosure = Disclosure(1 if report_input.shows_rows else FEW_ROWS, report_input.shows_rows)
     statistics = summarize(source, profile_statistics)
     found = {
-        field.name: column_profile(field, kind_of(field.type), statistics[field.name], disclosure=told)
+        field.name: column_profile(field, kind_of(field.type), statistics[field.name], disclosure=disclosure)
         for field in source.schema
     }
     roles = _roles(report_input, source.schema.names)
