@@ -134,6 +134,9 @@ def _serve_words(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=int, default=8501, help="the port (8501)")
     command.add_argument("--seconds", type=float, default=30.0, help="the most that a request may wait (30)")
     command.add_argument(
+        "--drain", type=float, default=1.0, help="seconds between not being ready and taking no more connections (1)"
+    )
+    command.add_argument(
         "--unexpected", choices=["warn", "refuse", "ignore"], default="warn",
         help="what is done about values that training rows did not have (warn)",
     )  # fmt: skip
@@ -163,7 +166,7 @@ def _serve(options: argparse.Namespace) -> int:
         return 2
     log_as_json()
     application = app(models, limits=Limits(seconds=options.seconds), unexpected=options.unexpected)
-    serve(application, options.host, options.port)
+    serve(application, options.host, options.port, drain_seconds=options.drain)
     return 0
 
 

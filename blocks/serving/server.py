@@ -12,9 +12,6 @@ import uvicorn
 
 from blocks.serving.application import Application
 
-DRAIN_SECONDS = 0.5
-"""Between saying that it is not ready and taking no more connections."""
-
 
 class JsonLines(logging.Formatter):
     """A log record as one line of JSON, with its `facts`; no request's values are among them."""
@@ -36,9 +33,9 @@ class JsonLines(logging.Formatter):
 class DrainingServer(uvicorn.Server):
     """A server that says by its readiness that it is about to stop, then finishes what is queued, and stops."""
 
-    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+    def __init__(self, config: uvicorn.Config, application: Application, drain_seconds: float) -> None:
         super().__init__(config)
-        self._application = application
+        self._application, self._drain_seconds = application, drain_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, sockets: list[Any] | None = None) -> None:
@@ -52,7 +49,7 @@ class DrainingServer(uvicorn.Server):
             self.should_exit = self.force_exit = True
             return
         self._application.server.draining = True
-        self._loop.call_soon_threadsafe(self._loop.call_later, DRAIN_SECONDS, self._stop)
+        self._loop.call_soon_threadsafe(self._loop.call_later, self._drain_seconds, self._stop)
 
     def _stop(self) -> None:
         self.should_exit = True
@@ -68,13 +65,16 @@ def log_as_json() -> None:
         logger.setLevel(logging.INFO if name == "blocks.serving" else logging.WARNING)
 
 
-def serve(application: Application, host: str, port: int, stop_seconds: int = 60) -> None:
+def serve(
+    application: Application, host: str, port: int, *, drain_seconds: float = 1.0, stop_seconds: int = 60
+) -> None:
     """Listen until the process is told to stop.
 
     Args:
         application: What answers.
         host: The address to listen at.
-        port: The port; 0 for any that is free, which is logged.
+        port: The port.
+        drain_seconds: Between saying that it is not ready and taking no more connections.
         stop_seconds: How long requests that run may take at the end.
     """
     config = uvicorn.Config(
@@ -94,4 +94,4 @@ def serve(application: Application, host: str, port: int, stop_seconds: int = 60
     logging.getLogger("blocks.serving").info(
         "listening", extra={"facts": {"host": host, "port": port, "models": sorted(application.server.models)}}
     )
-    DrainingServer(config, application).run()
+    DrainingServer(config, application, drain_seconds).run()

@@ -29,7 +29,7 @@ def versions(mixed_export, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(versions):
-    server = Served(versions, "--name", "income")
+    server = Served(versions, "--name", "income", "--drain", 5)
     yield server
     server.stop()
 
