@@ -137,6 +137,16 @@ def _serve_words(command: argparse.ArgumentParser) -> None:
         "--drain", type=float, default=1.0, help="seconds between not being ready and taking no more connections (1)"
     )
     command.add_argument(
+        "--log", metavar="DIR", help="keep a sample of requests and answers there as Parquet (nothing is kept)"
+    )
+    command.add_argument("--log-share", type=float, metavar="SHARE", help="of the rows to keep, up to 1 (0.01)")
+    command.add_argument(
+        "--log-keys",
+        nargs="+",
+        metavar="KEY",
+        help="what requests may carry beside the model's columns, to know rows by",
+    )
+    command.add_argument(
         "--unexpected", choices=["warn", "refuse", "ignore"], default="warn",
         help="what is done about values that training rows did not have (warn)",
     )  # fmt: skip
@@ -159,13 +169,19 @@ def _serve(options: argparse.Namespace) -> int:
     own = folder.parent.name if folder.name.isdecimal() else folder.name
     models = {name: path for name, _, path in named} or {options.name or own or "model": folder}
     try:
-        from blocks.serving import Limits, app
+        from blocks.serving import Limits, PredictionLog, app
         from blocks.serving.server import log_as_json, serve
     except ImportError as error:
         print(f"blocks serve: pip install 'ml-blocks[serve]' is needed ({error})", file=sys.stderr)
         return 2
+    chosen = {"share": options.log_share, "keys": options.log_keys}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    if chosen and options.log is None:
+        print("blocks serve: --log-share and --log-keys go with --log", file=sys.stderr)
+        return 2
+    log = None if options.log is None else PredictionLog(options.log, **chosen)
     log_as_json()
-    application = app(models, limits=Limits(seconds=options.seconds), unexpected=options.unexpected)
+    application = app(models, limits=Limits(seconds=options.seconds), unexpected=options.unexpected, log=log)
     serve(application, options.host, options.port, drain_seconds=options.drain)
     return 0
 

@@ -14,6 +14,7 @@ from blocks.data.schema import require_columns
 from blocks.errors import InvalidArgument
 from blocks.evaluate.answering import as_predictor
 from blocks.evaluate.explanations.outputs import component_names
+from blocks.evaluate.tables.table_description import Description
 from blocks.export.adapted_rows_files import read_reference
 from blocks.export.export_manifest import NAME
 from blocks.export.replay import ASSETS
@@ -124,7 +125,8 @@ def drift(
     names = list(known) if columns is None else list(columns)
     require_columns(names, list(known), "drift")
     if kept is not None and columns is None:  # today's target may not be known yet
-        names = [name for name in names if name not in kept.optional or name in now.schema.names]
+        known_today = _truth_in(now.schema)
+        names = [name for name in names if name not in kept.optional or name in known_today]
     there = [name for name in names if name in now.schema.names]
     one = kept.columns if kept is not None else columns_of(before, there, available, chunk_rows, "reference")
     other = columns_of(now, there, available, chunk_rows, "current")
@@ -160,6 +162,15 @@ def _kept_by(reference: Any) -> DriftReference | None:
             "is of before, continued other statistics, or was told so). Give the training rows in its place."
         )
     return kept
+
+
+def _truth_in(schema: pa.Schema) -> set[str]:
+    """The columns that can hold a target: of a table of answers not those that are answers, `label` for instance."""
+    described = Description.of_schema(schema)
+    if described is None:
+        return set(schema.names)
+    keys = set(described.keys)
+    return {name for head in described.heads for name in head.targets if name not in head.columns} | keys
 
 
 def _of_answers(

@@ -2,5 +2,6 @@
 
 from blocks.serving.application import Application, app
 from blocks.serving.model_server import Limits
+from blocks.serving.prediction_log import PredictionLog
 
-__all__ = ["Application", "Limits", "app"]
+__all__ = ["Application", "Limits", "PredictionLog", "app"]

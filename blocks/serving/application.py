@@ -22,11 +22,12 @@ from blocks.serving.measurements import CONTENT_TYPE
 from blocks.serving.model_server import Limits, ModelServer
 from blocks.serving.open_inference_routes import OpenInferenceRoutes
 from blocks.serving.page_routes import PageRoutes
+from blocks.serving.prediction_log import PredictionLog
 from blocks.serving.request_error import RequestError
 from blocks.serving.rest_routes import RestRoutes
 from blocks.serving.row_routes import RowRoutes
 
-log = logging.getLogger("blocks.serving")
+logger = logging.getLogger("blocks.serving")
 
 TOKEN: Final = "BLOCKS_SERVING_TOKEN"
 """The environment variable that holds the token which clients must show, if it is set."""
@@ -39,12 +40,13 @@ def app(
     limits: Limits | None = None,
     watch_seconds: float = 2.0,
     unexpected: str = "warn",
+    log: PredictionLog | None = None,
 ) -> "Application":
     """An ASGI application that answers from exports: run it by any ASGI server, or by `blocks serve`.
 
     One process, and one thread for TensorFlow: what came in while it was busy runs together. It listens nowhere by
-    itself, writes nothing, and needs no training code. Clients show `Authorization: Bearer TOKEN` where the environment
-    has BLOCKS_SERVING_TOKEN.
+    itself, writes nothing unless `log` says so, and needs no training code. Clients show `Authorization: Bearer TOKEN`
+    where the environment has BLOCKS_SERVING_TOKEN.
 
     Args:
         models: By the name that requests call it: an export's folder, or a folder of exports called by numbers, which
@@ -54,6 +56,7 @@ def app(
         unexpected: What is done about values that the schema of the export does not expect (a new category, a number
             out of range): "warn" by a field of the answer, "refuse", or "ignore". They are counted by column, for
             `/metrics`, unless they are ignored.
+        log: A sample of requests and answers to keep as Parquet; nothing is kept unless it is given.
 
     Returns:
         The application. It answers TensorFlow Serving's REST (`/v1/models/NAME:predict`), the Open Inference Protocol
@@ -78,7 +81,12 @@ def app(
             raise InvalidArgument(f"A model's name is none of {', '.join(sorted(RESERVED))}. Received: {name!r}.")
     if unexpected not in UNEXPECTED:
         raise InvalidArgument(f"unexpected is one of {', '.join(UNEXPECTED)}. Received: {unexpected!r}.")
-    return Application(ModelServer(models, limits or Limits(), watch_seconds, unexpected))
+    if log is not None and (bad := [name for name in models if name[0] in "._" or "=" in name]):
+        raise InvalidArgument(
+            f"A model whose predictions are logged has a folder of its name there: no = in it, no . or _ before it. "
+            f"Received: {bad[0]!r}."
+        )
+    return Application(ModelServer(models, limits or Limits(), watch_seconds, unexpected, log))
 
 
 UNEXPECTED: Final = ("warn", "refuse", "ignore")
@@ -140,7 +148,7 @@ class Application:
         except RequestError as error:
             answer = error_answer(error)
         except Exception:
-            log.exception("request failed", extra={"facts": {"method": scope["method"]}})
+            logger.exception("request failed", extra={"facts": {"method": scope["method"]}})
             answer = error_answer(RequestError(500, "The model cannot answer this request."))
         await self._send(send, answer)
 

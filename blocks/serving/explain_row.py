@@ -1,14 +1,14 @@
 """Why a served model answers as it does: LIME on its own signature, around the row that was asked about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from blocks.data.raw_arrays import to_raw
-from blocks.data.raw_columns import LIST_SEPARATOR, MISSING_INT, RawColumn
 from blocks.evaluate.explanations.explain import explain
+from blocks.serving.arrow_columns import arrow_table
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable
 
@@ -30,8 +30,8 @@ def explain_row(servable: Servable, row: Any) -> dict[str, Any]:
     if type(row) is not dict:
         raise RequestError(400, "A row is an object of the columns' names and values.")
     matrices = servable.inputs.of_rows([row])
-    background = _table(servable, servable.golden_rows)
-    asked = _table(servable, servable.unpack(matrices))
+    background = arrow_table(servable.golden_rows, servable.inputs.raw)
+    asked = arrow_table(servable.unpack(matrices), servable.inputs.raw)
     found = explain(_Answering(servable), asked, background=background, n_samples=SAMPLES)
     return {
         "output": found.output,
@@ -76,38 +76,3 @@ class _Answering:
     def describe(self) -> dict[str, Any]:
         """The heads."""
         return {"model": "", "heads": self._servable.manifest["heads"]}
-
-
-_TIMES = {
-    "timestamp": pa.timestamp("us"),
-    "timestamp_utc": pa.timestamp("us", "UTC"),
-    "instant": pa.timestamp("us"),
-    "time": pa.time64("us"),
-    "duration": pa.duration("us"),
-}
-
-
-def _table(servable: Servable, columns: Mapping[str, np.ndarray]) -> pa.Table:
-    return pa.table({name: _column(columns[name], raw) for name, raw in servable.inputs.raw.items()})
-
-
-def _column(values: np.ndarray, raw: RawColumn) -> pa.Array:
-    """A column of the graph as Arrow's, with nulls for what is missing."""
-    if raw.shape:
-        flat = _column(values.reshape(-1), RawColumn(raw.kind))
-        for size in reversed(raw.shape):
-            flat = pa.FixedSizeListArray.from_arrays(flat, size)
-        return flat
-    if raw.dtype == "string":
-        texts = [one.decode("utf-8", "replace") if isinstance(one, bytes) else one for one in values.tolist()]
-        if raw.kind == "list":
-            return pa.array(
-                [None if not one else one.split(LIST_SEPARATOR)[1:] for one in texts], pa.list_(pa.string())
-            )
-        return pa.array([one or None for one in texts], pa.string())
-    if raw.dtype == "int64":
-        missing = values == MISSING_INT
-        if raw.kind == "time":  # golden rows hold times of day that no clock shows
-            missing |= (values < 0) | (values >= 86_400_000_000)
-        return pa.array(values, pa.int64(), mask=missing).cast(_TIMES.get(raw.kind, pa.int64()))
-    return pa.array(values, raw.dtype, mask=np.isnan(values))

@@ -46,6 +46,12 @@ class InputMatrices:
         self._plain_text = all(raw[name].kind == "string" for name in self._names.get("strings", ()))
         self._identifiers = all(raw[name].kind == "int64" for name in self._names.get("integers", ()))
 
+    def with_texts(self, names: Sequence[str]) -> "InputMatrices":
+        """What takes columns of texts beside, one by one; of no name the same."""
+        if not names:
+            return self
+        return InputMatrices({**self.raw, **dict.fromkeys(names, RawColumn("string"))}, self._packed)
+
     def of_rows(self, rows: Sequence[Any]) -> dict[str, np.ndarray]:
         """Rows by name, or bare values where the model has one column.
 

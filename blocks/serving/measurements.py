@@ -29,6 +29,10 @@ class Measurements:
             "blocks_batch_seconds", "Seconds that a batch ran.", buckets=_SECONDS, registry=registry
         )
         self.queued_rows = Gauge("blocks_queued_rows", "Rows that wait to run.", registry=registry)
+        self.log_rows = Counter(
+            "blocks_log_rows", "Rows drawn for the prediction log, by what became of them.", ["model", "outcome"],
+            registry=registry,
+        )  # fmt: skip
         self.versions = Gauge(
             "blocks_version_loaded", "1 where the version serves.", ["model", "version"], registry=registry
         )
@@ -51,6 +55,10 @@ class Measurements:
         if rows:
             of_rows.inc(rows)
         of_seconds.observe(seconds)
+
+    def observe_logged(self, model: str, outcome: str, rows: int) -> None:
+        """Rows of the prediction log were written, dropped, or failed to be written."""
+        self.log_rows.labels(model, outcome).inc(rows)
 
     def rows_answered(self, model: str) -> int:
         """Rows that a model has answered."""

@@ -5,8 +5,8 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from blocks.errors import InvalidArgument
 from blocks.serving.batcher import Batcher, Result
 from blocks.serving.measurements import Measurements
 from blocks.serving.model_versions import ModelVersions
+from blocks.serving.prediction_log import LogWriter, PredictionLog
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable
 
@@ -58,12 +59,14 @@ class Prediction:
         rows: How many.
         signature: "" for the model's answers, or the name of another signature.
         by_row: Whether the answer is a list of rows, or columns.
+        keys: What its rows are known by in the prediction log.
     """
 
     inputs: Mapping[str, np.ndarray]
     rows: int
     signature: str = ""
     by_row: bool = True
+    keys: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
 
 class ModelServer:
@@ -74,6 +77,7 @@ class ModelServer:
         limits: What it does at most.
         watch_seconds: How often folders of versions are looked at.
         unexpected: What is done about values that training rows did not have: "warn", "refuse" or "ignore".
+        prediction_log: What is kept of requests and answers; nothing unless it is given.
     """
 
     def __init__(
@@ -82,10 +86,14 @@ class ModelServer:
         limits: Limits,
         watch_seconds: float,
         unexpected: str = "warn",
+        prediction_log: PredictionLog | None = None,
     ) -> None:
         self.limits = limits
         self._unexpected = unexpected
         self.measurements = Measurements()
+        self.log_keys = tuple(prediction_log.keys) if prediction_log else ()
+        """What requests may carry beside a model's columns."""
+        self._log = LogWriter(prediction_log, self.measurements.observe_logged) if prediction_log else None
         self.models = {name: ModelVersions(name, folder, self._changed) for name, folder in models.items()}
         self.batcher = Batcher(limits.batch_rows, limits.queued_rows, self.measurements.observe_batch)
         self.measurements.queued_rows.set_function(lambda: self.batcher.queued_rows)
@@ -107,6 +115,8 @@ class ModelServer:
         self.draining = True
         self._stopped.set()
         self.batcher.close()
+        if self._log is not None:
+            self._log.close()
 
     def servable(self, model: str, version: int | None = None, label: str | None = None) -> Servable:
         """The version that answers.
@@ -141,6 +151,8 @@ class ModelServer:
         result = await self.batcher.submit(runner, prediction.inputs, rows, started + self.limits.seconds, look)
         if result.unexpected and self._unexpected == "refuse":
             raise RequestError(400, f"Not as the model's training rows: {'; '.join(result.unexpected)}.")
+        if self._log is not None and prediction.signature == "":
+            self._log.offer(servable, prediction.inputs, prediction.keys, result, rows)
         return result
 
     def unexpected_rows(self) -> Iterator[tuple[str, str, str, int]]:

@@ -122,7 +122,7 @@ class ModelVersions:
                 failed[number] = before.failed[number]  # nothing has changed since
                 continue
             try:
-                versions[number] = Servable(found[number], number)
+                versions[number] = Servable(found[number], number, self.name)
             except BlocksError as error:
                 if first and len(found) == 1:
                     raise
@@ -146,7 +146,7 @@ class ModelVersions:
     ) -> None:
         for number in sorted(found.keys() - failed.keys(), reverse=True):
             try:
-                versions[number] = Servable(found[number], number)
+                versions[number] = Servable(found[number], number, self.name)
             except BlocksError as error:
                 failed[number] = type(error).__name__
                 self._changed("version failed", {"model": self.name, "version": number, "error": str(error)})

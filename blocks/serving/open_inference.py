@@ -16,6 +16,7 @@ from blocks.serving.input_matrices import InputMatrices
 from blocks.serving.json_bodies import dumps, loads
 from blocks.serving.model_server import Prediction
 from blocks.serving.request_error import RequestError
+from blocks.serving.request_keys import keys_of_columns
 from blocks.serving.servable import Servable
 from blocks.serving.tensorflow_serving import text_values
 
@@ -34,13 +35,16 @@ NAMES: Final = {
 _MAX_RANK: Final = 8
 
 
-def infer_request(body: bytes, header_length: bytes | None, servable: Servable) -> tuple[dict[str, Any], Prediction]:
+def infer_request(
+    body: bytes, header_length: bytes | None, servable: Servable, log_keys: Sequence[str] = ()
+) -> tuple[dict[str, Any], Prediction]:
     """What a client asks for.
 
     Args:
         body: JSON, and after it the inputs that are sent as bytes.
         header_length: How many bytes of it are JSON, where not all are.
         servable: What will answer.
+        log_keys: Inputs of texts that rows may have beside, to be known by in the prediction log.
 
     Returns:
         The request's JSON, and the inputs as matrices.
@@ -58,21 +62,25 @@ def infer_request(body: bytes, header_length: bytes | None, servable: Servable) 
     if type(inputs) is not list or not inputs:
         raise RequestError(400, "A request is an object with 'inputs', a list of tensors.")
     columns: dict[str, np.ndarray] = {}
+    raw = servable.inputs.raw
+    takes = servable.inputs.with_texts([key for key in log_keys if key not in raw])
     start = length
     for tensor in inputs:
-        name, array, size = _tensor(tensor, body, start, servable.inputs)
+        name, array, size = _tensor(tensor, body, start, takes)
         if name in columns:
             raise RequestError(400, f"Each input is given once. Received twice: {name!r:.60}.")
         columns[name] = array
         start += size
     if start != len(body):
         raise RequestError(400, f"The binary inputs have {start - length} bytes. Received: {len(body) - length}.")
-    if missing := [name for name in servable.inputs.raw if name not in columns]:
+    if missing := [name for name in raw if name not in columns]:
         raise RequestError(400, f"Missing inputs: {', '.join(missing[:10])}.")
     counts = {len(array) for array in columns.values()}
     if len(counts) != 1 or 0 in counts:
         raise RequestError(400, f"All inputs have the same number of rows, at least 1. Received: {sorted(counts)}.")
-    return content, Prediction(servable.pack(columns), counts.pop())
+    beside = {name: text_values(columns[name].tolist(), False) for name in columns if name not in raw}
+    keys = keys_of_columns(beside, log_keys, raw, counts.pop())
+    return content, Prediction(servable.pack(columns), len(columns[next(iter(raw))]), keys=keys)
 
 
 def _tensor(tensor: Any, body: bytes, start: int, inputs: InputMatrices) -> tuple[str, np.ndarray, int]:

@@ -104,11 +104,12 @@ class OpenInferenceRoutes:
         rows, status, version = 0, 500, ""
         try:
             servable = self._server.servable(target.model, target.version)
+            keys = self._server.log_keys
             length = headers.get(protocol.HEADER_LENGTH)
             if len(body) > LARGE_TEXT:
-                content, prediction = await asyncio.to_thread(protocol.infer_request, body, length, servable)
+                content, prediction = await asyncio.to_thread(protocol.infer_request, body, length, servable, keys)
             else:
-                content, prediction = protocol.infer_request(body, length, servable)
+                content, prediction = protocol.infer_request(body, length, servable, keys)
             result = await self._server.run(servable, prediction, started)
             answer = protocol.infer_answer(content, result, target.model, servable)
             rows, status, version = prediction.rows, 200, str(servable.version)

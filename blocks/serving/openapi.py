@@ -1,10 +1,11 @@
 """OpenAPI 3.1 of what a server answers, with each model's columns and answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from blocks.data.raw_columns import RawColumn
 from blocks.serving.model_card import model_card
+from blocks.serving.request_keys import MOST_CHARACTERS
 from blocks.serving.servable import Servable
 
 _ERRORS = {
@@ -18,7 +19,7 @@ _ERRORS = {
 }
 
 
-def openapi(servables: Mapping[str, Servable], version: str) -> dict[str, Any]:
+def openapi(servables: Mapping[str, Servable], version: str, log_keys: Sequence[str] = ()) -> dict[str, Any]:
     """The document.
 
     Args:
@@ -41,7 +42,7 @@ def openapi(servables: Mapping[str, Servable], version: str) -> dict[str, Any]:
     }
     for name, servable in servables.items():
         card = model_card(name, servable)
-        schemas[f"{name}.row"] = _row(servable)
+        schemas[f"{name}.row"] = _row(servable, log_keys)
         schemas[f"{name}.answer"] = _answer(card)
         row, answer = ({"$ref": f"#/components/schemas/{_pointer(name)}.{what}"} for what in ("row", "answer"))
         single = len(card["answers"]) == 1
@@ -83,13 +84,14 @@ def openapi(servables: Mapping[str, Servable], version: str) -> dict[str, Any]:
     }
 
 
-def _row(servable: Servable) -> dict[str, Any]:
+def _row(servable: Servable, log_keys: Sequence[str]) -> dict[str, Any]:
     properties = {name: _value(raw) for name, raw in servable.inputs.raw.items()}
+    beside = {key: {"type": ["string", "integer", "null"], "maxLength": MOST_CHARACTERS} for key in log_keys}
     return {
         "type": "object",
         "required": list(properties),
         "additionalProperties": False,
-        "properties": properties,
+        "properties": {**beside, **properties},
     }
 
 

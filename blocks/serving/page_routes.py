@@ -47,7 +47,7 @@ class PageRoutes:
         if path == "/":
             return trial_page([model_card(name, servable) for name, servable in servables.items()])
         if path == "/openapi.json":
-            return json_answer(openapi(servables, distribution_version("ml-blocks")))
+            return json_answer(openapi(servables, distribution_version("ml-blocks"), self._server.log_keys))
         name = unquote(path.removeprefix(EXPLAIN))
         servable = self._server.servable(name)
         row = loads(body)

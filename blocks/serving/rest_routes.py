@@ -1,6 +1,7 @@
 """RestRoutes: the paths of TensorFlow Serving's REST, and what each does."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -70,9 +71,9 @@ class RestRoutes:
             servable = self._server.servable(target.model, target.version, target.label)
             rest.check_method(target.method, servable)
             if len(body) > LARGE_TEXT:
-                prediction = await asyncio.to_thread(_parsed, body, servable, target.method)
+                prediction = await asyncio.to_thread(_parsed, body, servable, target.method, self._server.log_keys)
             else:
-                prediction = _parsed(body, servable, target.method)
+                prediction = _parsed(body, servable, target.method, self._server.log_keys)
             result = await self._server.run(servable, prediction, started)
             if target.method == "predict":
                 answer = rest.predict_answer(result, prediction.by_row)
@@ -98,8 +99,8 @@ class RestRoutes:
         return json_answer(rest.status({**dict(one.failed), **dict.fromkeys(one.versions, "")}))
 
 
-def _parsed(body: bytes, servable: Servable, method: str) -> Prediction:
+def _parsed(body: bytes, servable: Servable, method: str, log_keys: Sequence[str]) -> Prediction:
     content = loads(body)
     if method == "predict":
-        return rest.predict_request(content, servable)
-    return rest.examples_request(content, servable)
+        return rest.predict_request(content, servable, log_keys)
+    return rest.examples_request(content, servable, log_keys)

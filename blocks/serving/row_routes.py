@@ -4,6 +4,7 @@ Where the row has values that training rows did not have, its answer has a field
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,6 +12,7 @@ from blocks.serving.answer import JSON_TYPE, Answer
 from blocks.serving.json_bodies import LARGE_TEXT, dumps, loads
 from blocks.serving.model_server import ModelServer, Prediction
 from blocks.serving.request_error import RequestError
+from blocks.serving.request_keys import keys_of_rows
 from blocks.serving.servable import Servable
 from blocks.serving.tensorflow_serving import answer_rows, with_warnings
 
@@ -40,9 +42,9 @@ class RowRoutes:
         try:
             servable = self._server.servable(model)
             if len(body) > LARGE_TEXT:
-                single, prediction = await asyncio.to_thread(_parsed, body, servable)
+                single, prediction = await asyncio.to_thread(_parsed, body, servable, self._server.log_keys)
             else:
-                single, prediction = _parsed(body, servable)
+                single, prediction = _parsed(body, servable, self._server.log_keys)
             result = await self._server.run(servable, prediction, started)
             answers = answer_rows(result, keep_names=True)
             more = {name: value for name, value in with_warnings(result).items() if name not in answers[0]}
@@ -56,10 +58,10 @@ class RowRoutes:
         return Answer(200, (JSON_TYPE,), answer)
 
 
-def _parsed(body: bytes, servable: Servable) -> tuple[bool, Prediction]:
+def _parsed(body: bytes, servable: Servable, log_keys: Sequence[str]) -> tuple[bool, Prediction]:
     content = loads(body)
     single = type(content) is dict
     if not single and (type(content) is not list or not content):
         raise RequestError(400, "A request is one row as an object, or a list of at least one.")
-    rows = [content] if single else content
-    return single, Prediction(servable.inputs.of_rows(rows), len(rows))
+    rows, keys = keys_of_rows([content] if single else content, log_keys, servable.inputs.raw)
+    return single, Prediction(servable.inputs.of_rows(rows), len(rows), keys=keys)

@@ -11,10 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.data.raw_columns import RawColumn
-from blocks.errors import MalformedData
+from blocks.errors import BlocksError, MalformedData
+from blocks.export.adapted_rows_files import read_reference
 from blocks.export.export_manifest import damaged, read_manifest, sound
 from blocks.export.packed_columns import PackedColumns
 from blocks.export.replay import ASSETS, differing, distance, keywords, read_arrays
+from blocks.inspection.column_kinds import Holds
 from blocks.inspection.schema.request_check import EXPORTED, RequestCheck
 from blocks.serving.input_matrices import InputMatrices
 from blocks.targets.description import HeadDescription
@@ -42,6 +44,7 @@ class Servable:
     Args:
         path: The export's folder.
         version: Its number.
+        model: What requests call the model.
 
     Raises:
         InvalidArgument: The folder is no export of blocks.
@@ -49,13 +52,15 @@ class Servable:
 
     Attributes:
         version: Its number.
+        model: What requests call the model.
         manifest: What the export says of itself.
         inputs: Makes requests into matrices.
         heads: What the answers are of.
+        trained_on: What the values of columns were in training, as far as the export keeps it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], version: int = 1) -> None:
-        self.version = version
+    def __init__(self, path: str | os.PathLike[str], version: int = 1, model: str = "") -> None:
+        self.version, self.model = version, model
         self.path = Path(path)
         self.manifest = read_manifest(path)
         schema = self.manifest["schema"]
@@ -78,6 +83,7 @@ class Servable:
             self.request_check = RequestCheck.of_export(path) if carries else None
             # what finds which request of a batch it was counts nothing twice
             self._uncounted = RequestCheck.of_export(path) if carries else None
+        self.trained_on = _trained_on(self.path)
         self.golden_rows = self._prove()
 
     def _packing(self, serve: Any) -> Any:
@@ -185,6 +191,14 @@ class Servable:
         """Of each answer, its dtype and shape, None for the rows."""
         outputs = self.signatures["serve"].structured_outputs
         return {name: (outputs[name].dtype.name, outputs[name].shape.as_list()) for name in sorted(outputs)}
+
+
+def _trained_on(path: Path) -> dict[str, Holds]:
+    try:
+        reference = read_reference(path)
+    except BlocksError:  # no answer depends on it
+        return {}
+    return {} if reference is None else {name: column.holds for name, column in reference.columns.items()}
 
 
 def _numpy_dtype(dtype: str) -> Any:

@@ -15,6 +15,7 @@ from blocks.serving.batcher import Result
 from blocks.serving.json_bodies import dumps
 from blocks.serving.model_server import Prediction
 from blocks.serving.request_error import RequestError
+from blocks.serving.request_keys import keys_of_columns, keys_of_rows
 from blocks.serving.servable import Servable
 from blocks.targets.description import HeadDescription, with_head_prefix
 
@@ -27,7 +28,7 @@ DEFAULT_SIGNATURES: Final = ("serving_default", "serve")
 TRANSFORM: Final = "transform_features"
 
 
-def predict_request(body: Any, servable: Servable) -> Prediction:
+def predict_request(body: Any, servable: Servable, log_keys: Sequence[str] = ()) -> Prediction:
     """What `:predict` asks for.
 
     Raises:
@@ -41,6 +42,7 @@ def predict_request(body: Any, servable: Servable) -> Prediction:
         raise RequestError(
             400, f"Serving signature name: {signature!r:.60} not found in signature def. Known: {known}."
         )
+    columns: Mapping[str, Any]
     by_row = "instances" in body
     if by_row == ("inputs" in body):
         what = "both" if by_row else "neither"
@@ -48,14 +50,17 @@ def predict_request(body: Any, servable: Servable) -> Prediction:
     if signature in (*DEFAULT_SIGNATURES, TRANSFORM):
         asked = TRANSFORM if signature == TRANSFORM else ""
         if by_row:
-            rows = _instances(body["instances"])
-            return Prediction(servable.inputs.of_rows(rows), len(rows), asked)
-        inputs = servable.inputs.of_columns(_columns(body["inputs"], list(servable.inputs.raw)))
-        return Prediction(inputs, len(next(iter(inputs.values()))), asked, by_row=False)
+            rows, keys = keys_of_rows(_instances(body["instances"]), log_keys, servable.inputs.raw)
+            return Prediction(servable.inputs.of_rows(rows), len(rows), asked, keys=keys)
+        columns = _columns(body["inputs"], list(servable.inputs.raw))
+        inputs = servable.inputs.of_columns(columns)
+        count = len(next(iter(inputs.values())))
+        keys = keys_of_columns(columns, log_keys, servable.inputs.raw, count)
+        return Prediction(inputs, count, asked, by_row=False, keys=keys)
     specs = servable.signatures[signature].structured_input_signature[1]
     if by_row:
         rows = _instances(body["instances"])
-        columns: Mapping[str, Any] = _transposed(rows, list(specs))
+        columns = _transposed(rows, list(specs))
     else:
         columns = _columns(body["inputs"], list(specs))
     arrays = {name: _tensor(name, columns[name], spec) for name, spec in _present(specs, columns).items()}
@@ -182,7 +187,7 @@ def text_values(values: Any, as_bytes: bool) -> Any:
     return {"b64": base64.b64encode(values).decode()}
 
 
-def examples_request(body: Any, servable: Servable) -> Prediction:
+def examples_request(body: Any, servable: Servable, log_keys: Sequence[str] = ()) -> Prediction:
     """What `:classify` and `:regress` ask for: `examples`, a list of objects, and what they share in `context`."""
     if type(body) is not dict or type(body.get("examples")) is not list or not body["examples"]:
         raise RequestError(400, "Request JSON object must have 'examples', a list of at least one object.")
@@ -193,7 +198,8 @@ def examples_request(body: Any, servable: Servable) -> Prediction:
     rows = [
         {name: _single(servable, name, value) for name, value in {**context, **row}.items()} for row in body["examples"]
     ]
-    return Prediction(servable.inputs.of_rows(rows), len(rows))
+    left, keys = keys_of_rows(rows, log_keys, servable.inputs.raw)
+    return Prediction(servable.inputs.of_rows(left), len(rows), keys=keys)
 
 
 def _single(servable: Servable, name: str, value: Any) -> Any:

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.serving.conftest import Served, mixed_rows
@@ -28,8 +30,14 @@ def versions(mixed_export, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def served(versions):
-    server = Served(versions, "--name", "income", "--drain", 5)
+def log_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("log")
+
+
+@pytest.fixture(scope="module")
+def served(versions, log_folder):
+    log = ("--log", log_folder, "--log-share", "1", "--log-keys", "id")
+    server = Served(versions, "--name", "income", "--drain", 5, *log)
     yield server
     server.stop()
 
@@ -138,9 +146,9 @@ def test_a_new_version_under_load_fails_no_request(served, versions, json_rows):
     assert set(statuses) == {200}
 
 
-def test_sigterm_under_load_answers_all_that_it_accepted(served, json_rows):
+def test_sigterm_under_load_answers_and_logs_all_that_it_accepted(served, json_rows, log_folder):
     server = served
-    body = json.dumps({"instances": json_rows[:3]}).encode()
+    body = json.dumps({"instances": [{**row, "id": "last"} for row in json_rows[:3]]}).encode()
     head = b"POST /v1/models/income:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
     outcomes = []
 
@@ -177,6 +185,8 @@ def test_sigterm_under_load_answers_all_that_it_accepted(served, json_rows):
     assert len(outcomes) > 8
     assert {one for one in outcomes if one} == {b"HTTP/1.1 200 OK"}
     assert outcomes.count(b"") <= 8
+    log = pa.concat_tables(map(pq.read_table, log_folder.rglob("*.parquet")))
+    assert log["id"].to_pylist().count("last") == 3 * outcomes.count(b"HTTP/1.1 200 OK")
 
 
 def test_words_that_name_no_model(tmp_path, capsys):
