@@ -142,14 +142,17 @@ class Application:
             await self._others(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        bodies, body = self.server.bodies, b""
         try:
-            body = await self.server.body(receive, headers.get(b"content-encoding", b""))
+            body = await bodies.received(receive, headers.get(b"content-encoding", b""))
             answer = await route.handle(route.target, headers, body, time.monotonic())
         except RequestError as error:
             answer = error_answer(error)
         except Exception:
             logger.exception("request failed", extra={"facts": {"method": scope["method"]}})
             answer = error_answer(RequestError(500, "The model cannot answer this request."))
+        finally:
+            bodies.release(body)
         await self._send(send, answer)
 
     def _route(self, method: str, path: str) -> _Route | None:
@@ -174,7 +177,7 @@ class Application:
     async def _send(self, send: Any, answer: Answer) -> None:
         status, headers, body = answer
         headers = [*headers, (b"content-length", str(len(body)).encode())]
-        if self.server.draining or status == 413:
+        if self.server.draining or status in (408, 413):
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

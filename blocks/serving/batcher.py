@@ -162,11 +162,17 @@ def _run(batch: list[_Request]) -> list[tuple[_Request, Result | BaseException]]
             inputs = batch[0].inputs
         else:
             inputs = {name: np.concatenate([one.inputs[name] for one in batch]) for name in batch[0].inputs}
-        answers = batch[0].run(inputs)
-    except Exception as error:
+        return _parted(batch, inputs, batch[0].run(inputs))
+    except Exception as error:  # whatever it is, the thread lives on
         if len(batch) == 1:
             return [(batch[0], error)]
         return [result for one in batch for result in _run([one])]
+
+
+def _parted(
+    batch: list[_Request], inputs: Arrays, answers: Mapping[str, np.ndarray]
+) -> list[tuple[_Request, Result | BaseException]]:
+    """Of each request its rows of the answers."""
     finite = all(np.isfinite(values).all() for values in answers.values() if values.dtype.kind == "f")
     results: list[tuple[_Request, Result | BaseException]] = []
     look = batch[0].look

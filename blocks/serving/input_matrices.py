@@ -18,14 +18,12 @@ import numpy as np
 
 from blocks.data.raw_columns import LIST_SEPARATOR, MISSING_INT, RawColumn
 from blocks.export.packed_columns import PackedColumns
-from blocks.serving.request_error import RequestError
+from blocks.serving.request_error import SHOWN, RequestError, shown
 
 NUMBERS: Final = {int, float}
 NAN: Final = float("nan")
 INT64: Final = range(-(2**63), 2**63)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SHOWN: Final = 60
-"""Characters of a value that an error shows."""
 
 
 class InputMatrices:
@@ -89,7 +87,7 @@ class InputMatrices:
         lengths = {name: len(columns[name]) if isinstance(columns[name], list) else -1 for name in self.raw}
         if len(set(lengths.values())) != 1 or -1 in lengths.values():
             raise RequestError(
-                400, f"Every column is a list of one value a row. Received: {_shown(_rows_by_column(lengths))}."
+                400, f"Every column is a list of one value a row. Received: {shown(_rows_by_column(lengths))}."
             )
         count = next(iter(lengths.values()))
         if not count:
@@ -152,7 +150,7 @@ class InputMatrices:
             return [_scalar(name, raw, None)] * size
         if not isinstance(value, list) or len(value) != raw.shape[0]:
             raise RequestError(
-                400, f"Column {name!r} takes a list of {raw.shape[0]} values, or null. Received: {_shown(value)}."
+                400, f"Column {name!r} takes a list of {raw.shape[0]} values, or null. Received: {shown(value)}."
             )
         flat = value
         for size in raw.shape[1:]:
@@ -164,7 +162,7 @@ class InputMatrices:
     def _refuse_row(self, row: Any) -> None:
         if type(row) is not dict:
             raise RequestError(
-                400, f"A row is an object of the columns' names and values. Received: {_shown(row)}. "
+                400, f"A row is an object of the columns' names and values. Received: {shown(row)}. "
                 f"The columns: {_listed(list(self.raw))}."
             )  # fmt: skip
         if missing := [name for name in self.raw if name not in row]:
@@ -192,12 +190,12 @@ def _scalar(name: str, raw: RawColumn, value: Any) -> Any:
             return MISSING_INT
         if kind is int or (kind is bool and raw.kind == "int64"):
             if value not in INT64:
-                raise RequestError(400, f"Column {name!r} takes whole numbers within int64. Received: {_shown(value)}.")
+                raise RequestError(400, f"Column {name!r} takes whole numbers within int64. Received: {shown(value)}.")
             return int(value)
         if kind is str and raw.is_time:
             return _microseconds(name, raw, value)
         what = "whole microseconds, or a time as text (ISO 8601)," if raw.is_time else "whole numbers,"
-        raise RequestError(400, f"Column {name!r} takes {what} or null. Received: {_shown(value)}.")
+        raise RequestError(400, f"Column {name!r} takes {what} or null. Received: {shown(value)}.")
     if value is None:
         return NAN
     if kind is float or kind is int or kind is bool:
@@ -205,7 +203,7 @@ def _scalar(name: str, raw: RawColumn, value: Any) -> Any:
             return float(value)
         except OverflowError:
             pass
-    raise RequestError(400, f"Column {name!r} takes numbers, or null. Received: {_shown(value)}.")
+    raise RequestError(400, f"Column {name!r} takes numbers, or null. Received: {shown(value)}.")
 
 
 def _text(name: str, raw: RawColumn, value: Any) -> str | bytes:
@@ -227,7 +225,7 @@ def _text(name: str, raw: RawColumn, value: Any) -> str | bytes:
             raise RequestError(400, f"The items of column {name!r} hold no unit separator ({LIST_SEPARATOR!r}).")
         return _text(name, raw, "".join(LIST_SEPARATOR + item for item in items) or LIST_SEPARATOR)
     also = ", a list of texts" if raw.kind == "list" else ""
-    raise RequestError(400, f'Column {name!r} takes text, {{"b64": ...}}{also} or null. Received: {_shown(value)}.')
+    raise RequestError(400, f'Column {name!r} takes text, {{"b64": ...}}{also} or null. Received: {shown(value)}.')
 
 
 def _microseconds(name: str, raw: RawColumn, text: str) -> int:
@@ -242,11 +240,11 @@ def _microseconds(name: str, raw: RawColumn, text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         form = {"time": "a time of day (12:30:00)", "duration": "whole microseconds"}.get(raw.kind, "ISO 8601")
-        raise RequestError(400, f"Column {name!r} takes times as {form}. Received: {_shown(text)}.") from None
+        raise RequestError(400, f"Column {name!r} takes times as {form}. Received: {shown(text)}.") from None
     if raw.kind == "timestamp" and moment.tzinfo is not None:
-        raise RequestError(400, f"Column {name!r} takes times without a zone. Received: {_shown(text)}.")
+        raise RequestError(400, f"Column {name!r} takes times without a zone. Received: {shown(text)}.")
     if raw.kind == "timestamp_utc" and moment.tzinfo is None:
-        raise RequestError(400, f"Column {name!r} takes times with a zone (+00:00, Z). Received: {_shown(text)}.")
+        raise RequestError(400, f"Column {name!r} takes times with a zone (+00:00, Z). Received: {shown(text)}.")
     apart = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)) - _EPOCH
     return (apart.days * 86_400 + apart.seconds) * 1_000_000 + apart.microseconds
 
@@ -270,16 +268,9 @@ def _missing(names: Sequence[str]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:_SHOWN]) for name in list(names)[:10])
-    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    first = ", ".join(repr(name[:SHOWN]) for name in list(names)[:10])
+    return first + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _rows_by_column(lengths: Mapping[str, int]) -> dict[str, Any]:
     return {name: length if length >= 0 else "no list" for name, length in list(lengths.items())[:10]}
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 200:
-        return "a whole number of more than 60 digits"
-    text = repr(value) if not isinstance(value, list | dict) or len(value) < 20 else type(value).__name__
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

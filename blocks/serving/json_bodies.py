@@ -26,7 +26,7 @@ def loads(text: bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         try:
-            content = json.loads(text)
+            content = json.loads(text.decode("utf-8-sig"))
             if b"\\u" in text:  # the library takes halves of surrogate pairs, which are no text
                 json.dumps(content, ensure_ascii=False).encode()
             return content

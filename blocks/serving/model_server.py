@@ -4,10 +4,9 @@ import logging
 import os
 import threading
 import time
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from blocks.serving.batcher import Batcher, Result
 from blocks.serving.measurements import Measurements
 from blocks.serving.model_versions import ModelVersions
 from blocks.serving.prediction_log import LogWriter, PredictionLog
+from blocks.serving.request_bodies import RequestBodies
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable
 
@@ -25,12 +25,20 @@ log = logging.getLogger("blocks.serving")
 MAX_VERSION: Final = 2**63 - 1
 
 
+def version_number(digits: str | None) -> int | None:
+    """The version that a path names; beyond int64 for all that are, however many digits they have."""
+    if not digits:
+        return None
+    digits = digits.lstrip("0") or "0"
+    return int(digits) if len(digits) < 20 else MAX_VERSION + 1
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a server does at most.
 
     Args:
-        body_bytes: Of a request's body, unpacked; 413 beyond.
+        body_bytes: Of a request's body, unpacked; 413 beyond. All that wait for answers: 8 times as many; 429 beyond.
         request_rows: Of a request; 413 beyond.
         batch_rows: That run together.
         queued_rows: That wait; 429 beyond.
@@ -95,6 +103,7 @@ class ModelServer:
         """What requests may carry beside a model's columns."""
         self._log = LogWriter(prediction_log, self.measurements.observe_logged) if prediction_log else None
         self.models = {name: ModelVersions(name, folder, self._changed) for name, folder in models.items()}
+        self.bodies = RequestBodies(limits.body_bytes)
         self.batcher = Batcher(limits.batch_rows, limits.queued_rows, self.measurements.observe_batch)
         self.measurements.queued_rows.set_function(lambda: self.batcher.queued_rows)
         self._watch_seconds = watch_seconds
@@ -164,50 +173,6 @@ class ModelServer:
                 for column, kinds in servable.request_check.counters.items():
                     for kind, rows in kinds.items():
                         yield name, column, kind, rows
-
-    async def body(self, receive: Any, encoding: bytes = b"") -> bytes:
-        """A request's whole body, unpacked.
-
-        Args:
-            receive: ASGI's.
-            encoding: What the header Content-Encoding says.
-
-        Raises:
-            RequestError: It is too large, packed otherwise than by gzip or deflate, or ended early.
-        """
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body", False):
-            parts, size = [body], len(body)
-            while message.get("more_body", False):
-                self._check_size(size)
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise RequestError(400, "The request ended before its body did.")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-            body = b"".join(parts)
-        self._check_size(len(body))
-        return self._unpacked(body, encoding) if encoding and encoding != b"identity" else body
-
-    def _unpacked(self, body: bytes, encoding: bytes) -> bytes:
-        bits = {b"gzip": 31, b"deflate": 15}.get(encoding.strip().lower())
-        if bits is None:
-            raise RequestError(400, "A body is packed by gzip or deflate, or not at all.")
-        most = self.limits.body_bytes
-        unpacking = zlib.decompressobj(bits)
-        try:
-            unpacked = unpacking.decompress(body, most + 1)
-        except zlib.error:
-            raise RequestError(400, f"The body is no {encoding.decode('latin-1')[:20]}.") from None
-        self._check_size(len(unpacked))
-        if not unpacking.eof:
-            raise RequestError(400, "The packed body ended early.")
-        return unpacked
-
-    def _check_size(self, size: int) -> None:
-        if size > self.limits.body_bytes:
-            raise RequestError(413, f"A body holds at most {self.limits.body_bytes:,} bytes. Send several requests.")
 
     def count(self, model: str, version: str, method: str, status: int, rows: int, started: float) -> None:
         """A request was answered or refused; those for models that are not there are not counted by name."""

@@ -15,7 +15,7 @@ from blocks.serving.batcher import Result
 from blocks.serving.input_matrices import InputMatrices
 from blocks.serving.json_bodies import dumps, loads
 from blocks.serving.model_server import Prediction
-from blocks.serving.request_error import RequestError
+from blocks.serving.request_error import RequestError, shown
 from blocks.serving.request_keys import keys_of_columns
 from blocks.serving.servable import Servable
 from blocks.serving.tensorflow_serving import text_values
@@ -54,9 +54,10 @@ def infer_request(
     """
     length = len(body)
     if header_length is not None:
-        if not header_length.isdigit() or int(header_length) > len(body):
+        digits = header_length.lstrip(b"0") or header_length[:1]
+        if not header_length.isdigit() or len(digits) > 18 or int(digits) > len(body):
             raise RequestError(400, f"Inference-Header-Content-Length is from 0 to {len(body)}, the body's length.")
-        length = int(header_length)
+        length = int(digits)
     content = loads(body[:length])
     inputs = content.get("inputs") if type(content) is dict else None
     if type(inputs) is not list or not inputs:
@@ -90,7 +91,7 @@ def _tensor(tensor: Any, body: bytes, start: int, inputs: InputMatrices) -> tupl
     name, datatype, shape = tensor["name"], tensor.get("datatype"), tensor.get("shape")
     if name not in inputs.raw:
         raise RequestError(400, f"Unknown input: {name!r:.60}. The model's: {', '.join(list(inputs.raw)[:10])}.")
-    if datatype not in DTYPES:
+    if type(datatype) is not str or datatype not in DTYPES:
         raise RequestError(400, f"Input {name!r}: 'datatype' is one of {', '.join(DTYPES)}.")
     if type(shape) is not list or len(shape) > _MAX_RANK or any(type(n) is not int or n < 0 for n in shape):
         raise RequestError(400, f"Input {name!r}: 'shape' is a list of whole numbers.")
@@ -210,7 +211,7 @@ def _chosen(content: Mapping[str, Any], result: Result) -> dict[str, bool]:
     for one in asked:
         name = one.get("name")
         if type(name) is not str or name not in result.answers:
-            raise RequestError(400, f"Unknown output: {name!r:.60}. The model's: {', '.join(result.answers)}.")
+            raise RequestError(400, f"Unknown output: {shown(name)}. The model's: {', '.join(result.answers)}.")
         of_one = one.get("parameters")
         binary = of_one.get("binary_data", usual) if type(of_one) is dict else usual
         chosen[name] = binary is True

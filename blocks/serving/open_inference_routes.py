@@ -10,12 +10,13 @@ from urllib.parse import unquote
 from blocks.serving import open_inference as protocol
 from blocks.serving.answer import Answer, json_answer
 from blocks.serving.json_bodies import LARGE_TEXT
-from blocks.serving.model_server import ModelServer
+from blocks.serving.model_server import ModelServer, version_number
 from blocks.serving.request_error import RequestError
 
 PATH: Final = re.compile(
     r"/v2(?:/(?P<health>health/live|health/ready)|/(?P<index>repository/index)"
-    r"|/models/(?P<model>[^/]+)(?:/versions/(?P<version>\d+))?(?:/(?P<what>ready|infer|config|stats))?)?/?"
+    r"|/models/(?P<model>[^/]+)(?:/versions/(?P<version>\d+))?(?:/(?P<what>ready|infer|config|stats))?)?/?",
+    re.ASCII,
 )
 
 
@@ -53,7 +54,7 @@ class OpenInferenceRoutes:
         if match is None:
             return Target("")
         if match["model"]:
-            version = int(match["version"]) if match["version"] else None
+            version = version_number(match["version"])
             target = Target(match["what"] or "metadata", unquote(match["model"]), version)
         else:
             target = Target(match["health"] or match["index"] or "server")

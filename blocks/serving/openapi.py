@@ -12,6 +12,7 @@ _ERRORS = {
     "400": "The request does not fit the model; the message names what.",
     "401": "A bearer token is needed.",
     "404": "There is no such model or version.",
+    "408": "The body took too long to come.",
     "413": "Too many rows or bytes.",
     "429": "The queue is full; Retry-After says when to try again.",
     "503": "The server is stopping.",

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from blocks.serving import tensorflow_serving as rest
 from blocks.serving.answer import JSON_TYPE, Answer, json_answer
 from blocks.serving.json_bodies import LARGE_TEXT, loads
-from blocks.serving.model_server import ModelServer, Prediction
+from blocks.serving.model_server import ModelServer, Prediction, version_number
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable
 
@@ -49,7 +49,7 @@ class RestRoutes:
             return Target("", None, None, "Missing model name in request.")
         if match is None or (method != "POST" if match["method"] else method != "GET"):
             return Target("", None, None, f"Malformed request: {method} {path[:200]}")
-        version = int(match["version"]) if match["version"] else None
+        version = version_number(match["version"])
         asked = match["method"] or match["metadata"] or "status"
         return Target(unquote(match["model"]), version, match["label"], asked.lower())
 

@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from blocks.serving.application import Application
+from blocks.serving.bounded_connection import BoundedConnection
 
 
 class JsonLines(logging.Formatter):
@@ -82,7 +83,8 @@ def serve(
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedConnection,
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,

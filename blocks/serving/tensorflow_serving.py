@@ -14,7 +14,7 @@ import numpy as np
 from blocks.serving.batcher import Result
 from blocks.serving.json_bodies import dumps
 from blocks.serving.model_server import Prediction
-from blocks.serving.request_error import RequestError
+from blocks.serving.request_error import RequestError, shown
 from blocks.serving.request_keys import keys_of_columns, keys_of_rows
 from blocks.serving.servable import Servable
 from blocks.targets.description import HeadDescription, with_head_prefix
@@ -22,7 +22,7 @@ from blocks.targets.description import HeadDescription, with_head_prefix
 PATH: Final = re.compile(
     r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
     r"(?::(?P<method>classify|regress|predict)|/(?P<metadata>metadata))?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 DEFAULT_SIGNATURES: Final = ("serving_default", "serve")
 TRANSFORM: Final = "transform_features"
@@ -36,11 +36,12 @@ def predict_request(body: Any, servable: Servable, log_keys: Sequence[str] = ())
     """
     if type(body) is not dict:
         raise RequestError(400, "Request body must be a JSON object with 'instances' or 'inputs'.")
-    signature = body.get("signature_name", DEFAULT_SIGNATURES[0]) or DEFAULT_SIGNATURES[0]
+    signature = body.get("signature_name")
+    signature = DEFAULT_SIGNATURES[0] if signature in (None, "") else signature
     if type(signature) is not str or signature not in servable.signatures:
         known = ", ".join(sorted(servable.signatures))
         raise RequestError(
-            400, f"Serving signature name: {signature!r:.60} not found in signature def. Known: {known}."
+            400, f"Serving signature name: {shown(signature)} not found in signature def. Known: {known}."
         )
     columns: Mapping[str, Any]
     by_row = "instances" in body
@@ -78,7 +79,7 @@ def _instances(rows: Any) -> list[Any]:
 
 def _columns(inputs: Any, names: Sequence[str]) -> Mapping[str, Any]:
     """Columns by name; a bare list is the only input's."""
-    if type(inputs) is dict:
+    if type(inputs) is dict and set(inputs) != {"b64"} - set(names):
         return inputs
     if len(names) == 1:
         return {names[0]: inputs if type(inputs) is list else [inputs]}
@@ -106,12 +107,21 @@ def _tensor(name: str, values: Any, spec: Any) -> np.ndarray:
     try:
         if spec.dtype.name == "string":
             array = np.array(_decoded(values), object)
+            if any(type(value) is not bytes for value in array.flat):  # of unequal lengths
+                raise ValueError
         else:
             array = np.array(values)
-            kinds = "iu" if np.issubdtype(dtype, np.integer) else "iuf"
-            if array.dtype.kind not in kinds:
+            kinds = "b" if spec.dtype.is_bool else "iu" if spec.dtype.is_integer else "iuf"
+            if array.size and array.dtype.kind not in kinds:
                 raise ValueError
-            array = array.astype(dtype)
+            if (
+                spec.dtype.is_integer
+                and array.size
+                and not spec.dtype.min <= array.min() <= array.max() <= spec.dtype.max
+            ):
+                raise OverflowError
+            with np.errstate(over="ignore"):  # beyond float32 is infinite, as in the graph
+                array = array.astype(dtype)
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise RequestError(400, f"Input {name!r} takes {spec.dtype.name} of equal shapes. Received another.") from None
     shape = spec.shape.as_list()
