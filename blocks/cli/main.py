@@ -186,12 +186,32 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _package_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument("export", metavar="EXPORT", help="the SavedModel's folder")
+    command.add_argument(
+        "out", metavar="OUT", nargs="?", help="an archive (.tar.gz), or a folder that is new (NAME-VERSION.tar.gz)"
+    )
+    command.add_argument("--name", help="what requests will call the model (the folder's name)")
+
+
+def _package(options: argparse.Namespace) -> int:
+    from blocks.export.serving_package import package
+
+    print(package(options.export, options.out, name=options.name))
+    return 0
+
+
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
     "verify": ("prove that a SavedModel gives the bits that were computed offline", _verify_words, _verify),
     "check": ("verify every checksum, count and shape of a store", _check_words, _check),
     "bench": ("measure a store's batches next to what disk and memory can give", _bench_words, _bench),
     "predict": ("answer the rows of a file or table by an exported SavedModel, in chunks", _predict_words, _predict),
     "serve": ("answer requests over HTTP from exported SavedModels", _serve_words, _serve),
+    "package": (
+        "write an export with all that serves it: Dockerfile, wheel, pins, checksums",
+        _package_words,
+        _package,
+    ),
     "report": ("write what is to be known of a model as one HTML page", _report_words, _report),
 }
 """By name: what it is for, what adds its words to a parser, and what runs it."""

@@ -9,6 +9,7 @@ _HOME = {
     "Verification": "verification",
     "export": "savedmodel",
     "golden_rows": "savedmodel",
+    "package": "serving_package",
     "read_parts": "savedmodel",
     "verify": "verification",
 }

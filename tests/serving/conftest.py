@@ -128,12 +128,14 @@ def free_port():
 class Served:
     """`blocks serve` in a process of its own."""
 
-    def __init__(self, *words, environment=()):
+    def __init__(self, *words, environment=(), folder=None):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "blocks", "serve", *map(str, words), "--port", str(self.port)]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **dict(environment)}
-        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            command, env=environment, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
         end = time.monotonic() + 120
         while time.monotonic() < end and self.process.poll() is None:
             try:
