@@ -11,6 +11,7 @@ from blocks.evaluate.explanations.explain import explain
 from blocks.serving.arrow_columns import arrow_table
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable
+from blocks.targets.description import with_head_prefix
 
 SAMPLES = 1024
 BACKGROUND = "The other rows are the export's golden rows, made up of what the model has learned."
@@ -32,7 +33,8 @@ def explain_row(servable: Servable, row: Any) -> dict[str, Any]:
     matrices = servable.inputs.of_rows([row])
     background = arrow_table(servable.golden_rows, servable.inputs.raw)
     asked = arrow_table(servable.unpack(matrices), servable.inputs.raw)
-    found = explain(_Answering(servable), asked, background=background, n_samples=SAMPLES)
+    output = _of_first_head(servable)
+    found = explain(_Answering(servable), asked, background=background, output=output, n_samples=SAMPLES)
     return {
         "output": found.output,
         "target": None if found.target is None else str(found.target),
@@ -48,6 +50,14 @@ def explain_row(servable: Servable, row: Any) -> dict[str, Any]:
             for one in found.contributions
         ],
     }
+
+
+def _of_first_head(servable: Servable) -> str | None:
+    """Of several heads, the answer of the first; None where there is one, whose answer is meant."""
+    if len(servable.heads) < 2:
+        return None
+    head = servable.heads[0]
+    return with_head_prefix(head.name, "prediction" if head.classes is None else "probabilities")
 
 
 def _said(value: Any) -> Any:
