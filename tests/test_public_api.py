@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from pathlib import Path
@@ -160,6 +161,9 @@ def test_the_users_program_finds(name):
 
 
 def test_every_file_says_what_lives_there():
+    skipped = ["blocks.__main__"]
+    if importlib.util.find_spec("tf2onnx") is None:  # of an extra that is not among those for development
+        skipped += [f"blocks.export.onnx_{file}" for file in ("comparison", "file", "operations")]
     for info in pkgutil.walk_packages(blocks.__path__, "blocks."):
-        if info.name != "blocks.__main__":
+        if info.name not in skipped:
             assert importlib.import_module(info.name).__doc__, info.name

@@ -95,7 +95,7 @@ def export(
             restore_names(folder, (columns, entries))
             examples = raw_tensors(golden, graph.preprocessor) if golden is not None else golden_rows(graph)
             kept = AdaptedRows() if rows is None else rows
-            _write_assets(graph, examples, folder / ASSETS, _manifest(graph, columns.renamed, fitted, kept))
+            _write_assets(graph, examples, folder / ASSETS, manifest_of(graph, columns.renamed, fitted, kept))
             write_adapted_rows(kept, folder / ASSETS)
     if columns.renamed:
         told = ", ".join(f"{keyword} for {name!r}" for name, keyword in list(columns.renamed.items())[:5])
@@ -201,7 +201,15 @@ def _write_assets(graph: InferenceGraph, rows: Mapping[str, Any], folder: Path, 
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
 
 
-def _manifest(graph: InferenceGraph, keywords: Mapping[str, str], fitted: bool, kept: AdaptedRows) -> dict[str, Any]:
+def manifest_of(graph: InferenceGraph, keywords: Mapping[str, str], fitted: bool, kept: AdaptedRows) -> dict[str, Any]:
+    """What an export says of itself.
+
+    Args:
+        graph: The parts, adapted.
+        keywords: What Python calls columns whose names no keyword can be.
+        fitted: Whether the core was trained.
+        kept: What was kept of the rows that the model was adapted on.
+    """
     serialize = keras.saving.serialize_keras_object
     chains: Any = {name: [serialize(block) for block in chain] for name, chain in graph.chains.items()}
     return {

@@ -1,6 +1,7 @@
 """Saver: a model into files: its `.keras` file, its weights, its SavedModel."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import keras
 
 from blocks.arguments import checked_methods
+from blocks.errors import InvalidArgument
 from blocks.export.adapted_rows_files import stored_reference, write_reference
 from blocks.export.keras_file import write_keras_file
 from blocks.export.savedmodel import export
@@ -32,21 +34,30 @@ class Saver(KeepsAdaptedRows, keras.Model):
         super().load_weights(filepath, **kwargs)
         self._parts.graph = self._parts.transform = None
 
-    def export(self, path: str | os.PathLike[str], *, golden: Any = None) -> None:
-        """Write one SavedModel that needs TensorFlow alone, with what `blocks.verify` replays beside it.
+    def export(self, path: str | os.PathLike[str], *, format: str = "savedmodel", golden: Any = None) -> None:
+        """Write one SavedModel that needs TensorFlow alone, with what `blocks.verify` replays beside it; or ONNX.
+
+        An ONNX file is what plain onnxruntime runs, raw columns to answers by their own names. It is kept if it gives
+        the golden rows' answers: labels are equal, probabilities within 1e-6, a regressor's numbers within 1e-5 of its
+        target's standard deviation. Blocks that compute what ONNX has no operation for are refused by its name.
 
         Args:
-            path: The folder; TensorFlow Serving wants its name to be a number. It must not exist.
-            golden: Rows to keep as examples with their expected features and answers; made up from what was learned
-                unless given.
+            path: The folder; TensorFlow Serving wants its name to be a number. Of ONNX, the file. It must not exist.
+            format: "savedmodel", or "onnx", which needs `pip install 'ml-blocks[onnx]'`.
+            golden: Rows to keep as examples with their expected features and answers, or to compare an ONNX file on;
+                made up from what was learned unless given.
 
         Raises:
+            ImportError: The packages that ONNX needs are not installed.
             NotAdapted, NotExportable, InvalidArgument: As they say.
         """
+        if format not in ("savedmodel", "onnx"):
+            raise InvalidArgument(f"The format of an export is 'savedmodel' or 'onnx'. Received: {format!r}.")
         self._require_core("export")
         self._warn_untrained("export")
         rows = AdaptedRows(self.schema, self.splits, self.drift_reference)
-        export(self.graph, path, golden=golden, fitted=self.fitted, rows=rows)
+        write = export if format == "savedmodel" else _writer_of_onnx()
+        write(self.graph, path, golden=golden, fitted=self.fitted, rows=rows)
 
     def save(
         self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
@@ -87,3 +98,11 @@ class Saver(KeepsAdaptedRows, keras.Model):
         """Compile the core as it was."""
         if self._parts.core is not None:
             self.core.compile_from_config(config)
+
+
+def _writer_of_onnx() -> Callable[..., None]:
+    try:
+        from blocks.export.onnx_file import write_onnx
+    except ImportError as error:
+        raise ImportError(f"An export to ONNX needs: pip install 'ml-blocks[onnx]' ({error})") from error
+    return write_onnx
