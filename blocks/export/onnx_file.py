@@ -17,7 +17,7 @@ import tensorflow as tf
 from tf2onnx import optimizer, tf_loader, tfonnx
 
 from blocks.errors import InvalidArgument, NotExportable
-from blocks.export.onnx_comparison import INSTEAD, compare
+from blocks.export.onnx_comparison import INSTEAD, compare, strain
 from blocks.export.onnx_operations import handlers
 from blocks.export.savedmodel import golden_rows, manifest_of
 from blocks.files.durable import whole_file
@@ -74,7 +74,13 @@ def write_onnx(
         final.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(final) as file:
             file.write_bytes(_serialized(model))
-            compare(graph, file, {name: values.numpy() for name, values in examples.items()}, answers)
+            compare(
+                graph,
+                file,
+                {name: values.numpy() for name, values in examples.items()},
+                answers,
+                strain(graph, examples),
+            )
 
 
 def convert(graph: InferenceGraph) -> onnx.ModelProto:
