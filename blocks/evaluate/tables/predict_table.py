@@ -96,6 +96,8 @@ def predict_table(
         raise InvalidArgument(f"A table is a file .parquet, .db, .sqlite or .sqlite3. Received: {str(path)!r}.")
     chunk_rows = check_whole_number("chunk_rows", chunk_rows, 1)
     answered = AnsweredRows(as_predictor(model), as_splits(data, split), keys=keys, targets=targets)
+    if nested := [name for name in answered.keys if pa.types.is_nested(answered.schema.field(name).type)]:
+        raise InvalidArgument(f"A key is a column of single values. Received: {nested[0]!r}, of lists.")
     plan = json.loads(json.dumps(answered.plan()))
     aside = final.with_name(f"{final.name}.partial")
     with explained(final):

@@ -11,6 +11,7 @@ import pytest
 
 import blocks
 from blocks.cli.main import main
+from blocks.errors import InvalidArgument
 from blocks.evaluate.tables.write_answers import write_answers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*elsewhere pass.*:blocks.errors.BlocksWarning")
@@ -92,3 +93,10 @@ def test_the_artefact_is_enough(exported, rows, tmp_path):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert blocks.read(tmp_path / "out.jsonl").count() == 300
+
+
+def test_a_key_of_lists_is_refused_before_anything_is_written(exported, rows, tmp_path):
+    lists = rows.append_column("tags", pa.array([["a"]] * len(rows)))
+    with pytest.raises(InvalidArgument, match="Received: 'tags', of lists"):
+        write_answers(exported, lists, tmp_path / "out.parquet", keys=["tags"])
+    assert list(tmp_path.iterdir()) == []
