@@ -115,6 +115,6 @@ def test_errors_say_the_rule():
     with pytest.raises(SchemaMismatch, match=r"takes columns of number. Received: .* of type string"):
         Standardize().adapt(["a"])
     with pytest.raises(SchemaMismatch, match=r"shape \(batch,\)"):
-        Standardize().adapt(np.zeros((2, 2)))
+        Standardize().adapt(np.zeros((2, 2, 2)))
     with pytest.raises(InvalidArgument, match=r"adapt takes a column of values or an iterable of chunks"):
         Standardize().adapt(3)
