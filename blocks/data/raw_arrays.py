@@ -60,8 +60,8 @@ def to_raw(values: pa.Array | pa.ChunkedArray, raw: RawColumn, name: str = "colu
         if not _empty(values):
             if pt.is_fixed_size_list(type) and not raw.shape:
                 raise SchemaMismatch(
-                    f"Column {name!r} enters the model as {raw}: {raw.means}; it has shape (batch,). Received: column {name!r} "
-                    f"of shape ({len(values)}, {type.list_size}). Give one value a row: values[:, 0], say."
+                    f"Column {name!r} enters the model as {raw}: {raw.means}; it has shape (batch,). Received: column "
+                    f"{name!r} of shape ({len(values)}, {type.list_size}). Give one value a row: values[:, 0], say."
                 )
             raise SchemaMismatch(
                 f"Column {name!r} enters the model as {raw}: {raw.means}, as when the model was adapted. "
