@@ -18,7 +18,8 @@ from blocks.errors import InvalidArgument
 
 DISTRIBUTION: Final = "ml-blocks"
 _PACKAGE: Final = "blocks"
-_KEPT: Final = ("METADATA", "entry_points.txt", "top_level.txt")
+_KEPT: Final = {"METADATA": "PKG-INFO", "entry_points.txt": "", "top_level.txt": ""}
+"""What of the metadata a wheel has, each with what it is called beside a checkout."""
 _FIRST_TIME: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest that a zip can say."""
 
@@ -39,8 +40,11 @@ def own_wheel() -> tuple[str, bytes]:
     name = f"{DISTRIBUTION.replace('-', '_')}-{own.version}"
     content = dict(_files_in(files(_PACKAGE), _PACKAGE))
     info = f"{name}.dist-info"
-    for kept in _KEPT:
-        if (text := own.read_text(kept)) is not None:
+    for kept, beside in _KEPT.items():
+        text = own.read_text(kept)
+        if text is None and beside:
+            text = own.read_text(beside)
+        if text is not None:
             content[f"{info}/{kept}"] = text.encode()
     for licence in own.metadata.get_all("License-File") or ():
         if (text := own.read_text(f"licenses/{licence}")) is not None:
