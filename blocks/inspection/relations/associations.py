@@ -103,6 +103,9 @@ def associations(rows: pa.Table, target: str | None = None) -> Associations:
         >>> found = associations(rows).among[0]
         >>> found.column, found.other, found.measure, round(found.value, 6), found.rows
         ('size', 'double', 'spearman', 1.0, 60)
+
+    Source: Bergsma, "A bias-correction for Cramér's V and Tschuprow's T" (2013); Tomczak and Tomczak, "The need to
+        report effect size estimates revisited" (2014), for epsilon squared.
     """
     everything = sampled_columns(rows)
     goal = target_column(everything, target)
