@@ -1,6 +1,8 @@
 """DESIGN.md's program, "data in" and "inspect, clean, split, windows": every line that is built, word for word."""
 
 import datetime
+import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -62,6 +64,11 @@ def test_inspect_clean_split_windows(folder):
     source = blocks.read("rows.parquet")
     splits = source.split(train=0.7, valid=0.1, test=0.2, time="date", horizon="4h", embargo="1h")
     assert splits["train"].purged == 2 * 4  # of each pair the last hours, whose targets reach into the next part
+    profile = blocks.describe(splits, target="label")
+    print(profile)
+    profile.save("data.html")
+    assert "label" in Path("data.html").read_text()
+    assert json.loads(profile.to_json())["rows"] == sum(part.count() for part in splits.values())
     schema = blocks.Schema.infer(splits["train"])
     schema.save("schema.json")
     schema = blocks.Schema.load("schema.json")

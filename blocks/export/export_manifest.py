@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from blocks.errors import BlocksError, InvalidArgument, MalformedData
 from blocks.export.replay import ASSETS
@@ -19,6 +19,11 @@ NAME = "manifest.json"
 VERSION = 1
 MAX_BYTES = 256 << 20
 """More is no manifest: vocabularies are not in it."""
+
+TOLERANCE: Final = 1e-6
+"""Of answers, relative to their largest size, where the core computes in float32."""
+TOLERANCES: Final = {"bfloat16": 2.0**-4, "float16": 2.0**-7}
+"""Where answers are computed less exactly: eight steps of the dtype, as 1e-6 is of float32."""
 
 
 @cache

@@ -20,7 +20,7 @@ from blocks.data.raw_arrays import to_raw
 from blocks.data.raw_columns import RawColumn
 from blocks.errors import InvalidArgument, SchemaMismatch, StoreMismatch, warn
 from blocks.export import replay
-from blocks.export.export_manifest import damaged, read_manifest, sound
+from blocks.export.export_manifest import TOLERANCE, TOLERANCES, damaged, read_manifest, sound
 from blocks.export.savedmodel import read_parts, was_fitted
 from blocks.features.sparse import as_batch_form
 from blocks.features.spec import FeatureSpec
@@ -34,9 +34,6 @@ BATCH_SIZES = (1, 2, 3, 7, 8, 16, 1000)
 SMALL_BATCH_ROWS = 1000
 CHUNK_ROWS = 65_536
 CHUNK_VALUES = 1 << 24
-TOLERANCE = 1e-6
-TOLERANCES = {"bfloat16": 2.0**-4, "float16": 2.0**-7}
-"""Where answers are computed less exactly than in float32: eight steps of the dtype, as 1e-6 is of float32."""
 
 
 @dataclass

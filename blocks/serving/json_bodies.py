@@ -1,15 +1,12 @@
 """JSON as TensorFlow Serving speaks it: by orjson, and by the standard library where there is NaN or Infinity."""
 
 import json
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import orjson
 
 from blocks.serving.request_error import RequestError
-
-LARGE_TEXT: Final = 1 << 18
-"""Bytes beyond which text is parsed in a thread, so that others' requests go on."""
 
 
 def loads(text: bytes) -> Any:

@@ -1,12 +1,14 @@
 """ModelServer: models by name, the queue that they share, and the limits of a request. Every protocol stands on it."""
 
+import asyncio
 import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -23,6 +25,9 @@ from blocks.serving.servable import Servable
 log = logging.getLogger("blocks.serving")
 
 MAX_VERSION: Final = 2**63 - 1
+LARGE_BODY: Final = 1 << 18
+"""Bytes beyond which a body is parsed in a thread."""
+Parsed = TypeVar("Parsed")
 
 
 def version_number(digits: str | None) -> int | None:
@@ -75,6 +80,19 @@ class Prediction:
     signature: str = ""
     by_row: bool = True
     keys: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+
+
+@dataclass
+class Answered:
+    """What is counted of a request that got its answer.
+
+    Attributes:
+        rows: How many it had.
+        version: Which one answered.
+    """
+
+    rows: int = 0
+    version: str = ""
 
 
 class ModelServer:
@@ -139,6 +157,11 @@ class ModelServer:
             raise RequestError(400, "A version is a whole number within int64.")
         return self.models[model].get(version, label)
 
+    @staticmethod
+    async def parsed(parse: Callable[..., Parsed], body: bytes, *others: Any) -> Parsed:
+        """What a parser makes of a body; of a large one in a thread, so that others' requests go on."""
+        return await asyncio.to_thread(parse, body, *others) if len(body) > LARGE_BODY else parse(body, *others)
+
     async def run(self, servable: Servable, prediction: Prediction, started: float) -> Result:
         """The answers to a request, which runs together with others.
 
@@ -174,10 +197,26 @@ class ModelServer:
                     for kind, rows in kinds.items():
                         yield name, column, kind, rows
 
-    def count(self, model: str, version: str, method: str, status: int, rows: int, started: float) -> None:
-        """A request was answered or refused; those for models that are not there are not counted by name."""
-        if model in self.models:
-            self.measurements.observe_request(model, version, method, status, rows, time.monotonic() - started)
+    @contextmanager
+    def counted(self, model: str, method: str, started: float) -> Iterator[Answered]:
+        """Count a request, answered or refused; those for models that are not there are not counted by name.
+
+        Args:
+            model: What it asks.
+            method: By which of a protocol's methods.
+            started: `time.monotonic` when it came.
+        """
+        answered, status = Answered(), 500
+        try:
+            yield answered
+            status = 200
+        except RequestError as error:
+            status = error.status
+            raise
+        finally:
+            if model in self.models:
+                taken = time.monotonic() - started
+                self.measurements.observe_request(model, answered.version, method, status, answered.rows, taken)
 
     def _watch(self) -> None:
         while not self._stopped.wait(self._watch_seconds):

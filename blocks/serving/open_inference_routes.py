@@ -1,6 +1,5 @@
 """OpenInferenceRoutes: the paths of the Open Inference Protocol, and what each does."""
 
-import asyncio
 import re
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
@@ -9,7 +8,6 @@ from urllib.parse import unquote
 
 from blocks.serving import open_inference as protocol
 from blocks.serving.answer import Answer, json_answer
-from blocks.serving.json_bodies import LARGE_TEXT
 from blocks.serving.model_server import ModelServer, version_number
 from blocks.serving.request_error import RequestError
 
@@ -102,21 +100,12 @@ class OpenInferenceRoutes:
         return json_answer(protocol.model_metadata(target.model, versions, servable))
 
     async def _infer(self, target: Target, headers: Any, body: bytes, started: float) -> Answer:
-        rows, status, version = 0, 500, ""
-        try:
-            servable = self._server.servable(target.model, target.version)
-            keys = self._server.log_keys
-            length = headers.get(protocol.HEADER_LENGTH)
-            if len(body) > LARGE_TEXT:
-                content, prediction = await asyncio.to_thread(protocol.infer_request, body, length, servable, keys)
-            else:
-                content, prediction = protocol.infer_request(body, length, servable, keys)
-            result = await self._server.run(servable, prediction, started)
+        server, length = self._server, headers.get(protocol.HEADER_LENGTH)
+        with server.counted(target.model, "infer", started) as answered:
+            servable = server.servable(target.model, target.version)
+            request = await server.parsed(protocol.infer_request, body, length, servable, server.log_keys)
+            content, prediction = request
+            result = await server.run(servable, prediction, started)
             answer = protocol.infer_answer(content, result, target.model, servable)
-            rows, status, version = prediction.rows, 200, str(servable.version)
-        except RequestError as error:
-            status = error.status
-            raise
-        finally:
-            self._server.count(target.model, version, "infer", status, rows, started)
+            answered.rows, answered.version = prediction.rows, str(servable.version)
         return answer

@@ -1,6 +1,5 @@
 """RestRoutes: the paths of TensorFlow Serving's REST, and what each does."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from urllib.parse import unquote
 
 from blocks.serving import tensorflow_serving as rest
 from blocks.serving.answer import JSON_TYPE, Answer, json_answer
-from blocks.serving.json_bodies import LARGE_TEXT, loads
+from blocks.serving.json_bodies import loads
 from blocks.serving.model_server import ModelServer, Prediction, version_number
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable
@@ -66,27 +65,19 @@ class RestRoutes:
         if target.method == "metadata":
             servable = self._server.servable(target.model, target.version, target.label)
             return json_answer(rest.metadata(target.model, servable))
-        rows, status, version = 0, 500, ""
-        try:
-            servable = self._server.servable(target.model, target.version, target.label)
+        server = self._server
+        with server.counted(target.model, target.method, started) as answered:
+            servable = server.servable(target.model, target.version, target.label)
             rest.check_method(target.method, servable)
-            if len(body) > LARGE_TEXT:
-                prediction = await asyncio.to_thread(_parsed, body, servable, target.method, self._server.log_keys)
-            else:
-                prediction = _parsed(body, servable, target.method, self._server.log_keys)
-            result = await self._server.run(servable, prediction, started)
+            prediction = await server.parsed(_parsed, body, servable, target.method, server.log_keys)
+            result = await server.run(servable, prediction, started)
             if target.method == "predict":
                 answer = rest.predict_answer(result, prediction.by_row)
             elif target.method == "classify":
                 answer = rest.classify_answer(result, servable)
             else:
                 answer = rest.regress_answer(result, servable)
-            rows, status, version = prediction.rows, 200, str(servable.version)
-        except RequestError as error:
-            status = error.status
-            raise
-        finally:
-            self._server.count(target.model, version, target.method, status, rows, started)
+            answered.rows, answered.version = prediction.rows, str(servable.version)
         return Answer(200, (JSON_TYPE,), answer)
 
     def _status(self, target: Target) -> Answer:

@@ -3,13 +3,12 @@
 Where the row has values that training rows did not have, its answer has a field `warnings`; a list has no place for it.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from blocks.serving.answer import JSON_TYPE, Answer
-from blocks.serving.json_bodies import LARGE_TEXT, dumps, loads
+from blocks.serving.json_bodies import dumps, loads
 from blocks.serving.model_server import ModelServer, Prediction
 from blocks.serving.request_error import RequestError
 from blocks.serving.request_keys import keys_of_rows
@@ -38,23 +37,15 @@ class RowRoutes:
         Raises:
             RequestError: There is none.
         """
-        rows, status, version = 0, 500, ""
-        try:
-            servable = self._server.servable(model)
-            if len(body) > LARGE_TEXT:
-                single, prediction = await asyncio.to_thread(_parsed, body, servable, self._server.log_keys)
-            else:
-                single, prediction = _parsed(body, servable, self._server.log_keys)
-            result = await self._server.run(servable, prediction, started)
+        server = self._server
+        with server.counted(model, "row", started) as answered:
+            servable = server.servable(model)
+            single, prediction = await server.parsed(_parsed, body, servable, server.log_keys)
+            result = await server.run(servable, prediction, started)
             answers = answer_rows(result, keep_names=True)
             more = {name: value for name, value in with_warnings(result).items() if name not in answers[0]}
             answer = dumps({**answers[0], **more} if single else answers, finite=result.finite)
-            rows, status, version = prediction.rows, 200, str(servable.version)
-        except RequestError as error:
-            status = error.status
-            raise
-        finally:
-            self._server.count(model, version, "row", status, rows, started)
+            answered.rows, answered.version = prediction.rows, str(servable.version)
         return Answer(200, (JSON_TYPE,), answer)
 
 

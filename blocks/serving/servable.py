@@ -13,7 +13,7 @@ import tensorflow as tf
 from blocks.data.raw_columns import RawColumn
 from blocks.errors import BlocksError, MalformedData
 from blocks.export.adapted_rows_files import read_reference
-from blocks.export.export_manifest import damaged, read_manifest, sound
+from blocks.export.export_manifest import TOLERANCE, TOLERANCES, damaged, read_manifest, sound
 from blocks.export.packed_columns import PackedColumns
 from blocks.export.replay import ASSETS, differing, distance, keywords, read_arrays
 from blocks.inspection.column_kinds import Holds
@@ -22,8 +22,6 @@ from blocks.serving.input_matrices import InputMatrices
 from blocks.targets.description import HeadDescription
 
 PACKED: Final = "serve_packed"
-ANSWER_TOLERANCE: Final = {"bfloat16": 2.0**-4, "float16": 2.0**-7}
-"""Of golden answers, which another processor may sum in another order; 1e-6 where the core computes in float32."""
 WORDS: Final = {
     "ENUM_TYPE_UNEXPECTED_STRING_VALUES": "a text that training rows did not have",
     "INT_TYPE_SMALL_INT": "a number below those of training rows",
@@ -117,7 +115,7 @@ class Servable:
             start = 0
             for name, shape in of.items():
                 part = matrices[matrix][:, start : start + prod(shape)]
-                columns[name] = part.reshape(-1, *shape).astype(_numpy_dtype(self.packed.dtypes[name]))
+                columns[name] = part.reshape(-1, *shape).astype(_numpy_dtype(self.packed.dtypes[name]), copy=False)
                 start += prod(shape)
         return columns
 
@@ -154,7 +152,8 @@ class Servable:
                     f"(entry {name!r}). Export it on this TensorFlow, or serve it on the one it was made with "
                     f"({self.manifest.get('versions', {}).get('tensorflow', 'not said')})."
                 )
-        tolerance = ANSWER_TOLERANCE.get(self.manifest.get("compute_dtype", "float32"), 1e-6)
+        # another processor may sum in another order
+        tolerance = TOLERANCES.get(self.manifest.get("compute_dtype", "float32"), TOLERANCE)
         for name, expected in answers.items():
             if name not in found or distance(expected, found[name]) > tolerance:
                 raise MalformedData(

@@ -189,6 +189,22 @@ def test_sigterm_under_load_answers_and_logs_all_that_it_accepted(served, json_r
     assert log["id"].to_pylist().count("last") == 3 * outcomes.count(b"HTTP/1.1 200 OK")
 
 
+def test_the_programs_of_the_design(mixed_export, tmp_path, monkeypatch):
+    """Word for word: an export in a folder of versions, served and asked for a file of rows."""
+    import blocks
+    from blocks.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    Path("export").symlink_to(mixed_export.parent)
+    app = blocks.serving.app({"income": "export"})
+    assert list(app.server.models["income"].versions) == [1]
+    app.server.stop()
+    rows = mixed_rows().drop_columns(["label"]).append_column("id", pa.array(range(len(mixed_rows()))))
+    pq.write_table(rows, "new.parquet")
+    assert main(["predict", "export/1", "new.parquet", "answers.parquet", "--keys", "id"]) == 0
+    assert pq.read_table("answers.parquet")["id"].to_pylist() == list(range(len(rows)))
+
+
 def test_words_that_name_no_model(tmp_path, capsys):
     from blocks.cli.main import main
 
