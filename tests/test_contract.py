@@ -279,6 +279,15 @@ TABLE = {
         FEATURES,
         {},
     ),
+    "Joined": (
+        lambda: feature_extractors.Joined(
+            {"numeric": feature_extractors.MLP([5], numeric_embeddings="piecewise_linear")},
+            top=feature_extractors.TabM([4], k=3),
+            spec=SPEC,
+        ).adapt(FEATURES),
+        FEATURES,
+        {},
+    ),
     "Ensemble": (
         lambda: feature_extractors.Ensemble(
             feature_extractors.MLP([5], numeric_embeddings="piecewise_linear"), k=2, spec=SPEC

@@ -126,6 +126,21 @@ class FeatureExtractor(Block):
         self.restore(self.learn(statistics or {}))
         return self
 
+    def copy(self) -> Self:
+        """A new block of the same configuration and state; of the same weights in layers that came with theirs."""
+        twin = super().copy()
+        twin.take_pretrained(self)
+        return twin
+
+    def take_pretrained(self, other: "FeatureExtractor") -> None:
+        """Take, from one of the same configuration, the weights of layers that came with theirs, at any depth."""
+        for mine, its in zip(self._extractors(), other._extractors(), strict=False):
+            mine.take_pretrained(its)
+
+    def _extractors(self) -> list["FeatureExtractor"]:
+        layers = self._flatten_layers(include_self=False, recursive=False)
+        return [layer for layer in layers if isinstance(layer, FeatureExtractor)]
+
     def warm_start(self, other: Any) -> list[str]:
         """Copy another extractor's weights where name (below the extractor's own) and shape agree.
 

@@ -6,6 +6,7 @@
 from blocks.feature_extractors.dcn import DCN
 from blocks.feature_extractors.ensemble import Ensemble
 from blocks.feature_extractors.ft_transformer import FTTransformer
+from blocks.feature_extractors.joined import Joined
 from blocks.feature_extractors.mlp import MLP
 from blocks.feature_extractors.periodic_embeddings import PeriodicEmbeddings
 from blocks.feature_extractors.piecewise_linear_embeddings import PiecewiseLinearEmbeddings
@@ -20,6 +21,7 @@ __all__ = [
     "MLP",
     "Ensemble",
     "FTTransformer",
+    "Joined",
     "Keras",
     "PeriodicEmbeddings",
     "PiecewiseLinearEmbeddings",

@@ -131,7 +131,7 @@ class TabularInputs(keras.layers.Layer):
         if unused:
             raise InvalidArgument(
                 f"A tabular extractor needs numbers or ids. Received: {sorted(input_shape)}. Give {', '.join(unused)} "
-                "to an extractor of its own: Keras(..., inputs=...), within a Tower if there are others."
+                "to an extractor of its own: Joined({{{unused[0]!r}: ...}}), or Keras(..., inputs={unused[0]!r}) alone."
             )
 
     def build(self, input_shape: Any) -> None:

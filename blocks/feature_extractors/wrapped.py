@@ -95,14 +95,13 @@ class Keras(FeatureExtractor):
         """The entry that `inputs` names."""
         return (self.spec and self.spec.entry_of(self.inputs_name)) or self.inputs_name
 
-    def copy(self) -> "Keras":
-        """A new block of the same configuration; with `pretrained`, of the same weights in the layer."""
-        twin = super().copy()
-        if self.pretrained and self.layer.built:
-            if not twin.layer.built:
-                twin.layer.build_from_config(self.layer.get_build_config())
-            twin.layer.set_weights(self.layer.get_weights())
-        return twin
+    def take_pretrained(self, other: FeatureExtractor) -> None:
+        """With `pretrained`, the weights of the other's layer."""
+        assert isinstance(other, Keras)
+        if other.pretrained and other.layer.built:
+            if not self.layer.built:
+                self.layer.build_from_config(other.layer.get_build_config())
+            self.layer.set_weights(other.layer.get_weights())
 
     def get_config(self) -> dict[str, Any]:
         """The configuration."""

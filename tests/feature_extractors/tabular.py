@@ -7,6 +7,7 @@ from blocks.feature_extractors import (
     MLP,
     Ensemble,
     FTTransformer,
+    Joined,
     Keras,
     PeriodicEmbeddings,
     PiecewiseLinearEmbeddings,
@@ -58,6 +59,7 @@ EVERY = {
         },
         **options,
     ),
+    "Joined": lambda **options: Joined({"categorical": MLP([5])}, rest=MLP([4]), top=MLP([3]), **options),
     "Ensemble": lambda **options: Ensemble(MLP([5], numeric_embeddings="piecewise_linear"), k=2, **options),
     "Keras": lambda **options: Keras(layer(), numeric_embeddings="periodic", **options),
 }

@@ -11,6 +11,7 @@ from blocks.feature_extractors import (
     MLP,
     Ensemble,
     FTTransformer,
+    Joined,
     Keras,
     ResNet,
     TabM,
@@ -64,6 +65,10 @@ def classifier():
             lambda: Tower({"x": (["a", "b"], MLP([4])), "y": (None, MLP([3]))}, spec=SPEC),
             3 * 4 + TABLES + (I - 2 + 1) * 3,
         ),
+        (
+            lambda: Joined({"categorical": MLP([3])}, top=MLP([4]), spec=SPEC),
+            TABLES + (I - 2 + 1) * 3 + (3 + 2 + 1) * 4,
+        ),
     ],
 )
 def test_parameters_are_as_documented(make, expected):
@@ -75,7 +80,7 @@ def test_parameters_are_as_documented(make, expected):
 @pytest.mark.parametrize("name", EVERY)
 def test_half_precision_trains_in_single_precision_weights(name):
     block = EVERY[name](spec=SPEC, dtype="mixed_float16")
-    if name not in ("Tower", "Ensemble", "Keras"):  # their parts have policies of their own
+    if name not in ("Tower", "Joined", "Ensemble", "Keras"):  # their parts have policies of their own
         assert block(FEATURES).dtype == "float16"
     assert np.isfinite(block(FEATURES)).all()
     assert all(weight.dtype in ("float32", "uint32", "int64") for weight in block.weights)
