@@ -18,6 +18,9 @@ _VARIABLES = {INK: "ink", FAINT: "faint", PAPER: "paper"} | {
 }
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
+_MORE, _LESS = (0.13, 0.40, 0.85), (0.92, 0.45, 0.05)
+"""Over a picture, whose own colours are those of neither light nor dark."""
+
 WIDTH, HEIGHT = 5.0, 3.1
 """Inches of 72 points: as wide as a telephone, so that text is never made smaller than it is read."""
 
@@ -267,3 +270,25 @@ def matrix(name: str, labels: Sequence[Any], shares: np.ndarray) -> str:
         axes.set_ylabel("class")
 
     return draw(name, plot, height=1.2 + 0.42 * max(len(labels), 3))
+
+
+def picture(name: str, pixels: np.ndarray, weights: np.ndarray | None = None) -> str:
+    """A picture; with what each of its pixels contributes, more in blue, less in orange.
+
+    Args:
+        name: As of `draw`.
+        pixels: uint8 (height, width, 1, 3 or 4).
+        weights: (height, width) What each pixel's region contributes; None for the picture alone.
+    """
+
+    def plot(axes: Any) -> None:
+        axes.imshow(pixels[..., 0] if pixels.shape[2] < 3 else pixels, cmap="gray", vmin=0, vmax=255)
+        if weights is not None and (largest := float(np.abs(weights).max())):
+            shade = np.zeros((*weights.shape, 4))
+            shade[weights > 0, :3] = _MORE
+            shade[weights < 0, :3] = _LESS
+            shade[..., 3] = 0.7 * np.abs(weights) / largest
+            axes.imshow(shade)
+        axes.set_axis_off()
+
+    return draw(name, plot)

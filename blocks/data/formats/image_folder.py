@@ -1,16 +1,14 @@
 """Folders and archives of pictures: their encoded bytes, known by the first of them and not decoded."""
 
-import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 
 from blocks.data.files import File
 from blocks.data.formats.folder.folder_reader import FolderReader
 from blocks.data.formats.folder.members import Unreadable
-
-_PICTURE: Final = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|BM.{4}\0\0\0\0|RIFF.{4}WEBP", re.DOTALL)
+from blocks.data.picture_bytes import is_picture
 
 
 class ImageFolderReader(FolderReader):
@@ -37,7 +35,7 @@ class ImageFolderReader(FolderReader):
         super().__init__(files, "images", image, **options)
 
     def _value(self, data: bytes) -> bytes:
-        if not _PICTURE.match(data):
+        if not is_picture(data):
             what = f"begins with {data[:8]!r}" if data else "is empty"
             raise Unreadable(f"is no JPEG, PNG, GIF, BMP or WebP: it {what}")
         return data

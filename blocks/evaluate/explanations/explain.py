@@ -32,8 +32,9 @@ def explain(
 ) -> Explanation:
     """What each raw value of a row adds to the model's answer for it.
 
-    Categories are named by their strings, missing values stay missing, a text is explained by its words. The same seed
-    gives the same explanation. That from a SavedModel is the model's own, but for the last digits.
+    Categories are named by their strings, missing values stay missing, a text is explained by its words, an encoded
+    picture by its regions, a window by its stretches. The same seed gives the same explanation. That from a
+    SavedModel is the model's own, but for the last digits.
 
     Args:
         model: A `blocks.Model`; the folder of an exported SavedModel, which needs TensorFlow alone; or an object whose

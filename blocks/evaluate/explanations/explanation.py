@@ -1,8 +1,8 @@
 """Explanation: what an answer of one row is made of, in raw columns; and the protocol of whatever explains."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,7 +29,8 @@ class Contribution(NamedTuple):
 
     Args:
         column: The raw column.
-        value: The row's value in it, None where it is missing; of a column of prose, one word of it.
+        value: The row's value in it, None where it is missing; of a column of prose, one word of it, of a picture
+            "region 7", of a window "steps 3 to 4 of 24".
         weight: How much higher the answer is for this value than for others of the background, in the answer's unit.
     """
 
@@ -50,6 +51,7 @@ class Explanation:
         fidelity: Weighted R2 of the local model around the row, at most 1: how far the contributions can be trusted.
         output: The answer that is explained.
         target: Its class, or None where the answer is one number.
+        regions: Of columns of pictures: the region of each pixel, int32 (height, width); 0 for "region 1".
 
     Example:
         >>> found = Explanation((Contribution("age", 39, 0.25), Contribution("city", None, -0.5)), 0.5, 0.25, 0.3, 0.8)
@@ -69,6 +71,7 @@ class Explanation:
     fidelity: float
     output: str = "answer"
     target: Any = None
+    regions: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def top(self, count: int) -> list[str]:
         """The columns of the strongest contributions, each once, strongest first."""
@@ -85,7 +88,7 @@ class Explanation:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as JSON-able data; values that JSON has no form for as text."""
+        """Everything but regions as JSON-able data; values that JSON has no form for as text."""
         return {
             "output": self.output,
             "target": _plain(self.target),

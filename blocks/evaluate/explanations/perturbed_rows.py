@@ -5,8 +5,8 @@ Values stay raw: numbers, strings, times and missing ones, as they come in. What
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from blocks.data.arrow_types import is_number, is_text, is_time
+from blocks.data.arrow_types import is_number, is_text, is_time, is_window
+from blocks.data.fixed_size_lists import items_of
 from blocks.data.raw_arrays import to_raw
 from blocks.data.raw_columns import RawColumn, raw_column
+from blocks.evaluate.explanations.picture_regions import DrawnPictures, PictureRegions
 
 FEW = 10
 """Numbers of a column with at most this many distinct ones are compared one by one, others by quarter."""
 
 MOST_WORDS = 500
 """Words of one text that can be left out; those after them always stay."""
+
+MOST_STRETCHES = 12
+"""Stretches that a window is cut into."""
 
 MISSING = -1
 """The group of missing values."""
@@ -33,16 +38,29 @@ class Neighbours:
     """Rows around one, which is the first of them.
 
     Args:
-        rows: (1 + n) raw rows.
-        kept: (1 + n, features) What each row kept: a column's value, or a word.
-        features: The column and value (or word) of each feature.
-        changed: (1 + n,) How many columns differ from the first row; of a text, the share of its words that is gone.
+        columns: (1 + n) raw values of each column; pictures are encoded when they are asked for.
+        schema: The columns'.
+        kept: (1 + n, features) What each row kept: a column's value, or a word, stretch or region of it.
+        features: The column and value (or word, stretch, region) of each feature.
+        changed: (1 + n,) How many columns differ from the first row; of one that is cut into parts, the share of these
+            that is gone.
+        regions: Of columns of pictures: the region of each pixel of the row's, from 0.
     """
 
-    rows: pa.Table
+    columns: Sequence[pa.Array | DrawnPictures]
+    schema: pa.Schema
     kept: np.ndarray
     features: Sequence[tuple[str, Any]]
     changed: np.ndarray
+    regions: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The rows in pieces: one, but where there are pictures."""
+        pictures = [column.piece for column in self.columns if isinstance(column, DrawnPictures)]
+        length = min(pictures, default=len(self.changed))
+        for start in range(0, len(self.changed), length):
+            size = min(length, len(self.changed) - start)
+            yield pa.Table.from_arrays([column.slice(start, size) for column in self.columns], schema=self.schema)
 
 
 def neighbours(row: pa.Table, background: pa.Table, count: int, seed: int) -> Neighbours:
@@ -50,8 +68,9 @@ def neighbours(row: pa.Table, background: pa.Table, count: int, seed: int) -> Ne
 
     Each keeps each value with probability 1/2, independently. What takes its place is another string; a number or time
     of another quarter of the background's; a missing value for a present one, and the other way round. Of a text of
-    several words a random share of the words is left out. A column without any other value always stays, and is no
-    feature.
+    several words a random share of the words is left out; of a picture, of its regions, which have their mean colour
+    then; of a window, of its stretches, which have the values of another row. A column without any other value always
+    stays, and is no feature.
 
     The draws are scrambled Sobol points, which fill every column, and nearly so every pair of columns, evenly. So a
     column that the model does not use, or hardly, gets far less weight by chance than from independent draws.
@@ -59,32 +78,77 @@ def neighbours(row: pa.Table, background: pa.Table, count: int, seed: int) -> Ne
     Args:
         row: One raw row.
         background: Raw rows of the same schema.
-        count: How many to draw, rounded up to a power of two.
+        count: How many to draw, rounded up to a power of two; fewer of large pictures (`PictureRegions.most`).
         seed: Another seed, other neighbours.
     """
     from scipy.stats.qmc import Sobol
 
+    values = {name: row.column(name).combine_chunks() for name in row.schema.names}
+    pictures = {
+        name: regions for name, value in values.items() if (regions := PictureRegions.of(value[0].as_py())) is not None
+    }
+    count = min([count, *(one.most for one in pictures.values())])
     points = Sobol(len(row.schema), rng=np.random.default_rng(seed)).random_base2(math.ceil(math.log2(count)))
-    columns: list[pa.Array] = []
+    columns: list[pa.Array | DrawnPictures] = []
     kept = []
     features: list[tuple[str, Any]] = []
     changed = np.zeros(1 + len(points))
-    for place, name in enumerate(row.schema.names):
-        value = row.column(name).combine_chunks()
+    for place, (name, value) in enumerate(values.items()):
         others = background.column(name).combine_chunks()
-        tokens = _tokens(value, others)
-        if tokens is not None:
-            random = np.random.default_rng([seed, place])
-            values, drawn, mask = _shortened(value.type, tokens, points[:, place], random)
+        random = np.random.default_rng([seed, place])
+        share = points[:, place]
+        if name in pictures:
+            mask = _shares(share, pictures[name].count, random)
+            found: list[Any] = [f"region {number}" for number in range(1, pictures[name].count + 1)]
+            columns.append(DrawnPictures(value, pictures[name], mask))
         else:
-            values, drawn, mask = _replaced(value, others, points[:, place])
-        columns.append(pa.concat_arrays([value, drawn]))
-        if values:
-            kept.append(np.vstack([np.ones((1, len(values)), bool), mask]))
-            features += [(name, one) for one in values]
+            if is_window(value.type) and value.null_count == 0:
+                found, drawn, mask = _stretched(value, others, share, random)
+            elif (tokens := _tokens(value, others)) is not None:
+                found, drawn, mask = _shortened(value.type, tokens, share, random)
+            else:
+                found, drawn, mask = _replaced(value, others, share)
+            columns.append(pa.concat_arrays([value, drawn]))
+        if found:
+            kept.append(np.vstack([np.ones((1, len(found)), bool), mask]))
+            features += [(name, one) for one in found]
             changed[1:] += 1.0 - mask.mean(axis=1)
-    rows = pa.Table.from_arrays(columns, schema=row.schema)
-    return Neighbours(rows, np.hstack(kept) if kept else np.ones((len(changed), 0), bool), features, changed)
+    return Neighbours(
+        columns,
+        row.schema,
+        np.hstack(kept) if kept else np.ones((len(changed), 0), bool),
+        features,
+        changed,
+        {name: one.labels for name, one in pictures.items()},
+    )
+
+
+def _shares(share: np.ndarray, parts: int, random: np.random.Generator) -> np.ndarray:
+    """Which parts of a value each row keeps, bool (rows, parts): about its share of them."""
+    found: np.ndarray = random.random((len(share), parts)) < share[:, None]
+    return found
+
+
+def _stretched(
+    value: pa.Array, others: pa.Array, share: np.ndarray, random: np.random.Generator
+) -> tuple[list[str], pa.Array, np.ndarray]:
+    """The window with about a share of its stretches, and another row's values in place of the others."""
+    length = value.type.list_size
+    others = others.filter(others.is_valid())
+    if not len(others):
+        return [], value.take(pa.array(np.zeros(len(share), np.int64))), np.ones((len(share), 1), bool)
+    stretches = np.array_split(np.arange(length), min(length, MOST_STRETCHES))
+    kept = _shares(share, len(stretches), random)
+    items = pa.concat_arrays([items_of(value, length, "")[0], items_of(others, length, "")[0]])
+    start = length * random.integers(1, 1 + len(others), len(share))
+    of_step = np.repeat(kept, [len(one) for one in stretches], axis=1)
+    places = np.where(of_step, 0, start[:, None]) + np.arange(length)
+    drawn = pa.FixedSizeListArray.from_arrays(items.take(pa.array(places.reshape(-1))), length).cast(value.type)
+    ends = [(int(one[0]) + 1, int(one[-1]) + 1) for one in stretches]
+    names = [
+        f"steps {first} to {last} of {length}" if last > first else f"step {last} of {length}" for first, last in ends
+    ]
+    return names, drawn, kept
 
 
 def _replaced(value: pa.Array, values: pa.Array, point: np.ndarray) -> tuple[list[Any], pa.Array, np.ndarray]:
@@ -168,7 +232,7 @@ def _shortened(
     position = {word: index for index, word in enumerate(words)}
     # what is no word, or beyond the most, is always there
     feature = np.array([position.get(token, len(words)) for token in tokens])
-    kept = random.random((len(share), len(words))) < share[:, None]
+    kept = _shares(share, len(words), random)
     there = np.hstack([kept, np.ones((len(share), 1), bool)])[:, feature]
     texts = ["".join([tokens[place] for place in np.flatnonzero(row)]) for row in there]
     return words, pa.array(texts, type), kept

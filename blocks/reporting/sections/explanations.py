@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.data import read
-from blocks.data.arrow_types import is_window
 from blocks.evaluate.explanations.explain import explain
 from blocks.evaluate.explanations.explanation import FAITHFUL, UNFAITHFUL
 from blocks.evaluate.scoring.classification import ClassRows
@@ -17,6 +16,7 @@ from blocks.evaluate.tables.answered_rows import AnsweredRows
 from blocks.pages import figures
 from blocks.pages.content import Figure, Section, Table, format_value
 from blocks.reporting.report_input import ReportInput
+from blocks.reporting.sections.raw_values import long_texts, shown_values
 from blocks.targets.description import HeadDescription
 
 MOST_LISTED, MOST_DRAWN = 20, 10
@@ -52,13 +52,6 @@ def explanations_section(report_input: ReportInput) -> Section:
         section.text = ["Left out: single rows are not to be told (rows=False)."]
         return section
     drawn, background = report_input.judged_sample(report_input.rows), report_input.background()
-    windows = [name for name in report_input.predictor.inputs if is_window(background.schema.field(name).type)]
-    if windows:
-        section.text = [
-            f"Left out: explanations. LIME explains columns of one value a row, and the model reads windows: "
-            f"{', '.join(windows)}. Importance is of whole windows."
-        ]
-        return section
     section.text = [
         f"Chosen among {len(drawn):,} rows of {report_input.judged!r}, by LIME with rows of {report_input.training!r} "
         "beside. A contribution says how much higher the answer is for the row's value than for others; the fidelity, "
@@ -96,6 +89,8 @@ def explanations_section(report_input: ReportInput) -> Section:
             )
             strongest = f"The strongest: {', '.join(column for column, *_ in rows[:3])}."
             part.figures = [Figure("The strongest contributions", svg, strongest)]
+            part.figures += shown_values(f"value{place}", chosen.row, found)
+            part.text += long_texts(chosen.row, report_input.predictor.inputs)
             section.parts.append(part)
     if not section.parts:
         section.text = ["Left out: no row of the sample has a usable target, or the heads have several."]

@@ -70,26 +70,30 @@ def adult():
 # -- neighbours --------------------------------------------------------------------------------------------------------
 
 
+def the_table(found):
+    return pa.concat_tables(found.tables())
+
+
 def test_neighbours_keep_the_rows_own_raw_values_or_have_other_ones_of_the_background():
     table = mixed_table()
     row = table.slice(7, 1)
     found = neighbours(row, table, 1024, seed=0)
-    assert found.rows.schema.equals(row.schema)
-    assert found.rows.slice(0, 1).equals(row)
+    assert the_table(found).schema.equals(row.schema)
+    assert the_table(found).slice(0, 1).equals(row)
     assert found.kept[0].all()
     assert not found.changed[0]
     of_feature = {name: found.kept[:, place] for place, (name, _) in enumerate(found.features) if name != "note"}
     assert set(of_feature) == {"age", "city", "when", "flag"}, "a column without another value is no feature"
     for name in ("city", "flag"):
-        same = [value == row[name][0].as_py() for value in found.rows[name].to_pylist()]
+        same = [value == row[name][0].as_py() for value in the_table(found)[name].to_pylist()]
         assert same == of_feature[name].tolist()
     edges = np.quantile(pc.drop_null(table["age"]).to_numpy(), [0.25, 0.5, 0.75])
     own = np.searchsorted(edges, row["age"][0].as_py())
-    for value, kept in zip(found.rows["age"].to_pylist(), of_feature["age"], strict=True):
+    for value, kept in zip(the_table(found)["age"].to_pylist(), of_feature["age"], strict=True):
         assert kept == (value is not None and np.searchsorted(edges, value) == own)
         assert not kept or value == row["age"][0].as_py()
     background = set(table["when"].to_pylist())
-    assert set(found.rows["when"].to_pylist()) <= background
+    assert set(the_table(found)["when"].to_pylist()) <= background
     for kept in of_feature.values():
         assert 0.48 < kept[1:].mean() < 0.52
 
@@ -101,7 +105,7 @@ def test_a_missing_value_is_a_value_of_its_own(column):
     found = neighbours(table.slice(place, 1), table, 256, seed=0)
     feature = [name for name, _ in found.features].index(column)
     assert found.features[feature] == (column, None)
-    assert np.array_equal(np.asarray(found.rows[column].combine_chunks().is_null()), found.kept[:, feature])
+    assert np.array_equal(np.asarray(the_table(found)[column].combine_chunks().is_null()), found.kept[:, feature])
 
 
 def test_words_of_a_text_are_left_out_wherever_they_stand():
@@ -112,7 +116,7 @@ def test_words_of_a_text_are_left_out_wherever_they_stand():
     kept_words = [{"Free", "offer", "free", "lunch", "tomorrow"}] + [
         {word for (_, word), there in zip(found.features, kept, strict=True) if there} for kept in found.kept[1:]
     ]
-    for value, words in zip(found.rows["note"].to_pylist(), kept_words, strict=True):
+    for value, words in zip(the_table(found)["note"].to_pylist(), kept_words, strict=True):
         assert set(pc.split_pattern_regex(pa.scalar(value), r"\W+").as_py()) - {""} == words
     share = 1 - found.kept.mean(axis=1)
     np.testing.assert_allclose(found.changed, share)
@@ -125,7 +129,7 @@ def test_a_long_text_keeps_the_words_beyond_the_most():
     table = pa.table({"note": [" ".join(words), *mixed_table()["note"].to_pylist()]})
     found = neighbours(table.slice(0, 1), table, 16, seed=0)
     assert len(found.features) == MOST_WORDS
-    assert all(value.endswith(" ".join(words[-5:])) for value in found.rows["note"].to_pylist())
+    assert all(value.endswith(" ".join(words[-5:])) for value in the_table(found)["note"].to_pylist())
 
 
 def test_a_sample_is_seeded_and_does_not_depend_on_chunks():
