@@ -37,6 +37,7 @@ FEATURES = {
 }
 PLAIN = RANDOM.normal(size=(30, 5)).astype("float32")
 PROBABILITIES = RANDOM.dirichlet([1.0, 1.0, 1.0], 40).astype("float32")
+STEPS = [[1e9 + i, 1e9 - i, 1e9] if i % 7 else None for i in range(30)]
 CLASSES = RANDOM.integers(0, 3, 40).astype("int32")
 OF_TWO = RANDOM.dirichlet([1.0, 1.0], 40).astype("float32")
 TRUTH = RANDOM.normal(5.0, 3.0, 40)
@@ -315,6 +316,8 @@ TABLE = {
         (PLAIN, ["a", "b", "b", None] * 12),
         {},
     ),
+    "Horizons": (lambda: regressors.Horizons("y"), (PLAIN, STEPS), {}),
+    "Horizons, means": (lambda: regressors.Horizons("y", quantiles=None, loss="huber"), (PLAIN, STEPS), {}),
     "Mean, mse": (lambda: regressors.Mean("y"), (PLAIN, [1e9, 1e9 + 1, None, 1e9 + 3] * 12), {}),
     "Mean, mae": (lambda: regressors.Mean("y", loss="mae"), (PLAIN, NUMBERS[:40]), {}),
     "Mean, huber": (lambda: regressors.Mean("y", loss="huber"), (PLAIN, [1, 2, None, 7] * 12), {}),

@@ -16,7 +16,6 @@ LOOSE = {
     "__main__",
     "arguments",
     "arrow_memory",
-    "baselines",
     "comparing",
     "errors",
     "heads",

@@ -28,6 +28,12 @@ class Regressor(Head):
     wanted: ClassVar[str] = f"a target that is a finite number, within {FARTHEST_TARGET:g} of 0"
     gap: ClassVar[float | None] = math.nan
 
+    @property
+    def history(self) -> str | None:
+        """The column of windows of which the target is what comes next, by the names that `blocks.windows` gives."""
+        one = self.targets[0] if len(self.targets) == 1 else ""
+        return one.removesuffix("_ahead") if one.endswith("_ahead") else None
+
     def statistics(self) -> dict[str, Statistic]:
         """The moments of each target."""
         return {self.statistic_name(column, "moments"): Moments() for column in self.targets}

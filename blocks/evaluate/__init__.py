@@ -11,6 +11,7 @@ from blocks.evaluate.metric_table import metrics
 from blocks.evaluate.model_drift import drift
 from blocks.evaluate.reliability import calibration, calibration_stages
 from blocks.evaluate.residuals import quantile_coverage, residuals
+from blocks.evaluate.step_errors import step_errors
 from blocks.evaluate.tables.predict_table import predict_table
 from blocks.evaluate.worth import cost_matrix, value
 
@@ -35,6 +36,7 @@ __all__ = [
     "predict_table",
     "quantile_coverage",
     "residuals",
+    "step_errors",
     "top_n",
     "value",
 ]

@@ -26,6 +26,9 @@ DIRECTIONS: dict[str, Direction] = {
     "deviance": "lower",
     "mean_pinball_loss": "lower",
     "negative_log_likelihood": "lower",
+    "smape": "lower",
+    "mase": "lower",
+    "weighted_quantile_loss": "lower",
     # best at 0, at their level, or as narrow as they may be for it: more is not better, nor is less
     "mean_error": "neither",
     "share_below": "neither",

@@ -50,7 +50,11 @@ def metrics(
     `top_k_accuracy`, `expected_calibration_error` (15 bins of equal width, top label). Of a regressor:
     `mean_absolute_error`, `mean_squared_error`, `root_mean_squared_error`, `median_absolute_error`, `r2`, `mean_error`,
     `mean_poisson_deviance`, `mean_pinball_loss[level]`, `share_below[level]`, `coverage`, `mean_width`,
-    `negative_log_likelihood`. Labels that postprocessors decided for are those summed.
+    `negative_log_likelihood`. Of a forecast of many steps, over all of them: the errors, `coverage` and pinball losses,
+    `smape` (0 to 2), `weighted_quantile_loss` (the mean over levels, and `[level]`), and `mase`, absolute errors in
+    units of the mean absolute error of the (seasonal) naive forecast within the row's own history; by step, see
+    `step_errors`. Windows that overlap are no independent rows: their intervals are too narrow. Labels that
+    postprocessors decided for are those summed.
 
     Areas are exact up to a million rows times classes; beyond, `note` says how far they may be off. Intervals are
     percentiles of a Poisson bootstrap over 512 random groups of rows; those of areas are DeLong's and its like for

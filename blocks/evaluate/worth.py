@@ -13,6 +13,7 @@ from blocks.evaluate.scoring.bootstrap import BUCKETS, buckets
 from blocks.evaluate.scoring.classification import ClassRows
 from blocks.evaluate.scoring.estimate import Arrays, bucket_sums, estimates
 from blocks.evaluate.scoring.head_reader import HeadReader
+from blocks.evaluate.scoring.regression import NumberRows
 from blocks.evaluate.scoring.summed_table import FEW, checked_settings
 from blocks.evaluate.tables.grouping import ALL, By
 from blocks.evaluate.tables.prediction_table import UNWEIGHTED, PredictionTable, TableOptions
@@ -139,8 +140,9 @@ def judged_rows(
     """Chunks of the rows that can be judged: with their truth, answers and positions."""
     head = table.chosen_head
     reader = HeadReader(head, table.schema)
-    if reader.is_multilabel or len(head.targets) > 1:
-        raise InvalidArgument(f"Worth is of one target. Received: {', '.join(head.targets)}.")
+    if reader.is_multilabel or reader.is_forecast or len(head.targets) > 1:
+        many = f"{head.targets[0]!r}, of many steps" if reader.is_forecast else ", ".join(head.targets)
+        raise InvalidArgument(f"Worth is of one target. Received: {many}.")
     for start, chunk in table.placed_chunks(table.schema.names):
         found = reader.read(chunk, start)
         kept, rows = found.kept[""], found.rows[""]
@@ -150,7 +152,7 @@ def judged_rows(
             names = np.array(head.classes)
             answers = {"probabilities": rows.probabilities, "label": names[rows.label]}
             yield chunk, names[rows.target], answers, rows.positions
-        else:
+        elif isinstance(rows, NumberRows):
             answers = {"prediction": rows.prediction, "quantiles": rows.quantiles, "low": rows.low, "high": rows.high}
             answers["standard_deviation"] = rows.deviation
             yield chunk, rows.target, {k: v for k, v in answers.items() if v is not None}, rows.positions

@@ -15,6 +15,12 @@ from blocks.statistics import Quantiles, Statistic
 
 SKETCH = 4096
 
+EXACT = 1 << 18
+"""Scores of one target, or one step, up to which margins are exact."""
+
+MOST_SCORES = 1 << 25
+"""Scores that all of them hold at once, 8 bytes each."""
+
 KINDS = ("quantiles", "standard_deviation", "prediction")
 """What an interval is made of, best first; its place here is what the state holds."""
 
@@ -30,9 +36,11 @@ class ConformalInterval(Postprocessor):
 
     The margin is the ceil((n + 1) coverage)-th smallest of n held-out rows' scores: how far the truth lies outside
     (less than 0: inside). Rows being exchangeable, the coverage then lies between `coverage` and `coverage` +
-    1 / (n + 1), over rows, whatever the model. Scores are exact up to 262,144 rows; beyond, the margin's rank is off by
+    1 / (n + 1), over rows, whatever the model. Scores are exact up to 262,144 rows (fewer
+    where there are more than 128 targets or steps); beyond, the margin's rank is off by
     about 0.1% of them at most. Sample weights are not used: the promise counts rows. Several targets have a margin
-    each, and each its coverage.
+    each, and each its coverage; so has every step of a forecast. (Windows that follow each other are less than
+    independent, and a series changes: the coverage of a later time is then about what is promised, no more.)
 
     Args:
         coverage: The share, between 0 and 1. Calibration takes coverage / (1 - coverage) rows at least (9 for 0.9);
@@ -95,8 +103,11 @@ class ConformalInterval(Postprocessor):
                 f"{low.shape}, targets of shape {target.shape}."
             )
         scores = np.maximum(low - target, target - high) / (1.0 if unit is None else unit.numpy())
-        for index, column in enumerate(np.atleast_2d(scores.T)):
-            statistics.setdefault(f"{kind} {index}", Quantiles(SKETCH)).update(pa.array(column))
+        columns = np.atleast_2d(scores.T)
+        for index, column in enumerate(columns):
+            if f"{kind} {index}" not in statistics:
+                statistics[f"{kind} {index}"] = Quantiles(SKETCH, min(EXACT, MOST_SCORES // len(columns)))
+            statistics[f"{kind} {index}"].update(pa.array(column))
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The margins, and what they are of.

@@ -1,7 +1,6 @@
 """Quantiles: how a number is distributed, by some of its quantiles."""
 
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import Any
 
 import keras
@@ -10,9 +9,9 @@ from keras import ops
 
 from blocks.block import Regressor
 from blocks.block.precision import wide
-from blocks.errors import InvalidArgument
 from blocks.regressors.coverage_metric import CoverageMetric
 from blocks.regressors.error_metrics import error_metrics
+from blocks.regressors.ordered_quantiles import checked_levels, nearest_half, normal_start, ordered
 from blocks.regressors.target_scale import TargetScale
 
 
@@ -94,22 +93,17 @@ class Quantiles(Regressor):
         **kwargs: Any,
     ) -> None:
         super().__init__(target, sample_weight=sample_weight, on_bad_target=on_bad_target, state=state, **kwargs)
-        levels = tuple(float(level) for level in levels)
-        if not levels or not all(a < b for a, b in zip((0.0, *levels), (*levels, 1.0), strict=True)):
-            raise InvalidArgument(f"Quantiles' levels are ascending, between 0 and 1. Received: {levels}.")
-        self.levels = levels
+        self.levels = checked_levels(levels, "Quantiles")
 
     @property
     def middle(self) -> int:
         """The position of the level nearest 0.5."""
-        return int(np.argmin(np.abs(np.asarray(self.levels) - 0.5)))
+        return nearest_half(self.levels)
 
     def build(self, input_shape: Any) -> None:
         """Make the dense units."""
         self.require_adapted()
-        normal = np.array([NormalDist().inv_cdf(level) for level in self.levels])
-        steps = np.log(np.expm1(np.diff(normal)))
-        start = np.insert(steps, self.middle, normal[self.middle])
+        start = normal_start(self.levels)
         self.units = self.dense(
             len(self.targets) * len(self.levels),
             input_shape,
@@ -122,12 +116,8 @@ class Quantiles(Regressor):
         units = ops.cast(self.units(inputs), wide())
         if not isinstance(self.target, str):
             units = ops.reshape(units, (-1, len(self.targets), len(self.levels)))
-        middle = units[..., self.middle : self.middle + 1]
-        below = middle - ops.flip(ops.cumsum(ops.flip(ops.softplus(units[..., : self.middle]), -1), -1), -1)
-        above = middle + ops.cumsum(ops.softplus(units[..., self.middle + 1 :]), -1)
-        standardized = ops.concatenate([below, middle, above], axis=-1)
         scale = TargetScale.of({name: value[..., np.newaxis] for name, value in self.state.items()})
-        return scale.inverse(standardized)
+        return scale.inverse(ordered(units, self.middle))
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """(batch, levels) or (batch, targets, levels)."""

@@ -20,6 +20,9 @@ class HeadDescription:
         levels: Of the quantiles; None without any.
         separator: Between labels, where the target holds several in one text.
         sample_weight: Column of weights, or None.
+        steps: How many numbers the target holds a row, in order of time; None where it is one.
+        history: The column that holds the steps before the target's, as a list; None where there is none.
+        season: Of a target of steps, how many make a season.
         columns: Where a table has a target under another name (an answer has its own): target to column.
     """
 
@@ -31,6 +34,9 @@ class HeadDescription:
     levels: tuple[float, ...] | None = None
     separator: str | None = None
     sample_weight: str | None = None
+    steps: int | None = None
+    history: str | None = None
+    season: int = 1
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -92,4 +98,6 @@ def _described(name: str, head: Any) -> dict[str, Any]:
         **{key: None if value is None else np.asarray(value, object).tolist() for key, value in values.items()},
         "exclusive": getattr(head, "exclusive", True),
         "separator": head.encoding.get("separator"),
+        # absent of the others: what older tables, stores and exports say stays the same text
+        **({"steps": head.steps, "history": head.history, "season": head.season} if hasattr(head, "steps") else {}),
     }

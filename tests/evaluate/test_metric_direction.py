@@ -10,6 +10,7 @@ from blocks.evaluate.explanations.importance import permutation_importance
 from blocks.evaluate.metric_direction import direction
 from blocks.evaluate.scoring.classification import Classification
 from blocks.evaluate.scoring.estimate import Settings
+from blocks.evaluate.scoring.forecast import Forecast
 from blocks.evaluate.scoring.regression import Regression
 
 ROWS = {
@@ -21,7 +22,8 @@ ROWS = {
 }
 TARGETS = [
     *((name, ["c", "d"] if name == "Sigmoid" else "c") for name in classifiers.__all__),
-    *((name, target) for name in regressors.__all__ for target in ("n", ["n", "m"])),
+    *((name, target) for name in regressors.__all__ for target in ("n", ["n", "m"]) if name != "Horizons"),
+    ("Horizons", "n"),
 ]
 
 
@@ -36,6 +38,7 @@ def test_metrics_of_training(name, target):
 def test_metrics_of_tables():
     judged = [Classification(["a", "b"]), Classification([f"c{i}" for i in range(12)])]
     judged.append(Regression([0.1, 0.9], interval=True, deviation=True))
+    judged.append(Forecast(1, [0.1, 0.9], interval=True, scaled=True))
     found = {name: direction(name) for one in judged for name in one.result(Settings(replicates=0))}
     assert found["recall[c3]"] == found["roc_auc_ovr_weighted"] == found["top_10_accuracy"] == "higher"
     assert found["log_loss"] == found["mean_pinball_loss[0.1]"] == found["root_mean_squared_error"] == "lower"

@@ -1,6 +1,6 @@
 """HeadReader: a prediction table's chunks as the rows that metrics are of, head by head; unusable rows are counted.
 
-Which metrics there are lives in `classification` and `regression`.
+Which metrics there are lives in `classification`, `regression` and `forecast`.
 """
 
 import dataclasses
@@ -13,10 +13,11 @@ import pyarrow.types as pt
 
 from blocks.errors import InvalidArgument, SchemaMismatch
 from blocks.evaluate.scoring.classification import Classification, ClassRows
+from blocks.evaluate.scoring.forecast import Forecast, StepRows
 from blocks.evaluate.scoring.metric_sums import MetricSums
 from blocks.evaluate.scoring.regression import NumberRows, Regression
 from blocks.evaluate.scoring.row_selection import Rows, select_rows
-from blocks.evaluate.tables.answer_columns import all_finite, label_truth, matrix, numbers, of_target
+from blocks.evaluate.tables.answer_columns import all_finite, label_truth, matrix, numbers, of_target, step_matrix
 from blocks.targets.classes import encode_classes
 from blocks.targets.description import HeadDescription
 from blocks.targets.sample_weights import sample_weights
@@ -47,12 +48,13 @@ class HeadReader:
     Args:
         head: What the table says of it.
         schema: The table's.
+        by_step: Whether each step of a forecast is summed up apart.
 
     Raises:
         SchemaMismatch: The table has no answer that can be judged.
     """
 
-    def __init__(self, head: HeadDescription, schema: pa.Schema) -> None:
+    def __init__(self, head: HeadDescription, schema: pa.Schema, *, by_step: bool = False) -> None:
         self.head = head
         self._schema = schema
         names = {name: head.prefixed(name) for name in ANSWERS if head.prefixed(name) in schema.names}
@@ -64,6 +66,9 @@ class HeadReader:
             )
         self.is_classifier = "probabilities" in names
         self.is_multilabel = self.is_classifier and head.takes_labels
+        truth = schema.field(head.target_columns()[0]).type if head.targets else pa.null()
+        self.is_forecast = not self.is_classifier and len(head.targets) == 1 and pt.is_nested(truth)
+        self._by_step = by_step
         self.weight = head.sample_weight if head.sample_weight in schema.names else None
         self.columns = list(dict.fromkeys([*head.target_columns(), *names.values(), *filter(None, [self.weight])]))
 
@@ -76,6 +81,9 @@ class HeadReader:
             return {"": Classification([text(name) for name in self.head.classes or ()], weighted)}
         several = len(self.head.targets) > 1
         quantiles = self.head.levels if "quantiles" in self.names else None
+        if self.is_forecast:
+            parts = list(quantiles or ()), {"low", "high"} <= set(self.names), "naive_error" in self.names
+            return {"": Forecast(self._steps() if self._by_step else 1, *parts)}
         made: dict[str, Any] = {
             "levels": list(quantiles or ()),
             "interval": {"low", "high"} <= set(self.names),
@@ -98,6 +106,8 @@ class HeadReader:
             self._read_labels(chunk, positions, weight, found)
         elif self.is_classifier:
             self._read_classes(chunk, positions, weight, found)
+        elif self.is_forecast:
+            self._read_steps(chunk, positions, weight, found)
         else:
             self._read_numbers(chunk, positions, weight, found)
         return found
@@ -194,6 +204,49 @@ class HeadReader:
             )
             self._keep(f"[{name}]" if several else "", rows, np.isfinite(target), finite, found)
 
+    def _steps(self) -> int:
+        """How many steps a prediction has.
+
+        Raises:
+            SchemaMismatch: The table does not say.
+        """
+        kinds = [self._schema.field(name).type for name in (self.head.target_columns()[0], self.names["prediction"])]
+        found = [self.head.steps, *(kind.list_size for kind in kinds if pt.is_fixed_size_list(kind))]
+        if not any(found):
+            raise SchemaMismatch(
+                f"Steps are told apart in lists of fixed size. Received: {self.names['prediction']!r} of {kinds[1]}. "
+                "Cast it, or write the table by predict_table."
+            )
+        return next(int(size) for size in found if size)
+
+    def _read_steps(self, chunk: pa.RecordBatch, positions: Any, weight: Any, found: Found) -> None:
+        column = self.head.target_columns()[0]
+        target = step_matrix(chunk.column(column), column)
+        names = [name for name in ("prediction", "quantiles", "low", "high") if name in self.names]
+        held = {name: step_matrix(chunk.column(self.names[name]), self.names[name]) for name in names}
+        for name, values in held.items():
+            if values.shape[1] % target.shape[1] or (name != "quantiles" and values.shape != target.shape):
+                raise SchemaMismatch(
+                    f"A forecast has a number for each step of the target. Received: {self.names[name]!r} with "
+                    f"{values.shape[1]}, {column!r} with {target.shape[1]}."
+                )
+        finite = {self.names[name]: all_finite(values) for name, values in held.items()}
+        quantiles = None
+        if "quantiles" in held and self.head.levels:
+            quantiles = held["quantiles"].reshape(*target.shape, -1)
+        scale = self.names.get("naive_error")
+        rows = StepRows(
+            positions,
+            target,
+            held["prediction"],
+            weight,
+            None if scale is None else numbers(chunk.column(scale), scale).astype(np.float64, copy=False),
+            quantiles,
+            held.get("low"),
+            held.get("high"),
+        )
+        self._keep("", rows, all_finite(target), finite, found)
+
     def _keep(self, suffix: str, rows: Rows, usable: np.ndarray, finite: dict[str, np.ndarray], found: Found) -> None:
         kept = usable.copy()
         if not usable.all():
@@ -209,7 +262,7 @@ class HeadReader:
             found.rows[suffix] = select_rows(rows, found.kept[suffix])
 
 
-ANSWERS = ("probabilities", "label", "prediction", "quantiles", "low", "high", "standard_deviation")
+ANSWERS = ("probabilities", "label", "prediction", "quantiles", "low", "high", "standard_deviation", "naive_error")
 
 
 def text(value: Any) -> str:

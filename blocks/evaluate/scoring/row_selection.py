@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from blocks.evaluate.scoring.classification import ClassRows
+from blocks.evaluate.scoring.forecast import StepRows
 from blocks.evaluate.scoring.regression import NumberRows
 
-Rows = ClassRows | NumberRows
+Rows = ClassRows | NumberRows | StepRows
 _R = TypeVar("_R", bound=Rows)
 
 

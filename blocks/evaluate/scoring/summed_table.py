@@ -95,13 +95,15 @@ class SummedTable:
             warn(f"Of {self.rows:,} rows some are in no metric: {reasons}.")
 
 
-def sum_up(table: PredictionTable, heads: Sequence[HeadDescription], grouping: Grouping) -> SummedTable:
-    """Sum up a table.
+def sum_up(
+    table: PredictionTable, heads: Sequence[HeadDescription], grouping: Grouping, *, by_step: bool = False
+) -> SummedTable:
+    """Sum up a table; `by_step`: each step of a forecast apart.
 
     Raises:
         EmptySource: It has no row.
     """
-    readers = [HeadReader(head, table.schema) for head in heads]
+    readers = [HeadReader(head, table.schema, by_step=by_step) for head in heads]
     summed = SummedTable(readers)
     columns = list(dict.fromkeys([*(name for reader in readers for name in reader.columns), *grouping.columns]))
     for start, chunk in table.placed_chunks(columns):

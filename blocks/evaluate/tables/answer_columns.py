@@ -62,6 +62,13 @@ def label_truth(columns: Sequence[pa.Array], head: HeadDescription) -> tuple[np.
     return np.where(usable[:, None], flags, 0), usable
 
 
+def step_matrix(values: pa.Array, name: str) -> np.ndarray:
+    """A column of lists, or of numbers as lists of one, as float64 (rows, width), a null row as NaN."""
+    if not pt.is_nested(values.type):
+        return numbers(values, name).astype(np.float64, copy=False)[:, None]
+    return matrix(values, name).astype(np.float64, copy=False)
+
+
 def of_target(values: np.ndarray, i: int, targets: int) -> np.ndarray:
     """What an answer says of one of several targets, (rows, values) as float64."""
     return values.reshape(len(values), targets, -1)[:, i].astype(np.float64, copy=False)

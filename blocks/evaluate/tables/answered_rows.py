@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as pt
 
 from blocks.data import Source
 from blocks.data.schema import require_columns
 from blocks.errors import EmptySource, InvalidArgument
+from blocks.evaluate.scoring.forecast import naive_errors
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
-from blocks.evaluate.tables.answer_columns import label_truth, numbers
+from blocks.evaluate.tables.answer_columns import all_finite, label_truth, numbers, step_matrix
 from blocks.evaluate.tables.table_description import Description
 from blocks.features.names import aside
 from blocks.inference.predictor import Predictor, answer_column, needed_columns, plain_column
@@ -54,6 +56,8 @@ class AnsweredRows:
         answers = self._answered_names()
         made = {*answers, *([SPLIT] if self._has_split else [])}
         taken = made.union(self._beside, self.keys)
+        self._histories = self._steps_before(heads, taken) if targets else {}
+        taken.update(self._histories)
         self._renamed = {}
         for name in self._beside:
             self._renamed[name] = aside(f"target_{name}", taken) if name in made else name
@@ -81,6 +85,24 @@ class AnsweredRows:
             if head.classes is not None and head.exclusive
             for name in head.targets[:1]
         }
+
+    def _steps_before(self, heads: Sequence[HeadDescription], taken: set[str]) -> dict[str, HeadDescription]:
+        """By column of the table, the head of many steps whose rows hold those before: errors are scaled by them."""
+        found = {}
+        for head in heads:
+            kinds = [source.schema.field(head.history).type for source in self._with(head.history)]
+            long = [pt.is_fixed_size_list(kind) and kind.list_size > head.season for kind in kinds]
+            name = head.prefixed("naive_error")
+            if head.history is not None and long and all(long) and name not in taken:
+                found[name] = head
+                for columns in self._columns.values():
+                    columns += [] if head.history in columns else [head.history]
+        return found
+
+    def _with(self, column: str | None) -> list[Source]:
+        """The sources, if all of them have a column."""
+        sources = list(self.splits.values())
+        return sources if all(column in source.schema.names for source in sources) else []
 
     @property
     def _has_split(self) -> bool:
@@ -112,6 +134,7 @@ class AnsweredRows:
             fields = [raw.field(name) for name in self.keys]
             fields += [pa.field(SPLIT, pa.string())] if self._has_split else []
             fields += [raw.field(name).with_name(new) for name, new in self._renamed.items() if new not in self.keys]
+            fields += [pa.field(name, pa.float64()) for name in self._histories]
             fields += [pa.field(name, values.type) for name, values in self._first.items()]
             self._schema = pa.schema(fields)
         return self._schema
@@ -147,6 +170,10 @@ class AnsweredRows:
             columns[SPLIT] = pa.repeat(pa.scalar(split, pa.string()), len(chunk))
         for name, new in self._renamed.items():
             columns[new] = plain_column(chunk.column(name))
+        for new, head in self._histories.items():
+            assert head.history is not None
+            before = chunk.column(head.history)
+            columns[new] = pa.array(naive_errors(step_matrix(before, head.history), head.season), from_pandas=True)
         for name in {name for head in self.heads for name in head.targets}:
             usable = self._usable(name, chunk.column(name))
             if not usable.all():
@@ -165,4 +192,6 @@ class AnsweredRows:
             if not head.exclusive and name in head.targets:
                 alone = dataclasses.replace(head, targets=(name,))
                 return label_truth([values], alone)[1]
+        if pt.is_nested(values.type):
+            return all_finite(step_matrix(values, name))
         return np.isfinite(numbers(values, name))

@@ -10,6 +10,7 @@ from blocks.data import read
 from blocks.evaluate.explanations.explain import explain
 from blocks.evaluate.explanations.explanation import FAITHFUL, UNFAITHFUL
 from blocks.evaluate.scoring.classification import ClassRows
+from blocks.evaluate.scoring.forecast import StepRows
 from blocks.evaluate.scoring.head_reader import HeadReader
 from blocks.evaluate.scoring.regression import NumberRows
 from blocks.evaluate.tables.answered_rows import AnsweredRows
@@ -107,6 +108,8 @@ def _chosen_rows(report_input: ReportInput, head: HeadDescription, drawn: pa.Tab
     found = reader.read(chunk, 0)
     rows, kept = found.rows[""], found.kept[""]
     if not len(kept):
+        return []
+    if isinstance(rows, StepRows):
         return []
     order = _of_classes(rows) if isinstance(rows, ClassRows) else _of_numbers(rows)
     output = head.prefixed("probabilities" if isinstance(rows, ClassRows) else "prediction")

@@ -11,6 +11,7 @@ from blocks.errors import InvalidArgument, MalformedData
 from blocks.evaluate.scoring.bootstrap import bucket_count, buckets, wilson
 from blocks.evaluate.scoring.classification import Classification, ClassRows
 from blocks.evaluate.scoring.estimate import Settings
+from blocks.evaluate.scoring.forecast import Forecast, StepRows
 from blocks.evaluate.scoring.regression import NumberRows, Regression
 from blocks.evaluate.scoring.row_selection import select_rows
 from blocks.statistics.mergeable import Mergeable
@@ -36,9 +37,20 @@ def number_rows(seed, rows, weighted):
     return NumberRows(np.arange(rows), target, found, random.random(rows) if weighted else None, quantiles, *ends)
 
 
+def step_rows(seed, rows, weighted):
+    random = np.random.default_rng(seed)
+    target = random.normal(3.0, 1.0, (rows, 2))
+    found = target + random.normal(size=(rows, 2))
+    weight, scale = random.random(rows) if weighted else None, random.integers(0, 3, rows).astype(float)
+    quantiles = np.stack([found - 1, found + 1], 2)
+    return StepRows(np.arange(rows), target, found, weight, scale, quantiles, found - 1, found + 1)
+
+
 def case(kind, seed, rows, weighted):
     if kind == "regression":
         return Regression([0.1, 0.5, 0.9], True, True, weighted), number_rows(seed, rows, weighted)
+    if kind == "forecast":
+        return Forecast(1 + seed % 2, [0.1, 0.9], True, True), step_rows(seed, rows, weighted)
     classes = int(kind)
     return Classification([f"c{i}" for i in range(classes)], weighted), class_rows(seed, rows, classes, weighted)
 
@@ -69,7 +81,7 @@ def assert_same(left, right):
 
 
 CASES = {
-    "kind": st.sampled_from(["regression", "2", "3"]),
+    "kind": st.sampled_from(["regression", "forecast", "2", "3"]),
     "seed": st.integers(0, 99),
     "rows": st.integers(1, 60),
     "weighted": st.booleans(),

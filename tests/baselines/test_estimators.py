@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 import blocks
 from blocks import baselines, classifiers, feature_extractors, preprocessors, regressors
+from blocks.baselines.estimators import _sampled
 from blocks.errors import InvalidArgument
 from blocks.store import Rows
 
@@ -135,7 +136,7 @@ def test_the_sample_does_not_depend_on_the_chunks(size):
     chunks = (Rows({"x": numbers[start : start + size]}) for start in range(0, 1000, size))
     drawn = np.random.default_rng(3).random(1000)
     expected = np.sort(np.argsort(drawn)[:100])
-    np.testing.assert_array_equal(baselines._sampled(chunks, 100, 3).features["x"], expected)
+    np.testing.assert_array_equal(_sampled(chunks, 100, 3).features["x"], expected)
 
 
 def test_a_baseline_answers_rows_wherever_a_model_does(model, tmp_path):

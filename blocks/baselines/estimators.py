@@ -1,9 +1,7 @@
-"""Baselines in one line each: what a model must beat, on the same features and by the same metrics.
+"""Estimators: scikit-learn's, as baselines of a model on the same features.
 
-    blocks.baselines.boosted(splits["train"], classifiers.Softmax("label")).evaluate(splits["test"])
-
-They are scikit-learn's estimators, and hold the features that they learn from in memory: of more rows than `max_rows`
-they take a seeded sample. Numbers, windows and ids are what they see; other entries (tokens, images) they do not.
+They hold the features that they learn from in memory: of more rows than `max_rows` they take a seeded sample. Numbers,
+windows and ids are what they see; other entries (tokens, images) they do not.
 """
 
 import hashlib
@@ -11,7 +9,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import pyarrow as pa
 import sklearn
@@ -23,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from blocks.arguments import checked
+from blocks.baselines.judging import judged
 from blocks.block import Head
 from blocks.classifiers import Softmax
 from blocks.errors import InvalidArgument, warn
@@ -32,16 +30,11 @@ from blocks.regressors import Mean
 from blocks.store import Rows
 from blocks.targets.description import describe_heads
 from blocks.training import defaults
-from blocks.training.core import Core
 from blocks.training.training_rows import training_rows
-
-__all__ = ["Baseline", "boosted", "constant", "linear"]
 
 MAX_ROWS = 1_000_000
 MAX_CATEGORIES = 255
 """Ids of more kinds than this are numbers to the boosted trees, whose bins are this many."""
-
-JUDGED_ROWS = 8192
 
 
 class Baseline:
@@ -107,19 +100,7 @@ class Baseline:
         """
         rows = _joined(training_rows(data).encoded(self.head, self._transform_of_rows))
         predictions = self._predictions(rows)
-        inputs = keras.Input(predictions.shape[1:], dtype=predictions.dtype.name)
-        judge = Core(inputs, keras.layers.Identity(dtype=predictions.dtype.name)(inputs))
-        judge.compile(loss=self.head.default_loss(), weighted_metrics=self.head.default_metrics())
-        return dict(
-            judge.evaluate(
-                predictions,
-                rows.target,
-                sample_weight=rows.weight,
-                batch_size=JUDGED_ROWS,
-                verbose=0,
-                return_dict=True,
-            )
-        )
+        return judged(self.head, predictions, rows.target, rows.weight)
 
     def _transform_of_rows(self) -> Transform:
         if self._transform is None:
