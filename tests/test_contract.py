@@ -116,6 +116,7 @@ TABLE = {
         {},
     ),
     "Tokens, given": (lambda: preprocessors.Tokens(3, split="spaces", vocabulary=["Call", "now"]), TEXTS, {}),
+    "Subword": (lambda: preprocessors.Subword(30, output_length=6), TEXTS, {}),
     "TfIdf": (lambda: preprocessors.TfIdf(6), TEXTS, {}),
     "TfIdf, sparse": (lambda: preprocessors.TfIdf(6, sparse=True), TEXTS, {}),
     "TfIdf, n-grams": (lambda: preprocessors.TfIdf(50, split="characters", ngrams=(2, 3), norm=None), TEXTS, {}),

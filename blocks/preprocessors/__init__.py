@@ -32,6 +32,7 @@ from blocks.preprocessors.text.extract import Extract
 from blocks.preprocessors.text.length import Length
 from blocks.preprocessors.text.multi_hot import MultiHot
 from blocks.preprocessors.text.normalize import Normalize
+from blocks.preprocessors.text.subword import Subword
 from blocks.preprocessors.text.tf_idf import TfIdf
 from blocks.preprocessors.text.tokens import Tokens
 from blocks.preprocessors.time.cyclical import Cyclical
@@ -77,6 +78,7 @@ __all__ = [
     "RobustScale",
     "Round",
     "Standardize",
+    "Subword",
     "TargetEncode",
     "TfIdf",
     "Timestamp",

@@ -74,15 +74,23 @@ def state_of_counts(owner: Preprocessor, counts: CountsResult, number: int) -> S
     Warns:
         BlocksWarning: More distinct tokens came than memory is meant for.
     """
-    state = pack(counts.values.slice(0, number))
+    return {**pack(counts.values.slice(0, number)), **error_of_counts(owner, counts)}
+
+
+def error_of_counts(owner: Preprocessor, counts: CountsResult) -> State:
+    """The counts' error as state, where they are no longer exact.
+
+    Warns:
+        BlocksWarning: More distinct tokens came than memory is meant for.
+    """
     if counts.exact:
-        return state
+        return {}
     warn(
         f"{owner.__class__.__name__} {owner.name!r} saw more distinct tokens than its memory holds: counts are up to "
         f"{counts.error:,} too small, of {counts.total:,} rows, and tokens as rare as that may be missing. "
         'Give it more, model.adapt(..., memory="2GiB"), or choose top_k, or Hashing.'
     )
-    return {**state, "count_error": np.asarray(counts.error, np.int64)}
+    return {"count_error": np.asarray(counts.error, np.int64)}
 
 
 def check_limits(owner: str, min_count: int, top_k: int | None) -> None:

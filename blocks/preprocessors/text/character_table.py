@@ -11,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
+from blocks.errors import InvalidArgument
+
 MARKS: Final = ((0x300, 0x36F), (0x483, 0x487), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE20, 0xFE2F))
 """The combining marks that are stripped: those that Latin, Greek and Cyrillic letters carry."""
 
@@ -18,6 +20,16 @@ SCRIPTS: Final = ("LATIN", "GREEK", "CYRILLIC")
 _CASES: Final = {"lower": str.lower, "upper": str.upper, "fold": str.casefold}
 _DROPPED: Final = -1
 _BEYOND: Final = 0x20000
+
+
+def check_case(owner: str, case: str | None) -> None:
+    """Refuse a case that is none.
+
+    Raises:
+        InvalidArgument: It is not.
+    """
+    if case is not None and case not in _CASES:
+        raise InvalidArgument(f"{owner}'s case is 'lower', 'upper', 'fold' or None. Received: {case!r}.")
 
 
 def strip_marks(text: str) -> str:
@@ -43,7 +55,7 @@ def _is_mark(character: str) -> bool:
 
 
 @cache
-def changed(case: str | None, accents: bool, spaces: bool) -> np.ndarray:
+def changed(case: str | None, accents: bool, spaces: bool, controls: bool = False) -> np.ndarray:
     """Every character that changes and what it becomes, by this Python's edition of Unicode.
 
     Args:
@@ -51,6 +63,7 @@ def changed(case: str | None, accents: bool, spaces: bool) -> np.ndarray:
             None.
         accents: Whether marks are stripped, before the case is changed.
         spaces: Whether what Python takes for white space becomes a space.
+        controls: Whether characters that control others (marks of direction, joiners, NUL) vanish, but for white space.
 
     Returns:
         int32 of shape (changed, 4): the character and up to three that it becomes, -1 where there are fewer.
@@ -59,7 +72,12 @@ def changed(case: str | None, accents: bool, spaces: bool) -> np.ndarray:
     rows = []
     for code in range(_BEYOND):
         character = chr(code)
-        text = " " if spaces and character.isspace() else change(_without_marks(character) if accents else character)
+        if spaces and character.isspace():
+            text = " "
+        elif controls and not character.isspace() and unicodedata.category(character) in ("Cc", "Cf"):
+            text = ""
+        else:
+            text = change(_without_marks(character) if accents else character)
         if text != character:
             rows.append([code, *map(ord, text), *[_DROPPED] * (3 - len(text))])
     return np.array(rows, np.int32).reshape(-1, 4)
@@ -77,6 +95,11 @@ def dense(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def replaced(text: Any, places: Any, becomes: Any) -> Any:
     """Strings (batch,), every character replaced by `dense` tables, what is no character in UTF-8 by U+FFFD."""
+    return tf.strings.unicode_encode(replaced_characters(text, places, becomes), "UTF-8")
+
+
+def replaced_characters(text: Any, places: Any, becomes: Any) -> Any:
+    """As `replaced`, the characters as numbers: ragged (batch, None) int32."""
     decoded = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
     codes = decoded.values
     # Unicode's noncharacters: `unicode_encode` writes them as U+FFFD in TensorFlow 2.16, and as they are in newer ones.
@@ -88,7 +111,6 @@ def replaced(text: Any, places: Any, becomes: Any) -> Any:
     several = tf.concat([first[:, tf.newaxis], several[:, 1:]], axis=1)
     stays = several != _DROPPED
     rows = tf.repeat(decoded.value_rowids(), tf.reduce_sum(tf.cast(stays, tf.int64), axis=1))
-    characters = tf.RaggedTensor.from_value_rowids(
+    return tf.RaggedTensor.from_value_rowids(
         tf.boolean_mask(several, stays), rows, nrows=decoded.nrows(), validate=False
     )
-    return tf.strings.unicode_encode(characters, "UTF-8")

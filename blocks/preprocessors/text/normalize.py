@@ -6,9 +6,8 @@ import keras
 import tensorflow as tf
 
 from blocks.block import Preprocessor, State
-from blocks.errors import InvalidArgument
 from blocks.preprocessors.ends_of_chains import text_output
-from blocks.preprocessors.text.character_table import changed, dense, replaced
+from blocks.preprocessors.text.character_table import changed, check_case, dense, replaced
 
 
 @keras.saving.register_keras_serializable(package="blocks")
@@ -48,8 +47,7 @@ class Normalize(Preprocessor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if case not in ("lower", "upper", "fold", None):
-            raise InvalidArgument(f"Normalize's case is 'lower', 'upper', 'fold' or None. Received: {case!r}.")
+        check_case("Normalize", case)
         self.case = case
         self.strip_accents = bool(strip_accents)
         self.collapse_spaces = bool(collapse_spaces)

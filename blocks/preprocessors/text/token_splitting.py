@@ -12,6 +12,10 @@ from blocks.preprocessors.float64 import check_choice
 
 SPLITS: Final = ("words", "spaces", "characters")
 _NO_WORD: Final = r"[^\pL\pN\pM_]+"
+_SPACES: Final = r"[\pZ\x{85}\x1c-\x1f]+"
+"""White space beside that of ASCII at which TensorFlow splits."""
+_ALONE: Final = r"[^\pL\pN\pM\p{Cc}\p{Cf}_ ]|\p{Han}"
+"""Characters that are each a word: signs, and those of Chinese."""
 
 
 def check_split(owner: str, split: str, ngrams: Any) -> tuple[int, int]:
@@ -49,6 +53,15 @@ def split_text(text: Any, split: str, ngrams: tuple[int, int]) -> Any:
     if ngrams == (1, 1):
         return tokens
     return tf.strings.ngrams(tokens, tuple(range(ngrams[0], ngrams[1] + 1)), "" if split == "characters" else " ")
+
+
+def words_and_signs(text: Any) -> Any:
+    """Strings (batch,) to runs of letters, digits, marks and "_", and to each sign or Chinese character: ragged.
+
+    Characters that control others (joiners, marks of direction) and bytes that are no UTF-8 stay in their words.
+    """
+    text = tf.strings.regex_replace(text, _SPACES, " ")
+    return tf.strings.split(tf.strings.regex_replace(text, _ALONE, r" \0 "))
 
 
 def by_form(text: Any, of_text: Callable[[Any], Any]) -> Any:
