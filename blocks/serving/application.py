@@ -92,6 +92,7 @@ def app(
 UNEXPECTED: Final = ("warn", "refuse", "ignore")
 RESERVED: Final = {"v1", "v2", "health", "metrics", "openapi.json", "page"}
 """Paths that are no model's."""
+METHODS: Final = ("GET", "POST")
 
 
 @dataclass(frozen=True)
@@ -158,15 +159,20 @@ class Application:
     def _route(self, method: str, path: str) -> _Route | None:
         found = self._routes.get((method, path))
         if found is None:
-            for protocol in self._protocols:
-                if (target := protocol.target(method, path)) is not None:
-                    found = _Route(protocol.answer, target)
-                    break
-            else:
-                return None
-            if len(self._routes) < 1000:
+            found = self._found(method, path)
+            if found is None and method == "HEAD":
+                found = self._found("GET", path)
+            if found is None and (allowed := [one for one in METHODS if self._found(one, path)]):
+                found = _Route(_not_allowed, ", ".join(allowed))
+            if found is not None and len(self._routes) < 1000:
                 self._routes[method, path] = found
         return found
+
+    def _found(self, method: str, path: str) -> _Route | None:
+        for protocol in self._protocols:
+            if (target := protocol.target(method, path)) is not None:
+                return _Route(protocol.answer, target)
+        return None
 
     def _has_token(self, scope: Any) -> bool:
         if scope["path"].startswith(("/health/", "/v2/health/")):
@@ -200,6 +206,12 @@ class Application:
             yield
         finally:
             await asyncio.to_thread(self.server.stop)
+
+
+async def _not_allowed(allowed: str, headers: Any, body: bytes, started: float) -> Answer:
+    error = error_answer(RequestError(405, f"This path takes {allowed}."))
+    also = ", HEAD" if "GET" in allowed else ""
+    return Answer(error.status, (*error.headers, (b"allow", f"{allowed}{also}".encode())), error.body)
 
 
 def _response(answer: Answer) -> Response:

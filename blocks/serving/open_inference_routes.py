@@ -45,7 +45,7 @@ class OpenInferenceRoutes:
         self._server = server
 
     def target(self, method: str, path: str) -> Target | None:
-        """What a path asks for, of those under `/v2`."""
+        """What a path asks for by this method, of those under `/v2`; all that are not there have one target."""
         if path != "/v2" and not path.startswith("/v2/"):
             return None
         match = PATH.fullmatch(path)
@@ -57,7 +57,7 @@ class OpenInferenceRoutes:
         else:
             target = Target(match["health"] or match["index"] or "server")
         posts = target.what in ("infer", "repository/index")
-        return target if method == ("POST" if posts else "GET") else Target("")
+        return target if method == ("POST" if posts else "GET") else None
 
     async def answer(self, target: Target, headers: Any, body: bytes, started: float) -> Answer:
         """The answer.
@@ -68,7 +68,7 @@ class OpenInferenceRoutes:
         server = self._server
         match target.what:
             case "":
-                raise RequestError(404, "There is no such path and method in the Open Inference Protocol.")
+                raise RequestError(404, "There is no such path in the Open Inference Protocol.")
             case "server":
                 about = {"name": "blocks", "version": distribution_version("ml-blocks")}
                 return json_answer({**about, "extensions": ["binary_tensor_data", "model_configuration", "statistics"]})

@@ -77,10 +77,7 @@ class Servable:
             self._run = self.signatures.get(PACKED) or self._packing(self.signatures["serve"])
         self._runners: dict[str, Any] = {}
         with sound(path, "its schema"):
-            carries = (self.path / EXPORTED).exists()
-            self.request_check = RequestCheck.of_export(path) if carries else None
-            # what finds which request of a batch it was counts nothing twice
-            self._uncounted = RequestCheck.of_export(path) if carries else None
+            self.request_check = RequestCheck.of_export(path) if (self.path / EXPORTED).exists() else None
         self.trained_on = _trained_on(self.path)
         self.golden_rows = self._prove()
 
@@ -169,12 +166,12 @@ class Servable:
             matrices: The rows.
             counted: Whether they are counted by column.
         """
-        check = self.request_check if counted else self._uncounted
-        if check is None:
+        if self.request_check is None:
             return []
+        found = self.request_check(self.unpack(matrices), count=counted)
         return [
             f"Column {one.column!r}: {WORDS.get(one.kind, one.kind)} in {one.rows} row{'s' if one.rows > 1 else ''}"
-            for one in check(self.unpack(matrices))
+            for one in found
         ]
 
     def runner(self, signature: str) -> Any:

@@ -124,12 +124,15 @@ class RequestCheck:
         with self._lock:
             return {name: dict(counts) for name, counts in self._counts.items()}
 
-    def __call__(self, request: Mapping[str, Any] | pa.RecordBatch | pa.Table) -> list[RequestAnomaly]:
+    def __call__(
+        self, request: Mapping[str, Any] | pa.RecordBatch | pa.Table, *, count: bool = True
+    ) -> list[RequestAnomaly]:
         """What of a request is not as expected; columns that the schema does not have are none of its business.
 
         Args:
             request: A dict of arrays, (rows,) each, or (rows, values) of lists; or an Arrow batch. Numbers are missing
                 as NaN, texts as "" or None; times may be int64 microseconds.
+            count: Whether it is counted; a request that was part of one before is not.
         """
         arrow = None if isinstance(request, Mapping) else request
         names: Any = request.keys() if isinstance(request, Mapping) else set(request.schema.names)
@@ -158,7 +161,8 @@ class RequestCheck:
                 self._others(name, expected, values, found, counted)
         self._numbers(numbers, found, counted)
         found += [RequestAnomaly(name, "SCHEMA_MISSING_COLUMN", rows) for name in absent]
-        self._add(rows, found, counted)
+        if count:
+            self._add(rows, found, counted)
         return sorted(found, key=lambda one: self._places[one.column])
 
     def _add(self, rows: int, found: Sequence[RequestAnomaly], counted: Sequence[tuple[str, str, int]]) -> None:

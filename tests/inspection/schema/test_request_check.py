@@ -43,6 +43,7 @@ def test_rows_like_those_of_training_are_as_expected():
     assert check(TRAINED) == []
     arrays = {name: TRAINED[name].combine_chunks().to_numpy(zero_copy_only=False) for name in TRAINED.column_names}
     assert check(arrays) == []
+    assert check(TRAINED, count=False) == []
     assert check.rows == 400
     assert check.counters == {"gap": {"MISSING_VALUE": 134}, "often": {"ENUM_TYPE_UNEXPECTED_STRING_VALUES": 20}}
 
