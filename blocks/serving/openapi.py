@@ -5,6 +5,7 @@ from typing import Any
 
 from blocks.data.raw_columns import RawColumn
 from blocks.serving.model_card import model_card
+from blocks.serving.open_inference import NAMES
 from blocks.serving.request_keys import MOST_CHARACTERS
 from blocks.serving.servable import Servable
 
@@ -53,7 +54,7 @@ def openapi(servables: Mapping[str, Servable], version: str, log_keys: Sequence[
             "required": ["instances"],
             "properties": {
                 "instances": {"type": "array", "minItems": 1, "items": row},
-                "signature_name": {"enum": ["serving_default", "serve"]},
+                "signature_name": {"enum": ["serving_default", "serve", "", None]},
             },
         }
         example = card["examples"][0]
@@ -74,7 +75,7 @@ def openapi(servables: Mapping[str, Servable], version: str, log_keys: Sequence[
                 "Tensors in, tensors out: the Open Inference Protocol.",
                 _tensors(servable),
                 {"type": "object", "required": ["model_name", "outputs"]},
-                None,
+                _tensors_of(servable, example),
             )
         }
     return {
@@ -113,7 +114,8 @@ def _value(raw: RawColumn) -> dict[str, Any]:
             options.append({"type": "array", "items": {"type": ["string", "integer"]}})
         return {"anyOf": options}
     if raw.dtype == "int64":
-        scalar = {"type": ["integer", "null"], "minimum": -(2**63), "maximum": 2**63 - 1}
+        types = ["integer", "boolean", "null"] if raw.kind == "int64" else ["integer", "null"]
+        scalar = {"type": types, "minimum": -(2**63), "maximum": 2**63 - 1}
         if raw.kind in ("timestamp", "timestamp_utc", "instant"):
             scalar = {"anyOf": [scalar, {"type": "string", "format": "date-time"}]}
     else:
@@ -138,6 +140,8 @@ def _answer(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tensors(servable: Servable) -> dict[str, Any]:
+    ranks = {len(raw.shape) + 1 for raw in servable.inputs.raw.values()}
+    shape = {"type": "array", "items": {"type": "integer", "minimum": 0}}
     return {
         "type": "object",
         "required": ["inputs"],
@@ -151,13 +155,25 @@ def _tensors(servable: Servable) -> dict[str, Any]:
                     "required": ["name", "shape", "datatype", "data"],
                     "properties": {
                         "name": {"enum": list(servable.inputs.raw)},
-                        "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                        "shape": {**shape, "minItems": min(ranks), "maxItems": max(ranks) + 1},
                         "datatype": {"enum": ["BOOL", "INT32", "INT64", "FP32", "FP64", "BYTES"]},
                         "data": {"type": "array"},
                     },
                 },
             },
         },
+    }
+
+
+def _tensors_of(servable: Servable, row: Mapping[str, Any]) -> Any:
+    """A row as tensors; none where a column has lists or windows."""
+    raw = servable.inputs.raw
+    if any(one.shape or one.kind == "list" for one in raw.values()):
+        return None
+    return {
+        "inputs": [
+            {"name": name, "shape": [1], "datatype": NAMES[one.dtype], "data": [row[name]]} for name, one in raw.items()
+        ]
     }
 
 

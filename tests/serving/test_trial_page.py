@@ -40,10 +40,14 @@ def test_openapi_describes_the_model(ask, mixed_app, json_rows):
         jsonschema.validate(one, row)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**json_rows[0], "age": "old"}, row)
-    example = document["paths"]["/income"]["post"]["requestBody"]["content"]["application/json"]["example"]
-    status, answer = ask(mixed_app, "POST", "/income", example)
-    assert status == 200
-    jsonschema.validate(answer, document["components"]["schemas"]["income.answer"])
+    answers = {}
+    for path in ("/income", "/v1/models/income:predict", "/v2/models/income/infer"):
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        at = {**content["schema"], "components": document["components"]}
+        jsonschema.validate(content["example"], at)
+        status, answers[path] = ask(mixed_app, "POST", path, content["example"])
+        assert status == 200
+    jsonschema.validate(answers["/income"], document["components"]["schemas"]["income.answer"])
 
 
 def test_why(ask, mixed_app, json_rows):
