@@ -170,7 +170,7 @@ def _serve(options: argparse.Namespace) -> int:
     models = {name: path for name, _, path in named} or {options.name or own or "model": folder}
     try:
         from blocks.serving import Limits, PredictionLog, app
-        from blocks.serving.server import log_as_json, serve
+        from blocks.serving.server import log_as_json, run_graphs_in_one_thread, serve
     except ImportError as error:
         print(f"blocks serve: pip install 'ml-blocks[serve]' is needed ({error})", file=sys.stderr)
         return 2
@@ -181,6 +181,7 @@ def _serve(options: argparse.Namespace) -> int:
         return 2
     log = None if options.log is None else PredictionLog(options.log, **chosen)
     log_as_json()
+    run_graphs_in_one_thread()
     application = app(models, limits=Limits(seconds=options.seconds), unexpected=options.unexpected, log=log)
     serve(application, options.host, options.port, drain_seconds=options.drain)
     return 0

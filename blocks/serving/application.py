@@ -5,7 +5,7 @@ import hmac
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from blocks.arguments import checked
 from blocks.errors import InvalidArgument
-from blocks.serving.answer import Answer, error_answer, json_answer
+from blocks.serving.answer import Answer, Header, error_answer, json_answer
 from blocks.serving.measurements import CONTENT_TYPE
 from blocks.serving.model_server import Limits, ModelServer
 from blocks.serving.open_inference_routes import OpenInferenceRoutes
@@ -93,10 +93,15 @@ UNEXPECTED: Final = ("warn", "refuse", "ignore")
 RESERVED: Final = {"v1", "v2", "health", "metrics", "openapi.json", "page"}
 """Paths that are no model's."""
 METHODS: Final = ("GET", "POST")
+OPEN: Final = ("/health/", "/v2/health/")
+"""Paths that ask for no token."""
+CLOSE: Final = (b"connection", b"close")
+MOST_ROUTES: Final = 1000
+"""Paths that are remembered."""
 
 
 @dataclass(frozen=True)
-class _Route:
+class Endpoint:
     """What answers a path.
 
     Attributes:
@@ -119,7 +124,8 @@ class Application:
         self.server = server
         self._token = os.environ.get(TOKEN, "").encode()
         self._protocols = (RestRoutes(server), OpenInferenceRoutes(server), RowRoutes(server), PageRoutes(server))
-        self._routes: dict[tuple[str, str], _Route] = {}
+        self._routes: dict[tuple[str, str], Endpoint] = {}
+        self._direct: dict[bytes, Endpoint] = {}
         self._others = Starlette(
             routes=[
                 Route("/health/live", self._live, methods=["GET", "HEAD"]),
@@ -134,7 +140,7 @@ class Application:
         if scope["type"] != "http":
             await self._others(scope, receive, send)
             return
-        if self._token and not self._has_token(scope):
+        if not self.may_ask(scope["headers"]) and not scope["path"].startswith(OPEN):
             answer = error_answer(RequestError(401, "A bearer token is needed: Authorization: Bearer TOKEN."))
             await self._send(send, answer)
             return
@@ -143,50 +149,85 @@ class Application:
             await self._others(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        bodies, body = self.server.bodies, b""
         try:
-            body = await bodies.received(receive, headers.get(b"content-encoding", b""))
-            answer = await route.handle(route.target, headers, body, time.monotonic())
+            body = await self.server.bodies.received(receive, headers.get(b"content-encoding", b""))
         except RequestError as error:
             answer = error_answer(error)
-        except Exception:
-            logger.exception("request failed", extra={"facts": {"method": scope["method"]}})
-            answer = error_answer(RequestError(500, "The model cannot answer this request."))
-        finally:
-            bodies.release(body)
+        else:
+            answer = await self._answer(route, headers, body)
         await self._send(send, answer)
 
-    def _route(self, method: str, path: str) -> _Route | None:
+    def direct_route(self, method: bytes, url: bytes) -> Endpoint | None:
+        """What answers a POST to an address as it stands in a request's first line; of plain addresses alone."""
+        if method != b"POST":
+            return None
+        found = self._direct.get(url)
+        if found is None and url.startswith(b"/") and not set(url) & set(b"%?#"):
+            found = self._route("POST", url.decode("latin-1"))
+            if found is not None and len(self._direct) < MOST_ROUTES:
+                self._direct[url] = found
+        return found
+
+    async def answer_whole(self, route: Endpoint, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
+        """The answer to a request whose body has come, and is not packed."""
+        try:
+            self.server.bodies.hold(body)
+        except RequestError as error:
+            return error_answer(error)
+        return await self._answer(route, headers, body)
+
+    async def _answer(self, route: Endpoint, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
+        """The answer to a body that is held, and let go."""
+        try:
+            return await route.handle(route.target, headers, body, time.monotonic())
+        except RequestError as error:
+            return error_answer(error)
+        except Exception:
+            logger.exception("request failed")
+            return error_answer(RequestError(500, "The model cannot answer this request."))
+        finally:
+            self.server.bodies.release(body)
+
+    def _route(self, method: str, path: str) -> Endpoint | None:
         found = self._routes.get((method, path))
         if found is None:
             found = self._found(method, path)
             if found is None and method == "HEAD":
                 found = self._found("GET", path)
             if found is None and (allowed := [one for one in METHODS if self._found(one, path)]):
-                found = _Route(_not_allowed, ", ".join(allowed))
-            if found is not None and len(self._routes) < 1000:
+                found = Endpoint(_not_allowed, ", ".join(allowed))
+            if found is not None and len(self._routes) < MOST_ROUTES:
                 self._routes[method, path] = found
         return found
 
-    def _found(self, method: str, path: str) -> _Route | None:
+    def _found(self, method: str, path: str) -> Endpoint | None:
         for protocol in self._protocols:
             if (target := protocol.target(method, path)) is not None:
-                return _Route(protocol.answer, target)
+                return Endpoint(protocol.answer, target)
         return None
 
-    def _has_token(self, scope: Any) -> bool:
-        if scope["path"].startswith(("/health/", "/v2/health/")):
+    def may_ask(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether a request shows the token, if there is one."""
+        if not self._token:
             return True
-        given = b"".join(value for name, value in scope["headers"] if name == b"authorization")
+        given = b"".join(value for name, value in headers if name == b"authorization")
         return hmac.compare_digest(given, b"Bearer " + self._token)
 
+    def headers(self, answer: Answer, *, close: bool = False) -> list[Header]:
+        """All headers of an answer.
+
+        Args:
+            answer: What goes back.
+            close: Whether the connection ends with it, whatever the answer says.
+        """
+        headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+        if close or self.server.draining or answer.status in (408, 413):
+            headers.append(CLOSE)
+        return headers
+
     async def _send(self, send: Any, answer: Answer) -> None:
-        status, headers, body = answer
-        headers = [*headers, (b"content-length", str(len(body)).encode())]
-        if self.server.draining or status in (408, 413):
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.start", "status": answer.status, "headers": self.headers(answer)})
+        await send({"type": "http.response.body", "body": answer.body})
 
     async def _live(self, request: Request) -> Response:
         return _response(json_answer({"live": True}))

@@ -41,8 +41,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The request has a head."""
-        self._head = None
-        self._stop_waiting()
+        self._has_head()
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
@@ -58,6 +57,10 @@ class BoundedConnection(HttpToolsProtocol):
                 return
         if self._patience is None and (self._head is not None or self._idle):
             self._wait_for_head()
+
+    def _has_head(self) -> None:
+        self._head = None
+        self._stop_waiting()
 
     @property
     def _idle(self) -> bool:

@@ -46,8 +46,17 @@ class RequestBodies:
         self._check_size(len(body))
         if encoding and encoding != b"identity":
             body = self._unpacked(body, encoding)
-        self._hold(len(body))
+        self.hold(body)
         return body
+
+    def hold(self, body: bytes) -> None:
+        """Count a body that came another way, until `release`.
+
+        Raises:
+            RequestError: It is too large, or too many are held.
+        """
+        self._check_size(len(body))
+        self._hold(len(body))
 
     def release(self, body: bytes) -> None:
         """Its request is answered."""

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -157,3 +158,40 @@ class Served:
         if self.process.poll() is None:
             self.process.terminate()
         return self.process.communicate(timeout=60)[1]
+
+
+class Transport(SimpleNamespace):
+    """Of a socket, what a connection asks for."""
+
+    closed, sent = False, b""
+
+    def get_extra_info(self, name):
+        return None
+
+    def is_closing(self):
+        return self.closed
+
+    def close(self):
+        self.closed = True
+
+    def write(self, data):
+        self.sent += data
+
+    def pause_reading(self):
+        pass
+
+    resume_reading = pause_reading
+
+
+def connection_of(kind, application=None):
+    """A connection of uvicorn's, without a socket."""
+    import uvicorn
+    from uvicorn.server import ServerState
+
+    application = application or (lambda scope, receive, send: None)
+    config = uvicorn.Config(application, lifespan="off", log_config=None, ws="none", proxy_headers=False)
+    config.load()
+    transport = Transport()
+    transport.protocol = kind(config, ServerState(), {}, asyncio.get_running_loop())
+    transport.protocol.connection_made(transport)
+    return transport

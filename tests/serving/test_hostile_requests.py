@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from blocks.serving.batcher import Batcher
 from blocks.serving.request_bodies import RequestBodies
 from blocks.serving.request_error import RequestError
+from tests.serving.conftest import connection_of
 
 PREDICT = "/v1/models/income:predict"
 INFER = "/v2/models/income/infer"
@@ -150,29 +150,6 @@ def test_a_body_comes_in_time_and_bodies_share_memory():
     asyncio.run(attack())
 
 
-class Transport(SimpleNamespace):
-    """Of a socket, what a connection asks for."""
-
-    closed, sent = False, b""
-
-    def get_extra_info(self, name):
-        return None
-
-    def is_closing(self):
-        return self.closed
-
-    def close(self):
-        self.closed = True
-
-    def write(self, data):
-        self.sent += data
-
-    def pause_reading(self):
-        pass
-
-    resume_reading = pause_reading
-
-
 @pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nX", b"\r\n\r\n"])
 def test_a_connection_that_asks_for_nothing_is_closed(said, monkeypatch):
     from blocks.serving import bounded_connection
@@ -228,18 +205,3 @@ def test_a_large_body_is_no_head():
         return state
 
     assert asyncio.run(post()) == (["/a"], False)
-
-
-def connection_of(kind, application=None):
-    """A connection of uvicorn's, without a socket."""
-    import uvicorn
-    from uvicorn.server import ServerState
-
-    config = uvicorn.Config(
-        application or (lambda scope, receive, send: None), lifespan="off", log_config=None, ws="none"
-    )
-    config.load()
-    transport = Transport()
-    transport.protocol = kind(config, ServerState(), {}, asyncio.get_running_loop())
-    transport.protocol.connection_made(transport)
-    return transport
