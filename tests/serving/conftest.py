@@ -132,10 +132,15 @@ class Served:
     def __init__(self, *words, environment=(), folder=None):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "blocks", "serve", *map(str, words), "--port", str(self.port)]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **dict(environment)}
+        self._command = [sys.executable, "-m", "blocks", "serve", *map(str, words), "--port", str(self.port)]
+        self._environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **dict(environment)}
+        self._folder = folder
+        self.start()
+
+    def start(self):
+        """Also after it was stopped or killed."""
         self.process = subprocess.Popen(
-            command, env=environment, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+            self._command, env=self._environment, cwd=self._folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
         end = time.monotonic() + 120
         while time.monotonic() < end and self.process.poll() is None:
@@ -153,6 +158,10 @@ class Served:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate(timeout=60)
 
     def stop(self):
         if self.process.poll() is None:

@@ -1,5 +1,6 @@
 """`blocks serve` as a process: under load, while versions change, when it is stopped, and with real clients."""
 
+import http.client
 import json
 import os
 import shutil
@@ -19,7 +20,8 @@ import pytest
 from tests.serving.conftest import Served, mixed_rows
 
 CLIENT = Path(__file__).with_name("triton_client.py")
-REQUESTS = int(os.environ.get("BLOCKS_REQUESTS", "400"))
+REQUESTS = int(os.environ.get("BLOCKS_REQUESTS", "100000"))
+KILLS = int(os.environ.get("BLOCKS_SERVER_KILLS", "20"))
 
 
 @pytest.fixture(scope="module")
@@ -53,20 +55,59 @@ def alone(served, json_rows):
     return [predict(served, [row])[1]["predictions"][0] for row in json_rows]
 
 
-def test_many_clients_get_their_own_answers(served, json_rows, alone):
-    def client(number):
-        for k in range(REQUESTS // 16):
-            which = (number * 31 + k * 7) % len(json_rows)
-            count = 1 + (number + k) % 3
-            status, answer = predict(served, json_rows[which : which + count])
-            assert status == 200
-            for found, expected in zip(answer["predictions"], alone[which : which + count], strict=True):
-                assert found["label"] == expected["label"]
-                np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=1e-6)
-        return REQUESTS // 16
+class Client:
+    """A connection of its own, which asks for rows and holds each answer against that of the row alone."""
 
-    with ThreadPoolExecutor(16) as pool:
-        assert sum(pool.map(client, range(16))) == REQUESTS // 16 * 16
+    def __init__(self, server, rows, alone):
+        self._port, self._rows, self._alone = server.port, rows, alone
+        self._connection = None
+
+    def ask(self, which, count=1):
+        """How many rows were answered, each as it is alone; what breaks the connection is raised."""
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        chosen = [(which + k) % len(self._rows) for k in range(count)]
+        body = json.dumps({"instances": [self._rows[k] for k in chosen]})
+        try:
+            self._connection.request("POST", "/v1/models/income:predict", body)
+            answer = self._connection.getresponse()
+            status, text = answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
+        assert status == 200, text
+        found = json.loads(text)["predictions"]
+        assert len(found) == count
+        for one, k in zip(found, chosen, strict=True):
+            expected = self._alone[k]
+            assert one["label"] == expected["label"]
+            pairs = zip(one["probabilities"], expected["probabilities"], strict=True)
+            assert max(abs(a - b) for a, b in pairs) <= 1e-6
+        return count
+
+    def close(self):
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def test_rows_alone_are_answered_as_the_model_does(mixed_model, alone):
+    own = mixed_model.predict(mixed_rows())
+    np.testing.assert_allclose([row["probabilities"] for row in alone], own["probabilities"], atol=1e-6)
+    assert [row["label"] for row in alone] == list(own["label"])
+    assert len({tuple(row["probabilities"]) for row in alone}) > len(alone) // 2  # another's answer is a wrong one
+
+
+@pytest.mark.parametrize(("clients", "requests"), [(16, 400), pytest.param(64, REQUESTS, marks=pytest.mark.proof)])
+def test_many_clients_get_their_own_answers(served, json_rows, alone, clients, requests):
+    def client(number):
+        one = Client(served, json_rows, alone)
+        rows = sum(one.ask(number * 31 + k * 7, 1 + (number + k) % 3) for k in range(-(-requests // clients)))
+        one.close()
+        return rows
+
+    with ThreadPoolExecutor(clients) as pool:
+        assert sum(pool.map(client, range(clients))) >= requests
     metrics = served.get("/metrics")[1].decode()
     assert 'blocks_requests_total{method="predict",model="income",status="200",version="1"}' in metrics
 
@@ -115,12 +156,14 @@ def test_tritonclient(served, mixed_model, alone):
         assert answer["label"] == [row["label"] for row in alone[:20]]
 
 
-def test_a_new_version_under_load_fails_no_request(served, versions, json_rows):
-    stopped, statuses = threading.Event(), []
+def test_a_new_version_under_load_fails_no_request(served, versions, json_rows, alone):
+    stopped, answered = threading.Event(), []
 
-    def client():
+    def client(number):
+        one = Client(served, json_rows, alone)
         while not stopped.is_set():
-            statuses.append(predict(served, json_rows[:1])[0])
+            answered.append(one.ask(number + len(answered)))
+        one.close()
 
     def wait_for(version):
         end = time.monotonic() + 120
@@ -128,9 +171,8 @@ def test_a_new_version_under_load_fails_no_request(served, versions, json_rows):
             assert time.monotonic() < end
             time.sleep(0.2)
 
-    threads = [threading.Thread(target=client) for _ in range(4)]
-    for thread in threads:
-        thread.start()
+    pool = ThreadPoolExecutor(4)
+    clients = [pool.submit(client, number) for number in range(4)]
     try:
         whole = versions.parent / "aside"
         shutil.copytree(versions / "1", whole)
@@ -140,10 +182,45 @@ def test_a_new_version_under_load_fails_no_request(served, versions, json_rows):
         wait_for(1)
     finally:
         stopped.set()
-        for thread in threads:
-            thread.join()
-    assert len(statuses) > 4
-    assert set(statuses) == {200}
+        pool.shutdown()
+    for one in clients:
+        one.result()  # what is not answered by 200, or not as the row alone, is raised here
+    assert len(answered) > 4
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(KILLS, marks=pytest.mark.proof)])
+def test_a_killed_server_resets_and_refuses_and_gives_no_wrong_answer(served, json_rows, alone, kills):
+    stopped = threading.Event()
+
+    def client(number):
+        one, right, broken = Client(served, json_rows, alone), [0] * (kills + 1), 0
+        while not stopped.is_set():
+            life = lives[0]
+            try:
+                one.ask(number * 31 + sum(right) * 7, 1 + number % 3)
+            except (ConnectionError, http.client.RemoteDisconnected, http.client.IncompleteRead):
+                broken += 1
+                time.sleep(0.02)
+            else:
+                right[life] += 1
+        one.close()
+        return right, broken
+
+    lives = [0]
+    with ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(client, number) for number in range(8)]
+        try:
+            for _ in range(kills):
+                time.sleep(0.3)
+                served.kill()
+                lives[0] += 1
+                served.start()
+            time.sleep(0.3)
+        finally:
+            stopped.set()
+        found = [one.result() for one in clients]  # a wrong answer, or another status than 200, is raised here
+    assert all(sum(right[life] for right, _ in found) for life in range(kills + 1))
+    assert all(broken for _, broken in found)
 
 
 def test_sigterm_under_load_answers_and_logs_all_that_it_accepted(served, json_rows, log_folder):
