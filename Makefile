@@ -37,6 +37,7 @@ wheel:  ## what a user installs, in dist: its contents checked, the quickstart r
 bench: $(VENV)/ready  ## every claim, ours and the peers' side by side; JSON in benchmarks/results
 	$(BIN)/python benchmarks/run.py
 
+# schemathesis brings too much of its own to be among ours: BLOCKS_SCHEMATHESIS names its program
 proof: $(VENV)/ready  ## the heaviest proofs in full: hundreds of kills and bit flips, ten million rows
 	BLOCKS_KILLS=100 BLOCKS_FIT_KILLS=10 BLOCKS_FLIPS=1000 BLOCKS_HOSTILE=1000 BLOCKS_SCHEMAS=300 BLOCKS_DRIFT_PAIRS=1000 BLOCKS_DUPLICATE_ROWS=10000000 BLOCKS_REQUESTS=100000 BLOCKS_SERVER_KILLS=20 BLOCKS_CASES=10000 $(BIN)/python -m pytest -q -m proof
 	BLOCKS_HYPOTHESIS=search $(BIN)/python -m pytest -q tests/statistics tests/preprocessors

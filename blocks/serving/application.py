@@ -162,8 +162,8 @@ class Application:
         if method != b"POST":
             return None
         found = self._direct.get(url)
-        if found is None and url.startswith(b"/") and not set(url) & set(b"%?#"):
-            found = self._route("POST", url.decode("latin-1"))
+        if found is None and url.startswith(b"/") and url.isascii() and not set(url) & set(b"%?#"):
+            found = self._route("POST", url.decode())
             if found is not None and len(self._direct) < MOST_ROUTES:
                 self._direct[url] = found
         return found

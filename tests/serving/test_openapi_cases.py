@@ -27,7 +27,7 @@ shape must agree with its data. Not the methods that paths do not take: test_met
 def test_cases_of_the_document(mixed_export, tmp_path):
     server = Served(mixed_export.parent, "--name", "income")
     command = [
-        PROGRAM, "run", f"{server.url}/openapi.json", "-n", str(CASES // 4), "--checks", CHECKS, "--no-color",
+        PROGRAM, "run", f"{server.url}/openapi.json", "-n", str(CASES // 3), "--checks", CHECKS, "--no-color",
         "--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--request-timeout", "30",
         "--suppress-health-check", "all", "--seed", "1",
     ]  # fmt: skip
