@@ -11,6 +11,7 @@ _HOME = {
     "golden_rows": "savedmodel",
     "package": "serving_package",
     "read_parts": "savedmodel",
+    "to_onnx": "onnx_of_export",
     "verify": "verification",
 }
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,19 +49,45 @@ class ExportedPredictor:
         """The raw columns of the signature."""
         return list(self._schema)
 
+    @property
+    def raw(self) -> dict[str, RawColumn]:
+        """As what each raw column enters the graph; of exports of before kinds, by its dtype alone."""
+        known = self._raw
+        return {name: known[name] if name in known else RawColumn(dtype) for name, dtype in self._schema.items()}
+
+    def tensors(self, rows: pa.RecordBatch) -> dict[str, Any]:
+        """Rows as they enter the graph.
+
+        Raises:
+            SchemaMismatch: A column is missing or of another type.
+        """
+        require_columns(self._schema, rows.schema.names, str(self._path))
+        return {name: self._tensor(rows, name) for name in self._schema}
+
+    def serve(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """Columns as they enter the graph (tensors or arrays) to answers, as tensors."""
+        return self._called(self._serve, tensors)
+
+    def features(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """Columns as they enter the graph (tensors or arrays) to packed features, as tensors."""
+        return self._called(self._model.signatures["transform_features"], tensors)
+
+    def _called(self, signature: Any, columns: Mapping[str, Any]) -> dict[str, Any]:
+        tensors = {name: tf.convert_to_tensor(values) for name, values in columns.items()}
+        return dict(signature(**keywords(self._manifest, tensors)))
+
     def answers(self, chunk: pa.RecordBatch) -> dict[str, np.ndarray]:
         """Every answer of a chunk.
 
         Raises:
             SchemaMismatch: A column is missing or of another type.
         """
-        require_columns(self._schema, chunk.schema.names, str(self._path))
         parts = []
         for start in range(0, len(chunk), self._batch_size):
             rows = chunk.slice(start, self._batch_size)
-            tensors = {name: self._tensor(rows, name) for name in self._schema}
+            tensors = self.tensors(rows)
             with sound(self._path, "its signature 'serve'"):
-                parts.append(to_numpy(self._serve(**keywords(self._manifest, tensors))))
+                parts.append(to_numpy(self.serve(tensors)))
         return {name: np.concatenate([part[name] for part in parts]) for name in sorted(parts[0])}
 
     def _tensor(self, rows: pa.RecordBatch, name: str) -> Any:

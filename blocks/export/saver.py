@@ -12,6 +12,7 @@ from blocks.arguments import checked_methods
 from blocks.errors import InvalidArgument
 from blocks.export.adapted_rows_files import stored_reference, write_reference
 from blocks.export.keras_file import write_keras_file
+from blocks.export.onnx_packages import needs_onnx
 from blocks.export.savedmodel import export
 from blocks.inspection.adapted_rows import AdaptedRows, KeepsAdaptedRows
 
@@ -101,8 +102,6 @@ class Saver(KeepsAdaptedRows, keras.Model):
 
 
 def _writer_of_onnx() -> Callable[..., None]:
-    try:
+    with needs_onnx():
         from blocks.export.onnx_file import write_onnx
-    except ImportError as error:
-        raise ImportError(f"An export to ONNX needs: pip install 'ml-blocks[onnx]' ({error})") from error
     return write_onnx

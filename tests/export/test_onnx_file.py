@@ -24,6 +24,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason=REASON)
 onnx = pytest.importorskip("onnx", reason=REASON)
 pytest.importorskip("tf2onnx", reason=REASON)
 onnx_file = importlib.import_module("blocks.export.onnx_file")
+onnx_conversion = importlib.import_module("blocks.export.onnx_conversion")
 onnx_operations = importlib.import_module("blocks.export.onnx_operations")
 as_onnx = importlib.import_module("blocks.export.onnx_comparison").as_onnx
 
@@ -151,7 +152,7 @@ def test_a_file_that_answers_otherwise_is_not_kept(tmp_path, monkeypatch):
     def without(tables):
         return {name: handler for name, handler in whole(tables).items() if name not in ("FloorMod", "FloorDiv")}
 
-    monkeypatch.setattr(onnx_file, "handlers", without)
+    monkeypatch.setattr(onnx_conversion, "handlers", without)
     with pytest.raises(NotExportable, match=r"answer 'prediction' differs by .*golden=rows"):
         model.export(tmp_path / "model.onnx", format="onnx")
     assert not list(tmp_path.iterdir())
@@ -174,7 +175,8 @@ def test_nothing_is_overwritten_and_formats_are_two(classifier, tmp_path):
 
 
 def test_without_its_packages_the_extra_is_named(classifier, tmp_path, monkeypatch):
-    monkeypatch.delitem(sys.modules, "blocks.export.onnx_file")
+    for name in ("onnx_file", "onnx_conversion"):
+        monkeypatch.delitem(sys.modules, f"blocks.export.{name}")
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(ImportError, match=r"ml-blocks\[onnx\]"):
         classifier.export(tmp_path / "model.onnx", format="onnx")
@@ -211,7 +213,7 @@ BORDERS = np.sort(RANDOM.normal(size=9))
 def test_an_operation_gives_what_numpy_gives(values, operation, oracle):
     graph = SimpleNamespace(raw_signature={"x": tf.TensorSpec((None,), values.dtype)})
     shim = type("Shim", (), {"__call__": lambda self, columns: {"y": operation(columns["x"])}, **vars(graph)})()
-    session = onnxruntime.InferenceSession(onnx_file.convert(shim).SerializeToString())
+    session = onnxruntime.InferenceSession(onnx_conversion.convert(shim).SerializeToString())
     with np.errstate(all="ignore"):
         expected = oracle(values)
     for size in (1, len(values)):
