@@ -1,6 +1,6 @@
 """Why a served model answers as it does: LIME on its own signature, around the row that was asked about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,14 @@ import pyarrow as pa
 
 from blocks.data.raw_arrays import to_raw
 from blocks.evaluate.explanations.explain import explain
-from blocks.serving.arrow_columns import arrow_table
+from blocks.serving.arrow_columns import arrow_column
+from blocks.serving.background_rows import background_rows
+from blocks.serving.column_inputs import IMAGE, input_of
 from blocks.serving.request_error import RequestError
 from blocks.serving.servable import Servable
 from blocks.targets.description import with_head_prefix
 
 SAMPLES = 1024
-BACKGROUND = "The other rows are the export's golden rows, made up of what the model has learned."
 
 
 def explain_row(servable: Servable, row: Any) -> dict[str, Any]:
@@ -31,16 +32,18 @@ def explain_row(servable: Servable, row: Any) -> dict[str, Any]:
     if type(row) is not dict:
         raise RequestError(400, "A row is an object of the columns' names and values.")
     matrices = servable.inputs.of_rows([row])
-    background = arrow_table(servable.golden_rows, servable.inputs.raw)
-    asked = arrow_table(servable.unpack(matrices), servable.inputs.raw)
+    background = background_rows(servable)
+    asked = _table(servable, servable.unpack(matrices))
     output = _of_first_head(servable)
-    found = explain(_Answering(servable), asked, background=background, output=output, n_samples=SAMPLES)
+    found = explain(
+        _Answering(servable), asked, background=_table(servable, background.rows), output=output, n_samples=SAMPLES
+    )
     return {
         "output": found.output,
         "target": None if found.target is None else str(found.target),
         "prediction": found.prediction,
         "fidelity": found.fidelity,
-        "background": BACKGROUND,
+        "background": background.said,
         "contributions": [
             {
                 "column": one.column,
@@ -60,8 +63,17 @@ def _of_first_head(servable: Servable) -> str | None:
     return with_head_prefix(head.name, "prediction" if head.classes is None else "probabilities")
 
 
+def _table(servable: Servable, columns: Mapping[str, np.ndarray]) -> pa.Table:
+    """Columns as they enter the graph as a table, in which bytes stay bytes."""
+    raw = servable.inputs.raw
+    binary = {name for name in raw if input_of(servable, name) == IMAGE}
+    return pa.table({name: arrow_column(columns[name], one, binary=name in binary) for name, one in raw.items()})
+
+
 def _said(value: Any) -> Any:
-    """A value as JSON; whole numbers that JavaScript would round as text."""
+    """A value as JSON; whole numbers that JavaScript would round as text; of bytes how many."""
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
     plain = isinstance(value, float | str | None) or (isinstance(value, int) and abs(value) <= 2**53)
     return value if plain else str(value)
 

@@ -1,14 +1,19 @@
 """What a server tells of a model: its columns, answers and examples, as JSON; what the page and OpenAPI are made of."""
 
+import base64
 from typing import Any
 
 import numpy as np
 
 from blocks.data.raw_columns import LIST_SEPARATOR, MISSING_INT, RawColumn
+from blocks.serving.background_rows import usual_value
+from blocks.serving.column_inputs import IMAGE, input_of
 from blocks.serving.servable import Servable
 
 EXAMPLES = 8
 """Golden rows that are shown."""
+LARGEST_IMAGE = 1 << 18
+"""Bytes of an image in an example."""
 
 
 def model_card(name: str, servable: Servable) -> dict[str, Any]:
@@ -19,21 +24,33 @@ def model_card(name: str, servable: Servable) -> dict[str, Any]:
         servable: The version that answers.
 
     Returns:
-        `name`, `version`, `columns` (name, kind, shape, nullable), `answers` (name, dtype, shape), `heads`, and
-        `examples`: golden rows as a client would send them. The first one holds usual values alone.
+        `name`, `version`, `columns` (name, kind, means, shape, input: see `column_inputs`), `answers` (name, dtype,
+        shape), `heads`, and `examples`: golden rows as a client would send them, the first of usual values alone.
     """
     rows: list[dict[str, Any]] = [dict.fromkeys(servable.inputs.raw) for _ in range(EXAMPLES)]
     for key, values in servable.golden_rows.items():
         raw = servable.inputs.raw[key]
-        said = [as_json(value, raw) for value in values[:EXAMPLES]]
+        of_images = input_of(servable, key) == IMAGE
+        said = [_image(value) if of_images else as_json(value, raw) for value in values[:EXAMPLES]]
         for row, value in zip(rows, said, strict=False):
             row[key] = value
-    usual = {key: as_json(_usual(values), servable.inputs.raw[key]) for key, values in servable.golden_rows.items()}
+    usual = {
+        key: _image(_usual_image(values))
+        if input_of(servable, key) == IMAGE
+        else as_json(_usual(servable, key), servable.inputs.raw[key])
+        for key, values in servable.golden_rows.items()
+    }
     return {
         "name": name,
         "version": servable.version,
         "columns": [
-            {"name": key, "kind": raw.kind, "means": raw.means, "shape": list(raw.shape)}
+            {
+                "name": key,
+                "kind": raw.kind,
+                "means": raw.means,
+                "shape": list(raw.shape),
+                "input": input_of(servable, key),
+            }
             for key, raw in servable.inputs.raw.items()
         ],
         "answers": [
@@ -53,8 +70,11 @@ def model_card(name: str, servable: Servable) -> dict[str, Any]:
     }
 
 
-def _usual(values: np.ndarray) -> Any:
-    """Of golden values, the middle number, or the text in the middle of those that are there."""
+def _usual(servable: Servable, name: str) -> Any:
+    """What was usual in training; or, of golden values, the middle number, or the text in the middle of those there."""
+    if (known := usual_value(servable, name)) is not None:
+        return known
+    values = servable.golden_rows[name]
     if values.ndim > 1:
         finite = [row for row in values if values.dtype == object or np.isfinite(row).all()]
         return finite[0] if finite else values[0]
@@ -64,6 +84,16 @@ def _usual(values: np.ndarray) -> Any:
         return plain[len(plain) // 2] if plain else b""
     numbers = np.sort(values[np.isfinite(values) if values.dtype.kind == "f" else values != MISSING_INT])
     return numbers[len(numbers) // 2] if len(numbers) else values[0]
+
+
+def _usual_image(values: np.ndarray) -> bytes:
+    """Of golden images the first that there is."""
+    return next((bytes(value) for value in values.tolist() if value), b"")
+
+
+def _image(value: bytes) -> Any:
+    """An image as a client would send it; None of one that is missing, or larger than a page should hold."""
+    return {"b64": base64.b64encode(value).decode()} if 0 < len(value) <= LARGEST_IMAGE else None
 
 
 def as_json(value: Any, raw: RawColumn) -> Any:

@@ -16,7 +16,7 @@ from blocks.export.adapted_rows_files import read_reference
 from blocks.export.export_manifest import TOLERANCE, TOLERANCES, damaged, read_manifest, sound
 from blocks.export.packed_columns import PackedColumns
 from blocks.export.replay import ASSETS, differing, distance, keywords, read_arrays
-from blocks.inspection.column_kinds import Holds
+from blocks.inspection.drift.drift_reference import KeptColumn
 from blocks.inspection.schema.request_check import EXPORTED, RequestCheck
 from blocks.serving.input_matrices import InputMatrices
 from blocks.targets.description import HeadDescription
@@ -55,6 +55,7 @@ class Servable:
         inputs: Makes requests into matrices.
         heads: What the answers are of.
         trained_on: What the values of columns were in training, as far as the export keeps it.
+        spread: How they were spread, as far as that.
     """
 
     def __init__(self, path: str | os.PathLike[str], version: int = 1, model: str = "") -> None:
@@ -78,7 +79,8 @@ class Servable:
         self._runners: dict[str, Any] = {}
         with sound(path, "its schema"):
             self.request_check = RequestCheck.of_export(path) if (self.path / EXPORTED).exists() else None
-        self.trained_on = _trained_on(self.path)
+        self.spread = _spread(self.path)
+        self.trained_on = {name: column.holds for name, column in self.spread.items()}
         self.golden_rows = self._prove()
 
     def _packing(self, serve: Any) -> Any:
@@ -189,12 +191,12 @@ class Servable:
         return {name: (outputs[name].dtype.name, outputs[name].shape.as_list()) for name in sorted(outputs)}
 
 
-def _trained_on(path: Path) -> dict[str, Holds]:
+def _spread(path: Path) -> dict[str, KeptColumn]:
     try:
         reference = read_reference(path)
     except BlocksError:  # no answer depends on it
         return {}
-    return {} if reference is None else {name: column.holds for name, column in reference.columns.items()}
+    return {} if reference is None else reference.columns
 
 
 def _numpy_dtype(dtype: str) -> Any:

@@ -1,43 +1,27 @@
-"use strict";
 const cards = JSON.parse(document.getElementById("cards").textContent);
 const byId = (id) => document.getElementById(id);
 let card = cards[0];
 let example = 0;
-
-function element(tag, text, kind) {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  if (kind) made.className = kind;
-  return made;
-}
+let given = new Map();
+let filling = false;
 
 function shown(number) {
   if (typeof number !== "number") return String(number);
   return Number.isInteger(number) && Math.abs(number) < 1e15 ? number.toLocaleString("en") : String(Number(number.toPrecision(4)));
 }
 
-function isNumber(column) { return column.kind === "float64" || column.kind === "float32"; }
-function isText(column) { return column.kind === "string" && !column.shape.length; }
-
-function asText(value) {
-  if (value === null || value === undefined) return "";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
-}
-
 function fields() {
   const box = byId("fields");
   box.replaceChildren();
+  given = new Map();
   card.columns.forEach((column, place) => {
-    const holder = element("div");
+    const holder = element("div", undefined, ["window", "long text"].includes(column.input) ? "wide" : undefined);
     const label = element("label", column.name + " ");
-    label.append(element("small", column.shape.length ? `${column.shape.join(" x ")} numbers` : column.means));
+    label.append(element("small", fieldNote(column)));
     label.htmlFor = `field-${place}`;
-    const input = element("input");
-    input.id = `field-${place}`;
-    input.type = "text";
-    if (isNumber(column) && !column.shape.length) input.inputMode = "decimal";
-    input.addEventListener("input", requests);
-    holder.append(label, input);
+    const made = field(column, label.htmlFor, requests);
+    given.set(column.name, made);
+    holder.append(label, ...made.nodes);
     box.append(holder);
   });
   fill();
@@ -45,28 +29,15 @@ function fields() {
 
 function fill() {
   const row = card.examples[example % card.examples.length];
-  card.columns.forEach((column, place) => { byId(`field-${place}`).value = asText(row[column.name]); });
+  filling = true;
+  given.forEach((one, name) => one.set(row[name]));
+  filling = false;
   requests();
-}
-
-function parsed(column, text) {
-  if (text === "") return column.kind === "string" && !column.shape.length ? "" : null;
-  if (isText(column)) return text;
-  if (column.kind === "list" || column.shape.length) {
-    try { return JSON.parse(text); } catch { return text; }
-  }
-  if (isNumber(column)) {
-    if (text === "true" || text === "false") return text === "true";
-    const number = Number(text);
-    return Number.isFinite(number) ? number : text;
-  }
-  // whole numbers beyond 2^53 would be rounded: written into the request as they are
-  return /^-?\d+$/.test(text) ? { whole: text } : text;
 }
 
 function row() {
   const values = {};
-  card.columns.forEach((column, place) => { values[column.name] = parsed(column, byId(`field-${place}`).value); });
+  given.forEach((one, name) => { values[name] = one.get(); });
   return values;
 }
 
@@ -78,10 +49,18 @@ function json(values) {
   return `{${parts.join(", ")}}`;
 }
 
+function abridged(body) {
+  // a page that holds a photograph as text can hardly be read
+  return body.replace(/("b64":"[A-Za-z0-9+\/]{60})[A-Za-z0-9+\/=]{200,}"/g, '$1..."');
+}
+
 function path() { return `/${encodeURIComponent(card.name)}`; }
 
 function requests() {
-  const body = json(row());
+  if (filling) return;
+  const whole = json(row());
+  const body = abridged(whole);
+  byId("abridged").hidden = body === whole;
   byId("curl").textContent = `curl -s ${location.origin}${path()} -d '${body.replaceAll("'", "'\\''")}'`;
   byId("python").textContent =
     "import json, urllib.request\n\n" +
@@ -200,7 +179,12 @@ function drawWhy(found) {
   if (found.error) { box.append(element("p", found.error, "error")); return; }
   const of = found.target === null ? found.output : `${found.output} of ${found.target}`;
   box.append(element("p", `What each value adds to ${of}, against other rows.`, "note"));
-  const pairs = found.contributions.slice(0, 15).map((one) => [`${one.column} = ${one.value === null ? "missing" : shown(one.value)}`, one.weight]);
+  const booleans = new Set(card.columns.filter((one) => one.input === "boolean").map((one) => one.name));
+  const said = (one) => {
+    if (one.value === null) return "missing";
+    return booleans.has(one.column) ? String(Boolean(one.value)) : shown(one.value);
+  };
+  const pairs = found.contributions.slice(0, 15).map((one) => [`${one.column} = ${said(one)}`, one.weight]);
   box.append(bars(pairs, true));
   box.append(element("p", `A linear model around this row, as LIME draws it; it fits the model's answers near here to R2 = ${shown(found.fidelity)}. ${found.background}`, "note"));
 }

@@ -21,7 +21,7 @@ def _style() -> str:
 
 @cache
 def _script() -> str:
-    return (files(_FOLDER) / "trial_page.js").read_text()
+    return "".join((files(_FOLDER) / name).read_text() for name in ("trial_page.fields.js", "trial_page.js"))
 
 
 def trial_page(cards: Sequence[dict[str, Any]]) -> Answer:

@@ -19,7 +19,8 @@ REASON = "ml-blocks[onnx] is not installed"
 onnxruntime = pytest.importorskip("onnxruntime", reason=REASON)
 onnx = pytest.importorskip("onnx", reason=REASON)
 pytest.importorskip("tf2onnx", reason=REASON)
-as_onnx = importlib.import_module("blocks.export.onnx_comparison").as_onnx
+comparison = importlib.import_module("blocks.export.onnx_comparison")
+as_onnx = comparison.as_onnx
 
 
 def rows(count=200, seed=0):
@@ -42,7 +43,7 @@ def exported(tmp_path_factory):
     """A model of windows and two heads, one in other units, and its export."""
     columns = {
         "age": preprocessors.Standardize(),
-        "in come": preprocessors.Log1p(),
+        "in come": [preprocessors.Log1p(), preprocessors.Standardize()],
         "größe": preprocessors.Vocabulary(),
         "close": preprocessors.Standardize(),
     }
@@ -70,10 +71,8 @@ def answers(file, path):
     loaded = tf.saved_model.load(str(path))
     expected = loaded.serve({name: tf.constant(values) for name, values in given.items()})
     known = {name: value.numpy()[usable] for name, value in expected.items()}
-    finite = np.isfinite(known["price_prediction"])  # the logarithm of what is not above -1 is not, nor what follows
     found = dict(zip(names, session.run(names, fed), strict=True))
-    assert not np.isfinite(found["price_prediction"][~finite]).any()
-    return {name: one[finite] for name, one in known.items()}, {name: one[finite] for name, one in found.items()}
+    return known, found
 
 
 def test_an_export_becomes_the_file_that_its_model_becomes(exported, tmp_path):
@@ -85,7 +84,8 @@ def test_an_export_becomes_the_file_that_its_model_becomes(exported, tmp_path):
     assert [i.name for i in one.graph.input] == sorted(model.graph.raw_signature)
     assert one.metadata_props == other.metadata_props
     expected, found = answers(tmp_path / "of_export.onnx", path)
-    assert found.keys() == expected.keys() == {"class_probabilities", "class_label", "price_prediction"}
+    names = {"class_probabilities", "class_label", "class_confidence", "price_prediction"}
+    assert found.keys() == expected.keys() == names
     assert [text.decode() for text in expected["class_label"]] == found["class_label"].tolist()
     assert np.abs(expected["class_probabilities"] - found["class_probabilities"]).max() < 1e-6
     # 1e-5 of the deviation of a target that was halved, and of what is farther from its mean
@@ -149,3 +149,17 @@ def test_without_its_packages_the_extra_is_named(exported, tmp_path, monkeypatch
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(ImportError, match=r"ml-blocks\[onnx\]"):
         to_onnx(exported[1], tmp_path / "model.onnx")
+
+
+def test_where_the_model_answers_nan_the_file_must_and_what_follows_may_differ():
+    nan, ones = np.float32("nan"), np.ones(2)
+    expected = np.array([[nan, 0.0], [0.5, 0.5]], np.float32)
+    answered = np.array([False, True])
+    comparison._check("p", expected, np.array([[nan, nan], [0.5, 0.5]], np.float32), answered, 1e-6, ones)
+    comparison._check("label", np.array([b"a", b"b"], object), np.array(["b", "b"], object), answered, None, ones)
+    with pytest.raises(NotExportable, match="a number where the model's is NaN"):
+        comparison._check("p", expected, np.array([[1.0, 0.0], [0.5, 0.5]], np.float32), answered, 1e-6, ones)
+    with pytest.raises(NotExportable, match="differs by nan"):
+        comparison._check("p", expected, np.array([[nan, nan], [nan, 0.5]], np.float32), answered, 1e-6, ones)
+    with pytest.raises(NotExportable, match="another in 1 of 2"):
+        comparison._check("n", np.array([1, 2]), np.array([1, 3]), answered, None, ones)

@@ -57,6 +57,12 @@ class Browser:
             time.sleep(0.1)
         return found
 
+    def choose(self, element, file):
+        """A file in a file picker: `element` is JavaScript for it."""
+        key, identity = next(iter(self.run(f"return {element}").items()))
+        assert key.startswith("element-")
+        self._ask("POST", f"/element/{identity}/value", {"text": str(file)})
+
     def size(self, width, height, *, dark=False):
         """The window, and the scheme that the reader prefers."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
