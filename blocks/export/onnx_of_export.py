@@ -1,7 +1,7 @@
 """ONNX of an export: the SavedModel's own graph as one file, without the code that trained the model."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from blocks.data import read
 from blocks.errors import InvalidArgument
 from blocks.export.export_manifest import read_manifest, sound
 from blocks.export.exported_predictor import ExportedPredictor
-from blocks.export.onnx_packages import needs_onnx
+from blocks.export.onnx_packages import onnx_module
 from blocks.export.replay import ASSETS, KEYWORDS, read_arrays
 
 UNITS: Final = "blocks>Units"
@@ -48,10 +48,8 @@ def to_onnx(export: str | os.PathLike[str], path: str | os.PathLike[str], *, gol
         blocks.errors.InvalidArgument: no/such/export is no SavedModel that blocks exported: ...
     """
     manifest = read_manifest(export)
-    with needs_onnx():
-        from blocks.export.onnx_comparison import Expected, strain
-        from blocks.export.onnx_file import require_new, write_compared
-    require_new(path)
+    file, comparison = onnx_module("onnx_file"), onnx_module("onnx_comparison")
+    file.require_new(path)
     exported = ExportedPredictor(export)
     if golden is None:
         with sound(export, "its golden rows"):
@@ -62,9 +60,10 @@ def to_onnx(export: str | os.PathLike[str], path: str | os.PathLike[str], *, gol
         rows = {name: tensor.numpy() for name, tensor in exported.tensors(_one_batch(golden)).items()}
         answers = {name: answer.numpy() for name, answer in exported.serve(rows).items()}
     with sound(export, "its heads"):
-        of_heads = _scales(manifest)
-    expected = Expected(rows, answers, strain(exported.features(rows), len(next(iter(rows.values())))), of_heads)
-    write_compared(_Signature(exported), path, expected, {**manifest, KEYWORDS: {}}, _chains(manifest))
+        of_heads = _scales(manifest, comparison.scales)
+    strained = comparison.strain(exported.features(rows), len(next(iter(rows.values()))))
+    expected = comparison.Expected(rows, answers, strained, of_heads)
+    file.write_compared(_Signature(exported), path, expected, {**manifest, KEYWORDS: {}}, _chains(manifest))
 
 
 class _Signature:
@@ -90,10 +89,8 @@ def _one_batch(golden: Any) -> pa.RecordBatch:
     return table.combine_chunks().to_batches()[0]
 
 
-def _scales(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _scales(manifest: Mapping[str, Any], scales: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     """Of each head, of which numbers its answers are; answers of heads whose code is not here are held to 1e-6."""
-    from blocks.export.onnx_comparison import scales
-
     deserialize = keras.saving.deserialize_keras_object
     given = manifest.get("postprocessors", [])
     chains = given if isinstance(given, dict) else {"": given}

@@ -1,17 +1,19 @@
-"""The packages of the extra `onnx`: what is said where they are not there, or do not fit this TensorFlow."""
+"""What needs the packages of the extra `onnx`, loaded when asked for; and what is said where they are not there."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 
-@contextmanager
-def needs_onnx() -> Iterator[None]:
-    """Around imports of what needs them.
+def onnx_module(name: str) -> Any:
+    """A module of this folder that imports them.
+
+    Args:
+        name: Its name here.
 
     Raises:
-        ImportError: They are not there, or not such as can be imported.
+        ImportError: The packages are not there, or not such as can be imported.
     """
     try:
-        yield
+        return import_module(f"blocks.export.{name}")
     except (ImportError, AttributeError) as error:  # onnx 1.19.0 beside an older ml-dtypes misses an attribute
         raise ImportError(f"ONNX needs: pip install 'ml-blocks[onnx]' ({error})") from error

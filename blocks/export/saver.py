@@ -1,7 +1,6 @@
 """Saver: a model into files: its `.keras` file, its weights, its SavedModel."""
 
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from blocks.arguments import checked_methods
 from blocks.errors import InvalidArgument
 from blocks.export.adapted_rows_files import stored_reference, write_reference
 from blocks.export.keras_file import write_keras_file
-from blocks.export.onnx_packages import needs_onnx
+from blocks.export.onnx_packages import onnx_module
 from blocks.export.savedmodel import export
 from blocks.inspection.adapted_rows import AdaptedRows, KeepsAdaptedRows
 
@@ -57,7 +56,7 @@ class Saver(KeepsAdaptedRows, keras.Model):
         self._require_core("export")
         self._warn_untrained("export")
         rows = AdaptedRows(self.schema, self.splits, self.drift_reference)
-        write = export if format == "savedmodel" else _writer_of_onnx()
+        write = export if format == "savedmodel" else onnx_module("onnx_file").write_onnx
         write(self.graph, path, golden=golden, fitted=self.fitted, rows=rows)
 
     def save(
@@ -99,9 +98,3 @@ class Saver(KeepsAdaptedRows, keras.Model):
         """Compile the core as it was."""
         if self._parts.core is not None:
             self.core.compile_from_config(config)
-
-
-def _writer_of_onnx() -> Callable[..., None]:
-    with needs_onnx():
-        from blocks.export.onnx_file import write_onnx
-    return write_onnx
