@@ -303,7 +303,7 @@ class Model(Trainer, Answerer, Saver):
             The table, a Source again. Killed at any moment, the same call goes on where it was.
 
         Raises:
-            NotAdapted, StoreMismatch, SchemaMismatch, EmptySource: As of `blocks.evaluate.predict_table`.
+            NotAdapted, StoreMismatch, SchemaMismatch: As of `blocks.evaluate.predict_table`.
         """
         return predict_table(self.predictor, data, path, keys=keys, verbose=verbose, **options)
 

@@ -101,26 +101,35 @@ def _predict_words(command: argparse.ArgumentParser) -> None:
     command.add_argument("export", metavar="EXPORT", help="the SavedModel's folder")
     command.add_argument("data", metavar="DATA", help="raw rows: a file, a folder, a pattern, or the URI of a database")
     command.add_argument(
-        "out", metavar="OUT", help="where the answers go: .parquet, .csv, .jsonl, .db, or the URI of a database"
+        "out", metavar="OUT", help="where the answers go: .parquet, .csv, .jsonl, .db, ..., or the URI of a database"
     )
     command.add_argument("--keys", nargs="*", default=[], help="columns of the rows to keep, to know them by")
     command.add_argument("--targets", action="store_true", help="keep the targets too")
+    command.add_argument("--format", help="of the rows, where no extension tells: images, texts, csv, ...")
     command.add_argument("--table", help="of the database that the rows come from")
+    command.add_argument("--query", help="instead of a table, what gives the rows")
+    command.add_argument(
+        "--rejects", metavar="FILE", help="leave bad rows out and write them there (a bad row is an error)"
+    )
     command.add_argument("--out-table", help="of the database that the answers go to")
     command.add_argument("--overwrite", action="store_true", help="replace what is there")
 
 
 def _predict(options: argparse.Namespace) -> int:
     from blocks.data import read
-    from blocks.evaluate.tables.write_answers import write_answers
+    from blocks.evaluate.tables.write_answers import require_apart, write_answers
 
-    source = read(options.data, table=options.table) if options.table else read(options.data)
+    require_apart(options.data, options.out)
+    chosen = {"format": options.format, "table": options.table, "query": options.query, "rejects": options.rejects}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    source = read(options.data, **chosen, **({"on_bad_rows": "keep"} if options.rejects else {}))
     written = write_answers(
         options.export, source, options.out,
         keys=options.keys, targets=options.targets, table=options.out_table, overwrite=options.overwrite,
     )  # fmt: skip
     count = written.count()
-    print(f"{options.out}: {count:,} rows, columns {', '.join(written.schema.names)}")
+    rejected = f"; {source.rejected:,} bad rows in {options.rejects}" if options.rejects else ""
+    print(f"{options.out}: {count:,} rows, columns {', '.join(written.schema.names)}{rejected}")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from blocks.data.schema import require_columns
 from blocks.export.export_manifest import damaged, read_manifest, sound
 from blocks.export.replay import keywords
 from blocks.inference.predictor import to_numpy
+from blocks.offline.dictionary_columns import TEXT, distinct_values, few_texts, positions, same_dictionary
 
 
 class ExportedPredictor:
@@ -31,6 +32,8 @@ class ExportedPredictor:
         MalformedData: It is damaged.
     """
 
+    concurrent = True
+
     def __init__(self, path: str | os.PathLike[str], batch_size: int = 8192) -> None:
         self._path, self._batch_size = Path(path), batch_size
         self._manifest = manifest = read_manifest(path)
@@ -43,6 +46,7 @@ class ExportedPredictor:
         with sound(path, "its SavedModel"):
             self._model = tf.saved_model.load(str(path))  # holds what the signature needs
             self._serve = self._model.signatures["serve"]
+        self._texts: dict[str, tuple[pa.Array, Any]] = {}
 
     @property
     def inputs(self) -> Sequence[str]:
@@ -61,8 +65,7 @@ class ExportedPredictor:
         Raises:
             SchemaMismatch: A column is missing or of another type.
         """
-        require_columns(self._schema, rows.schema.names, str(self._path))
-        return {name: self._tensor(rows, name) for name in self._schema}
+        return {name: tensor_of(slice(None)) for name, tensor_of in self._columns(rows).items()}
 
     def serve(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
         """Columns as they enter the graph (tensors or arrays) to answers, as tensors."""
@@ -82,21 +85,36 @@ class ExportedPredictor:
         Raises:
             SchemaMismatch: A column is missing or of another type.
         """
+        columns = self._columns(chunk)
         parts = []
         for start in range(0, len(chunk), self._batch_size):
-            rows = chunk.slice(start, self._batch_size)
-            tensors = self.tensors(rows)
+            rows = slice(start, start + self._batch_size)
+            tensors = {name: tensor_of(rows) for name, tensor_of in columns.items()}
             with sound(self._path, "its signature 'serve'"):
                 parts.append(to_numpy(self.serve(tensors)))
         return {name: np.concatenate([part[name] for part in parts]) for name in sorted(parts[0])}
 
-    def _tensor(self, rows: pa.RecordBatch, name: str) -> Any:
-        values, dtype = rows.column(name), self._schema[name]
-        raw = self._raw.get(name)
+    def _columns(self, rows: pa.RecordBatch) -> dict[str, Callable[[slice], Any]]:
+        """What gives the tensors of some of the rows, by column."""
+        require_columns(self._schema, rows.schema.names, str(self._path))
+        return {name: self._column(rows.column(name), name) for name in self._schema}
+
+    def _column(self, values: pa.Array, name: str) -> Callable[[slice], Any]:
+        """What gives the tensor of some rows of a column."""
+        dtype, raw = self._schema[name], self._raw.get(name)
         if raw is None:  # exports of before said no more than the dtype
             of_type = is_list(values.type) or (dtype == "int64" and is_time(values.type))
             raw = raw_column(values.type) if of_type else RawColumn(dtype)
-        return tf.constant(to_raw(values, raw, name), dtype)
+        if raw == TEXT and (few := few_texts(values)) is not None:
+            known = self._texts.get(name)
+            if known is None or not same_dictionary(known[0], few.dictionary):
+                # Python makes a text of each of these, and TensorFlow copies those of the rows
+                known = few.dictionary, tf.constant(distinct_values(few.dictionary, name), tf.string)
+                self._texts[name] = known
+            texts, places = known[1], positions(few)
+            return lambda rows: tf.gather(texts, places[rows])
+        array = to_raw(values, raw, name)
+        return lambda rows: tf.constant(array[rows], dtype)
 
     def describe(self) -> dict[str, Any]:
         """A digest of the files, and the heads."""

@@ -17,6 +17,8 @@ CHUNK_ROWS = 65_536
 class Predictor(Protocol):
     """Anything that answers chunks of raw rows: an inference graph, an exported SavedModel, or a user's own.
 
+    One that may be asked by several threads at once may say `concurrent = True`.
+
     Attributes:
         inputs: The raw columns that it reads.
     """

@@ -13,6 +13,9 @@ from blocks.preprocessors.columns.lanes import Lane
 
 TEXT = RawColumn("string")
 
+_LOOK = 4096
+"""Rows by which it is told whether texts repeat."""
+
 
 def is_coded(lane: Lane, inputs: Mapping[str, RawColumn]) -> bool:
     """Whether a lane is worked on distinct values: it reads a single column of strings."""
@@ -26,6 +29,24 @@ def encode(column: pa.Array, name: str) -> pa.DictionaryArray:
     if not is_text(column.type):  # refused, unless nothing is there
         column = pa.array(to_raw(column, TEXT, name), pa.string())
     return column.dictionary_encode()
+
+
+def few_texts(column: pa.Array) -> pa.DictionaryArray | None:
+    """A column of strings by its distinct values, None where hardly any repeats, or where it holds no strings.
+
+    Example:
+        >>> few_texts(pa.array(["a", "b", "a", "a"])).dictionary.to_pylist(), few_texts(pa.array(["a", "b"]))
+        (['a', 'b'], None)
+    """
+    if pa.types.is_dictionary(column.type):
+        return column if is_text(column.type) else None
+    if not is_text(column.type):
+        return None
+    looked_at = column.slice(0, _LOOK)
+    if 2 * len(looked_at.dictionary_encode().dictionary) > len(looked_at):
+        return None
+    coded = column.dictionary_encode()
+    return coded if 2 * len(coded.dictionary) <= len(column) else None
 
 
 def positions(coded: pa.DictionaryArray) -> np.ndarray:
@@ -50,14 +71,15 @@ class LatestResults:
     def get(self, lane: Lane, dictionary: pa.Array) -> np.ndarray | None:
         """What was worked out for this very dictionary, if it is the latest."""
         latest = self._latest.get(lane.name)
-        return None if latest is None or not _same(latest[0], dictionary) else latest[1]
+        return None if latest is None or not same_dictionary(latest[0], dictionary) else latest[1]
 
     def put(self, lane: Lane, dictionary: pa.Array, values: np.ndarray) -> None:
         """Remember what was worked out."""
         self._latest[lane.name] = (dictionary, values)
 
 
-def _same(one: pa.Array, other: pa.Array) -> bool:
+def same_dictionary(one: pa.Array, other: pa.Array) -> bool:
+    """Whether two dictionaries hold the same values; of one file it takes no look at them."""
     if one is other or len(one) != len(other):
         return one is other
     same_memory = [b.address if b else 0 for b in one.buffers()] == [b.address if b else 0 for b in other.buffers()]

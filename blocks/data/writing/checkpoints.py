@@ -103,7 +103,10 @@ class Checkpoints:
         """
         resumable = isinstance(writer, ResumableWriter) and self._rows.identity is not None
         skip, since, tail = 0 if self.last is None else self.last.rows, 0, _Tail()
-        for batch in self._rows.batches():
+        begin, batches = self._begin_near(skip)
+        skip -= begin
+        progress.advance(begin)
+        for batch in batches:
             for part in _parts(batch, skip):
                 tail.add(part)
                 progress.advance(part.num_rows)
@@ -117,6 +120,12 @@ class Checkpoints:
                 resumable = self._save(writer, progress.done, tail)
                 since = 0
         self._require_same(skip, tail, ended=True)
+
+    def _begin_near(self, row: int) -> tuple[int, Iterator[pa.RecordBatch]]:
+        """The rows from a little before this one, if they can begin there: those that a seam is of."""
+        if self._rows.since is None or row <= _SEAM_ROWS:
+            return 0, self._rows.batches()
+        return self._rows.since(row - _SEAM_ROWS)
 
     def _require_same(self, left: int, tail: "_Tail", *, ended: bool = False) -> None:
         """Refuses rows that are not those which were written."""

@@ -19,12 +19,15 @@ class Rows(NamedTuple):
         total: About how many there are, None where that is not known.
         identity: What identifies the rows, as JSON, so that another call can go on with them; None where only a pass
             over them would tell.
+        since: Gives the rows from about one on: the number of the first, which is no later, and batches; where that
+            costs less than all of them.
     """
 
     schema: pa.Schema
     batches: Callable[[], Iterator[pa.RecordBatch]]
     total: int | None
     identity: Callable[[], Mapping[str, Any]] | None = None
+    since: Callable[[int], tuple[int, Iterator[pa.RecordBatch]]] | None = None
 
     def written_by(self, writer: "RowsWriter", progress: Progress) -> None:
         """Gives a writer all rows."""

@@ -3,8 +3,8 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from blocks.data import Source
+from blocks.data.in_order import in_order
 from blocks.data.schema import require_columns
-from blocks.errors import EmptySource, InvalidArgument
+from blocks.errors import InvalidArgument
 from blocks.evaluate.scoring.forecast import naive_errors
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.tables.answer_columns import all_finite, label_truth, numbers, step_matrix
@@ -24,6 +25,9 @@ from blocks.targets.classes import encode_classes
 from blocks.targets.description import HeadDescription
 
 SPLIT = "split"
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 class AnsweredRows:
@@ -109,13 +113,19 @@ class AnsweredRows:
         return any(name is not None for name in self.splits)
 
     def _answered_names(self) -> list[str]:
+        found = self.predictor.answers(self._first_row())
+        # SavedModels give answers in another order than roads do
+        self._first = {name: answer_column(found[name]) for name in sorted(found)}
+        return list(self._first)
+
+    def _first_row(self) -> pa.RecordBatch:
+        """A row by which it is seen what answers are: the first one, or of no rows one without a value."""
         for name, source in self.splits.items():
             for chunk in source.chunks(1, columns=self._columns[name]):
-                found = self.predictor.answers(chunk)
-                # SavedModels give answers in another order than roads do
-                self._first = {name: answer_column(found[name]) for name in sorted(found)}
-                return list(self._first)
-        raise EmptySource(f"There is nothing to predict. Received: {list(self.splits.values())!r} with no row.")
+                return chunk
+        name, source = next(iter(self.splits.items()))
+        fields = [source.schema.field(column) for column in self._columns[name]]
+        return pa.RecordBatch.from_arrays([pa.nulls(1, field.type) for field in fields], schema=pa.schema(fields))
 
     def plan(self) -> dict[str, Any]:
         """What decides every value of the table, as JSON, by part."""
@@ -157,6 +167,10 @@ class AnsweredRows:
     def raw_chunks(self, split: str | None, rows: int) -> Iterator[pa.RecordBatch]:
         """The raw chunks of a split, of exactly `rows` rows but the last."""
         return self.splits[split].chunks(rows, columns=self._columns[split], encoded=True)
+
+    def in_order(self, items: Iterator[_T], work: Callable[[_T], _R]) -> Iterator[_R]:
+        """What `work`, which asks the predictor, makes of each item; on all cores if that may be asked by several."""
+        return in_order(items, work) if getattr(self.predictor, "concurrent", False) else map(work, items)
 
     def answered(self, chunk: pa.RecordBatch, split: str | None) -> tuple[pa.RecordBatch, Counter[str]]:
         """A chunk's part of the table, and how many rows have unusable targets or answers that are not finite."""

@@ -1,7 +1,8 @@
 """FlatAnswers: answered rows with one column for each value of an answer, as files of text and databases take them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,8 @@ from blocks.errors import warn
 from blocks.evaluate.explanations.outputs import component_names
 from blocks.evaluate.tables.answered_rows import AnsweredRows
 from blocks.features.names import aside
+
+_Raw = tuple[str | None, pa.RecordBatch]
 
 
 class FlatAnswers:
@@ -43,18 +46,46 @@ class FlatAnswers:
 
     def chunks(self, rows: int) -> Iterator[pa.RecordBatch]:
         """The rows; what could not be answered by a finite number is counted, and said at the end."""
+        return self._flattened(self._raw_chunks(rows), 0)
+
+    def since(self, row: int, rows: int) -> tuple[int, Iterator[pa.RecordBatch]]:
+        """The rows from that of the chunk in which this one lies; none before is answered.
+
+        Args:
+            row: Its number, from 0.
+            rows: Those of a chunk, on which the last bits of an answer may depend.
+
+        Returns:
+            The number of the first row, and batches.
+        """
+        raw, before = self._raw_chunks(rows), 0
+        for name, chunk in raw:
+            if row < before + len(chunk):
+                return before, self._flattened(chain([(name, chunk)], raw), before)
+            before += len(chunk)
+        return before, iter(())
+
+    def _raw_chunks(self, rows: int) -> Generator[_Raw]:
+        for name in self._answered.splits:
+            for chunk in self._answered.raw_chunks(name, rows):
+                yield name, chunk
+
+    def _flattened(self, raw: Iterator[_Raw], before: int) -> Iterator[pa.RecordBatch]:
         unusable: Counter[str] = Counter()
         count = 0
-        for name in self._answered.splits:
-            for raw in self._answered.raw_chunks(name, rows):
-                chunk, counts = self._answered.answered(raw, name)
-                unusable.update(counts)
-                count += len(chunk)
-                arrays = [array for field in chunk.schema for array in self._parts(field, chunk.column(field.name))]
-                yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        for chunk, counts in self._answered.in_order(raw, self._flat_chunk):
+            unusable.update(counts)
+            count += len(chunk)
+            yield chunk
         if unusable:
             reasons = ", ".join(f"{number:,} {name}" for name, number in sorted(unusable.items()))
-            warn(f"Of {count:,} rows answered: {reasons}.")
+            earlier = f" (without {before:,} of a call before)" if before else ""
+            warn(f"Of {count:,} rows answered{earlier}: {reasons}.")
+
+    def _flat_chunk(self, raw: _Raw) -> tuple[pa.RecordBatch, Counter[str]]:
+        chunk, counts = self._answered.answered(raw[1], raw[0])
+        arrays = [array for field in chunk.schema for array in self._parts(field, chunk.column(field.name))]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema), counts
 
     def _parts(self, field: pa.Field, column: pa.Array) -> list[pa.Array]:
         if field.name not in self._flat:

@@ -1,20 +1,22 @@
 """Prediction table: every row's keys, split, target and full answers on disk; written aside, resumed, published whole.
 
-While it is written, a folder PATH.partial holds the plan and one Parquet file for each chunk of rows. The same call
-goes on with the chunks that are not there yet. At the end the chunks are streamed into one file, which is renamed.
+While it is written, a folder PATH.partial holds the plan and one Arrow file for each chunk of rows that is answered.
+The same call goes on with the chunks that are not there yet. All go into one file aside, which is renamed at the end.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.ipc as paipc
 import pyarrow.parquet as pq
 
 from blocks.arguments import check_whole_number, checked
@@ -24,6 +26,7 @@ from blocks.errors import InvalidArgument, MalformedData, StoreMismatch, warn
 from blocks.evaluate.answering import as_predictor
 from blocks.evaluate.scoring.head_reader import CHUNK_ROWS
 from blocks.evaluate.tables.answered_rows import AnsweredRows
+from blocks.evaluate.tables.parquet_table import ParquetTable
 from blocks.evaluate.tables.prediction_table import PredictionTable
 from blocks.evaluate.tables.sqlite import SqliteTable, SqliteWriter, is_sqlite
 from blocks.evaluate.tables.table_description import Description
@@ -37,6 +40,7 @@ KEY_ROWS = 1 << 22
 """Rows among which keys are checked to be different, 8 bytes each."""
 
 _PLAN = "plan.json"
+_COUNTS = b"counts"
 
 
 @checked()
@@ -78,7 +82,7 @@ def predict_table(
     Raises:
         StoreMismatch: The file, or what is unfinished of it, is of another model, source, keys or targets.
         StoreLocked: Another process writes it.
-        SchemaMismatch, EmptySource, InvalidArgument: As they say.
+        SchemaMismatch, InvalidArgument: As they say.
 
     Example:
         >>> import blocks, tempfile
@@ -109,8 +113,7 @@ def predict_table(
         aside.mkdir(parents=True, exist_ok=True)
         with locked(aside):
             _begin(aside, {**plan, "chunk_rows": chunk_rows}, overwrite)
-            parts = _write_parts(aside, answered, chunk_rows, verbose)
-            _publish(final, answered, plan, parts)
+            _write(final, aside, answered, plan, chunk_rows, verbose)
         shutil.rmtree(aside)
     return _open(final, answered)
 
@@ -126,7 +129,7 @@ def _begin(aside: Path, plan: dict[str, Any], overwrite: bool) -> None:
         return
     if begun is not None and not overwrite:
         _require(aside, begun, plan)
-    for part in aside.glob("*.parquet"):
+    for part in (*aside.glob("*.arrow"), *aside.glob("*.parquet")):  # Parquet by versions of before
         part.unlink()
     durable.write_text(file, json.dumps(plan))
 
@@ -149,49 +152,58 @@ def _plan_of(path: Path) -> dict[str, Any] | None:
     return None if described is None else dict(described.plan)
 
 
-def _write_parts(aside: Path, answered: AnsweredRows, chunk_rows: int, verbose: Verbose) -> list[Path]:
-    """Answer the chunks that are not there yet; return all parts in order."""
+def _write(
+    final: Path, aside: Path, answered: AnsweredRows, plan: dict[str, Any], chunk_rows: int, verbose: Verbose
+) -> None:
+    """Answer the chunks that are not there yet, stream all into one file, and give it its name."""
     known = [source.estimated_rows() for source in answered.splits.values()]
     total = None if None in known else sum(rows or 0 for rows in known)
-    parts = []
-    with Progress("predict", total, verbose) as progress:
-        for number, name in enumerate(answered.splits):
-            for index, chunk in enumerate(answered.raw_chunks(name, chunk_rows)):
-                part = aside / f"{number:03d}-{index:07d}.parquet"
-                parts.append(part)
-                if not part.exists():
-                    batch, counts = answered.answered(chunk, name)
-                    counted = json.dumps({"rows": {name or "": len(chunk)}, "left_out": dict(counts)})
-                    table = pa.Table.from_batches([batch]).replace_schema_metadata({"counts": counted})
-                    with durable.whole_file(part) as file:
-                        pq.write_table(table, file, row_group_size=len(chunk))
-                progress.advance(len(chunk))
-    return parts
-
-
-def _publish(final: Path, answered: AnsweredRows, plan: dict[str, Any], parts: Sequence[Path]) -> None:
-    """Stream the parts into one file and give it its name."""
     rows: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    for part in parts:
-        counted = json.loads(pq.read_schema(part).metadata[b"counts"])
-        rows.update(counted["rows"])
-        left_out.update(counted["left_out"])
-    counts = {"rows": dict(rows), "left_out": dict(left_out)}
-    description = dataclasses.replace(answered.description, plan=plan, counts=counts)
-    schema = description.added_to(answered.schema)
     hashes: list[np.ndarray] = []
-    with durable.whole_file(final) as whole:
-        writer: Any = SqliteWriter(whole, schema) if is_sqlite(final) else pq.ParquetWriter(whole, schema)
-        try:
-            for part in parts:
-                for batch in pq.read_table(part, partitioning=None).combine_chunks().to_batches():
-                    writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
-                    if answered.keys and sum(map(len, hashes)) < KEY_ROWS:
-                        hashes.append(hash_rows([batch.column(name) for name in answered.keys]))
-        finally:
-            writer.close()
+    hashed = 0
+    with Progress("predict", total, verbose) as progress, durable.whole_file(final) as whole:
+        writer: Any = (SqliteWriter if is_sqlite(final) else ParquetTable)(whole, answered.schema)
+        with contextlib.closing(writer), contextlib.closing(_chunks(aside, answered, chunk_rows)) as chunks:
+            for name, batch, counts in chunks:
+                writer.write_batch(batch)
+                rows[name or ""] += len(batch)
+                left_out.update(counts)
+                if answered.keys and hashed < KEY_ROWS:
+                    hashes.append(hash_rows([batch.column(key) for key in answered.keys]))
+                    hashed += len(batch)
+                progress.advance(len(batch))
+            counted = {"rows": dict(rows), "left_out": dict(left_out)}
+            description = dataclasses.replace(answered.description, plan=plan, counts=counted)
+            writer.finish(description.added_to(answered.schema))
     _warn(answered.keys, hashes, left_out, sum(rows.values()))
+
+
+def _chunks(
+    aside: Path, answered: AnsweredRows, chunk_rows: int
+) -> Generator[tuple[str | None, pa.RecordBatch, Mapping[str, int]]]:
+    """Every chunk with its split and the counts of what is unusable; what is answered is safe before it is given."""
+    for number, name in enumerate(answered.splits):
+
+        def chunk(
+            numbered: tuple[int, pa.RecordBatch], name: str | None = name, number: int = number
+        ) -> tuple[str | None, pa.RecordBatch, Mapping[str, int]]:
+            part = aside / f"{number:03d}-{numbered[0]:07d}.arrow"
+            if part.exists():
+                return (name, *_read(part))
+            batch, counts = answered.answered(numbered[1], name)
+            with durable.whole_file(part) as file:
+                schema = batch.schema.with_metadata({_COUNTS: json.dumps(counts)})
+                with paipc.new_file(file, schema, options=paipc.IpcWriteOptions(compression="lz4")) as writer:
+                    writer.write_batch(batch)
+            return name, batch, counts
+
+        yield from answered.in_order(enumerate(answered.raw_chunks(name, chunk_rows)), chunk)
+
+
+def _read(part: Path) -> tuple[pa.RecordBatch, Mapping[str, int]]:
+    with paipc.open_file(part) as reader:
+        return reader.get_batch(0), json.loads(reader.schema.metadata[_COUNTS])
 
 
 def _warn(keys: Sequence[str], hashes: Sequence[np.ndarray], left_out: Counter[str], rows: int) -> None:

@@ -35,7 +35,7 @@ class SqliteWriter:
 
     Args:
         path: A file that does not exist.
-        schema: Of the batches; kept in the table `blocks`, metadata included.
+        schema: Of the batches.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -47,14 +47,17 @@ class SqliteWriter:
         quoted = ", ".join(f"{_quoted(name)} {kind}" for name, kind in self._columns)
         self._cursor.execute(f"create table {TABLE} ({quoted})")
         self._cursor.execute("create table blocks (schema text)")
-        packed = base64.b64encode(schema.serialize().to_pybytes()).decode()
-        self._cursor.execute("insert into blocks values (?)", (packed,))
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Adds rows in one transaction."""
         columns = [values for column in batch.columns for values in _stored(column)]
         rows = pa.RecordBatch.from_arrays(columns, names=[name for name, _ in self._columns])
         self._cursor.adbc_ingest(TABLE, rows, mode="append")
+
+    def finish(self, schema: pa.Schema) -> None:
+        """Keeps the schema, metadata included, in the table `blocks`."""
+        packed = base64.b64encode(schema.serialize().to_pybytes()).decode()
+        self._cursor.execute("insert into blocks values (?)", (packed,))
 
     def close(self) -> None:
         """Ends the database."""

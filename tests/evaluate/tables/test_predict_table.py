@@ -91,7 +91,7 @@ def test_a_killed_table_resumes(tmp_path):
     killed = subprocess.run([sys.executable, str(SCRIPT), str(path), "2"], capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not path.exists()
-    parts = sorted(aside.glob("*.parquet"))
+    parts = sorted(aside.glob("*.arrow"))
     assert len(parts) == 2
     shutil.copytree(aside, tmp_path / "twin.parquet.partial")
     rows = module.rows().to_table()
@@ -103,8 +103,10 @@ def test_a_killed_table_resumes(tmp_path):
     assert metrics(never).equals(metrics(done))
     # what was there is taken up: with a chunk changed, the table holds the change
     part = tmp_path / "twin.parquet.partial" / parts[0].name
-    held = pq.read_table(part)
-    pq.write_table(held.set_column(0, "id", pa.array([-1] * 100)), part)
+    with pa.ipc.open_file(part) as file:
+        held = file.read_all()
+    with pa.ipc.new_file(part, held.schema) as file:
+        file.write_table(held.set_column(0, held.schema.field("id"), pa.array([-1] * 100)))
     with pytest.warns(BlocksWarning, match="99 of the first 400 rows repeat one"):
         again = module.write(twin)
     assert again.to_table()["id"].to_pylist() == [-1] * 100 + rows["id"].to_pylist()[100:]
@@ -132,7 +134,7 @@ def test_a_finished_table_is_left_and_another_refused(fitted, table, tmp_path, m
     def fail(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(writing, "_publish", fail)
+    monkeypatch.setattr(writing.ParquetTable, "finish", fail)
     with pytest.raises(KeyboardInterrupt):
         fitted.predict_table(table, tmp_path / "half.parquet", keys=["id"])
     monkeypatch.undo()
