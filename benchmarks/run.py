@@ -21,6 +21,7 @@ MECHANISM = {"run", "measure", "table"}
 # sizes that take a minute or two each on two cores; a script alone takes its own defaults
 SIZES: dict[str, list[str]] = {
     "adapt": ["100000"],
+    "batch_scoring": ["500000", "2000000"],
     "csv_chunks": ["250000", "3"],
     "evaluate": ["500000", "2000000"],
     "memory": ["500000", "2000000"],

@@ -82,8 +82,8 @@ if __name__ == "__main__":
 """
 
 
-def make_export(folder: Path) -> Path:
-    """A small model of 20 columns, exported."""
+def make_export(folder: Path) -> tuple[Path, Any]:
+    """A small model of 20 columns: where it is exported, and itself."""
     import blocks
     from blocks import classifiers, feature_extractors, postprocessors, preprocessors
 
@@ -104,7 +104,7 @@ def make_export(folder: Path) -> Path:
     model.adapt(rows)
     model.fit(rows, epochs=1, verbose=0)
     model.export(folder / "1")
-    return folder / "1"
+    return folder / "1", model
 
 
 class Server:
@@ -230,7 +230,7 @@ def main() -> None:
     connections = int(sys.argv[1]) if len(sys.argv) > 1 else 64
     requests = int(sys.argv[2]) if len(sys.argv) > 2 else 300
     with tempfile.TemporaryDirectory() as folder:
-        export = make_export(Path(folder))
+        export, _ = make_export(Path(folder))
         ports = [free_port() for _ in range(4)]
         python, peers = sys.executable, os.environ.get("BLOCKS_PEERS")
         servers = {

@@ -119,7 +119,7 @@ def _predict(options: argparse.Namespace) -> int:
     from blocks.data import read
     from blocks.evaluate.tables.write_answers import require_apart, write_answers
 
-    require_apart(options.data, options.out)
+    require_apart(options.data, options.out, table=options.table, target_table=options.out_table)
     chosen = {"format": options.format, "table": options.table, "query": options.query, "rejects": options.rejects}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     source = read(options.data, **chosen, **({"on_bad_rows": "keep"} if options.rejects else {}))

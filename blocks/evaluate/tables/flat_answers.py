@@ -1,7 +1,7 @@
 """FlatAnswers: answered rows with one column for each value of an answer, as files of text and databases take them."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from blocks.errors import warn
-from blocks.evaluate.explanations.outputs import component_names
 from blocks.evaluate.tables.answered_rows import AnsweredRows
 from blocks.features.names import aside
+from blocks.targets.description import HeadDescription
 
 _Raw = tuple[str | None, pa.RecordBatch]
 
@@ -27,14 +27,14 @@ class FlatAnswers:
         self._answered = answered
         self._flat: set[str] = set()
         taken = set(answered.schema.names)
-        described = answered.predictor.describe()
+        heads = [HeadDescription.from_json(head) for head in answered.predictor.describe()["heads"]]
         fields: list[pa.Field] = []
         for field in answered.schema:
             if not pt.is_fixed_size_list(field.type) or field.name in answered.keys:
                 fields.append(field)
                 continue
             self._flat.add(field.name)
-            for part in component_names(described, field.name, field.type.list_size):
+            for part in _parts_of(heads, field.name, field.type.list_size):
                 name = aside(f"{field.name}_{part}", taken)
                 taken.add(name)
                 fields.append(pa.field(name, field.type.value_type))
@@ -94,3 +94,18 @@ class FlatAnswers:
         values = column.flatten()  # answers are never null
         places = pa.array(range(0, len(values), width), pa.int64())
         return [values.slice(place).take(places) for place in range(width)]
+
+
+def _parts_of(heads: Sequence[HeadDescription], answer: str, width: int) -> Sequence[Any]:
+    """What the values of an answer are called: by class or level where they are of these, or by place."""
+    for head in heads:
+        names: Sequence[Any] = ()
+        if answer in (head.prefixed("probabilities"), head.prefixed("prediction_set")):
+            names = head.targets if head.classes is None else head.classes
+        elif answer == head.prefixed("quantiles"):
+            names = head.levels or ()
+            if names and width % len(names) == 0 and width > len(names):  # of each of several steps or targets
+                names = [f"{place}_{level}" for place in range(width // len(names)) for level in names]
+        if len(names) == width:
+            return names
+    return range(width)

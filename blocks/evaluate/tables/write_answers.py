@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ def write_answers(
 
     Parquet and SQLite files are prediction tables, as of `predict_table`, whose answers are lists. To all else that
     `Source.write` writes (CSV, JSON lines, databases, Parquet behind a URL, ...) each value of an answer is a column:
-    `probabilities_yes`, and of quantiles and sets by place or class: `quantiles_0`, `set_yes`.
+    `probabilities_yes`, `prediction_set_yes`, `quantiles_0.1`, and by place where neither class nor level is known.
 
     Of rows that are none, a table with the same columns is written. The same call goes on where one was killed, and the
     file gets the bytes that it would have had; a call with another model, other rows, keys or targets is refused, or
@@ -95,18 +96,39 @@ def _chunk_rows(sources: Iterable[Source]) -> int:
     return min(CHUNK_ROWS, *(_WORTHWHILE * worthwhile_rows(source.schema) for source in sources))
 
 
-def require_apart(data: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+def require_apart(
+    data: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    table: str | None = None,
+    target_table: str | None = None,
+) -> None:
     """Refuses to write answers over the rows that they are of, or among them, where the next call would read both.
 
+    Args:
+        data: What is read: a file, a folder, a pattern, or the URI of a database.
+        target: What is written.
+        table: In a database, the table that is read.
+        target_table: In a database, the table that is written.
+
     Raises:
-        InvalidArgument: The target is a file of the rows, or lies in their folder.
+        InvalidArgument: The target is the rows, or lies where they are looked for.
     """
-    if is_database(os.fspath(data)) or "://" in os.fspath(target):
-        return
-    read_from, written = os.path.realpath(data), os.path.realpath(target)
-    if written == read_from or (os.path.isdir(read_from) and written.startswith(os.path.join(read_from, ""))):
-        what = "in the folder that is read" if os.path.isdir(read_from) else "the file that is read"
+    rows, answers = os.fspath(data), os.fspath(target)
+    what = ""
+    if is_database(rows):
+        if rows == answers and table is not None and table == target_table:
+            what = f"table {table!r}, which is read"
+    elif "://" not in answers:
+        read_from, written = os.path.realpath(rows), os.path.realpath(answers)
+        if written == read_from:
+            what = "which is read"
+        elif written.startswith(os.path.join(read_from, "")):
+            what = "in the folder that is read"
+        elif fnmatchcase(written, read_from):
+            what = "which the pattern of what is read fits too"
+    if what:
         raise InvalidArgument(
-            f"Answers are written apart from the rows that they are of. Received: {os.fspath(target)!r}, {what}. "
-            "Choose another path."
+            f"Answers are written apart from the rows that they are of. Received: {answers!r}, {what}. Choose another "
+            "path."
         )
