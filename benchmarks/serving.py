@@ -300,6 +300,17 @@ def main() -> None:
         for name, words in PEERS.items()
         if name in best
     ]
+    claims += [
+        {
+            "claim": f"CPU seconds a request of all processes over {words}",
+            "ours": f"{best['ours']['cpu'] * 1e6:,.0f} us",
+            "theirs": f"{best[name]['cpu'] * 1e6:,.0f} us",
+            "ratio": best["ours"]["cpu"] / best[name]["cpu"],
+            "target": None,
+        }
+        for name, words in PEERS.items()
+        if name in best
+    ]
     batches = {
         line.split()[0]: float(line.split()[1])
         for line in metrics.splitlines()
