@@ -72,6 +72,8 @@ WRITTEN = ["12,345.5", "(3)", None, "12%", "$1.50", "1e3", "-0", "n/a", "7 kg", 
 CLOCK = pa.array([0, None, 43_200, 86_399], pa.time32("s"))
 LONG = pa.array([0, None, -1, 86_400_000_001], pa.duration("us"))
 WHEN = pa.array([0, None, -86_400_000_001, 951_782_400_000_000], pa.timestamp("us", "UTC"))
+IMAGES = [tf.io.encode_png(RANDOM.integers(0, 255, (5, side, 3), "uint8")).numpy() for side in (4, 7, 9)]
+IMAGES += [tf.io.encode_jpeg(np.full((6, 6, 3), 77, "uint8")).numpy(), None, b"no image", IMAGES[0][:40], b""]
 
 
 @keras.saving.register_keras_serializable(package="test_contract")
@@ -168,6 +170,8 @@ TABLE = {
         ([10.0, None, 90.0], [0.0, 359.0, 180.0]),
         {},
     ),
+    "Image": (lambda: preprocessors.Image((3, 4)), pa.array(IMAGES, pa.binary()), {}),
+    "ImageMissing": (lambda: preprocessors.ImageMissing(), pa.array(IMAGES, pa.binary()), {}),
     "Function": (lambda: preprocessors.Function(clipped_root), [1.0, 4.0, None, -2.0], {}),
     "Timestamp": (
         lambda: preprocessors.Columns(

@@ -1,7 +1,7 @@
 """Preprocessor: the role of what turns raw values into features."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras
@@ -59,6 +59,9 @@ class Preprocessor(Block):
 
     add_indicator: bool = False
     """Whether a last feature, `<name>_missing`, says where a value was missing; an argument of the blocks that can."""
+
+    row_by_row: ClassVar[bool] = False
+    """Whether each value is worked on as it comes, since values are large and hardly one comes twice: images, say."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
@@ -118,6 +121,15 @@ class Preprocessor(Block):
     def entry(self, name: str, columns: tuple[str, ...]) -> Entry | None:
         """The entry of higher rank that comes out (tokens, an image), in place of scalar features; None for those."""
         return None
+
+    def unreadable(self, values: np.ndarray, features: np.ndarray) -> Mapping[int, str]:
+        """Which values, by row, were there and could not be read, and why: what a pass over a source tells of.
+
+        Args:
+            values: (rows,) Raw values that entered.
+            features: (rows, ...) What was made of them.
+        """
+        return {}
 
     def raw_column(self, type: pa.DataType, column: str) -> RawColumn:
         """As what a column of this Arrow type enters the block: see `blocks.data.raw_columns`.
@@ -266,12 +278,16 @@ def _for_lists(type: pa.DataType) -> str:
 def emit(values: Any) -> Any:
     """Full precision to what leaves a preprocessor: float64 rounded once to float32, in its range, and ids to int32.
 
+    Pixels of images, uint8 (batch, height, width, channels), stay as they are.
+
     Example:
         >>> import numpy as np
         >>> emit(np.array([0.1], "float64")).dtype.name
         'float32'
     """
     dtype = keras.backend.standardize_dtype(values.dtype)
+    if dtype == "uint8" and len(values.shape) == 4:
+        return values
     if dtype.startswith(("int", "uint", "bool")):
         return keras.ops.cast(values, "int32")
     rounded = keras.ops.cast(values, "float32")

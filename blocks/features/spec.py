@@ -4,6 +4,7 @@ Plain data: an extractor builds itself from it, a store writes it down, an expor
 computed does not live here.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +37,7 @@ class Entry:
     """One array of the packed features.
 
     Args:
-        dtype: "float32" or "int32".
+        dtype: "float32", "int32", or "uint8" of images.
         shape: Shape of one row: (n,) with n named features, or any shape for the single feature of higher rank.
         features: The features, in order.
         sparse: Whether a row holds the features that are not 0 alone, as pairs: shape (None, 2), for each the position
@@ -67,6 +68,11 @@ class Entry:
         named = tuple(features)
         dtype = "float32" if named[0].cardinality is None else "int32"
         return cls(dtype, (length, len(named)) if len(named) > 1 else (length,), named, window=True)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it holds images: pixels (height, width, channels)."""
+        return self.dtype == "uint8" and len(self.shape) == 3
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -148,6 +154,17 @@ class FeatureSpec(Mapping[str, Entry]):
             return name
         others = (entry for entry in self._entries if entry not in (NUMERIC, CATEGORICAL))
         return next((entry for entry in others if name in self._entries[entry].names), None)
+
+    def rows_of_images(self, size: int) -> int | None:
+        """How many rows have images of so many bytes together, one at least; None where there are no images.
+
+        Example:
+            >>> photo = Entry("uint8", (32, 32, 3), (Feature("photo", ("photo",)),))
+            >>> FeatureSpec({"photo": photo}).rows_of_images(1 << 20)
+            341
+        """
+        images = [entry.shape for entry in self._entries.values() if entry.is_image]
+        return max(1, size // sum(math.prod(side or 1 for side in shape) for shape in images)) if images else None
 
     def __getitem__(self, name: str) -> Entry:
         return self._entries[name]

@@ -17,6 +17,9 @@ from blocks.inference.predictor import to_numpy
 from blocks.offline.transform import Transform
 from blocks.targets.description import describe_heads
 
+_IMAGE_BYTES = 2 << 20
+"""Pixels that go through the core at once, at most: it makes some fifty times as much of them."""
+
 
 class ModelPredictor:
     """An inference graph, ready to answer chunks by the preprocessor's fast path.
@@ -37,15 +40,14 @@ class ModelPredictor:
 
     def answers(self, chunk: pa.RecordBatch) -> dict[str, np.ndarray]:
         """Every answer of a chunk."""
-        features, size = self._transform(chunk), self._batch_size
-        parts = [
-            to_numpy(
-                self._graph.answers(
-                    {name: as_batch_form(values[start : start + size]) for name, values in features.items()}
-                )
-            )
-            for start in range(0, len(chunk), size)
-        ]
+        images = self._transform.spec.rows_of_images(_IMAGE_BYTES)
+        size, at_once = min(self._batch_size, images or self._batch_size), self._transform.most_rows or len(chunk)
+        parts = []
+        for first in range(0, len(chunk), at_once):
+            features = self._transform(chunk.slice(first, at_once))
+            for start in range(0, min(at_once, len(chunk) - first), size):
+                batch = {name: as_batch_form(values[start : start + size]) for name, values in features.items()}
+                parts.append(to_numpy(self._graph.answers(batch)))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def describe(self) -> dict[str, Any]:

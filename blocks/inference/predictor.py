@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.data import Source
+from blocks.data.chunking import worthwhile_rows
 from blocks.data.schema import require_columns
 from blocks.errors import EmptySource
 from blocks.progress import Progress, Verbose
@@ -58,9 +59,13 @@ def predict(predictor: Predictor, source: Source, *, verbose: Verbose) -> dict[s
         EmptySource: The source has no row.
     """
     columns = needed_columns(predictor, source)
+    read = [source.schema.field(name) for name in columns]
+    # where there are bytes, images say, so many rows of them may be gigabytes
+    images = any(pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type) for field in read)
+    rows = worthwhile_rows(pa.schema(read)) if images else CHUNK_ROWS
     parts: list[dict[str, np.ndarray]] = []
     with Progress("predict", source.estimated_rows(), verbose) as progress:
-        for chunk in source.chunks(CHUNK_ROWS, columns=columns, encoded=True, exact=False):
+        for chunk in source.chunks(rows, columns=columns, encoded=True, exact=False):
             parts.append(predictor.answers(chunk))
             progress.advance(len(chunk))
     if not parts:

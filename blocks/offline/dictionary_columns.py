@@ -18,8 +18,9 @@ _LOOK = 4096
 
 
 def is_coded(lane: Lane, inputs: Mapping[str, RawColumn]) -> bool:
-    """Whether a lane is worked on distinct values: it reads a single column of strings."""
-    return len(lane.columns) == 1 and inputs[lane.columns[0]] == TEXT
+    """Whether a lane is worked on distinct values: it reads a single column of strings, and no images."""
+    alone = len(lane.columns) == 1 and inputs[lane.columns[0]] == TEXT
+    return alone and not any(block.row_by_row for block in lane.blocks)
 
 
 def encode(column: pa.Array, name: str) -> pa.DictionaryArray:

@@ -19,6 +19,7 @@ from blocks.data.schema import require_columns
 from blocks.errors import BadTarget, BlocksError, EmptySource, warn
 from blocks.offline.out_of_fold import OutOfFold
 from blocks.offline.transform import Transform
+from blocks.offline.unreadable_rows import UnreadableRows
 from blocks.store.rows import Rows
 from blocks.targets.sample_weights import sample_weights
 
@@ -54,6 +55,7 @@ class EncodedRows:
         self.skipped = 0
         self.gaps: Counter[str] = Counter()
         """By head of several, how many rows it lacks a usable target of, which other heads can use."""
+        self.unreadable = UnreadableRows()
         self.error: BlocksError | None = None
 
     def chunks(self, skip: int = 0, rows: int = CHUNK_ROWS) -> Iterator[Rows]:
@@ -65,6 +67,8 @@ class EncodedRows:
         """
         self.skipped = 0
         self.gaps.clear()
+        self.unreadable = UnreadableRows()
+        rows = min(rows, self.transform.most_rows or rows)
         self._any, self._weight = False, 0.0
         with ThreadPoolExecutor(WORKERS, "blocks-transform") as pool:
             # chunks are transformed on all cores and given out in order, a few ahead
@@ -90,7 +94,8 @@ class EncodedRows:
             )
 
     def warn(self) -> None:
-        """Say how many rows the last pass left out, if any: in the caller's thread, when the pass is done."""
+        """Say what the last pass left out or could not read, if any: in the caller's thread, when the pass is done."""
+        self.unreadable.warn(self.source)
         if self.skipped:
             warn(f"{self.skipped:,} rows of {self.source!r} have no usable target and are left out.")
         for name, rows in self.gaps.items():
@@ -99,14 +104,17 @@ class EncodedRows:
                 "other heads alone."
             )
 
-    def _usable(self, skip: int, rows: int) -> Iterator[tuple[pa.RecordBatch, Any, Any]]:
-        """Chunks, encoded targets and weights of the rows that can be used."""
+    def _usable(self, skip: int, rows: int) -> Iterator[tuple[pa.RecordBatch, Any, Any, np.ndarray]]:
+        """Chunks, encoded targets, weights and positions in the source of the rows that can be used."""
+        first = 0
         chunks = self.source.chunks(rows, columns=self.columns, encoded=True, exact=False)
         for chunk in self.features.with_positions(chunks):
             target, weight, usable = self._target(chunk)
+            numbers = np.arange(first, first + len(chunk))
+            first += len(chunk)
             if usable is not None and not usable.all():
                 self.skipped += int(len(usable) - usable.sum())
-                chunk = chunk.filter(pa.array(usable))
+                chunk, numbers = chunk.filter(pa.array(usable)), numbers[usable]
                 target = None if target is None else _taken(target, usable)
                 weight = None if weight is None else weight[usable]
             self._any = self._any or len(chunk) > 0
@@ -119,12 +127,12 @@ class EncodedRows:
                 skip -= len(chunk)
                 continue
             rest = slice(skip, None)
-            yield chunk.slice(skip), _taken(target, rest), _taken(weight, rest)
+            yield chunk.slice(skip), _taken(target, rest), _taken(weight, rest), numbers[rest]
             skip = 0
 
-    def _rows(self, chunk: pa.RecordBatch, target: Any, weight: Any) -> Rows:
+    def _rows(self, chunk: pa.RecordBatch, target: Any, weight: Any, numbers: np.ndarray) -> Rows:
         keys = {name: _key(chunk.column(name), name) for name in self.keys}
-        return Rows(self.features(chunk), target, weight, keys)
+        return Rows(self.features(chunk, numbers, self.unreadable), target, weight, keys)
 
     def _target(self, chunk: pa.RecordBatch) -> tuple[Any, Any, np.ndarray | None]:
         if self.head is None:

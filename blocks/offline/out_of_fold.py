@@ -20,6 +20,7 @@ from blocks.errors import InvalidArgument, warn
 from blocks.offline.dictionary_columns import LatestResults, distinct_values, encode, is_coded, positions
 from blocks.offline.same_rows import digest_of_rows
 from blocks.offline.transform import Transform, columns_of
+from blocks.offline.unreadable_rows import UnreadableRows
 from blocks.preprocessors import Columns
 from blocks.preprocessors.columns.lanes import Lane
 
@@ -55,9 +56,11 @@ class OutOfFold:
             yield chunk.append_column(_POSITION, rows) if self.applies else chunk
             first += len(chunk)
 
-    def __call__(self, chunk: pa.RecordBatch) -> dict[str, Any]:
+    def __call__(
+        self, chunk: pa.RecordBatch, numbers: np.ndarray | None = None, unreadable: UnreadableRows | None = None
+    ) -> dict[str, Any]:
         """The features of rows of a chunk of `with_positions`, as `Transform` gives them."""
-        features = self._transform(chunk)
+        features = self._transform(chunk, numbers, unreadable)
         for lane in self._lanes:
             rows = chunk.column(_POSITION).to_numpy()
             values = lane.blocks[-1].out_of_fold(self._places_of(lane, chunk), rows)

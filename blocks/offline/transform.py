@@ -6,7 +6,7 @@ values only, once for each Arrow dictionary (a Parquet row group has one), and s
 every lane of a single column works value by value, so the bits are the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from threading import Lock
 from typing import Any
@@ -16,6 +16,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from blocks.data.raw_arrays import to_raw
+from blocks.errors import MalformedData
 from blocks.features.sparse import Sparse
 from blocks.offline.dictionary_columns import TEXT, LatestResults, distinct_values, encode, is_coded, positions
 from blocks.offline.traced_functions import (
@@ -26,11 +27,18 @@ from blocks.offline.traced_functions import (
     features_of_texts,
     packed_features,
 )
+from blocks.offline.unreadable_rows import UnreadableRows, told
 from blocks.preprocessors import Columns
 from blocks.preprocessors.columns.lanes import Lane, places_of
 from blocks.preprocessors.columns.stacking import Packing, Stack, stacked
 
 BLOCK_ROWS = 4096
+
+IMAGE_BYTES = 8 << 20
+"""Pixels that are worked out at once."""
+
+CHUNK_IMAGE_BYTES = 64 << 20
+"""Pixels of a chunk, at most."""
 
 SHORT = 4096
 """Dictionaries of at most so many values are worked on side by side; a longer one by itself."""
@@ -74,22 +82,31 @@ class Transform:
         self._rows = max(CELLS // width, LEAST_ROWS) if width else 0
         if any(self.spec[self.places[lane.name][0]].sparse for lane in self._others):
             self._rows = min(self._rows, SPARSE_ROWS)
+        self._rows = min(self._rows, self.spec.rows_of_images(IMAGE_BYTES) or self._rows)
+        self.most_rows = self.spec.rows_of_images(CHUNK_IMAGE_BYTES)
+        """Rows that a chunk has at best, at most; None for any number: images take much more than what they come as."""
         self._of_rows = packed_features(self._packing, self._others, self._columns, self.inputs) if plain else None
         self._known = LatestResults()
         self._lock = Lock()
 
-    def __call__(self, chunk: pa.RecordBatch) -> dict[str, Any]:
+    def __call__(
+        self, chunk: pa.RecordBatch, rows: np.ndarray | None = None, unreadable: UnreadableRows | None = None
+    ) -> dict[str, Any]:
         """The features of one chunk.
 
         Args:
             chunk: Rows with the preprocessor's columns, others are not looked at; string columns plain or
                 dictionary-encoded.
+            rows: The rows' positions in the source, where these are to be told.
+            unreadable: Where values that could not be read are counted.
 
         Returns:
-            Entry name to array of shape (rows, ...), float32 or int32, C-contiguous, or `Sparse`; not to be written to.
+            Entry name to array of shape (rows, ...), float32 or int32 (uint8 of images), C-contiguous, or `Sparse`; not
+            to be written to.
 
         Raises:
             SchemaMismatch: A column is missing or of another type.
+            MalformedData: A value cannot be read, and its block makes no missing one of it.
         """
         out: dict[str, Any] = {}
         puts: list[tuple[np.ndarray, slice | int, np.ndarray, np.ndarray]] = []
@@ -100,7 +117,8 @@ class Transform:
             return out[name]
 
         if self._of_rows is not None:
-            packed, others = self._work_out(self._of_rows, chunk)
+            numbers = np.arange(len(chunk)) if rows is None else rows
+            packed, others = self._work_out(self._of_rows, chunk, numbers, unreadable)
             for name, values in packed.items():
                 if values.shape[1:] == self.spec[name].shape:
                     out[name] = values
@@ -130,7 +148,11 @@ class Transform:
         return {name: out[name] for name in self.spec}
 
     def _work_out(
-        self, function: Callable[..., Any], chunk: pa.RecordBatch
+        self,
+        function: Callable[..., Any],
+        chunk: pa.RecordBatch,
+        numbers: np.ndarray,
+        unreadable: UnreadableRows | None,
     ) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
         """Packed features of all columns that are worked on row by row, and the features of others.
 
@@ -144,14 +166,34 @@ class Transform:
         for start in range(0, max(len(chunk), 1), self._rows):
             part = slice(start, start + self._rows)
             stacked = [np.stack([column[part] for column in columns]) for columns in of_stacks]
-            results, rest = function(
-                *map(tf.constant, stacked), *(tf.constant(raw[name][part]) for name in self._columns)
-            )
+            values = [tf.constant(raw[name][part]) for name in self._columns]
+            try:
+                results, rest = function(*map(tf.constant, stacked), *values)
+            except tf.errors.InvalidArgumentError as error:
+                self._refuse(raw, part, numbers[part], error)
+                raise
             for name, tensor in results.items():
                 packed.setdefault(name, []).append(_view(tensor))
             for lane, found, tensor in zip(self._others, others, rest, strict=True):
                 found.append(self._as_stored(lane, tensor))
+                if unreadable is not None:
+                    why = _unreadable(lane, raw, part, found[-1])
+                    unreadable.add(lane.name, {int(numbers[part][row]): reason for row, reason in why.items()})
         return {name: _joined(parts) for name, parts in packed.items()}, [_joined(parts) for parts in others]
+
+    def _refuse(self, raw: Mapping[str, np.ndarray], part: slice, numbers: np.ndarray, error: Exception) -> None:
+        """Say which values could not be read, if that is what ended a function."""
+        for lane in self._others:
+            shape = self.spec[self.places[lane.name][0]].shape
+            if lane.blocks[0].row_by_row:
+                nothing = np.zeros((len(numbers), *(side or 1 for side in shape)), np.uint8)
+                why = {int(numbers[row]): reason for row, reason in _unreadable(lane, raw, part, nothing).items()}
+                if why:
+                    raise MalformedData(
+                        f"Every value of the column {lane.columns[0]!r} can be read, or is missing. Received: "
+                        f"{told(why, len(why))}. Take the row out, or let its block make it a missing value: "
+                        f"{type(lane.blocks[0]).__name__}(..., on_bad='missing')."
+                    ) from error
 
     def _know(self, stack: Stack, function: Callable[..., Any], dictionaries: Sequence[pa.Array]) -> None:
         """Work out the features of dictionaries that are new, for all lanes at once where they are short."""
@@ -196,6 +238,13 @@ class Transform:
             return function(values).numpy()
         pieces = (function(values[start : start + SPARSE_ROWS]) for start in range(0, len(values), SPARSE_ROWS))
         return np.concatenate([self._as_stored(lane, piece) for piece in pieces])
+
+
+def _unreadable(lane: Lane, raw: Mapping[str, np.ndarray], part: slice, features: np.ndarray) -> Mapping[int, str]:
+    """By row of a part, why its value could not be read."""
+    if len(lane.blocks) > 1 or not lane.blocks[0].row_by_row:
+        return {}
+    return lane.blocks[0].unreadable(raw[lane.columns[0]][part], features)
 
 
 def columns_of(place: slice | None, rank: int) -> slice | int:

@@ -13,6 +13,8 @@ from blocks.preprocessors.columns.columns import Columns
 from blocks.preprocessors.function import Function
 from blocks.preprocessors.geo.distance import Distance
 from blocks.preprocessors.geo.geo_grid import GeoGrid
+from blocks.preprocessors.image.image import Image
+from blocks.preprocessors.image.image_missing import ImageMissing
 from blocks.preprocessors.numeric.bucketize import Bucketize
 from blocks.preprocessors.numeric.clip import Clip
 from blocks.preprocessors.numeric.impute import Impute
@@ -60,6 +62,8 @@ __all__ = [
     "Function",
     "GeoGrid",
     "Hashing",
+    "Image",
+    "ImageMissing",
     "Impute",
     "Length",
     "Log1p",
