@@ -62,6 +62,8 @@ def infer_request(
     inputs = content.get("inputs") if type(content) is dict else None
     if type(inputs) is not list or not inputs:
         raise RequestError(400, "A request is an object with 'inputs', a list of tensors.")
+    if content.get("id") is not None and type(content["id"]) is not str:
+        raise RequestError(400, f"A request's 'id' is text. Received: {shown(content['id'])}.")
     columns: dict[str, np.ndarray] = {}
     raw = servable.inputs.raw
     takes = servable.inputs.with_texts([key for key in log_keys if key not in raw])

@@ -146,7 +146,7 @@ def _tensors(servable: Servable) -> dict[str, Any]:
         "type": "object",
         "required": ["inputs"],
         "properties": {
-            "id": {"type": "string"},
+            "id": {"type": ["string", "null"]},
             "inputs": {
                 "type": "array",
                 "minItems": len(servable.inputs.raw),

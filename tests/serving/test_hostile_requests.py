@@ -36,6 +36,7 @@ def test_values_nested_deeper_than_repr_goes(ask, mixed_app, json_rows, column):
     ("path", "body"),
     [
         (PREDICT, {"signature_name": "@", "instances": [1]}),
+        (INFER, {"id": "@", "inputs": [TENSOR]}),
         (INFER, {"inputs": [{**TENSOR, "datatype": "@"}]}),
         (INFER, {"inputs": [{**TENSOR, "datatype": {}}]}),
         (INFER, {"inputs": [{**TENSOR, "name": "@"}]}),
