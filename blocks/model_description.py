@@ -88,7 +88,7 @@ def roles_and_parts(model: ModelParts) -> list[tuple[str, str]]:
     parts = [("preprocessor", columns)]
     if preprocessor.adapted:
         for name, entry in preprocessor.spec.items():
-            width = f"{len(entry.features)} sparse" if entry.sparse else ", ".join(map(str, entry.shape))
+            width = f"{entry.columns} sparse" if entry.sparse else ", ".join(map(str, entry.shape))
             parts.append((FEATURES, f"{name}: {entry.dtype} (batch, {width})"))
     parts.append(("feature extractor", type(extractor).__name__))
     for name, chain in chains.items():

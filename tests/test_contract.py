@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from blocks import classifiers, feature_extractors, postprocessors, preprocessors, regressors
 from blocks.block import Block, FeatureExtractor, Postprocessor, Preprocessor, Regressor
-from blocks.features.spec import Feature, FeatureSpec
+from blocks.features.spec import Entry, Feature, FeatureSpec
 from blocks.statistics import Moments
 from blocks.testing import check_block
 
@@ -36,6 +36,9 @@ FEATURES = {
     "categorical": np.stack([RANDOM.integers(0, top, 30) for top in (7, 200, 3)], axis=1).astype("int32"),
 }
 PLAIN = RANDOM.normal(size=(30, 5)).astype("float32")
+IDS = np.where(np.arange(5) < [[0], [5], [2], [1], [4], [3]], RANDOM.integers(1, 9, (6, 5)), 0).astype("int32")
+GRAMS = FeatureSpec({"grams": Entry.of_pairs([Feature("grams", ("text",), 30)])})
+PAIRS = np.stack([RANDOM.integers(0, 30, (6, 5)), RANDOM.normal(size=(6, 5)) * (IDS > 0)], axis=2).astype("float32")
 PROBABILITIES = RANDOM.dirichlet([1.0, 1.0, 1.0], 40).astype("float32")
 STEPS = [[1e9 + i, 1e9 - i, 1e9] if i % 7 else None for i in range(30)]
 CLASSES = RANDOM.integers(0, 3, 40).astype("int32")
@@ -118,6 +121,16 @@ TABLE = {
         {},
     ),
     "Tokens, given": (lambda: preprocessors.Tokens(3, split="spaces", vocabulary=["Call", "now"]), TEXTS, {}),
+    "HashedNGrams": (
+        lambda: preprocessors.HashedNGrams(50, characters=(2, 3), sublinear_tf=True, min_rows=2),
+        TEXTS,
+        {},
+    ),
+    "HashedNGrams, counted": (
+        lambda: preprocessors.HashedNGrams(9, weighting="count", norm=None, max_words=2),
+        pa.array([["a", "b c", "a"], None, [], [None, ""]]),
+        {},
+    ),
     "Subword": (lambda: preprocessors.Subword(30, output_length=6), TEXTS, {}),
     "TfIdf": (lambda: preprocessors.TfIdf(6), TEXTS, {}),
     "TfIdf, sparse": (lambda: preprocessors.TfIdf(6, sparse=True), TEXTS, {}),
@@ -268,6 +281,14 @@ TABLE = {
         {},
     ),
     "WideDeep": (lambda: feature_extractors.WideDeep([6], spec=SPEC, crosses=[("c", "e")]), FEATURES, {}),
+    "EmbeddingBag": (lambda: feature_extractors.EmbeddingBag(4, cardinality=9, dropout=0.2), IDS, {}),
+    "EmbeddingBag, sparse": (lambda: feature_extractors.EmbeddingBag(4, spec=GRAMS), {"grams": PAIRS}, {}),
+    "TextCNN": (lambda: feature_extractors.TextCNN(3, sizes=[1, 2], dim=4, cardinality=9), IDS, {}),
+    "TextTransformer": (
+        lambda: feature_extractors.TextTransformer(8, depth=1, heads=2, cardinality=9),
+        IDS,
+        {"tolerance": 1e-5},
+    ),
     "TabM": (
         lambda: feature_extractors.TabM([6, 5], k=3, spec=SPEC, numeric_embeddings="piecewise_linear").adapt(FEATURES),
         FEATURES,

@@ -4,6 +4,7 @@
 """
 
 from blocks.feature_extractors.dcn import DCN
+from blocks.feature_extractors.embedding_bag import EmbeddingBag
 from blocks.feature_extractors.ensemble import Ensemble
 from blocks.feature_extractors.ft_transformer import FTTransformer
 from blocks.feature_extractors.joined import Joined
@@ -12,6 +13,8 @@ from blocks.feature_extractors.periodic_embeddings import PeriodicEmbeddings
 from blocks.feature_extractors.piecewise_linear_embeddings import PiecewiseLinearEmbeddings
 from blocks.feature_extractors.resnet import ResNet
 from blocks.feature_extractors.tabm import TabM
+from blocks.feature_extractors.text_cnn import TextCNN
+from blocks.feature_extractors.text_transformer import TextTransformer
 from blocks.feature_extractors.tower import Tower
 from blocks.feature_extractors.wide_deep import WideDeep
 from blocks.feature_extractors.wrapped import Keras
@@ -19,6 +22,7 @@ from blocks.feature_extractors.wrapped import Keras
 __all__ = [
     "DCN",
     "MLP",
+    "EmbeddingBag",
     "Ensemble",
     "FTTransformer",
     "Joined",
@@ -27,6 +31,8 @@ __all__ = [
     "PiecewiseLinearEmbeddings",
     "ResNet",
     "TabM",
+    "TextCNN",
+    "TextTransformer",
     "Tower",
     "WideDeep",
 ]

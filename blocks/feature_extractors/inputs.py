@@ -95,7 +95,7 @@ class TabularInputs(keras.layers.Layer):
 
     def sparse_entries(self) -> dict[str, int]:
         """The sparse entries, with their numbers of columns."""
-        return {name: len(entry.features) for name, entry in (self.spec or {}).items() if entry.sparse}
+        return {name: entry.columns for name, entry in (self.spec or {}).items() if entry.sparse}
 
     def window_entries(self) -> dict[str, Entry]:
         """The entries of windows."""

@@ -41,7 +41,8 @@ class Entry:
         shape: Shape of one row: (n,) with n named features, or any shape for the single feature of higher rank.
         features: The features, in order.
         sparse: Whether a row holds the features that are not 0 alone, as pairs: shape (None, 2), for each the position
-            among `features`, and the value. Rows that have fewer than the longest of their batch end in (0, 0).
+            among `features`, and the value; features that are hashed have no names of their own, and are one with their
+            number as its cardinality. Rows that have fewer than the longest of their batch end in (0, 0).
         window: Whether a row holds the features of so many values of one column, in order: shape (values,) with one
             feature, (values, k) with k of them.
     """
@@ -73,6 +74,16 @@ class Entry:
     def is_image(self) -> bool:
         """Whether it holds images: pixels (height, width, channels)."""
         return self.dtype == "uint8" and len(self.shape) == 3
+
+    @property
+    def columns(self) -> int:
+        """How many columns the features make: of a sparse entry, one of a cardinality has as many as that says.
+
+        Example:
+            >>> Entry.of_pairs([Feature("text", ("text",), cardinality=65_536)]).columns
+            65536
+        """
+        return sum((feature.cardinality or 1) if self.sparse else 1 for feature in self.features)
 
     @property
     def names(self) -> tuple[str, ...]:

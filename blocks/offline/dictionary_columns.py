@@ -16,6 +16,9 @@ TEXT = RawColumn("string")
 _LOOK = 4096
 """Rows by which it is told whether texts repeat."""
 
+PIECE_BYTES = 1 << 21
+"""Of texts that are worked on at once: what a block needs of memory beside them is many times as much."""
+
 
 def is_coded(lane: Lane, inputs: Mapping[str, RawColumn]) -> bool:
     """Whether a lane is worked on distinct values: it reads a single column of strings, and no images."""
@@ -61,6 +64,17 @@ def positions(coded: pa.DictionaryArray) -> np.ndarray:
 def distinct_values(dictionary: pa.Array, name: str) -> np.ndarray:
     """A dictionary's values as they enter a block, and last a missing one."""
     return np.append(to_raw(dictionary, TEXT, name), "")
+
+
+def pieces_of_texts(values: np.ndarray) -> list[np.ndarray]:
+    """Texts in runs of about `PIECE_BYTES`, one at least; a longer text begins a run.
+
+    Example:
+        >>> [len(piece) for piece in pieces_of_texts(np.array(["ab", "c" * PIECE_BYTES, "d"], object))]
+        [1, 2]
+    """
+    ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
+    return np.split(values, 1 + np.flatnonzero(np.diff(ends // PIECE_BYTES)))
 
 
 class LatestResults:

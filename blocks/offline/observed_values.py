@@ -11,7 +11,7 @@ import tensorflow as tf
 from blocks.block import Preprocessor, observations
 from blocks.data.raw_arrays import to_raw, values_one_by_one
 from blocks.data.raw_columns import RawColumn
-from blocks.offline.dictionary_columns import distinct_values, encode, is_coded, positions
+from blocks.offline.dictionary_columns import distinct_values, encode, is_coded, pieces_of_texts, positions
 from blocks.offline.traced_functions import observed_by, values_of_stack
 from blocks.preprocessors.columns.lanes import Lane
 from blocks.preprocessors.columns.stacking import stacked
@@ -68,10 +68,12 @@ def values_of_lane(lane: Lane, depth: int, inputs: Mapping[str, RawColumn]) -> C
         def of_distinct(chunk: pa.RecordBatch) -> pa.Array:
             coded = encode(chunk.column(lane.columns[0]), lane.columns[0])
             values = distinct_values(coded.dictionary, lane.columns[0])
-            seen, at = observe(tf.constant(values, tf.string)), positions(coded)
-            if isinstance(seen, tf.RaggedTensor):
-                seen, at = seen.values, _runs(seen.row_splits.numpy(), at)
-            return pa.DictionaryArray.from_arrays(pa.array(at), observations(seen))
+            pieces = [observe(tf.constant(piece, tf.string)) for piece in pieces_of_texts(values)]
+            at = positions(coded)
+            if isinstance(pieces[0], tf.RaggedTensor):
+                lengths = [piece.row_lengths().numpy() for piece in pieces]
+                at = _runs(np.cumsum(np.concatenate([[0], *lengths])), at)
+            return pa.DictionaryArray.from_arrays(pa.array(at), pa.concat_arrays([*map(observations, pieces)]))
 
         return of_distinct
 

@@ -18,7 +18,15 @@ import tensorflow as tf
 from blocks.data.raw_arrays import to_raw
 from blocks.errors import MalformedData
 from blocks.features.sparse import Sparse
-from blocks.offline.dictionary_columns import TEXT, LatestResults, distinct_values, encode, is_coded, positions
+from blocks.offline.dictionary_columns import (
+    TEXT,
+    LatestResults,
+    distinct_values,
+    encode,
+    is_coded,
+    pieces_of_texts,
+    positions,
+)
 from blocks.offline.traced_functions import (
     CELLS,
     LEAST_ROWS,
@@ -217,7 +225,7 @@ class Transform:
     def _as_stored(self, lane: Lane, tensor: Any) -> Any:
         """A lane's features as NumPy has them: what is sparse without the zeros of its pairs."""
         entry = self.spec[self.places[lane.name][0]]
-        return Sparse.from_pairs(_view(tensor), len(entry.features)) if entry.sparse else _view(tensor)
+        return Sparse.from_pairs(_view(tensor), entry.columns) if entry.sparse else _view(tensor)
 
     def _values_of(self, lane: Lane, dictionary: pa.Array) -> np.ndarray:
         """A lane's output for every value of a dictionary, and last for a missing one."""
@@ -227,17 +235,19 @@ class Transform:
                 function = self._of_values.get(lane.name)
                 if function is None:
                     function = self._of_values[lane.name] = features_of_lane(lane, self.inputs)
-            values = tf.constant(distinct_values(dictionary, lane.columns[0]), tf.string)
-            known = self._worked_out(lane, function, values)
+            known = self._worked_out(lane, function, distinct_values(dictionary, lane.columns[0]))
             self._known.put(lane, dictionary, known)
         return known
 
-    def _worked_out(self, lane: Lane, function: Callable[..., Any], values: Any) -> Any:
-        """A lane's features of values; sparse ones piece by piece."""
-        if not self.spec[self.places[lane.name][0]].sparse:
-            return function(values).numpy()
-        pieces = (function(values[start : start + SPARSE_ROWS]) for start in range(0, len(values), SPARSE_ROWS))
-        return np.concatenate([self._as_stored(lane, piece) for piece in pieces])
+    def _worked_out(self, lane: Lane, function: Callable[..., Any], values: np.ndarray) -> Any:
+        """A lane's features of texts, piece by piece."""
+        rows = SPARSE_ROWS if self.spec[self.places[lane.name][0]].sparse else max(len(values), 1)
+        pieces = [
+            self._as_stored(lane, function(tf.constant(piece[start : start + rows], tf.string)))
+            for piece in pieces_of_texts(values)
+            for start in range(0, len(piece), rows)
+        ]
+        return _joined(pieces)
 
 
 def _unreadable(lane: Lane, raw: Mapping[str, np.ndarray], part: slice, features: np.ndarray) -> Mapping[int, str]:

@@ -31,6 +31,7 @@ from blocks.preprocessors.numeric.round import Round
 from blocks.preprocessors.numeric.standardize import Standardize
 from blocks.preprocessors.text.email_domain import EmailDomain
 from blocks.preprocessors.text.extract import Extract
+from blocks.preprocessors.text.hashed_n_grams import HashedNGrams
 from blocks.preprocessors.text.length import Length
 from blocks.preprocessors.text.multi_hot import MultiHot
 from blocks.preprocessors.text.normalize import Normalize
@@ -61,6 +62,7 @@ __all__ = [
     "Frequency",
     "Function",
     "GeoGrid",
+    "HashedNGrams",
     "Hashing",
     "Image",
     "ImageMissing",

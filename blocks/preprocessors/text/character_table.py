@@ -106,11 +106,17 @@ def replaced_characters(text: Any, places: Any, becomes: Any) -> Any:
     never = tf.bitwise.bitwise_and(codes, 0xFFFE) == 0xFFFE
     codes = tf.where(never | ((codes >= 0xFDD0) & (codes <= 0xFDEF)), 0xFFFD, codes)
     place = tf.gather(places, tf.minimum(codes, tf.shape(places)[0] - 1))
-    several = tf.gather(becomes, place)
-    first = tf.where(place > 0, several[:, 0], codes)
-    several = tf.concat([first[:, tf.newaxis], several[:, 1:]], axis=1)
-    stays = several != _DROPPED
-    rows = tf.repeat(decoded.value_rowids(), tf.reduce_sum(tf.cast(stays, tf.int64), axis=1))
-    return tf.RaggedTensor.from_value_rowids(
-        tf.boolean_mask(several, stays), rows, nrows=decoded.nrows(), validate=False
-    )
+    first = tf.where(place > 0, tf.gather(becomes[:, 0], place), codes)
+    one_each = tf.reduce_all((first != _DROPPED) & (tf.gather(becomes[:, 1], place) == _DROPPED))
+
+    def of_any_number() -> tuple[Any, Any]:
+        several = tf.concat([first[:, tf.newaxis], tf.gather(becomes, place)[:, 1:]], axis=1)
+        stays = several != _DROPPED
+        rows = tf.repeat(decoded.value_rowids(), tf.reduce_sum(tf.cast(stays, tf.int64), axis=1))
+        characters = tf.boolean_mask(several, stays)
+        ragged = tf.RaggedTensor.from_value_rowids(characters, rows, nrows=decoded.nrows(), validate=False)
+        return ragged.values, ragged.row_splits
+
+    # mostly no character vanishes or becomes two, and a tenth of the memory will do
+    values, splits = tf.cond(one_each, lambda: (first, decoded.row_splits), of_any_number)
+    return tf.RaggedTensor.from_row_splits(values, splits, validate=False)

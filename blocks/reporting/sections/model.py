@@ -43,7 +43,7 @@ def _of_model(report_input: ReportInput) -> Section:
     trainable = sum(math.prod(weight.shape) for weight in core.trainable_weights)
     sizes = [
         ("raw columns", len(columns.inputs)),
-        ("features", sum(len(entry.features) for entry in spec.values())),
+        ("features", sum(entry.columns for entry in spec.values())),
         ("parameters", int(core.count_params())),
         ("trainable parameters", trainable),
         ("layers of the core", len(core.layers)),
@@ -88,7 +88,7 @@ def _of_export(report_input: ReportInput) -> Section:
 
 
 def _entries(spec: FeatureSpec) -> str:
-    return ", ".join(f"{len(entry.features)} {name}" for name, entry in spec.items())
+    return ", ".join(f"{entry.columns} {name}" for name, entry in spec.items())
 
 
 def _versions(found: dict[str, str]) -> Table:
