@@ -149,7 +149,7 @@ class HashedNGrams(Preprocessor):
 
     def learn(self, results: Mapping[str, Statistic]) -> State:
         """The rarity of each column."""
-        counts = results["documents"].result(ordered=False)
+        counts = results["documents"].result()
         documents = np.zeros(self.num_buckets + 1, np.int64)
         documents[np.asarray(counts.values, np.int64)] = counts.counts
         documents, texts = documents[:-1], int(documents[-1])
