@@ -34,6 +34,7 @@ from blocks.offline.precompute import precompute, split_plan
 from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.preprocessors.columns.auto import AutoColumns, as_preprocessor
+from blocks.preprocessors.columns.straight_line import bind_unit
 from blocks.progress import Verbose, announce, check_verbose
 from blocks.statistics import Summary
 from blocks.store import SplitPlan, Store
@@ -212,6 +213,7 @@ class Model(Trainer, Answerer, Saver):
 
     def _compose(self, spec: FeatureSpec) -> None:
         self._parts.core = None
+        bind_unit(self.preprocessor, self.feature_extractor, self.head)
         self.core = self._parts.core = build_core(spec, self.feature_extractor, self.head, seed=self.seed)
         self._parts.drawn, self._parts.warned = digest_of_last(self.core), set()
         check_chains(self.core, self.head, self._chains())

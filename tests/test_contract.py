@@ -35,6 +35,20 @@ FEATURES = {
     "numeric": RANDOM.normal(size=(30, 2)).astype("float32"),
     "categorical": np.stack([RANDOM.integers(0, top, 30) for top in (7, 200, 3)], axis=1).astype("int32"),
 }
+WINDOWS = FeatureSpec.pack(
+    [Feature("c", ("c",), 7)],
+    {
+        "close": Entry.of_windows(12, [Feature("close", ("close",)), Feature("close_missing", ("close",))]),
+        "trend": Entry.of_windows(12, [Feature("trend", ("trend",), 4)]),
+        "hour_ahead": Entry.of_windows(3, [Feature("hour_ahead", ("hour_ahead",), 5)]),
+    },
+)
+SERIES = {
+    "categorical": RANDOM.integers(0, 7, (30, 1)).astype("int32"),
+    "close": RANDOM.normal(size=(30, 12, 2)).astype("float32"),
+    "trend": RANDOM.integers(0, 4, (30, 12)).astype("int32"),
+    "hour_ahead": RANDOM.integers(0, 5, (30, 3)).astype("int32"),
+}
 PLAIN = RANDOM.normal(size=(30, 5)).astype("float32")
 IDS = np.where(np.arange(5) < [[0], [5], [2], [1], [4], [3]], RANDOM.integers(1, 9, (6, 5)), 0).astype("int32")
 GRAMS = FeatureSpec({"grams": Entry.of_pairs([Feature("grams", ("text",), 30)])})
@@ -330,6 +344,19 @@ TABLE = {
         FEATURES,
         {},
     ),
+    "DLinear": (lambda: feature_extractors.DLinear(3, spec=WINDOWS), SERIES, {}),
+    "GRU": (lambda: feature_extractors.GRU(4, depth=2, dropout=0.2, spec=WINDOWS), SERIES, {}),
+    "TCN": (lambda: feature_extractors.TCN(4, dilations=[1, 2], dropout=0.2, spec=WINDOWS), SERIES, {}),
+    "PatchTransformer": (
+        lambda: feature_extractors.PatchTransformer(4, 1, heads=2, patch=4, stride=4, spec=WINDOWS),
+        SERIES,
+        {"tolerance": 1e-5},
+    ),
+    "ReversibleNorm": (
+        lambda: feature_extractors.ReversibleNorm(feature_extractors.TCN(4, dilations=[1]), "close", spec=WINDOWS),
+        SERIES,
+        {"tolerance": 1e-5},
+    ),
     "Softmax, strings": (lambda: classifiers.Softmax("y"), (PLAIN, ["no", "yes", None, "perhaps"] * 12), {}),
     "Softmax, integers": (lambda: classifiers.Softmax("y", class_weight="balanced"), (PLAIN, [0, 1, 1, 5] * 12), {}),
     "Softmax, booleans": (
@@ -343,6 +370,7 @@ TABLE = {
         {},
     ),
     "Horizons": (lambda: regressors.Horizons("y"), (PLAIN, STEPS), {}),
+    "Horizons, no drift": (lambda: regressors.Horizons("y", drift=False), (PLAIN, STEPS), {}),
     "Horizons, means": (lambda: regressors.Horizons("y", quantiles=None, loss="huber"), (PLAIN, STEPS), {}),
     "Mean, mse": (lambda: regressors.Mean("y"), (PLAIN, [1e9, 1e9 + 1, None, 1e9 + 3] * 12), {}),
     "Mean, mae": (lambda: regressors.Mean("y", loss="mae"), (PLAIN, NUMBERS[:40]), {}),

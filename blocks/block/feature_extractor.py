@@ -30,6 +30,10 @@ class FeatureExtractor(Block):
     members: int | None = None
     """How many members the representation has, or None for a plain one."""
 
+    def reversible_norm(self) -> Any:
+        """The `ReversibleNorm` whose normalisation is undone of predictions: itself, one inside, or None."""
+        return None
+
     def __init__(self, spec: FeatureSpec | Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         # features keep their precision until a layer inside casts them
         super().__init__(**{"autocast": False, **kwargs})

@@ -15,6 +15,7 @@ class MemberDense(keras.layers.Layer):
         units: Width of the output.
         members: How many members the rows hold, fastest last: row i is of member i % members.
         use_bias: Whether to add a bias.
+        kernel_initializer: As of `keras.layers.Dense`; None for Glorot's uniform distribution of each member.
         bias_initializer: As of `keras.layers.Dense`; given once for all members.
 
     Returns:
@@ -29,19 +30,28 @@ class MemberDense(keras.layers.Layer):
     """
 
     def __init__(
-        self, units: int, members: int = 1, *, use_bias: bool = True, bias_initializer: Any = "zeros", **kwargs: Any
+        self,
+        units: int,
+        members: int = 1,
+        *,
+        use_bias: bool = True,
+        kernel_initializer: Any = None,
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.units = units
         self.members = members
         self.use_bias = use_bias
+        self.kernel_initializer = None if kernel_initializer is None else keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
     def build(self, input_shape: Any) -> None:
         """Make the weights: (width, units) for one member, else (members, width, units)."""
         width, several = input_shape[-1], (self.members,) if self.members > 1 else ()
         limit = math.sqrt(6 / (width + self.units))
-        kernel = keras.initializers.RandomUniform(-limit, limit)  # Glorot's, whose fans would count the members
+        # Glorot's, whose fans would count the members
+        kernel = self.kernel_initializer or keras.initializers.RandomUniform(-limit, limit)
 
         def bias(shape: Any, dtype: Any = None) -> Any:
             return ops.broadcast_to(self.bias_initializer((self.units,), dtype), shape)
@@ -72,5 +82,6 @@ class MemberDense(keras.layers.Layer):
             "units": self.units,
             "members": self.members,
             "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
         }

@@ -28,6 +28,9 @@ class Regressor(Head):
     wanted: ClassVar[str] = f"a target that is a finite number, within {FARTHEST_TARGET:g} of 0"
     gap: ClassVar[float | None] = math.nan
 
+    follows_level: ClassVar[bool] = False
+    """Whether predictions may be moved and stretched, as those of a standardised target may be."""
+
     @property
     def history(self) -> str | None:
         """The column of windows of which the target is what comes next, by the names that `blocks.windows` gives."""

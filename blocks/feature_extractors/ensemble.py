@@ -58,6 +58,10 @@ class Ensemble(FeatureExtractor):
         """Of all copies."""
         return self.k * (self.copies[0].members or 1)
 
+    def reversible_norm(self) -> Any:
+        """That of the copies, which are alike."""
+        return self.copies[0].reversible_norm()
+
     def bind(self, spec: FeatureSpec) -> None:
         """Take the specification, for every copy."""
         super().bind(spec)

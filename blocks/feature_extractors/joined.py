@@ -81,6 +81,11 @@ class Joined(FeatureExtractor):
         """Those of `top`."""
         return None if self.top is None else self.top.members
 
+    def reversible_norm(self) -> Any:
+        """The first of the extractors' own."""
+        found = (part.reversible_norm() for part in (*self._given.values(), *self._rest.values()))
+        return next((norm for norm in found if norm is not None), None)
+
     def bind(self, spec: FeatureSpec) -> None:
         """Take the specification, and refuse names that are no entry's.
 

@@ -76,6 +76,7 @@ class Gaussian(Regressor):
     """
 
     spreads = True
+    follows_level = True
 
     def __init__(
         self,

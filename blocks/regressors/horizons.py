@@ -45,6 +45,8 @@ class Horizons(Regressor):
             target's name without "_ahead".
         season: How many steps make a season, 24 for hours that resemble those of the day before; for the seasonal naive
             baseline and for scaled errors.
+        drift: Whether each step has a constant of its own, the same for every row. Without, behind a `ReversibleNorm`,
+            the way that series went in training is not taken for the one that they will go.
         sample_weight: Name of a column of non-negative weights, or None.
         on_bad_target: "error" or "skip", for rows in whose target a step is missing or infinite.
         state: What an earlier `adapt` learned.
@@ -56,7 +58,7 @@ class Horizons(Regressor):
     Raises:
         BadTarget: At `adapt`, when a target is no list of numbers, lists differ in length, or none is usable.
 
-    Parameters: (width + 1) * steps * levels.
+    Parameters: (width + 1) * steps * levels; without drift `steps` less.
 
     Example:
         >>> import pyarrow as pa
@@ -75,6 +77,7 @@ class Horizons(Regressor):
     """
 
     takes_several = False
+    follows_level = True
     wanted: ClassVar[str] = f"a target of finite numbers, within {FARTHEST_TARGET:g} of 0"
 
     def __init__(
@@ -85,6 +88,7 @@ class Horizons(Regressor):
         loss: str = "mse",
         history: str | None = None,
         season: int = 1,
+        drift: bool = True,
         sample_weight: str | None = None,
         on_bad_target: str = "error",
         state: Mapping[str, Any] | None = None,
@@ -95,6 +99,7 @@ class Horizons(Regressor):
         if loss not in LOSSES:
             raise InvalidArgument(f"Horizons' loss is one of {', '.join(LOSSES)}. Received: {loss!r}.")
         self._loss, self._history = loss, history
+        self.drift = bool(drift)
         self.season = check_whole_number("season", season, least=1)
 
     # -- the target ----------------------------------------------------------------------------------------------------
@@ -176,15 +181,28 @@ class Horizons(Regressor):
         self.require_adapted()
         start = normal_start(self.levels) if self.levels else np.zeros(1)
         assert self.steps is not None
+        # of zeros, what is foretold starts as the target's distribution, whatever the row: values that are alike, as
+        # those of a window are, would leave a random start in place where they say nothing, for good
+        options: dict[str, Any] = {"kernel_initializer": "zeros", "use_bias": self.drift}
         biases = keras.initializers.Constant(np.tile(start, self.steps).tolist())
-        self.units = self.dense(self.steps * len(start), input_shape, bias_initializer=biases)
+        self.units = self.dense(self.steps * len(start), input_shape, bias_initializer=biases, **options)
+        self.apart = None
+        if not self.drift and len(start) > 1:
+            others = np.tile(np.delete(start, self.middle), (self.steps, 1))
+            constant = keras.initializers.Constant(others.tolist())
+            self.apart = self.add_weight(others.shape, initializer=constant, name="apart")
         self.built = True
 
     def call(self, inputs: Any) -> Any:
         """The predictions in the target's unit."""
         units = ops.cast(self.units(inputs), wide())
         if self.levels:
-            units = ordered(ops.reshape(units, (-1, self.steps, len(self.levels))), self.middle)
+            units = ops.reshape(units, (-1, self.steps, len(self.levels)))
+            if self.apart is not None:
+                apart = ops.cast(self.apart, units.dtype)
+                below, above = apart[:, : self.middle], apart[:, self.middle :]
+                units = units + ops.concatenate([below, ops.zeros_like(apart[:, :1]), above], axis=1)
+            units = ordered(units, self.middle)
         return TargetScale.of(self.state).inverse(units)
 
     def compute_output_spec(self, inputs: Any) -> Any:
@@ -223,4 +241,5 @@ class Horizons(Regressor):
             "loss": self._loss,
             "history": self._history,
             "season": self.season,
+            "drift": self.drift,
         }

@@ -113,6 +113,11 @@ class Mean(Regressor):
         self._loss = loss
         self._transform = transform
 
+    @property
+    def follows_level(self) -> bool:  # type: ignore[override]  # a constant of the class elsewhere
+        """Where the target is standardised alone."""
+        return self._transform == "standardize"
+
     # -- the target ----------------------------------------------------------------------------------------------------
 
     def statistics(self) -> dict[str, Statistic]:

@@ -82,6 +82,8 @@ class Quantiles(Regressor):
     Source: Koenker, Bassett, "Regression Quantiles" (1978).
     """
 
+    follows_level = True
+
     def __init__(
         self,
         target: str | Sequence[str],

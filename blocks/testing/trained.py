@@ -43,6 +43,8 @@ def extractor_case(block: FeatureExtractor, data: Any, options: Options) -> Case
         require(not options.finite or bool(np.isfinite(result).all()), "values that are not finite")
     with rule(block, "at inference nothing is random"):
         same(result, call(extractor, rows))
+    if extractor.reversible_norm() is not None:
+        _check_reversible(extractor, rows, result)
     _check_gradients(extractor, lambda: tf.reduce_mean(tf.square(extractor(to_tensors(rows), training=True))))
     with rule(block, "a built extractor refuses other features"):
         if extractor.spec is not None:
@@ -50,6 +52,26 @@ def extractor_case(block: FeatureExtractor, data: Any, options: Options) -> Case
             with refused(InvalidArgument, otherwise="bind took them"):
                 extractor.bind(other)
     return Case(extractor, rows)
+
+
+def _check_reversible(extractor: FeatureExtractor, rows: Any, result: np.ndarray) -> None:
+    norm = extractor.reversible_norm()
+    entry = norm.bound_entry(extractor.spec) if isinstance(rows, Mapping) else None
+    window = rows if entry is None else rows[entry]
+    stretch = 4.0 if norm.scale else 1.0
+
+    def of_first(values: np.ndarray) -> np.ndarray:
+        moved = values.copy()
+        first = moved if moved.ndim == 2 else moved[..., 0]
+        first[...] = first * np.float32(stretch) + np.float32(8)
+        return moved
+
+    with rule(extractor, "a normalisation that is undone takes away what level() says, and no more"):
+        before, after = (call(norm.level(), values) for values in (window, of_first(window)))
+        require(np.allclose(after[:, 0], before[:, 0] * stretch + 8, 1e-3, 1e-3), "another level")
+        require(np.allclose(after[:, 1], before[:, 1] * stretch, 1e-3, 1e-3), "another spread")
+        moved = call(extractor, of_first(window) if entry is None else {**rows, entry: of_first(window)})
+        require(np.allclose(moved, result, 1e-3, 1e-3), "a representation that knows the level")
 
 
 def head_case(block: Head, data: Any, options: Options) -> Case:

@@ -22,6 +22,7 @@ from blocks.features.spec import FeatureSpec
 from blocks.heads import of_head
 from blocks.training.mean_of_members import MeanOfMembers, fold
 from blocks.training.row_losses import REGULARIZATION, RowLosses
+from blocks.training.undo_level import undo_of
 
 
 def build_core(
@@ -63,15 +64,25 @@ def build_core(
                 f"A feature extractor returns one tensor of shape (batch, width). "
                 f"Received from {type(feature_extractor).__name__}: {type(representation).__name__}."
             )
-        core = Core(inputs, _predictions(head, representation, feature_extractor), name="core")
+        level, undone = None, undo_of(head.heads, feature_extractor)
+        if undone:
+            norm = feature_extractor.reversible_norm()
+            level = norm.level()(inputs[norm.bound_entry(spec)])
+        predictions = _predictions(head, representation, feature_extractor, level, undone)
+        core = Core(inputs, predictions, name="core")
     if len(head.heads) > 1:
         heads = head.heads
         core.without_gaps = lambda name, encoded: heads[name].without_gaps(encoded)
     return core
 
 
-def _predictions(head: Head, representation: Any, feature_extractor: FeatureExtractor) -> Any:
-    """What the head makes of a representation, or of each of its members, folded into the batch."""
+def _predictions(
+    head: Head, representation: Any, feature_extractor: FeatureExtractor, level: Any, undone: Mapping[str, Any]
+) -> Any:
+    """What the head makes of a representation, or of each of its members, folded into the batch.
+
+    Predictions of the heads in `undone` are brought back to the rows' level.
+    """
     members = feature_extractor.members
     if tuple(representation.shape[1:-1]) != (() if members is None else (members,)):
         raise InvalidArgument(
@@ -81,12 +92,13 @@ def _predictions(head: Head, representation: Any, feature_extractor: FeatureExtr
         )
     for one in head.heads.values():
         one.members = members or 1
-    if members is None:
-        return head(representation)
-    predictions = head(fold(representation))
-    if not isinstance(predictions, dict):
-        return MeanOfMembers(members, head.spreads)(predictions)
-    return {name: MeanOfMembers(members, head.heads[name].spreads)(each) for name, each in predictions.items()}
+    predictions = head(representation if members is None else fold(representation))
+    found = {}
+    for name, each in _by_head_name(predictions).items():
+        if name in undone:
+            each = undone[name](each, level)
+        found[name] = each if members is None else MeanOfMembers(members, head.heads[name].spreads)(each)
+    return found if isinstance(predictions, dict) else found[""]
 
 
 @contextmanager

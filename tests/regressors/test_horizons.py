@@ -56,6 +56,9 @@ def test_quantiles_of_no_step_cross_and_start_as_a_normal_distributions(learned)
     head = learned(Horizons("y", quantiles=LEVELS), LISTS)
     start = head(np.zeros((1, 6), "float32")).numpy()[0]
     np.testing.assert_allclose((start - TRUTH.mean()) / TRUTH.std(), [[-1.2816, 0, 1.2816]] * 4, atol=1e-3)
+    still = learned(Horizons("y", quantiles=LEVELS, drift=False), LISTS)
+    np.testing.assert_allclose(still(np.zeros((1, 6), "float32")).numpy()[0], start, rtol=1e-6)
+    assert still.count_params() == head.count_params() - 4
     head.units.kernel.assign(RANDOM.normal(size=(6, 12)) * 1e3)
     found = head(RANDOM.normal(size=(200, 6)).astype("float32")).numpy()
     assert found.shape == (200, 4, 3)
