@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # for type checkers, as `_HOMES` has it
     from blocks import postprocessors as postprocessors
     from blocks import preprocessors as preprocessors
     from blocks import regressors as regressors
+    from blocks import runs as runs
     from blocks import serving as serving
     from blocks import statistics as statistics
     from blocks import store as store
@@ -70,6 +71,7 @@ _HOMES = {
     "read": "data",
     "regressors": "",
     "report": "reporting",
+    "runs": "",
     "serving": "",
     "statistics": "",
     "store": "",

@@ -43,6 +43,7 @@ from blocks.training.argument_hints import ALSO, HINTS
 from blocks.training.core import build_core
 from blocks.training.history import History, kept
 from blocks.training.initial_weights import digest_of_last
+from blocks.training.observers import tell_rows, told
 from blocks.training.trainer import Trainer
 
 FORMAT_VERSION = 1
@@ -143,6 +144,7 @@ class Model(Trainer, Answerer, Saver):
 
     # -- learning from data ------------------------------------------------------------------------------------------
 
+    @told
     def adapt(
         self,
         data: Any,
@@ -172,7 +174,7 @@ class Model(Trainer, Answerer, Saver):
             InvalidArgument: `memory` is no memory, or too little.
         """
         before, verbose = self._learned(), check_verbose(verbose)
-        source = read(data)
+        source = tell_rows(read(data))
         if "preprocessor" in self.automatic and (initial is None or not isinstance(self.preprocessor, Columns)):
             self.preprocessor = AutoColumns().infer(source, self.head, memory)
             announce(f"auto: {self.preprocessor!r}; model.describe() says why", verbose)
@@ -228,6 +230,7 @@ class Model(Trainer, Answerer, Saver):
 
     # -- the store ---------------------------------------------------------------------------------------------------
 
+    @told
     def precompute(
         self,
         splits: Mapping[str, Any],

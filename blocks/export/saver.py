@@ -14,6 +14,7 @@ from blocks.export.keras_file import write_keras_file
 from blocks.export.onnx_packages import onnx_module
 from blocks.export.savedmodel import export
 from blocks.inspection.adapted_rows import AdaptedRows, KeepsAdaptedRows
+from blocks.training.observers import told
 
 
 @checked_methods()
@@ -34,6 +35,7 @@ class Saver(KeepsAdaptedRows, keras.Model):
         super().load_weights(filepath, **kwargs)
         self._parts.graph = self._parts.transform = None
 
+    @told
     def export(self, path: str | os.PathLike[str], *, format: str = "savedmodel", golden: Any = None) -> None:
         """Write one SavedModel that needs TensorFlow alone, with what `blocks.verify` replays beside it; or ONNX.
 
@@ -59,6 +61,7 @@ class Saver(KeepsAdaptedRows, keras.Model):
         write = export if format == "savedmodel" else onnx_module("onnx_file").write_onnx
         write(self.graph, path, golden=golden, fitted=self.fitted, rows=rows)
 
+    @told
     def save(
         self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
     ) -> None:

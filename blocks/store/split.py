@@ -7,6 +7,7 @@ import numpy as np
 
 from blocks.arguments import check_whole_number, checked_methods
 from blocks.errors import InvalidArgument
+from blocks.store.content_digest import content_digest
 from blocks.store.formats.shard import Shard
 from blocks.store.reading.batches import Settings
 from blocks.store.reading.chunk_reader import allocate
@@ -101,6 +102,11 @@ class StoreSplit:
     def identity(self) -> str:
         """A digest of the store's manifest."""
         return self._store.identity
+
+    @property
+    def content(self) -> str:
+        """A digest of the rows of all of the store's splits: the same whatever files they were made of, and when."""
+        return content_digest(self._store.manifest)
 
     def shard(self, index: int, count: int) -> "StoreSplit":
         """Take every `count`-th chunk, beginning with number `index`: together the workers see each row once an epoch.

@@ -18,6 +18,7 @@ from blocks.training.compiling import checked_settings, compile_core
 from blocks.training.history import whole_history
 from blocks.training.initial_weights import digest_of_last
 from blocks.training.learn import learn, weigh_classes
+from blocks.training.observers import told, with_observers
 from blocks.training.resume import Resume
 from blocks.training.training_batches import Batches, errors_of
 from blocks.training.training_rows import BatchOrder, TrainingRows, training_rows
@@ -55,6 +56,7 @@ class Trainer(keras.Model):
         if self._parts.core is not None and self._compiled_with is not None:
             compile_core(self.core, self.head, self._compiled_with)
 
+    @told
     def fit(
         self,
         data: Any,
@@ -150,7 +152,7 @@ class Trainer(keras.Model):
                 prepare=prepare,
                 steps_per_execution=(self._compiled_with or {}).get("steps_per_execution"),
                 verbose=verbose,
-                callbacks=callbacks,
+                callbacks=with_observers(callbacks),
                 **kwargs,
             )
 
@@ -171,6 +173,7 @@ class Trainer(keras.Model):
         """Loss and metrics by epoch of the last training, reloads and kills included; empty before the first."""
         return whole_history(getattr(self._parts.core, "history", None))
 
+    @told
     def evaluate(
         self, data: Any, *, batch_size: int = 8192, verbose: Verbose = "auto", **kwargs: Any
     ) -> dict[str, float]:
@@ -192,6 +195,7 @@ class Trainer(keras.Model):
         held_out = self._batches(training_rows(data), batch_size)
         return loop.evaluate(self.core, held_out, verbose=verbose, **kwargs)
 
+    @told
     def calibrate(self, data: Any, *, allow_training_rows: bool = False, verbose: Verbose = "auto") -> None:
         """Let the postprocessors learn from held-out rows, in their order.
 

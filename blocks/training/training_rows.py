@@ -24,6 +24,7 @@ from blocks.offline.transform import Transform
 from blocks.preprocessors import Columns
 from blocks.preprocessors.columns.auto import AutoColumns, as_preprocessor
 from blocks.store import Rows, StoreSplit
+from blocks.training.observers import tell_rows
 from blocks.training.training_batches import Batches, of_rows, of_stream
 
 LEARN_CHUNK = 65_536
@@ -245,9 +246,9 @@ def training_rows(data: Any) -> TrainingRows:
         2
     """
     if isinstance(data, StoreSplit):
-        return _StoredRows(data)
+        return _StoredRows(tell_rows(data))
     if hasattr(data, "splits") and hasattr(data, "manifest"):
         raise InvalidArgument("Training takes one split of a store: store['train']. Received: the whole store.")
     if isinstance(data, Mapping) and any(isinstance(part, StoreSplit) for part in data.values()):
         raise InvalidArgument("Training takes one split. Received: a dict of them.")
-    return _SourceRows(read(data))
+    return _SourceRows(tell_rows(read(data)))
