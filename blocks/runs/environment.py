@@ -8,8 +8,6 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-import blocks
-
 DECISIVE = ("tensorflow", "keras", "numpy", "pyarrow", "h5py", "scikit-learn", "scipy", "datasketches")
 """Versions on which bits depend."""
 
@@ -30,7 +28,7 @@ def environment() -> dict[str, Any]:
     name, features = _processor()
     return {
         "python": platform.python_version(),
-        "blocks": blocks.__version__,
+        "blocks": sys.modules["blocks"].__version__,
         "system": platform.system(),
         "machine": platform.machine(),
         "processor": name,
