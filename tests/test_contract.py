@@ -146,6 +146,12 @@ TABLE = {
         {},
     ),
     "Subword": (lambda: preprocessors.Subword(30, output_length=6), TEXTS, {}),
+    "Vectors": (lambda: preprocessors.Vectors((["now", "or"], [[0.1, 1.0], [3.0, -0.7]])), TEXTS, {}),
+    "Vectors, in order": (
+        lambda: preprocessors.Vectors((["now", "or"], [[0.1], [3.0]]), output_length=3),
+        TEXTS,
+        {},
+    ),
     "TfIdf": (lambda: preprocessors.TfIdf(6), TEXTS, {}),
     "TfIdf, sparse": (lambda: preprocessors.TfIdf(6, sparse=True), TEXTS, {}),
     "TfIdf, n-grams": (lambda: preprocessors.TfIdf(50, split="characters", ngrams=(2, 3), norm=None), TEXTS, {}),

@@ -38,6 +38,7 @@ from blocks.preprocessors.text.normalize import Normalize
 from blocks.preprocessors.text.subword import Subword
 from blocks.preprocessors.text.tf_idf import TfIdf
 from blocks.preprocessors.text.tokens import Tokens
+from blocks.preprocessors.text.vectors import Vectors
 from blocks.preprocessors.time.cyclical import Cyclical
 from blocks.preprocessors.time.date_parts import DateParts
 from blocks.preprocessors.time.difference import Difference
@@ -89,5 +90,6 @@ __all__ = [
     "TfIdf",
     "Timestamp",
     "Tokens",
+    "Vectors",
     "Vocabulary",
 ]

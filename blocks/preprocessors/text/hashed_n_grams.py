@@ -162,6 +162,7 @@ class HashedNGrams(Preprocessor):
             with tf.init_scope():
                 self._idf = tf.Variable(state["idf"], trainable=False)
 
+    @tf.autograph.experimental.do_not_convert  # nothing is to be converted, and looking for it takes a second
     def compute(self, values: Any) -> Any:
         """Pairs of column and weight, float64."""
         cells, counts = self._cells(values)

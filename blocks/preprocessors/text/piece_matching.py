@@ -51,7 +51,6 @@ def piece_trie(pieces: Sequence[str]) -> tuple[tf.lookup.StaticHashTable, tf.Var
         return table, tf.Variable(np.array(ends, np.int64), trainable=False)
 
 
-@tf.autograph.experimental.do_not_convert  # there is nothing to convert, and looking for it takes a second
 def matched(children: tf.lookup.StaticHashTable, ends: tf.Variable, words: Any) -> tuple[Any, Any]:
     """Characters of words, ragged (words, None) int32, to the places of their pieces, word after word.
 

@@ -150,6 +150,7 @@ class Subword(Preprocessor):
         """Number of ids: padding, missing, unknown, and pieces."""
         return _BEFORE + size(self.state)
 
+    @tf.autograph.experimental.do_not_convert  # nothing is to be converted, and looking for it takes a second
     def compute(self, values: Any) -> Any:
         """The ids, int32."""
         tokens = words_and_signs(values)
