@@ -31,6 +31,7 @@ SPEC = FeatureSpec.pack(
         Feature("e", ("e",), 3),
     ]
 )
+PIXELS = RANDOM.integers(0, 256, (20, 8, 7, 3), "uint8")
 FEATURES = {
     "numeric": RANDOM.normal(size=(30, 2)).astype("float32"),
     "categorical": np.stack([RANDOM.integers(0, top, 30) for top in (7, 200, 3)], axis=1).astype("int32"),
@@ -300,6 +301,7 @@ TABLE = {
         FEATURES,
         {},
     ),
+    "ConvNet": (lambda: feature_extractors.ConvNet([4, 6], augment="cutout"), PIXELS, {"tolerance": 1e-5}),
     "WideDeep": (lambda: feature_extractors.WideDeep([6], spec=SPEC, crosses=[("c", "e")]), FEATURES, {}),
     "EmbeddingBag": (lambda: feature_extractors.EmbeddingBag(4, cardinality=9, dropout=0.2), IDS, {}),
     "EmbeddingBag, sparse": (lambda: feature_extractors.EmbeddingBag(4, spec=GRAMS), {"grams": PAIRS}, {}),

@@ -3,6 +3,7 @@
 `numeric` holds the embeddings of numbers that are an option of all that take numbers.
 """
 
+from blocks.feature_extractors.conv_net import ConvNet
 from blocks.feature_extractors.d_linear import DLinear
 from blocks.feature_extractors.dcn import DCN
 from blocks.feature_extractors.embedding_bag import EmbeddingBag
@@ -29,6 +30,7 @@ __all__ = [
     "GRU",
     "MLP",
     "TCN",
+    "ConvNet",
     "DLinear",
     "EmbeddingBag",
     "Ensemble",

@@ -25,6 +25,9 @@ from blocks.training.training_rows import BatchOrder, TrainingRows, training_row
 
 HELD_OUT_ROWS = 8192
 
+HELD_OUT_IMAGE_BYTES = 2 << 20
+"""Pixels of a batch that is not trained on: a network over images makes some fifty times as much of them."""
+
 
 @checked_methods(also=ALSO, hints=HINTS)
 class Trainer(keras.Model):
@@ -263,4 +266,6 @@ class Trainer(keras.Model):
 
     def _batches(self, rows: TrainingRows, batch_size: int, *order: BatchOrder, training: bool = False) -> Batches:
         parts = self.preprocessor, self.head, lambda: self.transform
+        if not training:
+            batch_size = min(batch_size, self.preprocessor.spec.rows_of_images(HELD_OUT_IMAGE_BYTES) or batch_size)
         return rows.batches(*parts, batch_size, *order, training=training)

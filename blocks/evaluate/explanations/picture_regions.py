@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from blocks.data.picture_bytes import is_picture
+from blocks.preprocessors.image.batch_decoding import decoded_image
 
 REGIONS = 40
 """About how many regions a picture is cut into."""
@@ -35,7 +36,8 @@ class PictureRegions:
 
         Source: Achanta et al., "SLIC Superpixels Compared to State-of-the-art Superpixel Methods" (2012).
         """
-        if not isinstance(data, bytes) or not is_picture(data):
+        # `decode_image` alone would trust any header, and an animated WebP ends the process in it
+        if not isinstance(data, bytes) or not is_picture(data) or decoded_image(data) is None:
             return None
         import tensorflow as tf
         from lime.wrappers.scikit_image import SegmentationAlgorithm
