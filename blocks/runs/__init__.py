@@ -2,6 +2,9 @@
 
 `record` writes one; `open_run` and `list_runs` read them, without TensorFlow. Nothing below knows of runs: `training`
 offers observers, and a recording is one.
+
+A project is a folder with a blocks.toml: `configuration` reads it, `project` opens it, `new_project` makes one of
+`templates`, and each of `steps` is what a command of the shell does.
 """
 
 from typing import TYPE_CHECKING
