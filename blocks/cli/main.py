@@ -14,7 +14,7 @@ def _words(name: str, command: argparse.ArgumentParser) -> None:
 
 
 def _run(name: str, options: argparse.Namespace) -> int:
-    if name in _TRAINING:
+    if name in _WITH_TENSORFLOW:
         from blocks.lazy import quiet_import
 
         with quiet_import():
@@ -22,7 +22,7 @@ def _run(name: str, options: argparse.Namespace) -> int:
     return int(import_module(f"blocks.cli.{name}_command").run(options))
 
 
-_TRAINING = ("inspect", "adapt", "precompute", "fit", "evaluate", "export", "report")
+_WITH_TENSORFLOW = ("inspect", "adapt", "precompute", "fit", "evaluate", "export", "report", "predict")
 """Commands that load TensorFlow into this process, which logs as it is loaded."""
 
 _PURPOSES = {

@@ -2,9 +2,13 @@
 
 import argparse
 
+from blocks.cli.project_arguments import add_examples
+
 
 def words(command: argparse.ArgumentParser) -> None:
     """Its arguments."""
+    about = "Write an export with all that serves it: a Dockerfile, the wheel, pins and checksums."
+    add_examples(command, about, "blocks package export/1", "blocks package export/1 income.tar.gz --name income")
     command.add_argument("export", metavar="EXPORT", help="the SavedModel's folder")
     command.add_argument(
         "out", metavar="OUT", nargs="?", help="an archive (.tar.gz), or a folder that is new (NAME-VERSION.tar.gz)"
