@@ -10,7 +10,7 @@ def words(command: argparse.ArgumentParser) -> None:
     about = "Write all splits' features into artefacts/store; killed at any moment, the same command finishes it."
     add_examples(
         command, about, "blocks precompute", "blocks precompute --set format=tfrecord",
-        "blocks precompute artefacts/adapted.keras train=a.csv valid=b.csv --out elsewhere",
+        "blocks precompute artefacts/adapted.keras train=a.csv valid=b.csv",
     )  # fmt: skip
     add_given(command)
     add_project(command)

@@ -7,6 +7,9 @@ from typing import Any
 
 from blocks.errors import BlocksError, InvalidArgument
 
+_STAMPS: dict[Path, dict[str, tuple[int, int]]] = {}
+"""Of each folder, its modules as they were when one was last imported."""
+
 
 def is_target(text: str) -> bool:
     """Whether it has the form of `module:object`, which no file or URI of rows has.
@@ -60,11 +63,19 @@ def _put_first(folder: Path) -> None:
         sys.path.remove(path)
     sys.path.insert(0, path)
     importlib.invalidate_caches()
+    changed = _changed(folder)
     own = {one.stem for one in folder.glob("*.py")} | {one.parent.name for one in folder.glob("*/__init__.py")}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if name.partition(".")[0] in own and file and not Path(file).resolve().is_relative_to(path):
+        if name.partition(".")[0] in own and file and (changed or not Path(file).resolve().is_relative_to(path)):
             del sys.modules[name]
+
+
+def _changed(folder: Path) -> bool:
+    """Whether the folder's code is another than when it was last imported here: in a notebook it is, soon."""
+    stamps = {file.name: (file.stat().st_mtime_ns, file.stat().st_size) for file in folder.glob("*.py")}
+    before, _STAMPS[folder.resolve()] = _STAMPS.get(folder.resolve(), stamps), stamps
+    return stamps != before
 
 
 def _line(error: Exception, folder: Path) -> str:

@@ -43,6 +43,7 @@ class Project:
         self.folder = configuration.folder
         self.name = str(told.get("name") or self.folder.resolve().name)
         self.artefacts = self.folder / artefacts
+        self.runs = self.folder / "runs"
         self._data = data or told.get("data") or DATA
         self._model = model or told.get("model") or MODEL
 

@@ -1,6 +1,7 @@
 """Each step of a project by its command: what it makes, says, leaves and refuses."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,18 @@ TINY = ["--profile", "local", "--set", "data.rows=150", "--set", "epochs=1"]
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("projects") / "shop"
     new_project(folder, "table")
+    assert main(["fit", "--project", str(folder), *TINY]) == 0
     return folder
 
 
 @pytest.fixture
-def within(shop, monkeypatch):
-    monkeypatch.chdir(shop)
-    return shop
+def within(fitted, tmp_path, monkeypatch):
+    shutil.copytree(fitted, tmp_path / "shop")
+    monkeypatch.chdir(tmp_path / "shop")
+    return tmp_path / "shop"
 
 
 def told(capsys, *words):
@@ -38,12 +41,9 @@ def test_every_step_of_a_table_and_that_it_leaves_what_fits(within, capsys):
     assert status == 0
     assert "target returned; key customer" in out
     assert out.endswith("next: blocks adapt --profile local --set data.rows=150 --set epochs=1\n")
-    _, out, _ = told(capsys, "fit", *TINY)  # adapts and precomputes first
-    assert [line.partition(":")[0] for line in out.splitlines() if line[0] != " "] == [
-        "adapt", "precompute", "fit", "next",
-    ]  # fmt: skip
     first = Path("artefacts/model.keras").read_bytes()
     _, out, _ = told(capsys, "fit", *TINY)
+    assert [line.partition(":")[0] for line in out.splitlines()] == ["adapt", "precompute", "fit", "next"]
     assert out.count("(there already and it fits: nothing is done)") == 3
     assert Path("artefacts/model.keras").read_bytes() == first
 
@@ -70,12 +70,7 @@ def test_every_step_of_a_table_and_that_it_leaves_what_fits(within, capsys):
     test = blocks.read("artefacts/predictions.parquet")
     assert f"{test.count():,} rows by artefacts/export/1" in out
     assert test.count() == answers.num_rows
-    assert told(capsys, "check")[1] == f"artefacts/store: 0 problems in {150 - _cancelled():,} rows\n"
-
-
-def _cancelled():
-    """The sample is drawn of orders that count, so none of it is cancelled."""
-    return 0
+    assert told(capsys, "check")[1] == "artefacts/store: 0 problems in 150 rows\n"
 
 
 def test_a_changed_setting_is_named_and_made_anew(within, capsys):
@@ -83,23 +78,75 @@ def test_a_changed_setting_is_named_and_made_anew(within, capsys):
     assert "adapt: artefacts/adapted.keras (there already" in out
     assert "precompute: artefacts/store: rows of" in out
     assert "anew, since other: model" in out
-    assert blocks.load("artefacts/model.keras").feature_extractor.get_config()["hidden_units"] == [4]
+    assert list(blocks.load("artefacts/model.keras").feature_extractor.units) == [4]
     _, out, err = told(capsys, "evaluate", *TINY)
     assert "was fitted with model.units = [4] (now [64, 32])" in err
     assert "export: artefacts/export/2" in told(capsys, "export", *TINY, "--set", "model.units=[4]")[1]
 
 
-def test_a_killed_fit_goes_on_to_the_same_weights(within, capsys, monkeypatch):
+def test_a_killed_fit_goes_on_to_the_same_weights_and_both_runs_are_recorded(within, capsys, monkeypatch):
     words = [*TINY[:-1], "epochs=3"]
-    told(capsys, "fit", *words, "--again")
+    told(capsys, "fit", *words)
     whole = blocks.load("artefacts/model.keras").core.get_weights()
+    Path("artefacts/model.keras").unlink()
     ended = blocks.Resume.on_epoch_end
-    monkeypatch.setattr(
-        blocks.Resume, "on_epoch_end", lambda self, epoch, logs=None: _stopped(ended, self, epoch, logs)
-    )
-    status, _, err = told(capsys, "fit", *words, "--again")
+
+    def stopped(self, epoch, logs=None):
+        ended(self, epoch, logs)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(blocks.Resume, "on_epoch_end", stopped)
+    status, _, err = told(capsys, "fit", *words)
     assert (status, "the same command goes on" in err) == (130, True)
     monkeypatch.setattr(blocks.Resume, "on_epoch_end", ended)
-    _, out, _ = told(capsys, "fit", *words, "--again")
+    status, out, _ = told(capsys, "fit", *words)
+    assert (status, "went on where the run" in out) == (0, True)
     for one, other in zip(whole, blocks.load("artefacts/model.keras").core.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+    first, second, third = blocks.runs.list_runs("runs")[-3:]
+    assert [first.state, second.state, third.state] == ["finished", "interrupted", "finished"]
+    assert third.content["resumed_from"] == second.id
+    assert third.content["configuration"]["data"]["rows"] == 150
+    assert {"data", "preprocessor", "store", "weights"} <= {stage["name"] for stage in third.gathered["stages"]}
+
+
+def test_given_files_need_no_project(within, capsys, tmp_path, monkeypatch):
+    rows = blocks.read(within / "data/orders.csv").head(200)
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    monkeypatch.chdir(tmp_path)
+    Path("road.py").write_text(
+        "import blocks\n"
+        "from blocks import preprocessors as P\n"
+        "columns = P.Columns({'price': P.Standardize()})\n"
+        "model = blocks.Model(columns, blocks.feature_extractors.MLP([2]), blocks.classifiers.Softmax('returned'))\n"
+    )
+    status, out, _ = told(capsys, "adapt", "road:model", "rows.parquet", "--out", "made")
+    assert (status, out.partition(":")[0], "next" in out) == (0, "adapt", False)
+    assert blocks.load("made/adapted.keras").preprocessor.adapted
+    status, out, _ = told(capsys, "predict", "made/export/1", "rows.parquet")
+    assert status == 1  # with two words: of a project, which is not here
+
+
+def test_what_goes_wrong_is_told_with_its_fix(within, capsys, tmp_path, monkeypatch):
+    def refused(*words):
+        status, _, err = told(capsys, *words)
+        assert status == 1
+        return err
+
+    assert "(did you mean local?)" in refused("fit", "--profile", "locl")
+    shutil.rmtree("artefacts")
+    assert "needs an export. Received: none" in refused("predict")
+    assert "Run blocks fit" in refused("export")
+    Path("data.py").write_text("import blocks\n\ndef splits(config):\n    return blocks.read({'x': [1.0]})\n")
+    assert "data:splits gives splits: names and their rows. Received: Source. Return a dict" in refused("adapt")
+    Path("data.py").write_text("import blocks\n\ndef splits(config):\n    return {'train': None}\n")
+    assert "Received: NoneType for 'train'" in refused("adapt")
+    Path("data.py").write_text("import blocks\nimport no_such_package\n")
+    assert "ModuleNotFoundError: No module named 'no_such_package' (data.py, line 2)" in refused("adapt")
+    Path("data.py").write_text("import blocks\n")
+    assert "which has no splits. Define it there" in refused("adapt")
+    Path("model.py").write_text("def model(config):\n    return 3\n")
+    assert "model:model gives a blocks.Model. Received: int" in refused("adapt")
+    monkeypatch.chdir(tmp_path)
+    assert "A project is a folder with a blocks.toml." in refused("fit")

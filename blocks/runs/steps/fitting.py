@@ -1,20 +1,26 @@
 """Fitting: the core is trained and the postprocessors learn, in a recorded run that a kill does not undo."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-from blocks.errors import InvalidArgument, warn
-from blocks.files.durable import remove_tree
+from blocks.block import fingerprint
+from blocks.errors import BlocksError, InvalidArgument, warn
+from blocks.files import durable
 from blocks.model import Model, load
 from blocks.runs.made_things import MadeThings, digest_of
 from blocks.runs.own_code import own_code
 from blocks.runs.project import TRAINED, Project
+from blocks.runs.recording import Recording, record
+from blocks.runs.run_record import open_run
 from blocks.runs.steps.outcome import Outcome, reason
 from blocks.runs.steps.preparing import config_digest, precompute
-from blocks.training.resume import Resume
+from blocks.training.observers import tell_rows
 
 EPOCHS = 20
 """Unless [fit] says otherwise: a run that is to be resumed has a fixed length."""
+
+_STOPPED = ("killed", "failed", "interrupted")
 
 _JUDGING = ("inspect", "evaluate", "serve", "tune", "bench", "env")
 """What of a configuration changes nothing of a trained model."""
@@ -40,31 +46,66 @@ def fit(project: Project, *, again: bool = False) -> list[Outcome]:
         return [*outcomes, Outcome("fit", project.shown(file), reused=True)]
     if "train" not in store.splits:
         raise InvalidArgument(f"fit trains on the split train. Received: {', '.join(store.splits)}.")
-    unfinished = project.place("fit") / digest_of(key)[:16]
-    if again and unfinished.exists():
-        remove_tree(unfinished)
     held_out = store["valid"] if "valid" in store.splits else None
-    resume = Resume(unfinished, every=told.get("save_every", 1000))
-    begun = (unfinished / "resume.npz").exists()
-    history = model.fit(
-        store["train"],
-        validation_data=held_out,
-        epochs=told.get("epochs", EPOCHS),
-        batch_size=told.get("batch_size"),
-        seed=project.seed,
-        callbacks=[resume],
-    )
-    if held_out is not None:
-        calibrate(model, held_out)
-    model.save(file)
+    unfinished, digest = _Unfinished(project), digest_of(key)
+    earlier = None if again else unfinished.run_of(digest)
+    values = project.configuration.values
+    with record(project.runs, {**values, "secrets": values.get("env", [])}, resumes=earlier) as run:
+        unfinished.note(digest, run.id)
+        _tell_what_it_stands_on(project, model, run)
+        model.fit(
+            store["train"],
+            validation_data=held_out,
+            epochs=told.get("epochs", EPOCHS),
+            batch_size=told.get("batch_size"),
+            seed=project.seed,
+            callbacks=[run.resume(told.get("save_every", 1000))],
+        )
+        if held_out is not None:
+            calibrate(model, held_out)
+        model.save(file)
     configuration = {name: one for name, one in project.configuration.values.items() if name not in _JUDGING}
-    made.note("fit", key, [file], configuration=configuration, profiles=list(project.configuration.profiles))
-    remove_tree(unfinished)
+    made.note(
+        "fit", key, [file], configuration=configuration, profiles=list(project.configuration.profiles), run=run.id
+    )
+    unfinished.forget()
     last = {name: values[-1] for name, values in model.history.history.items() if values}
-    lines = [*reason(differing), *(["went on where it was stopped"] if begun else [])]
+    went_on = [] if earlier is None else [f"went on where the run {earlier} was stopped"]
+    lines = [*([] if went_on else reason(differing)), *went_on, f"recorded in {project.shown(run.folder)}"]
     lines += [", ".join(f"{name} {value:.4g}" for name, value in last.items())] if last else []
-    told_epochs = f"{len(model.history.epoch) or len(history.epoch)} epochs"
-    return [*outcomes, Outcome("fit", f"{project.shown(file)}: {told_epochs}", lines)]
+    return [*outcomes, Outcome("fit", f"{project.shown(file)}: {len(model.history.epoch)} epochs", lines)]
+
+
+class _Unfinished:
+    """Which run a fit was that has not ended: the same fit goes on with it."""
+
+    def __init__(self, project: Project) -> None:
+        self._file, self._runs = project.place("unfinished.json"), project.runs
+
+    def run_of(self, digest: str) -> str | None:
+        """The run that was stopped in a fit of that key, where it is still there."""
+        try:
+            noted = json.loads(self._file.read_text())
+            run = open_run(self._runs / noted["run"])
+        except (OSError, ValueError, TypeError, LookupError, BlocksError):
+            return None
+        return noted["run"] if noted["fit"] == digest and run.state in _STOPPED else None
+
+    def note(self, digest: str, run: str) -> None:
+        """Say which run it is now."""
+        durable.write_text(self._file, json.dumps({"fit": digest, "run": run}))
+
+    def forget(self) -> None:
+        """The fit has ended."""
+        self._file.unlink(missing_ok=True)
+
+
+def _tell_what_it_stands_on(project: Project, model: Model, run: Recording) -> None:
+    """What the record says of rows and preprocessor, whether this call or an earlier one adapted."""
+    if project.given_store is None:
+        for rows in project.splits.values():
+            tell_rows(rows)
+    run.stage("preprocessor", fingerprint(model.preprocessor, model.head))
 
 
 def calibrate(model: Model, held_out: Any) -> None:
