@@ -18,6 +18,6 @@ def words(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge."""
-    from blocks.runs.steps.judging import evaluate
+    from blocks.runs.steps.judgement import evaluate
 
     return told(options, evaluate(project_of(options, "evaluate", alone="test"), again=options.again))

@@ -26,7 +26,7 @@ def words(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run it."""
     if options.model is None:
-        from blocks.runs.steps.judging import report as report_on
+        from blocks.runs.steps.judgement import report as report_on
 
         # the page of a project lies with its other artefacts, judged by the groups of [evaluate]
         del options.out

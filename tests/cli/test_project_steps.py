@@ -73,6 +73,7 @@ def test_every_step_of_a_table_and_that_it_leaves_what_fits(within, capsys):
     assert told(capsys, "check")[1] == "artefacts/store: 0 problems in 150 rows\n"
 
 
+@pytest.mark.filterwarnings("default::blocks.errors.BlocksWarning")
 def test_a_changed_setting_is_named_and_made_anew(within, capsys):
     _, out, _ = told(capsys, "fit", *TINY, "--set", "model.units=[4]")
     assert "adapt: artefacts/adapted.keras (there already" in out

@@ -1,4 +1,4 @@
-"""Judging: how good the trained model is on rows that it did not see, as numbers and as a page."""
+"""Judgement: how good the trained model is on rows that it did not see, as numbers and as a page."""
 
 import json
 
