@@ -28,6 +28,12 @@ def made(extractor, head=None, chain=None):
     return model
 
 
+def drawn(model):
+    for weight in model.core.trainable_variables:
+        weight.assign(RANDOM.normal(0, 0.3, weight.shape))
+    return model
+
+
 def zeroed(model):
     for weight in model.core.trainable_variables:
         weight.assign(keras.ops.zeros_like(weight))
@@ -66,8 +72,7 @@ def test_a_network_that_says_nothing_foretells_the_level_in_the_columns_unit(cha
 def test_what_is_predicted_moves_and_stretches_with_the_window(extractor, head, tmp_path):
     norm = extractor.copy() if isinstance(extractor, ReversibleNorm) else extractor
     norm.reversible_norm().target = head.target
-    model = made(norm, head)
-    model.fit(DATA, epochs=1, batch_size=16, verbose=0)
+    model = drawn(made(norm, head))
     found = model.predict(RAW)
     for size, offset in ((1.0, 500.0), (20.0, -3.0)):
         moved = model.predict({"close": CLOSE * size + offset})
@@ -106,8 +111,7 @@ def test_missing_steps_do_not_count_and_windows_that_do_not_move_have_the_floor(
 
 def test_of_several_heads_the_one_that_comes_next_is_brought_back():
     heads = {"next": regressors.Horizons("close_ahead"), "up": classifiers.Softmax("up")}
-    model = made(ReversibleNorm(MLP([4]), "close"), heads)
-    model.fit(DATA, epochs=1, verbose=0)
+    model = drawn(made(ReversibleNorm(MLP([4]), "close"), heads))
     found, moved = model.predict(RAW), model.predict({"close": CLOSE + 100})
     np.testing.assert_allclose(moved["next_prediction"], found["next_prediction"] + 100, atol=1e-2)
     np.testing.assert_allclose(moved["up_probabilities"], found["up_probabilities"], atol=1e-4)
