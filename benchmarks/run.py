@@ -32,6 +32,7 @@ SIZES: dict[str, list[str]] = {
     "sparse": ["10000", "5000"],
     "stream": ["--rows", "1000000", "--repeats", "5"],
     "text_columns": ["600000", "40"],
+    "texts": ["--seeds", "1", "--only", "linear,bag,sms"],
     "train": ["300000", "7"],
 }
 HOLDS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}

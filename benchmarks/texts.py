@@ -186,8 +186,10 @@ def sms(folder: Path) -> dict[str, pa.Table]:
 def bag_of_messages(train: pa.Table, seed: int) -> Any:
     """The bag of words, pairs, and runs of characters."""
     grams = preprocessors.HashedNGrams(1 << 16, words=(1, 2), characters=(2, 5), sublinear_tf=True)
-    chain, extractor = [preprocessors.Normalize(), grams], feature_extractors.EmbeddingBag(8)
-    return fitted(train, chain, extractor, seed, 12, smoothing=0.0, optimizer=keras.optimizers.Adam(5e-3))
+    # in five folds of the training rows, logistic regression on these columns was best where hardly regularised
+    return fitted(
+        train, grams, feature_extractors.EmbeddingBag(8), seed, 16, smoothing=0.0, optimizer=keras.optimizers.Adam(5e-3)
+    )
 
 
 def main() -> None:
@@ -217,7 +219,8 @@ def main() -> None:
                 note(name, measured(OURS[name], train, test, seed))
     if "sms" in wanted:
         messages = sms(folder)
-        note("sms, logistic regression", linear(LINEAR["logistic regression"], messages["train"], messages["test"]))
+        hardly = LogisticRegression(C=100.0, max_iter=200)
+        note("sms, logistic regression", linear(lambda: hardly, messages["train"], messages["test"]))
         for seed in range(options.seeds):
             note("sms, bag", measured(bag_of_messages, messages["train"], messages["test"], seed))
     means = {name: np.mean([found["accuracy"] for found in runs]) for name, runs in details.items()}
