@@ -40,6 +40,7 @@ _PURPOSES = {
     "check": "verify every checksum, count and shape of a store",
     "bench": "measure a store's batches next to what disk and memory can give",
     "package": "write an export with all that serves it: Dockerfile, wheel, pins, checksums",
+    "runs": "list, show, compare, reproduce, restore or delete what was recorded",
 }
 """What each is for; its words and what runs it stand in the module NAME_command beside this one."""
 

@@ -11,13 +11,13 @@ from typing import Any
 DECISIVE = ("tensorflow", "keras", "numpy", "pyarrow", "h5py", "scikit-learn", "scipy", "datasketches")
 """Versions on which bits depend."""
 
-_VARIABLES: tuple[str, ...] = (
+BIT_VARIABLES: tuple[str, ...] = (
     "OMP_NUM_THREADS",
     "TF_ENABLE_ONEDNN_OPTS",
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
-_VARIABLES += ("TF_DETERMINISTIC_OPS", "TF_XLA_FLAGS", "XLA_FLAGS", "KERAS_BACKEND", "PYTHONHASHSEED")
+BIT_VARIABLES += ("TF_DETERMINISTIC_OPS", "TF_XLA_FLAGS", "XLA_FLAGS", "KERAS_BACKEND", "PYTHONHASHSEED")
 
 
 def environment() -> dict[str, Any]:
@@ -39,7 +39,7 @@ def environment() -> dict[str, Any]:
         "float": keras.backend.floatx(),
         "precision": keras.config.dtype_policy().name,
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
-        "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        "variables": {name: os.environ[name] for name in BIT_VARIABLES if name in os.environ},
         "packages": _packages(),
     }
 

@@ -74,6 +74,7 @@ def object_path(runs: Path, digest: str) -> Path:
 
 def _keep_one(file: Path, target: Path, digest: str) -> None:
     if target.exists():
+        os.utime(target)  # `remove` leaves what was kept just now
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(target) as aside:

@@ -13,6 +13,7 @@ from blocks.block import fingerprint
 from blocks.data import Source
 from blocks.runs.input_files import FileDigests, digest_of, identify
 from blocks.store import StoreSplit
+from blocks.store.manifest import NAME as MANIFEST
 from blocks.training.observers import Observer
 
 SECONDS = 2.0
@@ -33,7 +34,7 @@ class RecordedSteps(Observer):
         self._rows: list[str] = []
         self._told = 0.0
         self._written: Path | None = None
-        self.saved: list[Path] = []
+        self.saved: dict[Path, str] = {}
 
     def begins(self, step: str, model: Any, arguments: Mapping[str, Any]) -> None:
         """Say that it begins, its seeds, and the splits that a store is to hold."""
@@ -82,6 +83,8 @@ class RecordedSteps(Observer):
             self._stage("preprocessor", fingerprint(model.preprocessor, model.head))
         elif step == "precompute":
             self._stage("store", result[next(iter(result.splits))].content, rows=dict(result.rows))
+            if isinstance(result.path, Path):
+                self.saved[(result.path / MANIFEST).absolute()] = f"{result.path.name}.{MANIFEST}"
         elif step == "fit":
             self._stage("weights", digest_of_weights(model.core), epochs=len(result.epoch))
             last = {name: values[-1] for name, values in result.history.items() if values}
@@ -92,8 +95,8 @@ class RecordedSteps(Observer):
         elif step == "calibrate":
             blocks = [one for chain in model._chains().values() for one in chain]
             self._stage("postprocessors", fingerprint(*blocks))
-        elif step in ("save", "export") and self._written is not None and self._written not in self.saved:
-            self.saved.append(self._written)
+        elif step in ("save", "export") and self._written is not None:
+            self.saved[self._written] = name_of(self._written)
         if step != "save":
             self._say("done", step=step)
 
@@ -115,6 +118,16 @@ class RecordedSteps(Observer):
                 self._say("input", **file)
         self._stage("data", digest, files=len(files))
         return digest, steps
+
+
+def name_of(path: Path) -> str:
+    """What a run calls a file or folder that it keeps: its name, and the folder's where that is a mere version.
+
+    Example:
+        >>> name_of(Path("artefacts/model.keras")), name_of(Path("export/1"))
+        ('model.keras', 'export-1')
+    """
+    return f"{path.parent.name}-{path.name}" if path.name.isdigit() else path.name
 
 
 def digest_of_weights(core: keras.Model) -> str:

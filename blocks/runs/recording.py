@@ -232,9 +232,9 @@ class Recording(AbstractContextManager["Recording"]):
             return
         self._stack.close()
         try:
-            for path in self._steps.saved:
+            for path, called in self._steps.saved.items():
                 if path.exists():
-                    self.keep(path)
+                    self.keep(path, called)
             outcome = _outcome(error)
             self._say("end", outcome=outcome)
         except OSError as failed:

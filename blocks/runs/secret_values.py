@@ -5,7 +5,6 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from blocks.errors import InvalidArgument
 from blocks.files.url_passwords import without_secrets
@@ -19,7 +18,7 @@ _NAMES = r"(?i:\b(?:password|passwd|pwd|sslpassword)\b)"
 _LITERALS = (
     (re.compile(r"(\w+://[^/\s:@'\"{}]*):[^@/\s'\"{}$]+@"), r"\1:***@"),
     (re.compile(rf"({_NAMES}['\"]?\s*[=:]\s*)(['\"])(?!\2)[^'\"\n{{}}$]+\2"), r"\1\2***\2"),
-    (re.compile(rf"(['\"][\w =.:/@?&;*%-]*{_NAMES}\s*=\s*)(?!\*\*\*)[^&\s'\"{{}}$%]+"), r"\1***"),
+    (re.compile(rf"(['\"][\w =.:/@?&;*%{{}}$-]*{_NAMES}\s*=\s*)(?!\*\*\*)[^&\s'\"{{}}$%]+"), r"\1***"),
 )
 
 
@@ -42,7 +41,7 @@ class Secrets:
     def __init__(self, names: Iterable[str] = ()) -> None:
         if isinstance(names, str) or not all(isinstance(name, str) for name in names):
             raise InvalidArgument(f'secrets is a list of names of environment variables. Received: {names!r}. ["KEY"].')
-        forms: set[str] = set()
+        values: set[str] = set()
         for name in names:
             value = os.environ.get(name, "")
             if not value.strip():
@@ -52,13 +51,11 @@ class Secrets:
                     f"A secret is taken out of all that is written, so it has {LEAST} characters or more. Received: "
                     f"{name}, whose value has {len(value)}. Choose a longer one, or take {name} out of `secrets`."
                 )
-            forms |= {value, quote(value, safe=""), quote(value), quote_plus(value), json.dumps(value)[1:-1]}
-            forms |= {json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
-            forms |= {line for line in value.splitlines() if len(line) >= 2 * LEAST}  # a key of several lines
+            values |= {value, *(line for line in value.splitlines() if len(line) >= 2 * LEAST)}  # a key of several
         # the longest first, since one may be part of another
-        ordered = sorted(forms, key=lambda form: (-len(form), form))
-        self._text = re.compile("|".join(map(re.escape, ordered))) if ordered else None
-        self._bytes = re.compile(b"|".join(re.escape(form.encode()) for form in ordered)) if ordered else None
+        pattern = "|".join(_in_any_form(value) for value in sorted(values, key=lambda value: (-len(value), value)))
+        self._text = re.compile(pattern) if values else None
+        self._bytes = re.compile(pattern.encode()) if values else None
 
     def scrubbed(self, value: Any) -> Any:
         """A value of JSON, or a text, without them."""
@@ -90,3 +87,13 @@ class Secrets:
     def stand_in(self, data: bytes) -> bool:
         """Whether any value of a variable stands in some bytes."""
         return self._bytes is not None and self._bytes.search(data) is not None
+
+
+def _in_any_form(value: str) -> str:
+    """A pattern of a text as it is, or with any of its characters escaped as URLs, JSON or Python have it."""
+    found = []
+    for one in value:
+        escaped = "".join(f"%{byte:02X}" for byte in one.encode(errors="surrogateescape"))
+        forms = {one, escaped, escaped.lower(), json.dumps(one)[1:-1], repr(one)[1:-1], *("+" if one == " " else "")}
+        found.append("(?:" + "|".join(sorted(map(re.escape, forms), key=lambda form: (-len(form), form))) + ")")
+    return "".join(found)
