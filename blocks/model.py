@@ -265,9 +265,8 @@ class Model(Trainer, Answerer, Saver):
             NotAdapted, BadTarget, StoreMismatch, StoreLocked, StoreError: As they say.
         """
         self._require_core("precompute")
-        parts = self.transform, self.preprocessor, self.head
         how: dict[str, Any] = {"format": format, "keys": keys, "by_content": by_content, "verbose": verbose}
-        return precompute(*parts, splits, path, **how, **options)
+        return precompute(self.transform, self.preprocessor, self.head, splits, path, **how, **options)
 
     def plan(self, data: Any, keys: Sequence[str] = ()) -> SplitPlan:
         """How a split's rows are made of its source: for `store.repair(splits, planner=model.plan)`."""
