@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # for type checkers, as `_HOMES` has it
     from blocks.statistics import Summary as Summary
     from blocks.store import open_store as open_store
     from blocks.training.resume import Resume as Resume
+    from blocks.tuning import tune as tune
 
 __version__ = "0.1.0"
 
@@ -76,6 +77,7 @@ _HOMES = {
     "statistics": "",
     "store": "",
     "testing": "",
+    "tune": "tuning",
     "verify": "export",
     "windows": "data.windowing.windows",
 }

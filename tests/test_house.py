@@ -24,7 +24,6 @@ LOOSE = {
     "model_description",
     "progress",
     "tensorflow_callbacks",
-    "tuning",
 }
 """What DESIGN.md has at the top: each a concept that every room uses."""
 

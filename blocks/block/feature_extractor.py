@@ -177,6 +177,21 @@ class FeatureExtractor(Block):
             )
         return left
 
+    @classmethod
+    def space(cls) -> dict[str, tuple[Any, ...]]:
+        """What `blocks.tune` tries, as plain data: nothing, unless the extractor says more.
+
+        Returns:
+            By the name of an argument: ("float", low, high, log), ("int", low, high, log), both ends included, or
+            ("choice", [values]). The values are what `get_config` may hold.
+
+        Example:
+            >>> from blocks.feature_extractors import MLP
+            >>> MLP.space()["dropout"]
+            ('float', 0.0, 0.5, False)
+        """
+        return {}
+
     def save_own_variables(self, store: Any) -> None:
         """Write the extractor's own weights; those of its layers, learned ones included, are written by them."""
         keras.layers.Layer.save_own_variables(self, store)

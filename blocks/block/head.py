@@ -187,6 +187,14 @@ class Head(Block):
         """`class_weights` where the classes have other counts than those that were adapted on; None for the same."""
         return self.class_weights
 
+    @classmethod
+    def space(cls) -> dict[str, tuple[Any, ...]]:
+        """What `blocks.tune` tries, in the form of `FeatureExtractor.space`: nothing.
+
+        What a head is told decides its loss, by which trials are compared: losses of two kinds cannot be.
+        """
+        return {}
+
     @abstractmethod
     def default_loss(self) -> Any:
         """The default `keras.losses.Loss` over (encoded target, predictions)."""

@@ -112,6 +112,17 @@ class DCN(FeatureExtractor):
             return self.deep(values, training=training)
         return ops.concatenate([values, self.deep(first, training=training)], axis=-1)
 
+    @classmethod
+    def space(cls) -> dict[str, tuple[Any, ...]]:
+        """What `blocks.tune` tries; see `FeatureExtractor.space`."""
+        return {
+            "units": ("choice", [[128, 64], [256, 128], [256, 256], [512, 256]]),
+            "cross_layers": ("int", 1, 5, False),
+            "structure": ("choice", ["stacked", "parallel"]),
+            "dropout": ("float", 0.0, 0.5, False),
+            "numeric_embeddings": ("choice", [None, "piecewise_linear", "periodic"]),
+        }
+
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
         return {

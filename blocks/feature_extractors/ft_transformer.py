@@ -180,6 +180,16 @@ class FTTransformer(FeatureExtractor):
         """(batch, width)."""
         return (None, self.width)
 
+    @classmethod
+    def space(cls) -> dict[str, tuple[Any, ...]]:
+        """What `blocks.tune` tries; see `FeatureExtractor.space`."""
+        return {
+            "width": ("choice", [32, 64, 128, 192]),
+            "depth": ("int", 1, 4, False),
+            "attention_dropout": ("float", 0.0, 0.5, False),
+            "dropout": ("float", 0.0, 0.5, False),
+        }
+
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
         return {

@@ -105,6 +105,16 @@ class MLP(FeatureExtractor):
         """(batch, units[-1])."""
         return (None, self.units[-1])
 
+    @classmethod
+    def space(cls) -> dict[str, tuple[Any, ...]]:
+        """What `blocks.tune` tries; see `FeatureExtractor.space`."""
+        return {
+            "units": ("choice", [[64, 32], [128, 64], [256, 128], [256, 256], [512, 256], [256, 256, 256]]),
+            "dropout": ("float", 0.0, 0.5, False),
+            "normalization": ("choice", [None, "batch", "layer"]),
+            "numeric_embeddings": ("choice", [None, "piecewise_linear", "periodic"]),
+        }
+
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
         return {

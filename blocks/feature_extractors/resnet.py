@@ -116,6 +116,18 @@ class ResNet(FeatureExtractor):
         """(batch, width)."""
         return (None, self.width)
 
+    @classmethod
+    def space(cls) -> dict[str, tuple[Any, ...]]:
+        """What `blocks.tune` tries; see `FeatureExtractor.space`."""
+        return {
+            "width": ("int", 64, 512, True),
+            "depth": ("int", 1, 6, False),
+            "hidden_factor": ("float", 1.0, 4.0, False),
+            "dropout": ("float", 0.0, 0.5, False),
+            "residual_dropout": ("float", 0.0, 0.3, False),
+            "numeric_embeddings": ("choice", [None, "piecewise_linear", "periodic"]),
+        }
+
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
         return {

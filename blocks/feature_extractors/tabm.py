@@ -184,6 +184,16 @@ class TabM(FeatureExtractor):
         """(batch, k, units[-1])."""
         return (None, self.k, self.units[-1])
 
+    @classmethod
+    def space(cls) -> dict[str, tuple[Any, ...]]:
+        """What `blocks.tune` tries; see `FeatureExtractor.space`."""
+        return {
+            "units": ("choice", [[128, 128], [256, 256], [512, 512], [256, 256, 256]]),
+            "k": ("int", 4, 32, True),
+            "dropout": ("float", 0.0, 0.5, False),
+            "numeric_embeddings": ("choice", [None, "piecewise_linear", "periodic"]),
+        }
+
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
         return {

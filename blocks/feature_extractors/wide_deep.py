@@ -157,6 +157,16 @@ class WideDeep(FeatureExtractor):
         """(batch, units[-1] + wide_units)."""
         return (None, self.units[-1] + self.wide_units)
 
+    @classmethod
+    def space(cls) -> dict[str, tuple[Any, ...]]:
+        """What `blocks.tune` tries; see `FeatureExtractor.space`."""
+        return {
+            "units": ("choice", [[128, 64], [256, 128], [256, 256], [512, 256]]),
+            "wide_units": ("int", 1, 32, True),
+            "dropout": ("float", 0.0, 0.5, False),
+            "numeric_embeddings": ("choice", [None, "piecewise_linear", "periodic"]),
+        }
+
     def get_config(self) -> dict[str, Any]:
         """The configuration."""
         return {

@@ -6,6 +6,7 @@ holds the evidence. What to do with each column is `Columns.infer`'s to say.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 
@@ -45,6 +46,19 @@ def feature_extractor() -> TabM:
 def optimizer() -> keras.optimizers.Optimizer:
     """AdamW; its name tells it from one that the user chose, after a reload too."""
     return keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY, name=AUTO)
+
+
+def space() -> dict[str, tuple[Any, ...]]:
+    """What `blocks.tune` tries of the optimizer, around its rate and decay here.
+
+    Example:
+        >>> space()["learning_rate"]
+        ('float', 0.0005, 0.008, True)
+    """
+    return {
+        "learning_rate": ("float", LEARNING_RATE / 4, LEARNING_RATE * 4, True),
+        "weight_decay": ("float", WEIGHT_DECAY / 30, WEIGHT_DECAY * 30, True),
+    }
 
 
 def batch_size(rows: int | None) -> int:
