@@ -54,6 +54,7 @@ PROGRAM = (
     "blocks.explain",
     "blocks.report",
     "blocks.Model.replace",
+    "blocks.tune",
     "blocks.Schema.infer",
     "blocks.Schema.load",
     "blocks.Schema.save",

@@ -22,7 +22,7 @@ def _run(name: str, options: argparse.Namespace) -> int:
     return int(import_module(f"blocks.cli.{name}_command").run(options))
 
 
-_WITH_TENSORFLOW = ("inspect", "adapt", "precompute", "fit", "evaluate", "export", "report", "predict")
+_WITH_TENSORFLOW = ("inspect", "adapt", "precompute", "fit", "tune", "evaluate", "export", "report", "predict")
 """Commands that load TensorFlow into this process, which logs as it is loaded."""
 
 _PURPOSES = {
@@ -31,6 +31,7 @@ _PURPOSES = {
     "adapt": "learn statistics and classes from the training rows",
     "precompute": "write the features of all splits into a store, once",
     "fit": "train on the store, calibrate on held-out rows",
+    "tune": "search for better settings of an adapted model, on its store",
     "evaluate": "answer the test rows and judge the answers, with intervals",
     "export": "write the trained model as one SavedModel",
     "verify": "prove that a SavedModel gives the bits that were computed offline",
