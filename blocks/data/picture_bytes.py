@@ -14,3 +14,13 @@ def is_picture(data: bytes) -> bool:
         (True, False)
     """
     return _PICTURE.match(data) is not None
+
+
+def is_animated_webp(data: bytes) -> bool:
+    r"""Whether bytes say that they are a WebP of several frames.
+
+    Example:
+        >>> is_animated_webp(b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0"), is_animated_webp(b"RIFF")
+        (True, False)
+    """
+    return data.startswith(b"RIFF") and data[8:16] == b"WEBPVP8X" and bool(data[20:21] and data[20] & 2)

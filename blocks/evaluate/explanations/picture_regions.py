@@ -6,8 +6,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from blocks.data.picture_bytes import is_picture
-from blocks.preprocessors.image.batch_decoding import decoded_image
+from blocks.data.picture_bytes import is_animated_webp, is_picture
 
 REGIONS = 40
 """About how many regions a picture is cut into."""
@@ -36,8 +35,8 @@ class PictureRegions:
 
         Source: Achanta et al., "SLIC Superpixels Compared to State-of-the-art Superpixel Methods" (2012).
         """
-        # `decode_image` alone would trust any header, and an animated WebP ends the process in it
-        if not isinstance(data, bytes) or not is_picture(data) or decoded_image(data) is None:
+        # TensorFlow's decoder ends the process on an animated WebP
+        if not isinstance(data, bytes) or not is_picture(data) or is_animated_webp(data):
             return None
         import tensorflow as tf
         from lime.wrappers.scikit_image import SegmentationAlgorithm

@@ -121,20 +121,6 @@ def batch_decoder(
     return BatchDecoder(size, channels, max_pixels, fit, interpolation, antialias)
 
 
-def decoded_image(data: bytes, max_pixels: int = 1 << 26) -> np.ndarray | None:
-    """The pixels of one image in its own size, uint8 (height, width, 3); None where it cannot be decoded.
-
-    TensorFlow's `decode_image` is not safe to be called on anybody's bytes: an animated WebP ends the process.
-    """
-    for each in FORMATS:
-        if data.startswith(each.signature):
-            try:
-                return np.asarray(_decoder(each, 3, max_pixels)(tf.constant(data)))
-            except tf.errors.OpError:
-                return None
-    return None
-
-
 def _reason(error: Any) -> str:
     """What an operation's error says, without where in the graph it was raised."""
     said = [line.strip() for line in str(error.message).splitlines() if line.strip()]

@@ -1,9 +1,12 @@
 """LIME of pictures by their regions and of windows by their stretches, beside columns of one value."""
 
+import io
+
 import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import blocks
 from blocks.evaluate import Lime
@@ -44,6 +47,12 @@ def test_what_is_no_picture_has_no_regions():
     whole = encoded(halves())
     for data in (None, b"", b"text", "text", whole[: len(whole) // 2], b"\xff\xd8\xff\xe0", encoded(halves()[:1])):
         assert PictureRegions.of(data) is None
+
+
+def test_an_animated_webp_is_not_given_to_a_decoder_that_ends_the_process():
+    frame, animated = Image.fromarray(halves()), io.BytesIO()
+    frame.save(animated, "WEBP", save_all=True, append_images=[frame.rotate(90)])
+    assert PictureRegions.of(animated.getvalue()) is None
 
 
 def test_the_region_that_an_answer_depends_on_contributes_most():

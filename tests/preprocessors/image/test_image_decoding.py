@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from encoded_images import DEEP, HOSTILE, JPEG, LOSSLESS, PIXELS, encode, pillow
 
-from blocks.preprocessors.image.batch_decoding import batch_decoder, decoded_image
+from blocks.preprocessors.image.batch_decoding import batch_decoder
 from blocks.preprocessors.image.image_decoding import DECODES_WEBP
 
 MOST = 40_000
@@ -65,12 +65,6 @@ def test_hostile_rows_are_zeros_among_others():
     assert not pixels[2::3].numpy().any()
     alone, _ = COLOURS([JPEG])
     assert np.array_equal(pixels[::3], np.repeat(alone, len(hostile), axis=0))
-
-
-def test_one_image_in_its_own_size():
-    assert np.array_equal(decoded_image(LOSSLESS["GIF"]), pillow(LOSSLESS["GIF"]))
-    for name in ("WebP, animated", "PNG, a bomb", "JPEG, cut off", "TIFF"):
-        assert decoded_image(HOSTILE[name][0]) is None
 
 
 def test_of_an_image_that_can_be_decoded_there_is_no_reason_why_not():
