@@ -34,6 +34,7 @@ SIZES: dict[str, list[str]] = {
     "text_columns": ["600000", "40"],
     "texts": ["--seeds", "1", "--only", "linear,bag,sms"],
     "train": ["300000", "7"],
+    "tuning": ["--sets", "wine", "--budget", "3min", "--trials", "9"],
 }
 HOLDS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 

@@ -118,9 +118,9 @@ class DCN(FeatureExtractor):
         return {
             "units": ("choice", [[128, 64], [256, 128], [256, 256], [512, 256]]),
             "cross_layers": ("int", 1, 5, False),
-            "structure": ("choice", ["stacked", "parallel"]),
             "dropout": ("float", 0.0, 0.5, False),
             "numeric_embeddings": ("choice", [None, "piecewise_linear", "periodic"]),
+            "structure": ("choice", ["stacked", "parallel"]),
         }
 
     def get_config(self) -> dict[str, Any]:

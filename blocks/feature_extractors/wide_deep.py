@@ -162,9 +162,9 @@ class WideDeep(FeatureExtractor):
         """What `blocks.tune` tries; see `FeatureExtractor.space`."""
         return {
             "units": ("choice", [[128, 64], [256, 128], [256, 256], [512, 256]]),
-            "wide_units": ("int", 1, 32, True),
             "dropout": ("float", 0.0, 0.5, False),
             "numeric_embeddings": ("choice", [None, "piecewise_linear", "periodic"]),
+            "wide_units": ("int", 1, 32, True),
         }
 
     def get_config(self) -> dict[str, Any]:
