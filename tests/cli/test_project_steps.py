@@ -64,17 +64,22 @@ def test_every_step_of_a_table_and_that_it_leaves_what_fits(within, capsys):
 
     assert told(capsys, "export", *TINY)[1].startswith("export: artefacts/export/1, a SavedModel\n")
     assert "nothing is done" in told(capsys, "export", *TINY)[1]
+    assert told(capsys, "export", *TINY, "--again")[1].startswith("export: artefacts/export/2, a SavedModel\n")
     status, out, _ = told(capsys, "verify", *TINY)
     assert (status, "differing bits in 0" in out) == (0, True)
     _, out, _ = told(capsys, "predict", *TINY)
     test = blocks.read("artefacts/predictions.parquet")
-    assert f"{test.count():,} rows by artefacts/export/1" in out
+    assert f"{test.count():,} rows by artefacts/export/2" in out
     assert test.count() == answers.num_rows
     assert told(capsys, "check")[1] == "artefacts/store: 0 problems in 150 rows\n"
 
 
 @pytest.mark.filterwarnings("default::blocks.errors.BlocksWarning")
-def test_a_changed_setting_is_named_and_made_anew(within, capsys):
+def test_a_changed_setting_is_named_and_made_anew_and_a_secret_stands_nowhere(within, capsys, monkeypatch):
+    secret = "-".join(["tiger", "lake", "7"])  # not as one word: the code of this test is recorded too
+    monkeypatch.setenv("DB_PASSWORD", secret)
+    text = Path("blocks.toml").read_text().replace("env = []", 'env = ["DB_PASSWORD"]')
+    Path("blocks.toml").write_text(text.replace("[data]", '[data]\nuri = "sqlite://me:${DB_PASSWORD}@host"'))
     _, out, _ = told(capsys, "fit", *TINY, "--set", "model.units=[4]")
     assert "adapt: artefacts/adapted.keras (there already" in out
     assert "precompute: artefacts/store: rows of" in out
@@ -82,7 +87,9 @@ def test_a_changed_setting_is_named_and_made_anew(within, capsys):
     assert list(blocks.load("artefacts/model.keras").feature_extractor.units) == [4]
     _, out, err = told(capsys, "evaluate", *TINY)
     assert "was fitted with model.units = [4] (now [64, 32])" in err
-    assert "export: artefacts/export/2" in told(capsys, "export", *TINY, "--set", "model.units=[4]")[1]
+    files = [file for file in within.rglob("*") if file.is_file()]
+    assert any(file.name == "run.json" for file in files)
+    assert not [file for file in files if secret.encode() in file.read_bytes()]
 
 
 def test_a_killed_fit_goes_on_to_the_same_weights_and_both_runs_are_recorded(within, capsys, monkeypatch):
@@ -151,3 +158,22 @@ def test_what_goes_wrong_is_told_with_its_fix(within, capsys, tmp_path, monkeypa
     assert "model:model gives a blocks.Model. Received: int" in refused("adapt")
     monkeypatch.chdir(tmp_path)
     assert "A project is a folder with a blocks.toml." in refused("fit")
+
+
+@pytest.mark.parametrize(
+    ("template", "settings"),
+    [
+        ("series", ["data.length=24", "data.horizon=4"]),
+        ("text", ["data.rows=150"]),
+        ("images", ["data.rows=60", "model.size=12", "model.widths=[4,8]"]),
+    ],
+)
+def test_the_other_templates_run(template, settings, tmp_path, capsys, monkeypatch):
+    new_project(tmp_path / template, template)
+    monkeypatch.chdir(tmp_path / template)
+    words = ["--profile", "local", "--set", "epochs=1", *(word for one in settings for word in ("--set", one))]
+    assert [main([step, *words]) for step in ("fit", "evaluate", "export")] == [0, 0, 0]
+    assert Path("artefacts/export/1/saved_model.pb").exists()
+    answered = pq.read_table("artefacts/answers.parquet")
+    assert answered.num_rows == blocks.open_store("artefacts/store").rows["test"]
+    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines() if not line.startswith("next:"))

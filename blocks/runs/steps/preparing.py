@@ -59,7 +59,7 @@ def adapt(project: Project, *, again: bool = False) -> tuple[Model, Outcome]:
     model.adapt(project.split("train"), memory=project.configuration.table("adapt").get("memory"))
     model.save(file)
     made.note("adapt", key, [file])
-    told = f"{project.shown(file)}: statistics and targets of {_count(project, 'train')} training rows"
+    told = f"{project.shown(file)}: statistics and targets of the training rows"
     return model, Outcome("adapt", told, reason(differing))
 
 
@@ -115,8 +115,3 @@ def config_digest(*parts: Any) -> str:
 
 def _rows(project: Project, *names: str) -> str:
     return digest_of({name: project.split(name).fingerprint() for name in names})
-
-
-def _count(project: Project, name: str) -> str:
-    count = project.split(name).estimated_rows()
-    return "the" if count is None else f"{count:,}"
