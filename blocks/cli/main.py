@@ -67,7 +67,7 @@ class _Command(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As of Python's, options first."""
-        if self._mixing:
+        if self._mixing or any(action.nargs == argparse.PARSER for action in self._actions):  # has commands of its own
             return super().parse_known_args(args, namespace)
         self._mixing = True
         try:

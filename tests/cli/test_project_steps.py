@@ -165,7 +165,7 @@ def test_what_goes_wrong_is_told_with_its_fix(within, capsys, tmp_path, monkeypa
     [
         ("series", ["data.length=24", "data.horizon=4"]),
         ("text", ["data.rows=150"]),
-        ("images", ["data.rows=60", "model.size=12", "model.widths=[4,8]"]),
+        ("images", ["data.rows=100", "model.size=12", "model.widths=[4,8]"]),
     ],
 )
 def test_the_other_templates_run(template, settings, tmp_path, capsys, monkeypatch):
