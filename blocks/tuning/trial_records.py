@@ -105,10 +105,11 @@ class TrialRecords:
         # one of its own for each trial: a search that goes on has no state of a generator to restore
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
         self._study.sampler = optuna().samplers.TPESampler(seed=seed, n_startup_trials=STARTUP)
-        if number < len(trials):
+        waits = number < len(trials) and trials[number].state == optuna().trial.TrialState.WAITING
+        if number < len(trials) and not waits:
             trial = optuna().trial.Trial(self._study, trials[number]._trial_id)  # killed while it was drawn
         else:
-            if number == 0:
+            if number == 0 and not waits:
                 self._study.enqueue_trial(as_drawn(self._space, self._default))
             trial = self._study.ask()
         return as_given(self._space, draw(self._space, trial))
