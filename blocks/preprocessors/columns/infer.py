@@ -16,6 +16,7 @@ from blocks.data.raw_columns import MISSING_INT, raw_column
 from blocks.errors import EmptySource
 from blocks.preprocessors.categorical.vocabulary import Vocabulary
 from blocks.preprocessors.columns.choice import Choice
+from blocks.preprocessors.columns.picture_columns import pictures_of
 from blocks.preprocessors.columns.row_number_columns import Numbering, unnamed
 from blocks.preprocessors.columns.text_kinds import Written, written
 from blocks.preprocessors.numeric.log1p import Log1p
@@ -70,7 +71,9 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: in
     numbers = [f.name for f in fields if is_number(f.type) or is_time(f.type) or is_window(f.type)]
     windows = {f.name: raw_column(f.type, window=True) for f in fields if is_window(f.type)}
     moments = {name: Moments() for name in numbers}
-    counts: dict[str, Statistic] = {field.name: Counts() for field in fields if is_text(field.type)}
+    pictures = {field.name: found for field in fields if (found := pictures_of(source, field)) is not None}
+    texts_of = [field.name for field in fields if is_text(field.type) and field.name not in pictures]
+    counts: dict[str, Statistic] = {name: Counts() for name in texts_of}
     counts = Budget(memory, [one.wish for one in counts.values()]).share(counts)
     distinct = {name: Distinct() for name in (*moments, *counts)}
     texts = {name: _Text() for name in counts}
@@ -100,6 +103,8 @@ def infer_choices(source: Source, exclude: frozenset[str], rows: int, memory: in
             choices.append(Choice(name, [], stored[name], aloud=True))
         elif name in numberings and numberings[name].is_found:
             choices.append(Choice(name, [], f"{field.type}, never the same: row numbers", aloud=True))
+        elif name in pictures:
+            choices.append(Choice(name, [pictures[name].block], pictures[name].described))
         elif name in windows:
             choices.append(_window(name, field.type, moments[name].result(), distinct[name].result().estimate))
         elif name in moments and is_number(field.type):
