@@ -187,6 +187,8 @@ class Model(Trainer, Answerer, Saver):
             if self._parts.core is not None:
                 self.feature_extractor, self.head = self.feature_extractor.copy(), self.head.copy()
                 self.feature_extractor.forget()
+            if "feature_extractor" in self.automatic:
+                self.feature_extractor = defaults.chosen_anew(self.feature_extractor, self.preprocessor.spec)
             self._compose(self.preprocessor.spec)
         self._parts.graph = self._parts.transform = None
         return summary
@@ -327,24 +329,18 @@ class Model(Trainer, Answerer, Saver):
             if not one.adapted and other is not None and other.adapted and one.learns_as(other):
                 one.restore(other.state)
         preprocessor = as_preprocessor(parts["preprocessor"]) if "preprocessor" in parts else self.preprocessor.copy()
-        extractor = parts.get("feature_extractor")
-        if extractor is None:
-            extractor = self.feature_extractor.copy()
-            if "preprocessor" in parts:
-                extractor.forget()
-        elif extractor == defaults.AUTO:
-            extractor = defaults.feature_extractor()
+        extractor = defaults.replaced(parts.get("feature_extractor"), self.feature_extractor, "preprocessor" in parts)
+        names = ("preprocessor", "feature_extractor")
+        automatic = [one for one in names if (parts[one] == defaults.AUTO if one in parts else one in self.automatic)]
         if isinstance(preprocessor, Columns) and preprocessor.adapted and head.adapted:
+            if "feature_extractor" in automatic and set(names) & set(parts):
+                extractor = defaults.chosen_anew(extractor, preprocessor.spec)
             extractor.bind(preprocessor.spec)
         postprocessors = parts.get("postprocessors")
         if postprocessors is None:
             postprocessors = map_blocks(lambda block: type(block).from_config(block.get_config()), self.postprocessors)
         model = Model(preprocessor, extractor, head, postprocessors, seed=parts.get("seed", self.seed))
-        model.automatic = tuple(
-            name
-            for name in ("preprocessor", "feature_extractor")
-            if (parts[name] == defaults.AUTO if name in parts else name in self.automatic)
-        )
+        model.automatic = tuple(automatic)
         if "preprocessor" not in parts:
             model._parts.rows = self._parts.rows.copy()
         model._compiled_with = self._compiled_with

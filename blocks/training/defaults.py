@@ -10,13 +10,17 @@ from typing import Any
 
 import keras
 
-from blocks.feature_extractors import PiecewiseLinearEmbeddings, TabM
+from blocks.block import FeatureExtractor
+from blocks.feature_extractors import ConvNet, Joined, PiecewiseLinearEmbeddings, TabM
+from blocks.features.spec import FeatureSpec
 from blocks.training.resume import Resume
 
 AUTO = "auto"
 
 BINS, BIN_WIDTH = 128, 16
 WIDTHS, MEMBERS, DROPOUT = (256, 256), 8, 0.1
+
+AUGMENT = ("crop", "color")
 
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 3e-4
 
@@ -33,14 +37,50 @@ ROW_PASSES, USUAL_WEIGHTS = 2_000_000, 150_000
 LEAST_FIXED, MOST_FIXED = 4, 20
 
 
-def feature_extractor() -> TabM:
-    """Eight perceptrons in one over piecewise-linear encodings of numbers and embeddings of ids.
+def feature_extractor(spec: FeatureSpec | None = None) -> FeatureExtractor:
+    """What turns features into a representation, where nobody has said.
+
+    Of a table eight perceptrons in one, over piecewise-linear encodings of numbers, embeddings of ids and n-grams, and
+    windows as they are. An image alone goes through a `ConvNet`; images beside other features through one each, and the perceptrons over
+    what they give and all else. They are not mirrored ("flip"): of digits, texts and scans another side is another
+    thing.
+
+    Args:
+        spec: The features; None where they are not known yet, for those of a table.
 
     Example:
         >>> feature_extractor().k
         8
     """
-    return TabM(WIDTHS, k=MEMBERS, dropout=DROPOUT, numeric_embeddings=PiecewiseLinearEmbeddings(BINS, BIN_WIDTH))
+    images = [name for name, entry in (spec or {}).items() if entry.is_image]
+    if not images:
+        return TabM(WIDTHS, k=MEMBERS, dropout=DROPOUT, numeric_embeddings=PiecewiseLinearEmbeddings(BINS, BIN_WIDTH))
+    networks = {name: ConvNet(augment=AUGMENT) for name in images}
+    if len(spec or {}) == 1:
+        return networks[images[0]]
+    return Joined(networks, top=TabM(WIDTHS, k=MEMBERS, dropout=DROPOUT))
+
+
+def chosen_anew(extractor: FeatureExtractor, spec: FeatureSpec) -> FeatureExtractor:
+    """An extractor that was chosen before the features were known, or the one to choose of these."""
+    wanted = feature_extractor(spec)
+    return extractor if type(wanted) is type(extractor) is TabM else wanted
+
+
+def replaced(given: Any, before: FeatureExtractor, other_features: bool) -> Any:
+    """The extractor that takes another's place: a copy of that one where none is given.
+
+    Args:
+        given: An extractor, "auto", or None.
+        before: The one that was.
+        other_features: Whether the features to come are others, so that what was learned from them does not hold.
+    """
+    if given is not None:
+        return feature_extractor() if given == AUTO else given
+    extractor = before.copy()
+    if other_features:
+        extractor.forget()
+    return extractor
 
 
 def optimizer() -> keras.optimizers.Optimizer:
@@ -80,7 +120,9 @@ def batch_size(rows: int | None) -> int:
 def row_passes(core: keras.Model) -> int:
     """How many rows are trained on in all, at most: fewer where each takes longer, by its weights but embeddings."""
     sizes = [
-        math.prod(one.shape) for one in core.trainable_variables if not one.name.startswith(("embeddings", "tokens"))
+        math.prod(one.shape)
+        for one in core.trainable_variables
+        if not one.name.startswith(("embeddings", "tokens", "sparse", "vectors"))
     ]
     return int(ROW_PASSES * min(1.0, USUAL_WEIGHTS / max(sum(sizes), 1)))
 

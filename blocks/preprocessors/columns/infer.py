@@ -21,7 +21,9 @@ from blocks.preprocessors.columns.row_number_columns import Numbering, unnamed
 from blocks.preprocessors.columns.text_kinds import Written, written
 from blocks.preprocessors.numeric.log1p import Log1p
 from blocks.preprocessors.numeric.standardize import Standardize
+from blocks.preprocessors.text.hashed_n_grams import HashedNGrams
 from blocks.preprocessors.text.multi_hot import MultiHot
+from blocks.preprocessors.text.normalize import Normalize
 from blocks.preprocessors.text.tf_idf import TfIdf
 from blocks.preprocessors.time.cyclical import Cyclical
 from blocks.preprocessors.time.duration import Duration
@@ -40,7 +42,13 @@ HEAVY_TAIL = 10.0
 """A non-negative number whose largest value lies more than this many standard deviations above its mean."""
 
 PROSE_TOKENS = 256
-"""Words that are kept of a column of prose, and items of one of lists."""
+"""Words that are looked for in a column of prose, and items that are kept of one of lists."""
+
+BUCKETS = 1 << 15
+"""Columns of the n-grams of prose."""
+
+SHORT_TEXT = 300
+"""Characters of a text, in the mean, up to which its n-grams of characters are taken too."""
 
 LOOKED_AT = 10_000
 """Strings that are looked at to tell dates and prose from categories."""
@@ -126,7 +134,7 @@ class _Text:
     """What the first values of a column of strings look like."""
 
     def __init__(self) -> None:
-        self.looked = self.dates = self.spaced = 0
+        self.looked = self.dates = self.spaced = self.characters = 0
         self._first: list[pa.Array] = []
 
     def look(self, values: pa.Array) -> None:
@@ -144,12 +152,18 @@ class _Text:
         self.looked += len(values)
         dates = pc.match_substring_regex(values, r"^\s*[12]\d{3}-[01]\d-[0-3]\d([T ][0-2]\d:[0-5]\d.*)?\s*$")
         self.dates += pc.sum(dates).as_py() or 0
+        self.characters += pc.sum(pc.utf8_length(values)).as_py() or 0
         self.spaced += pc.sum(pc.greater_equal(pc.count_substring(values, " "), 3)).as_py() or 0
 
     @property
     def are_dates(self) -> bool:
         """Whether nearly all are dates, or dates and times, as ISO 8601 writes them."""
         return self.looked > 0 and self.dates >= 0.95 * self.looked
+
+    @property
+    def is_long(self) -> bool:
+        """Whether they are longer than messages."""
+        return self.characters > SHORT_TEXT * self.looked
 
     @property
     def is_prose(self) -> bool:
@@ -301,11 +315,13 @@ def _words(name: str, counts: CountsResult, distinct: float, text: _Text, missin
     present = counts.rows - counts.missing
     if present > 20 and text.is_prose and distinct > 0.5 * present:
         described = f"prose, {distinct / present:.0%} of values distinct{missing}"
-        block = TfIdf(PROSE_TOKENS, min_count=MIN_ROWS)
-        return (
-            Choice(name, [block], f"{described}; {KEPT}")
-            if text.has_words_of(block)
-            else Choice(name, [], f"{described}; {NONE}")
+        if not text.has_words_of(TfIdf(PROSE_TOKENS, min_count=MIN_ROWS)):
+            return Choice(name, [], f"{described}; {NONE}")
+        # parts of words help where there are few words
+        parts = {} if text.is_long else {"characters": (3, 4)}
+        block = HashedNGrams(BUCKETS, words=(1, 2), **parts, sublinear_tf=True, min_rows=MIN_ROWS)
+        return Choice(
+            name, [Normalize(), block], f"{described}; n-grams of fewer than {MIN_ROWS} rows are 0 (min_rows)"
         )
     if present > 20 and distinct > IDENTIFIER_SHARE * present:
         return Choice(name, [], f"text, {distinct / present:.0%} of values distinct: an identifier")
