@@ -336,6 +336,8 @@ class Model(Trainer, Answerer, Saver):
             if "feature_extractor" in automatic and set(names) & set(parts):
                 extractor = defaults.chosen_anew(extractor, preprocessor.spec)
             extractor.bind(preprocessor.spec)
+        elif isinstance(preprocessor, AutoColumns):
+            extractor.spec = None
         postprocessors = parts.get("postprocessors")
         if postprocessors is None:
             postprocessors = map_blocks(lambda block: type(block).from_config(block.get_config()), self.postprocessors)

@@ -41,9 +41,9 @@ def feature_extractor(spec: FeatureSpec | None = None) -> FeatureExtractor:
     """What turns features into a representation, where nobody has said.
 
     Of a table eight perceptrons in one, over piecewise-linear encodings of numbers, embeddings of ids and n-grams, and
-    windows as they are. An image alone goes through a `ConvNet`; images beside other features through one each, and the perceptrons over
-    what they give and all else. They are not mirrored ("flip"): of digits, texts and scans another side is another
-    thing.
+    windows as they are. An image alone goes through a `ConvNet`; images beside other features through one each, and the
+    perceptrons over what they give and all else. Images are not mirrored ("flip"): of digits, texts and scans another
+    side is another thing.
 
     Args:
         spec: The features; None where they are not known yet, for those of a table.
