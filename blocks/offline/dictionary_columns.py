@@ -1,6 +1,4 @@
-"""Columns of strings by their distinct values: Arrow dictionaries, and what was worked out for the latest of each."""
-
-from collections.abc import Mapping
+"""Columns of strings by their distinct values: Arrow dictionaries."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +7,6 @@ import pyarrow.compute as pc
 from blocks.data.arrow_types import is_text
 from blocks.data.raw_arrays import to_raw
 from blocks.data.raw_columns import RawColumn
-from blocks.preprocessors.columns.lanes import Lane
 
 TEXT = RawColumn("string")
 
@@ -18,12 +15,6 @@ _LOOK = 4096
 
 PIECE_BYTES = 1 << 21
 """Of texts that are worked on at once: what a block needs of memory beside them is many times as much."""
-
-
-def is_coded(lane: Lane, inputs: Mapping[str, RawColumn]) -> bool:
-    """Whether a lane is worked on distinct values: it reads a single column of strings, and no images."""
-    alone = len(lane.columns) == 1 and inputs[lane.columns[0]] == TEXT
-    return alone and not any(block.row_by_row for block in lane.blocks)
 
 
 def encode(column: pa.Array, name: str) -> pa.DictionaryArray:
@@ -75,22 +66,6 @@ def pieces_of_texts(values: np.ndarray) -> list[np.ndarray]:
     """
     ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
     return np.split(values, 1 + np.flatnonzero(np.diff(ends // PIECE_BYTES)))
-
-
-class LatestResults:
-    """By lane's name, what was worked out for the values of the latest dictionary: most chunks come with the same."""
-
-    def __init__(self) -> None:
-        self._latest: dict[str, tuple[pa.Array, np.ndarray]] = {}
-
-    def get(self, lane: Lane, dictionary: pa.Array) -> np.ndarray | None:
-        """What was worked out for this very dictionary, if it is the latest."""
-        latest = self._latest.get(lane.name)
-        return None if latest is None or not same_dictionary(latest[0], dictionary) else latest[1]
-
-    def put(self, lane: Lane, dictionary: pa.Array, values: np.ndarray) -> None:
-        """Remember what was worked out."""
-        self._latest[lane.name] = (dictionary, values)
 
 
 def same_dictionary(one: pa.Array, other: pa.Array) -> bool:

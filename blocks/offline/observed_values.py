@@ -11,7 +11,8 @@ import tensorflow as tf
 from blocks.block import Preprocessor, observations
 from blocks.data.raw_arrays import to_raw, values_one_by_one
 from blocks.data.raw_columns import RawColumn
-from blocks.offline.dictionary_columns import distinct_values, encode, is_coded, pieces_of_texts, positions
+from blocks.offline.coded_lanes import is_coded
+from blocks.offline.dictionary_columns import distinct_values, encode, pieces_of_texts, positions
 from blocks.offline.traced_functions import observed_by, values_of_stack
 from blocks.preprocessors.columns.lanes import Lane
 from blocks.preprocessors.columns.stacking import stacked

@@ -17,7 +17,8 @@ from blocks.block import Classifier, ColumnChunk, Head
 from blocks.data import Source
 from blocks.data.raw_arrays import to_raw
 from blocks.errors import InvalidArgument, warn
-from blocks.offline.dictionary_columns import LatestResults, distinct_values, encode, is_coded, positions
+from blocks.offline.coded_lanes import LatestResults, is_coded
+from blocks.offline.dictionary_columns import distinct_values, encode, positions
 from blocks.offline.same_rows import digest_of_rows
 from blocks.offline.transform import Transform, columns_of
 from blocks.offline.unreadable_rows import UnreadableRows

@@ -18,15 +18,8 @@ import tensorflow as tf
 from blocks.data.raw_arrays import to_raw
 from blocks.errors import MalformedData
 from blocks.features.sparse import Sparse
-from blocks.offline.dictionary_columns import (
-    TEXT,
-    LatestResults,
-    distinct_values,
-    encode,
-    is_coded,
-    pieces_of_texts,
-    positions,
-)
+from blocks.offline.coded_lanes import LatestResults, is_coded
+from blocks.offline.dictionary_columns import TEXT, distinct_values, encode, pieces_of_texts, positions
 from blocks.offline.traced_functions import (
     CELLS,
     LEAST_ROWS,

@@ -318,8 +318,8 @@ def _words(name: str, counts: CountsResult, distinct: float, text: _Text, missin
         if not text.has_words_of(TfIdf(PROSE_TOKENS, min_count=MIN_ROWS)):
             return Choice(name, [], f"{described}; {NONE}")
         # parts of words help where there are few words
-        parts = {} if text.is_long else {"characters": (3, 4)}
-        block = HashedNGrams(BUCKETS, words=(1, 2), **parts, sublinear_tf=True, min_rows=MIN_ROWS)
+        parts = None if text.is_long else (3, 4)
+        block = HashedNGrams(BUCKETS, words=(1, 2), characters=parts, sublinear_tf=True, min_rows=MIN_ROWS)
         return Choice(
             name, [Normalize(), block], f"{described}; n-grams of fewer than {MIN_ROWS} rows are 0 (min_rows)"
         )
