@@ -22,7 +22,19 @@ def _run(name: str, options: argparse.Namespace) -> int:
     return int(import_module(f"blocks.cli.{name}_command").run(options))
 
 
-_WITH_TENSORFLOW = ("inspect", "adapt", "precompute", "fit", "tune", "evaluate", "export", "report", "predict")
+_WITH_TENSORFLOW = (
+    "inspect",
+    "adapt",
+    "precompute",
+    "fit",
+    "tune",
+    "evaluate",
+    "export",
+    "verify",
+    "report",
+    "predict",
+    "serve",
+)
 """Commands that load TensorFlow into this process, which logs as it is loaded."""
 
 _PURPOSES = {

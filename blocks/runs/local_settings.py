@@ -21,7 +21,9 @@ def write_local_settings(configuration: Mapping[str, Any], folder: Path, root: P
     for place in (folder, *folder.parents):
         if (place / PROJECT).exists():
             if not (place / OWN).exists():
-                (place / OWN).write_text(as_toml(configuration))
+                # names of secrets are the record's; a project has them in `env`
+                told = {name: value for name, value in configuration.items() if name != "secrets"}
+                (place / OWN).write_text(as_toml(told))
             return
         if place == root:
             return

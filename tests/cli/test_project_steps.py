@@ -39,12 +39,13 @@ def told(capsys, *words):
 def test_every_step_of_a_table_and_that_it_leaves_what_fits(within, capsys):
     status, out, _ = told(capsys, "inspect", *TINY)
     assert status == 0
-    assert "target returned; key customer" in out
+    assert "target returned; key customer" in " ".join(out.split())
     assert out.endswith("next: blocks adapt --profile local --set data.rows=150 --set epochs=1\n")
     first = Path("artefacts/model.keras").read_bytes()
     _, out, _ = told(capsys, "fit", *TINY)
-    assert [line.partition(":")[0] for line in out.splitlines()] == ["adapt", "precompute", "fit", "next"]
-    assert out.count("(there already and it fits: nothing is done)") == 3
+    steps = [line.partition(":")[0] for line in out.splitlines() if line[0] != " "]
+    assert steps == ["adapt", "precompute", "fit", "next"]
+    assert out.count("\n  is there already and fits: nothing is done\n") == 3
     assert Path("artefacts/model.keras").read_bytes() == first
 
     _, out, _ = told(capsys, "evaluate", *TINY)
@@ -66,7 +67,7 @@ def test_every_step_of_a_table_and_that_it_leaves_what_fits(within, capsys):
     assert "nothing is done" in told(capsys, "export", *TINY)[1]
     assert told(capsys, "export", *TINY, "--again")[1].startswith("export: artefacts/export/2, a SavedModel\n")
     status, out, _ = told(capsys, "verify", *TINY)
-    assert (status, "differing bits in 0" in out) == (0, True)
+    assert (status, "differing bits in 0" in " ".join(out.split())) == (0, True)
     _, out, _ = told(capsys, "predict", *TINY)
     test = blocks.read("artefacts/predictions.parquet")
     assert f"{test.count():,} rows by artefacts/export/2" in out
@@ -81,7 +82,7 @@ def test_a_changed_setting_is_named_and_made_anew_and_a_secret_stands_nowhere(wi
     text = Path("blocks.toml").read_text().replace("env = []", 'env = ["DB_PASSWORD"]')
     Path("blocks.toml").write_text(text.replace("[data]", '[data]\nuri = "sqlite://me:${DB_PASSWORD}@host"'))
     _, out, _ = told(capsys, "fit", *TINY, "--set", "model.units=[4]")
-    assert "adapt: artefacts/adapted.keras (there already" in out
+    assert out.startswith("adapt: artefacts/adapted.keras\n  is there already and fits")
     assert "precompute: artefacts/store: rows of" in out
     assert "anew, since other: model" in out
     assert list(blocks.load("artefacts/model.keras").feature_extractor.units) == [4]
@@ -93,7 +94,7 @@ def test_a_changed_setting_is_named_and_made_anew_and_a_secret_stands_nowhere(wi
 
 
 def test_a_killed_fit_goes_on_to_the_same_weights_and_both_runs_are_recorded(within, capsys, monkeypatch):
-    words = [*TINY[:-1], "epochs=3"]
+    words = [*TINY[:-1], "epochs=2"]
     told(capsys, "fit", *words)
     whole = blocks.load("artefacts/model.keras").core.get_weights()
     Path("artefacts/model.keras").unlink()
@@ -101,7 +102,7 @@ def test_a_killed_fit_goes_on_to_the_same_weights_and_both_runs_are_recorded(wit
 
     def stopped(self, epoch, logs=None):
         ended(self, epoch, logs)
-        if epoch == 1:
+        if epoch == 0:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(blocks.Resume, "on_epoch_end", stopped)
@@ -172,8 +173,7 @@ def test_the_other_templates_run(template, settings, tmp_path, capsys, monkeypat
     new_project(tmp_path / template, template)
     monkeypatch.chdir(tmp_path / template)
     words = ["--profile", "local", "--set", "epochs=1", *(word for one in settings for word in ("--set", one))]
-    assert [main([step, *words]) for step in ("fit", "evaluate", "export")] == [0, 0, 0]
-    assert Path("artefacts/export/1/saved_model.pb").exists()
+    assert [main([step, *words]) for step in ("fit", "evaluate")] == [0, 0]
     answered = pq.read_table("artefacts/answers.parquet")
     assert answered.num_rows == blocks.open_store("artefacts/store").rows["test"]
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines() if not line.startswith("next:"))

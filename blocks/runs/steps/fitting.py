@@ -1,7 +1,6 @@
 """Fitting: the core is trained and the postprocessors learn, in a recorded run that a kill does not undo."""
 
 import json
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ def fit(project: Project, *, again: bool = False) -> list[Outcome]:
     last = {name: values[-1] for name, values in model.history.history.items() if values}
     went_on = [] if earlier is None else [f"went on where the run {earlier} was stopped"]
     lines = [*([] if went_on else reason(differing)), *went_on, f"recorded in {project.shown(run.folder)}"]
-    lines += textwrap.wrap(", ".join(f"{name} {value:.4g}" for name, value in last.items()), 76)
+    lines += [", ".join(f"{name} {value:.4g}" for name, value in last.items())]
     epochs = f"{len(model.history.epoch)} epoch{'s' if len(model.history.epoch) > 1 else ''}"
     return [*outcomes, Outcome("fit", f"{project.shown(file)}: {epochs}", lines)]
 

@@ -1,7 +1,10 @@
 """What a step says when it is done: what it made or found as it should be, and what comes next."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+_WIDTH = 78
 
 NEXT = {
     "inspect": "blocks adapt",
@@ -37,8 +40,15 @@ class Outcome:
     ok: bool = True
 
     def __str__(self) -> str:
-        fits = " (there already and it fits: nothing is done)" if self.reused else ""
-        return "\n".join([f"{self.step}: {self.made}{fits}", *(f"  {line}" for line in self.lines)])
+        fits = ["is there already and fits: nothing is done"] if self.reused else []
+        told = [part for line in [*fits, *self.lines] for part in _wrapped(line)]
+        return "\n".join([f"{self.step}: {self.made}", *(f"  {line}".rstrip() for line in told)])
+
+
+def _wrapped(line: str) -> list[str]:
+    """A line for a terminal of 80 columns, what is beyond them further in."""
+    indent = line[: len(line) - len(line.lstrip())] + "    "
+    return textwrap.wrap(line, _WIDTH, subsequent_indent=indent, break_long_words=False) or [""]
 
 
 def reason(differing: Sequence[str]) -> list[str]:
