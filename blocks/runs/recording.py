@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -203,15 +204,22 @@ class Recording(AbstractContextManager["Recording"]):
         """
         return resume_callback(self.folder, every)
 
-    def tensorboard(self, **options: Any) -> Any:
-        """Keras' TensorBoard callback, that writes into this run.
+    def tensorboard(self) -> Any:
+        """A callback for `fit` that writes each epoch's metrics into this run, as TensorBoard reads them."""
+        return import_module("blocks.runs.tensorboard_callback").TensorBoard(self.folder / "tensorboard")
+
+    def mlflow(self, tracking_uri: str, experiment: str = "blocks") -> Any:
+        """A callback for `fit` that logs to MLflow too; it needs `pip install 'ml-blocks[mlflow]'`.
 
         Args:
-            options: As of `keras.callbacks.TensorBoard`.
+            tracking_uri: "sqlite:///mlflow.db", or a server's.
+            experiment: Its name there.
         """
-        import keras
+        return import_module("blocks.runs.mlflow_callback").MLflow(self, tracking_uri, experiment)
 
-        return keras.callbacks.TensorBoard(str(self.folder / "tensorboard"), **{"write_graph": False, **options})
+    def about(self) -> dict[str, Any]:
+        """What the record says of the run so far, without secrets: see `run.schema.json`."""
+        return dict(self._secrets.scrubbed(self._content))
 
     def finish(self) -> None:
         """End the run before the block does; a second call does nothing."""
@@ -254,7 +262,7 @@ class Recording(AbstractContextManager["Recording"]):
             warn(f"The end of the run {self.id} is not recorded: {failed}.")
 
     def _write(self) -> None:
-        write_text(self.folder / run_record.NAME, canonical(self._secrets.scrubbed(self._content)))
+        write_text(self.folder / run_record.NAME, canonical(self.about()))
 
 
 def metric_values(given: Any) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
 
 import blocks
 from blocks import feature_extractors, preprocessors, regressors
@@ -147,3 +148,36 @@ def test_what_is_no_run_is_refused(tmp_path):
         blocks.runs.record(tmp_path, entry="no entry")
     with pytest.raises(InvalidArgument, match="dict of numbers"), blocks.runs.record(tmp_path) as run:
         run.log([1])
+
+
+def test_tensorboards_events_are_written(file, tmp_path):
+    model = small_model()
+    model.adapt(file)
+    with blocks.runs.record(tmp_path) as run:
+        history = model.fit(file, epochs=2, batch_size=64, verbose=0, callbacks=[run.tensorboard()])
+    [written] = (run.folder / "tensorboard" / "train").glob("events.out.tfevents.*")
+    events = [tf.compat.v1.Event.FromString(raw.numpy()) for raw in tf.data.TFRecordDataset(str(written))]
+    said = [(event.step, one) for event in events for one in event.summary.value if one.tag == "epoch_loss"]
+    assert [step for step, _ in said] == [0, 1]
+    values = [float(tf.make_ndarray(one.tensor)) for _, one in said]
+    np.testing.assert_allclose(values, history.history["loss"], rtol=1e-6)
+
+
+def test_mlflow_reads_what_was_written(file, tmp_path):
+    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed: pip install 'ml-blocks[mlflow]'")
+    uri, model = f"sqlite:///{tmp_path}/mlflow.db", small_model()
+    model.adapt(file)
+    with blocks.runs.record(tmp_path / "runs", {"fit": {"epochs": 2}}, name="first") as run:
+        history = model.fit(file, epochs=2, batch_size=64, verbose=0, callbacks=[run.mlflow(uri)])
+    client = mlflow.MlflowClient(uri)
+    [found] = client.search_runs([client.get_experiment_by_name("blocks").experiment_id])
+    assert (found.info.run_name, found.info.status, found.data.tags["blocks.run"]) == ("first", "FINISHED", run.id)
+    assert found.data.params == {"fit.epochs": "2"}
+    logged = [one.value for one in client.get_metric_history(found.info.run_id, "loss")]
+    assert logged == history.history["loss"]
+
+
+def test_without_mlflow_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with blocks.runs.record(tmp_path) as run, pytest.raises(ImportError, match=r"ml-blocks\[mlflow\]"):
+        run.mlflow("sqlite:///x.db")
