@@ -39,7 +39,7 @@ bench: $(VENV)/ready  ## every claim, ours and the peers' side by side; JSON in 
 
 # schemathesis brings too much of its own to be among ours: BLOCKS_SCHEMATHESIS names its program
 proof: $(VENV)/ready  ## the heaviest proofs in full: hundreds of kills and bit flips, ten million rows
-	BLOCKS_INSTALLS=1 BLOCKS_KILLS=100 BLOCKS_FIT_KILLS=10 BLOCKS_FLIPS=1000 BLOCKS_HOSTILE=1000 BLOCKS_SCHEMAS=300 BLOCKS_DRIFT_PAIRS=1000 BLOCKS_DUPLICATE_ROWS=10000000 BLOCKS_SCORED_ROWS=10000000 BLOCKS_REQUESTS=100000 BLOCKS_SERVER_KILLS=20 BLOCKS_CASES=10000 $(BIN)/python -m pytest -q -m proof
+	BLOCKS_INSTALLS=1 BLOCKS_ONNX=1 BLOCKS_KILLS=100 BLOCKS_FIT_KILLS=10 BLOCKS_FLIPS=1000 BLOCKS_HOSTILE=1000 BLOCKS_SCHEMAS=300 BLOCKS_DRIFT_PAIRS=1000 BLOCKS_DUPLICATE_ROWS=10000000 BLOCKS_SCORED_ROWS=10000000 BLOCKS_REQUESTS=100000 BLOCKS_SERVER_KILLS=20 BLOCKS_CASES=10000 $(BIN)/python -m pytest -q -m proof
 	BLOCKS_HYPOTHESIS=search $(BIN)/python -m pytest -q tests/statistics tests/preprocessors
 	$(MAKE) test-io TESTS_IO=
 	$(BIN)/python benchmarks/scale.py 1000000 10000000

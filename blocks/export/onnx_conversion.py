@@ -46,6 +46,9 @@ def convert(graph: Convertible, chains: Mapping[str, str] | None = None) -> onnx
     """
     names = list(graph.raw_signature)
     frozen, tables, inputs, outputs, shapes = _frozen(graph)
+    # which the converter does not refuse by name
+    if pipelines := {name: node.op for name, node in _nodes(frozen).items() if "Dataset" in node.op}:
+        raise NotExportable(_told(pipelines, frozen, inputs, chains or {}))
     with _refusals() as refused, tf.Graph().as_default() as imported:
         tf.import_graph_def(frozen, name="")
         try:
@@ -137,17 +140,23 @@ def _refusals() -> Iterator[dict[str, str]]:
         of_tensorflow.setLevel(before[3])
 
 
-def _told(refused: Mapping[str, str], frozen: Any, inputs: Mapping[str, str], chains: Mapping[str, str]) -> str:
-    """What is said of operations that have no ONNX: their names, and the columns that lead to them."""
+def _nodes(frozen: Any) -> dict[str, Any]:
+    """The nodes of a graph and of its functions, by name."""
     nodes = {node.name: node for node in frozen.node}
     for function in frozen.library.function:
         nodes.update({node.name: node for node in function.node_def})
+    return nodes
+
+
+def _told(refused: Mapping[str, str], frozen: Any, inputs: Mapping[str, str], chains: Mapping[str, str]) -> str:
+    """What is said of operations that have no ONNX: their names, and the columns that lead to them."""
+    nodes = _nodes(frozen)
     operations = sorted(
         {refused[name] or nodes[name].op if name in nodes else refused[name] or name for name in refused}
     )
     columns = _columns_before(refused, nodes, {tensor.partition(":")[0]: name for tensor, name in inputs.items()})
     where = ""
-    if 0 < len(columns) < len(inputs) or len(inputs) == 1:
+    if columns and (len(columns) < len(inputs) or len(inputs) == 1):
         told = [f"{column!r} ({chains[column]})" if column in chains else repr(column) for column in columns]
         more = f" and {len(told) - 5} more" if len(told) > 5 else ""
         where = f" of column {', '.join(told[:5])}{more}"

@@ -36,9 +36,10 @@ def write_onnx(
     Before the file gets its name, onnxruntime runs it on the golden rows, at once and in batches of 1 and 7: labels and
     other texts, integers and booleans must be the model's own, probabilities within 1e-6, a regressor's numbers within
     1e-5 of its target's standard deviation. What ONNX has no operations for is refused: hashes (`Hashing`, `Cross`,
-    `GeoGrid`, `Vocabulary` of several `num_oov_indices`) and what is inside of texts (`Tokens`, `TfIdf`, `MultiHot`,
-    `Normalize`, `Extract`, `EmailDomain`, `Length`, `Number`, `Timestamp`, `Boolean` of words); and, of numbers,
-    `Distance` and `QuantileTransform` to a normal distribution. All else goes: every extractor, head and postprocessor,
+    `GeoGrid`, `HashedNGrams`, `Vocabulary` of several `num_oov_indices`) and what is inside of texts (`Tokens`,
+    `Subword`, `TfIdf`, `Vectors`, `MultiHot`, `Normalize`, `Extract`, `EmailDomain`, `Length`, `Number`, `Timestamp`,
+    `Boolean` of words); images (`Image`, `ImageMissing`, `ConvNet`); and, of numbers, `Distance` and
+    `QuantileTransform` to a normal distribution. All else goes: every other extractor, every head and postprocessor,
     several heads, windows. Columns enter as they enter a SavedModel, but text as UTF-8 alone. The manifest of an export
     lies in the file's metadata, as JSON under `blocks.manifest`.
 

@@ -36,6 +36,8 @@ _STORE_FIXES = {
 }
 # h5py says the number of an error in its text
 _ERRNO = re.compile(r"errno = (\d+)")
+# of a size limit too
+_SQLITE = re.compile(r"disk I/O error|database or disk is full")
 
 
 @contextmanager
@@ -87,4 +89,6 @@ def as_os_error(error: BaseException) -> OSError | None:
         context = error.__cause__ or error.__context__
         below = as_os_error(context) if context is not None else None
         return below or (error if isinstance(error, OSError) else None)
+    if type(error).__module__.partition(".")[0] == "adbc_driver_manager" and (told := _SQLITE.search(str(error))):
+        return OSError(errno.ENOSPC if "full" in told[0] else errno.EIO, told[0])
     return os_error(error)

@@ -91,6 +91,7 @@ def describe_heads(head: Any) -> list[dict[str, Any]]:
 
 def _described(name: str, head: Any) -> dict[str, Any]:
     values = {key: getattr(head, key, None) for key in ("classes", "levels")}
+    steps = getattr(head, "steps", None)  # of a forecast; another head's may be a layer
     return {
         "name": name,
         "kind": type(head).__name__,
@@ -99,5 +100,5 @@ def _described(name: str, head: Any) -> dict[str, Any]:
         "exclusive": getattr(head, "exclusive", True),
         "separator": head.encoding.get("separator"),
         # absent of the others: what older tables, stores and exports say stays the same text
-        **({"steps": head.steps, "history": head.history, "season": head.season} if hasattr(head, "steps") else {}),
+        **({"steps": steps, "history": head.history, "season": head.season} if isinstance(steps, int) else {}),
     }

@@ -41,12 +41,16 @@ class SqliteWriter:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._connection = _connected(str(path))
         self._cursor = self._connection.cursor()
-        self._cursor.execute("pragma journal_mode = off")
         taken = {_ROW}
         self._columns = [(_of_its_own(name, taken), kind) for field in schema for name, kind in _columns(field)]
         quoted = ", ".join(f"{_quoted(name)} {kind}" for name, kind in self._columns)
-        self._cursor.execute(f"create table {TABLE} ({quoted})")
-        self._cursor.execute("create table blocks (schema text)")
+        try:
+            self._cursor.execute("pragma journal_mode = off")
+            self._cursor.execute(f"create table {TABLE} ({quoted})")
+            self._cursor.execute("create table blocks (schema text)")
+        except BaseException:
+            self.close()
+            raise
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Adds rows in one transaction."""
