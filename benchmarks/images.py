@@ -32,7 +32,7 @@ import blocks
 from blocks import classifiers, feature_extractors, preprocessors
 
 SIDE, MADE_UP, REPEATS = 32, 5_000, 5
-EPOCHS, BATCH, RATE = 44, 64, 0.08
+EPOCHS, BATCH, RATE = 26, 64, 0.08
 
 
 def made_up(folder: Path) -> Path:
