@@ -22,7 +22,8 @@ from blocks.runs.reproduce import reproduce
 from blocks.runs.restore import restore
 from blocks.runs.run_differences import differences
 
-TIMES = int(os.environ.get("BLOCKS_REPRODUCED", "2"))
+TIMES = int(os.environ.get("BLOCKS_REPRODUCED", "0"))
+heavy = pytest.mark.skipif(not TIMES, reason="set BLOCKS_REPRODUCED to a number of fits, as make proof does")
 
 TRAIN = """
 import json
@@ -112,6 +113,7 @@ def test_a_run_of_a_dirty_tree_is_reproduced_bit_for_bit(project):
 
 
 @pytest.mark.proof
+@heavy
 def test_a_changed_file_is_named_first_and_other_settings_are_not_comparable(project, tmp_path):
     root, run = project
 
@@ -164,6 +166,7 @@ def test_each_first_difference_is_named(project, tmp_path, part, change):
 
 
 @pytest.mark.proof
+@heavy
 def test_real_changes_are_the_first_difference(tmp_path):
     """Of programs that were really run with something else."""
     root = make_project(tmp_path / "project")
@@ -183,6 +186,7 @@ def test_real_changes_are_the_first_difference(tmp_path):
 
 
 @pytest.mark.proof
+@heavy
 def test_many_runs_are_reproduced(tmp_path):
     root, draws = make_project(tmp_path / "project"), random.Random(0)
     for number in range(TIMES):
