@@ -36,13 +36,14 @@ def keep(path: Path, runs: Path) -> dict[str, Any]:
     return {"kind": "file" if path.is_file() else "folder", "from": str(path.resolve()), "files": files}
 
 
-def give(artefact: dict[str, Any], runs: Path, into: Path) -> list[str]:
+def give(artefact: dict[str, Any], runs: Path, into: Path, called: str | None = None) -> list[str]:
     """Write what was kept into a folder.
 
     Args:
         artefact: As `keep` returned it.
         runs: The folder of runs.
         into: A folder that exists.
+        called: What a single file is called there; None for the name that it had.
 
     Returns:
         What was not kept, since it was too large.
@@ -52,7 +53,7 @@ def give(artefact: dict[str, Any], runs: Path, into: Path) -> list[str]:
     """
     absent = []
     for name, (digest, size) in artefact["files"].items():
-        kept, target = object_path(runs, digest), into / name
+        kept, target = object_path(runs, digest), into / (called or name)
         if ".." in Path(name).parts or Path(name).is_absolute():
             raise CorruptShard(f"A kept file's path lies within its folder. Received: {name!r} in {runs}.")
         if not kept.exists() and size > MOST_BYTES:

@@ -32,8 +32,9 @@ def restore(run: Run, into: str | os.PathLike[str]) -> Path:
             write_code(run, folder / "code")
             (folder / NAME).write_bytes((run.folder / NAME).read_bytes())
             for name, artefact in run.gathered["artefacts"].items():
-                target = folder / Path(name).name if artefact["kind"] == "folder" else folder
-                absent = give(artefact, run.folder.parent, target)
+                own = Path(name).name  # two stores' manifests had one name
+                target, called = (folder / own, None) if artefact["kind"] == "folder" else (folder, own)
+                absent = give(artefact, run.folder.parent, target, called)
                 if absent:
                     warn(f"restore: {', '.join(absent)} of {name} was too large to be kept, and is not there.")
     return final
