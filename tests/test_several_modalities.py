@@ -1,5 +1,7 @@
 """One model over an image, a text, numbers, a category and a list of numbers: the whole road."""
 
+import os
+
 import keras
 import numpy as np
 import pyarrow as pa
@@ -123,6 +125,12 @@ def test_a_row_is_explained_by_regions_words_values_and_stretches(road):
     assert set(by_column["note"]) >= {"soft", "chair"} or set(by_column["note"]) >= {"hard", "table"}
     assert len(by_column["price"]) == len(by_column["shop"]) == 1
     assert len(by_column["vector"]) == 6
+
+
+@pytest.mark.proof
+@pytest.mark.skipif("BLOCKS_REPORTS" not in os.environ, reason="set BLOCKS_REPORTS, as make proof does")
+def test_the_report_shows_pictures_with_what_their_regions_contribute(road):
+    _, rows, _, folder = road
     page = blocks.report(folder / "export", {"train": rows}, folder / "report.html", verbose=0).read_text()
     assert "contributions of regions" in page
 

@@ -20,8 +20,14 @@ import pytest
 from tests.serving.conftest import Served, mixed_rows
 
 CLIENT = Path(__file__).with_name("triton_client.py")
-REQUESTS = int(os.environ.get("BLOCKS_REQUESTS", "100000"))
-KILLS = int(os.environ.get("BLOCKS_SERVER_KILLS", "20"))
+REQUESTS = int(os.environ.get("BLOCKS_REQUESTS", "0"))
+KILLS = int(os.environ.get("BLOCKS_SERVER_KILLS", "0"))
+
+
+def heavy(name, *values):
+    """Values of a proof, which runs where the environment says how much of it."""
+    reason = f"{name} does not say how many, as make proof does"
+    return pytest.param(*values, marks=[pytest.mark.proof, pytest.mark.skipif(name not in os.environ, reason=reason)])
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +104,7 @@ def test_rows_alone_are_answered_as_the_model_does(mixed_model, alone):
     assert len({tuple(row["probabilities"]) for row in alone}) > len(alone) // 2  # another's answer is a wrong one
 
 
-@pytest.mark.parametrize(("clients", "requests"), [(16, 400), pytest.param(64, REQUESTS, marks=pytest.mark.proof)])
+@pytest.mark.parametrize(("clients", "requests"), [(16, 400), heavy("BLOCKS_REQUESTS", 64, REQUESTS)])
 def test_many_clients_get_their_own_answers(served, json_rows, alone, clients, requests):
     def client(number):
         one = Client(served, json_rows, alone)
@@ -188,7 +194,7 @@ def test_a_new_version_under_load_fails_no_request(served, versions, json_rows, 
     assert len(answered) > 4
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(KILLS, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("kills", [1, heavy("BLOCKS_SERVER_KILLS", KILLS)])
 def test_a_killed_server_resets_and_refuses_and_gives_no_wrong_answer(served, json_rows, alone, kills):
     stopped = threading.Event()
 
