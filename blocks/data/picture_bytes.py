@@ -1,7 +1,9 @@
 """Which bytes are an encoded picture: known by the first of them, nothing is decoded."""
 
+import io
 import re
-from typing import Final
+import warnings
+from typing import Final, NamedTuple
 
 _PICTURE: Final = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|BM.{4}\0\0\0\0|RIFF.{4}WEBP", re.DOTALL)
 
@@ -24,3 +26,40 @@ def is_animated_webp(data: bytes) -> bool:
         (True, False)
     """
     return data.startswith(b"RIFF") and data[8:16] == b"WEBPVP8X" and bool(data[20:21] and data[20] & 2)
+
+
+class PictureHeader(NamedTuple):
+    """What an encoded picture says of itself.
+
+    Args:
+        height, width: In pixels.
+        colours: Whether it has any.
+        frames: How many pictures there are.
+    """
+
+    height: int
+    width: int
+    colours: bool
+    frames: int
+
+
+def picture_header(data: bytes) -> PictureHeader | None:
+    r"""A picture's header, by Pillow, which decodes nothing here; None where it knows none.
+
+    Example:
+        >>> picture_header(b"BM" + b"\0" * 30), picture_header(b"a text")
+        (None, None)
+    """
+    if not is_picture(data):
+        return None
+    from PIL import Image as pillow
+    from PIL import UnidentifiedImageError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of sizes that nobody should decode: they are not decoded here
+        try:
+            with pillow.open(io.BytesIO(data)) as opened:
+                colours = opened.mode not in ("1", "L", "LA", "I", "I;16", "F")
+                return PictureHeader(opened.height, opened.width, colours, getattr(opened, "n_frames", 1))
+        except (UnidentifiedImageError, pillow.DecompressionBombError, OSError, ValueError, SyntaxError):
+            return None

@@ -6,10 +6,13 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from blocks.data.picture_bytes import is_animated_webp, is_picture
+from blocks.data.picture_bytes import is_animated_webp, picture_header
 
 REGIONS = 40
 """About how many regions a picture is cut into."""
+
+MOST_PIXELS = 1 << 26
+"""Of the largest picture that is decoded, frames included, as its header says: that of `preprocessors.Image`."""
 
 PIXELS = 1 << 28
 """Of all pictures that are drawn for one explanation, together."""
@@ -36,7 +39,10 @@ class PictureRegions:
         Source: Achanta et al., "SLIC Superpixels Compared to State-of-the-art Superpixel Methods" (2012).
         """
         # TensorFlow's decoder ends the process on an animated WebP
-        if not isinstance(data, bytes) or not is_picture(data) or is_animated_webp(data):
+        if not isinstance(data, bytes) or is_animated_webp(data):
+            return None
+        header = picture_header(data)
+        if header is None or header.height * header.width * header.frames > MOST_PIXELS:
             return None
         import tensorflow as tf
         from lime.wrappers.scikit_image import SegmentationAlgorithm

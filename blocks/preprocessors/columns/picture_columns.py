@@ -1,7 +1,5 @@
 """Pictures: how a column of encoded pictures is known, and of which size they become. Part of what `infer` chooses."""
 
-import io
-import warnings
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +7,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from blocks.data import Source
-from blocks.data.picture_bytes import is_picture
+from blocks.data.picture_bytes import picture_header
 from blocks.preprocessors.image.image import Image
 
 LOOKED_AT: Final = 32
@@ -43,30 +41,16 @@ def pictures_of(source: Source, field: pa.Field) -> Pictures | None:
     if not (pt.is_binary(field.type) or pt.is_large_binary(field.type)):
         return None
     values = [value for value in source.select([field.name]).head(LOOKED_AT).column(0).to_pylist() if value]
-    found = [size for value in values if is_picture(value) and (size := _header(value)) is not None]
+    found = [header for value in values if (header := picture_header(value)) is not None]
     if not found or len(found) < NEARLY_ALL * len(values):
         return None
-    sizes = {(height, width) for height, width, _ in found}
-    channels = 3 if any(colours for *_, colours in found) else 1
+    sizes = {(one.height, one.width) for one in found}
+    channels = 3 if any(one.colours for one in found) else 1
     first = next(iter(sizes))
     if len(sizes) == 1 and max(first) <= SIDES[-1]:
         return Pictures(Image(first, channels), f"encoded pictures of {first[1]} x {first[0]} pixels")
-    middle = sorted(min(size[:2]) for size in found)[len(found) // 2]
+    middle = sorted(min(one.height, one.width) for one in found)[len(found) // 2]
     side = next((side for side in SIDES if side >= middle), SIDES[-1])
-    widths, heights = [width for _, width, _ in found], [height for height, *_ in found]
+    widths, heights = [one.width for one in found], [one.height for one in found]
     range_of = f"{min(widths)} to {max(widths)} x {min(heights)} to {max(heights)}"
     return Pictures(Image(side, channels), f"encoded pictures of {range_of} pixels: the middle, as {side} x {side}")
-
-
-def _header(data: bytes) -> tuple[int, int, bool] | None:
-    """Height, width, and whether there are colours, as a picture's header says."""
-    from PIL import Image as pillow
-    from PIL import UnidentifiedImageError
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of sizes that nobody should decode: they are not decoded here
-        try:
-            with pillow.open(io.BytesIO(data)) as opened:
-                return opened.height, opened.width, opened.mode not in ("1", "L", "LA", "I", "I;16", "F")
-        except (UnidentifiedImageError, pillow.DecompressionBombError, OSError, ValueError, SyntaxError):
-            return None

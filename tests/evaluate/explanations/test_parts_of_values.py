@@ -1,6 +1,7 @@
 """LIME of pictures by their regions and of windows by their stretches, beside columns of one value."""
 
 import io
+import zlib
 
 import numpy as np
 import pyarrow as pa
@@ -45,7 +46,19 @@ def test_a_picture_with_all_of_its_regions_has_the_pixels_that_it_had(kind, chan
 
 def test_what_is_no_picture_has_no_regions():
     whole = encoded(halves())
-    for data in (None, b"", b"text", "text", whole[: len(whole) // 2], b"\xff\xd8\xff\xe0", encoded(halves()[:1])):
+    bomb = bytearray(whole)
+    bomb[16:24] = (60_000).to_bytes(4, "big") * 2
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")  # a header that is right in all else
+    for data in (
+        bytes(bomb),
+        None,
+        b"",
+        b"text",
+        "text",
+        whole[: len(whole) // 2],
+        b"\xff\xd8\xff\xe0",
+        encoded(halves()[:1]),
+    ):
         assert PictureRegions.of(data) is None
 
 
