@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +47,9 @@ PROSE_TOKENS = 256
 
 BUCKETS = 1 << 15
 """Columns of the n-grams of prose."""
+
+MOST_WORDS = 256
+"""Words of a text that are read: a batch of sparse rows takes as much as its longest."""
 
 SHORT_TEXT = 300
 """Characters of a text, in the mean, up to which its n-grams of characters are taken too."""
@@ -319,7 +323,8 @@ def _words(name: str, counts: CountsResult, distinct: float, text: _Text, missin
             return Choice(name, [], f"{described}; {NONE}")
         # parts of words help where there are few words
         parts = None if text.is_long else (3, 4)
-        block = HashedNGrams(BUCKETS, words=(1, 2), characters=parts, sublinear_tf=True, min_rows=MIN_ROWS)
+        options: dict[str, Any] = {"characters": parts, "max_words": MOST_WORDS, "sublinear_tf": True}
+        block = HashedNGrams(BUCKETS, words=(1, 2), min_rows=MIN_ROWS, **options)
         return Choice(
             name, [Normalize(), block], f"{described}; n-grams of fewer than {MIN_ROWS} rows are 0 (min_rows)"
         )
